@@ -1,0 +1,88 @@
+//! The seam between a recurrent cell and everything that differentiates it.
+
+use std::ops::Range;
+
+use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
+
+use crate::Structure;
+
+/// A recurrent cell: rows of linear preactivations followed by a nonlinearity, `z = W u`, `s_t = φ(z, s_{t-1})`.
+///
+/// A cell tells its [`Structure`] and computes one step forward together with the local derivatives of φ. From these
+/// factors a [`Stack`](crate::Stack) derives everything else: the dynamics `D = G W + ∂φ/∂s`, the products with `D`
+/// and its transpose, the coupling between layers. No cell ever writes a backward pass.
+///
+/// `rtrl_estimators::testing` checks an implementation.
+pub trait Cell<T: Scalar>: Send + Sync {
+    /// What is known before the first step.
+    fn structure(&self) -> &Structure;
+
+    /// Overwrites `next`, `row_jacobian`, `direct` and `scales` of `step`, after [`CellStep::preactivate`] has filled
+    /// `rows`.
+    fn forward(&self, step: &mut CellStep<'_, T>);
+}
+
+/// One step of one cell. All arrays are `[len][lanes]`.
+pub struct CellStep<'a, T> {
+    /// s_{t-1}, zero in lanes that begin a sequence.
+    pub previous: Lanes<'a, T>,
+    /// s_t, to be overwritten.
+    pub next: LanesMut<'a, T>,
+    /// z_t; filled by [`preactivate`](Self::preactivate).
+    pub rows: LanesMut<'a, T>,
+    /// Values of `ds_t/dz_t` in the pattern `structure.row_jacobian` (rows × states), to be overwritten.
+    pub row_jacobian: LanesMut<'a, T>,
+    /// Values of `∂φ/∂s_{t-1}` in the pattern `structure.direct`, to be overwritten.
+    pub direct: LanesMut<'a, T>,
+    /// One factor for each scaled source, in order, to be overwritten before [`rescale`](Self::rescale).
+    pub scales: LanesMut<'a, T>,
+    /// The weights of this cell, in the order of `structure.weights`.
+    pub weights: &'a [T],
+    pub(crate) inner: Inner<'a, T>,
+}
+
+/// Where the cell lies within its stack.
+pub(crate) struct Inner<'a, T> {
+    pub linear: &'a Linear,
+    pub all_weights: &'a [T],
+    pub all_rows_before: usize,
+    pub symbols: &'a [u32],
+    pub sources: LanesMut<'a, T>,
+    /// Scaled sources of this cell: (dense source of the stack, state of the cell).
+    pub scaled: &'a [(u32, u32)],
+}
+
+impl<T: Scalar> CellStep<'_, T> {
+    /// The same step for a shorter time: for a cell that wraps another and replaces some of its arrays.
+    pub fn reborrow(&mut self) -> CellStep<'_, T> {
+        CellStep {
+            previous: self.previous,
+            next: self.next.reborrow(),
+            rows: self.rows.reborrow(),
+            row_jacobian: self.row_jacobian.reborrow(),
+            direct: self.direct.reborrow(),
+            scales: self.scales.reborrow(),
+            weights: self.weights,
+            inner: Inner { sources: self.inner.sources.reborrow(), ..self.inner },
+        }
+    }
+
+    /// `z_r = Σ_j w_rj u_j` for the rows in `range`.
+    pub fn preactivate(&mut self, range: Range<usize>) {
+        let before = self.inner.all_rows_before;
+        let sources = Sources { symbols: self.inner.symbols, dense: self.inner.sources.as_ref() };
+        let range = range.start + before..range.end + before;
+        self.inner.linear.multiply(self.inner.all_weights, range, sources, &mut self.rows, before);
+    }
+
+    /// `u_j = c_j · s_{t-1}` for all scaled sources, from the factors in `scales`.
+    pub fn rescale(&mut self) {
+        for (k, &(source, state)) in self.inner.scaled.iter().enumerate() {
+            let factors = self.scales.at(k);
+            let source = self.inner.sources.at(source as usize);
+            for ((u, &c), &s) in source.iter_mut().zip(factors.iter()).zip(self.previous.at(state as usize)) {
+                *u = c * s;
+            }
+        }
+    }
+}

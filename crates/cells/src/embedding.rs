@@ -1,0 +1,49 @@
+//! A trained linear map of the input, to be used as the lowest layer of a stack.
+
+use rtrl_sparse::{Pattern, Scalar};
+
+use crate::{Cell, CellError, CellStep, Inputs, Structure};
+
+/// An embedding, `e_t = W x_t + b`: a layer without a past.
+///
+/// Above symbols, one column of W is the vector of one symbol, and the layer above has `units` inputs in place of a
+/// whole alphabet. Exact RTRL keeps, for each of its rows, the influence on every state above.
+///
+/// # Shapes
+/// State e of `units`; one row for each; no masks.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    structure: Structure,
+}
+
+impl Embedding {
+    /// A map to `units` numbers.
+    ///
+    /// # Errors
+    /// If a size is zero.
+    pub fn new(inputs: Inputs, units: usize) -> Result<Self, CellError> {
+        let structure = Structure {
+            inputs,
+            states: units,
+            hidden: 0..units,
+            recurrent: Vec::new(),
+            weights: Pattern::dense(units, inputs.len() + 1),
+            row_jacobian: Pattern::identity(units),
+            direct: Pattern::empty(units, units),
+        };
+        structure.validate()?;
+        Ok(Self { structure })
+    }
+}
+
+impl<T: Scalar> Cell<T> for Embedding {
+    fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, T>) {
+        step.preactivate(0..self.structure.states);
+        step.next.values().copy_from_slice(step.rows.values());
+        step.row_jacobian.values().fill(T::ONE);
+    }
+}

@@ -1,0 +1,81 @@
+//! The gated recurrent unit with the reset gate after the matrix product.
+
+use rtrl_sparse::{Pattern, Scalar};
+
+use crate::gates::{self, GateRows};
+use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+
+/// The GRU whose reset gate acts *after* the recurrent product, as in PyTorch and cuDNN:
+///
+/// ```text
+/// r  = σ(W_r x + U_r h + b_r)
+/// z  = σ(W_z x + U_z h + b_z)
+/// n  = tanh(W_n x + b_n + r ∘ (U_n h + c_n))
+/// h' = (1 - z) ∘ n + z ∘ h
+/// ```
+///
+/// Four rows per unit, since the two halves of n meet the reset gate separately; every row reaches its own unit alone.
+///
+/// # Shapes
+/// Masks for the gates r, z, n; state h of `units`; 4 k rows in the order r, z, n on the input, n on the state.
+///
+/// # Reference
+/// Cho et al., arXiv:1406.1078v3 (2014); the variant of PyTorch's `GRU`, the two biases of r and of z taken as one.
+#[derive(Debug, Clone)]
+pub struct Gru {
+    structure: Structure,
+}
+
+impl Gru {
+    /// A cell of `units` units.
+    ///
+    /// # Errors
+    /// If the masks do not fit, or a size is zero.
+    pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
+        masks.validate(3, inputs.len(), units)?;
+        let rows = [
+            GateRows { mask: 0, input: true, recurrent: Some(0) },
+            GateRows { mask: 1, input: true, recurrent: Some(0) },
+            GateRows { mask: 2, input: true, recurrent: None },
+            GateRows { mask: 2, input: false, recurrent: Some(0) },
+        ];
+        Ok(Self {
+            structure: Structure {
+                inputs,
+                states: units,
+                hidden: 0..units,
+                recurrent: (0..units as u32).map(Recurrent::State).collect(),
+                weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
+                row_jacobian: gates::own_unit(4, units),
+                direct: Pattern::identity(units),
+            },
+        })
+    }
+}
+
+impl<T: Scalar> Cell<T> for Gru {
+    fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, T>) {
+        step.preactivate(0..self.structure.rows());
+        let CellStep { rows, previous, next, row_jacobian, direct, .. } = step;
+        let (a, h) = (rows.values(), previous.values());
+        let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
+        let n = h.len();
+        for e in 0..n {
+            let (r, z) = (a[e].sigmoid(), a[n + e].sigmoid());
+            let recurrent = a[3 * n + e];
+            let candidate = (a[2 * n + e] + r * recurrent).tanh();
+            next[e] = candidate + z * (h[e] - candidate);
+            // dh'/d(argument of tanh), through which r and both halves of n act.
+            let inner = (T::ONE - z) * (T::ONE - candidate * candidate);
+            g[e] = inner * recurrent * (r * (T::ONE - r));
+            g[n + e] = (h[e] - candidate) * (z * (T::ONE - z));
+            g[2 * n + e] = inner;
+            g[3 * n + e] = inner * r;
+            direct[e] = z;
+        }
+    }
+}

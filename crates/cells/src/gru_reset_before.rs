@@ -1,0 +1,115 @@
+//! The gated recurrent unit with the reset gate before the matrix product.
+
+use rtrl_sparse::{Pattern, Scalar};
+
+use crate::gates::{self, GateRows};
+use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+
+/// The GRU whose reset gate acts *before* the recurrent product:
+///
+/// ```text
+/// r  = σ(W_r x + U_r h + b_r)
+/// z  = σ(W_z x + U_z h + b_z)
+/// n  = tanh(W_n x + b_n + U_n (r ∘ h))
+/// h' = (1 - z) ∘ n + z ∘ h
+/// ```
+///
+/// The reset row of unit j reaches, at once, every unit whose candidate reads unit j: its immediate pattern is column j
+/// of the mask of U_n, not unit j. SnAp-1 keeps all of it.
+///
+/// # Shapes
+/// Masks for the gates r, z, n; state h of `units`; 3 k rows in the order r, z, n; recurrent sources h, then r ∘ h.
+///
+/// # Reference
+/// Cho et al., arXiv:1406.1078v1 (2014), equations 5 to 8.
+#[derive(Debug, Clone)]
+pub struct GruResetBefore {
+    structure: Structure,
+    /// For each entry of the reset rows in the row Jacobian: the unit it reaches, and the weight it goes through.
+    paths: Vec<(u32, u32)>,
+}
+
+impl GruResetBefore {
+    /// A cell of `units` units.
+    ///
+    /// # Errors
+    /// If the masks do not fit, or a size is zero.
+    pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
+        masks.validate(3, inputs.len(), units)?;
+        let rows = [
+            GateRows { mask: 0, input: true, recurrent: Some(0) },
+            GateRows { mask: 1, input: true, recurrent: Some(0) },
+            GateRows { mask: 2, input: true, recurrent: Some(units) },
+        ];
+        let weights = gates::weights(masks, inputs.len(), units, 2 * units, &rows)?;
+        let reads = masks.gates[2].recurrent.transpose();
+        let reset_source = |unit: usize| (inputs.len() + 1 + units + unit) as u32;
+        let paths = (0..units)
+            .flat_map(|unit| reads.row(unit).iter().map(move |&reached| (unit, reached)))
+            .filter_map(|(unit, i)| {
+                let weight = weights.find(2 * units + i as usize, reset_source(unit))?;
+                Some((i, weight as u32))
+            })
+            .collect();
+        let own = |unit: usize| vec![unit as u32];
+        let reached = (0..units).map(|unit| reads.row(unit).to_vec());
+        let row_jacobian =
+            Pattern::from_rows(units, reached.chain((0..units).map(own)).chain((0..units).map(own)))?;
+        let h = (0..units as u32).map(Recurrent::State);
+        let reset_h = (0..units as u32).map(Recurrent::Scaled);
+        let structure = Structure {
+            inputs,
+            states: units,
+            hidden: 0..units,
+            recurrent: h.chain(reset_h).collect(),
+            weights,
+            row_jacobian,
+            direct: Pattern::identity(units),
+        };
+        Ok(Self { structure, paths })
+    }
+}
+
+impl<T: Scalar> Cell<T> for GruResetBefore {
+    fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, T>) {
+        let units = self.structure.states;
+        step.preactivate(0..2 * units);
+        let n = step.previous.values().len();
+        for (scale, &a) in step.scales.values().iter_mut().zip(&step.rows.values()[..n]) {
+            *scale = a.sigmoid();
+        }
+        step.rescale();
+        step.preactivate(2 * units..3 * units);
+
+        let reset_entries = self.paths.len();
+        let lanes = step.previous.lanes();
+        let (a, h) = (step.rows.values(), step.previous.values());
+        let (next, direct) = (step.next.values(), step.direct.values());
+        let (resets, others) = step.row_jacobian.values().split_at_mut(reset_entries * lanes);
+        for e in 0..n {
+            let z = a[n + e].sigmoid();
+            let candidate = a[2 * n + e].tanh();
+            next[e] = candidate + z * (h[e] - candidate);
+            others[e] = (h[e] - candidate) * (z * (T::ONE - z));
+            others[n + e] = (T::ONE - z) * (T::ONE - candidate * candidate);
+            direct[e] = z;
+        }
+        let r = step.scales.values();
+        let mut entries = resets.chunks_exact_mut(lanes).zip(&self.paths);
+        for unit in 0..units {
+            let entries = entries.by_ref().take(self.structure.row_jacobian.row(unit).len());
+            for (g, &(reached, weight)) in entries {
+                let w = step.weights[weight as usize];
+                let inner = &others[n + reached as usize * lanes..];
+                for (lane, g) in g.iter_mut().enumerate() {
+                    let e = unit * lanes + lane;
+                    *g = inner[lane] * w * h[e] * (r[e] * (T::ONE - r[e]));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One cell at its place in a stack.
+
+use std::ops::Range;
+
+use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar};
+
+use crate::cell::Inner;
+use crate::stack::{Backward, Rollout, Trace};
+use crate::{Cell, CellStep, Inputs, Recurrent, Structure};
+
+/// A cell and the ranges of its parts among those of the stack.
+pub(crate) struct Layer<T> {
+    cell: Box<dyn Cell<T>>,
+    pub states: Range<usize>,
+    /// The visible states, as states of the stack.
+    pub hidden: Range<usize>,
+    pub rows: Range<usize>,
+    weights: Range<usize>,
+    /// The states of the layer below that this one reads; empty for the lowest layer.
+    below: Range<usize>,
+    /// Dense sources of the input; empty for symbols.
+    pub input: Range<usize>,
+    /// The dense source that is the constant 1; the recurrent ones follow.
+    one: usize,
+    recurrent: Vec<Recurrent>,
+    /// The scaled ones of them as (dense source of the stack, state of the cell).
+    scaled: Vec<(u32, u32)>,
+    pub scales: Range<usize>,
+    jacobian: Range<usize>,
+    direct: Range<usize>,
+}
+
+impl<T: Scalar> Layer<T> {
+    /// Places `cell` above the layer `below`.
+    pub fn new(cell: Box<dyn Cell<T>>, below: Option<&Self>) -> Self {
+        let s = cell.structure();
+        let after = |part: fn(&Self) -> usize| below.map_or(0, part);
+        let states = after(|l| l.states.end);
+        let rows = after(|l| l.rows.end);
+        let weights = after(|l| l.weights.end);
+        let source = after(|l| l.one + 1 + l.recurrent.len());
+        let scales = after(|l| l.scales.end);
+        let jacobian = after(|l| l.jacobian.end);
+        let direct = after(|l| l.direct.end);
+        let inputs = match s.inputs {
+            Inputs::Dense(n) => n,
+            Inputs::Symbols(_) => 0,
+        };
+        let one = source + inputs;
+        let scaled = s.recurrent.iter().enumerate().filter_map(|(k, r)| match r {
+            Recurrent::State(_) => None,
+            Recurrent::Scaled(state) => Some(((one + 1 + k) as u32, *state)),
+        });
+        Self {
+            states: states..states + s.states,
+            hidden: states + s.hidden.start..states + s.hidden.end,
+            rows: rows..rows + s.rows(),
+            weights: weights..weights + s.weights_len(),
+            below: below.map_or(0..0, |l| l.hidden.clone()),
+            input: source..one,
+            one,
+            recurrent: s.recurrent.clone(),
+            scaled: scaled.collect(),
+            scales: scales..scales + s.scaled(),
+            jacobian: jacobian..jacobian + s.row_jacobian.nnz(),
+            direct: direct..direct + s.direct.nnz(),
+            cell,
+        }
+    }
+
+    pub fn structure(&self) -> &Structure {
+        self.cell.structure()
+    }
+
+    /// Fills the constant and the plain recurrent sources, and runs the cell.
+    pub fn forward(&self, linear: &Linear, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
+        let lanes = rollout.lanes;
+        let across = |range: &Range<usize>| range.start * lanes..range.end * lanes;
+        let (below, own) = rollout.state.split_at_mut(self.states.start * lanes);
+        let previous = Lanes::new(&rollout.previous[across(&self.states)], lanes);
+        let mut sources = LanesMut::new(&mut trace.dense_sources, lanes);
+        if !self.below.is_empty() {
+            sources.run(self.input.clone()).copy_from_slice(&below[across(&self.below)]);
+        }
+        sources.at(self.one).fill(T::ONE);
+        for (k, recurrent) in self.recurrent.iter().enumerate() {
+            if let Recurrent::State(state) = recurrent {
+                sources.at(self.one + 1 + k).copy_from_slice(previous.at(*state as usize));
+            }
+        }
+        self.cell.forward(&mut CellStep {
+            previous,
+            next: LanesMut::new(&mut own[..self.states.len() * lanes], lanes),
+            rows: LanesMut::new(&mut rollout.rows[..self.rows.len() * lanes], lanes),
+            row_jacobian: LanesMut::new(&mut trace.row_jacobian[across(&self.jacobian)], lanes),
+            direct: LanesMut::new(&mut trace.direct[across(&self.direct)], lanes),
+            scales: LanesMut::new(&mut trace.scales[across(&self.scales)], lanes),
+            weights: &weights[self.weights.clone()],
+            inner: Inner {
+                linear,
+                all_weights: weights,
+                all_rows_before: self.rows.start,
+                symbols: &trace.symbols,
+                sources,
+                scaled: &self.scaled,
+            },
+        });
+    }
+
+    /// `rows ← Gᵀ adjoint` for the layer's own row Jacobian.
+    pub fn rows_from(&self, jacobian: &Pattern, trace: &Trace<T>, adjoint: &[T], rows: &mut [T]) {
+        let lanes = trace.lanes;
+        let g = Lanes::new(&trace.row_jacobian, lanes);
+        for r in self.rows.clone() {
+            let out = &mut rows[r * lanes..(r + 1) * lanes];
+            out.fill(T::ZERO);
+            for (entry, &state) in jacobian.entries(r).zip(jacobian.row(r)) {
+                let a = &adjoint[state as usize * lanes..][..lanes];
+                for ((out, &g), &a) in out.iter_mut().zip(g.at(entry)).zip(a) {
+                    *out += g * a;
+                }
+            }
+        }
+    }
+
+    /// `previous += (∂u/∂s)ᵀ ũ + directᵀ a` for the layer: what leaves the step towards the past.
+    pub fn leave(&self, pattern: &Pattern, trace: &Trace<T>, adjoint: &[T], backward: &mut Backward<T>) {
+        let lanes = trace.lanes;
+        let sources = Lanes::new(&backward.sources, lanes);
+        let mut previous = LanesMut::new(&mut backward.previous, lanes);
+        let mut scale = self.scales.clone();
+        for (k, recurrent) in self.recurrent.iter().enumerate() {
+            let out = previous.at(self.states.start + recurrent.state() as usize);
+            let u = sources.at(self.one + 1 + k);
+            match recurrent {
+                Recurrent::State(_) => out.iter_mut().zip(u).for_each(|(out, &u)| *out += u),
+                Recurrent::Scaled(_) => {
+                    let scale = scale.next().expect("one factor for each scaled source");
+                    let c = &trace.scales[scale * lanes..][..lanes];
+                    for ((out, &u), &c) in out.iter_mut().zip(u).zip(c) {
+                        *out += c * u;
+                    }
+                }
+            }
+        }
+        let direct = Lanes::new(&trace.direct, lanes);
+        for state in self.states.clone() {
+            let a = &adjoint[state * lanes..(state + 1) * lanes];
+            for (entry, &from) in pattern.entries(state).zip(pattern.row(state)) {
+                let out = previous.at(from as usize);
+                for ((out, &a), &d) in out.iter_mut().zip(a).zip(direct.at(entry)) {
+                    *out += a * d;
+                }
+            }
+        }
+    }
+}
+
+/// The weights sorted by what their source depends on, each as a rows × states pattern with the position of the
+/// weight behind each entry.
+pub(crate) struct SourceMaps {
+    /// Sources that are a previous state.
+    pub previous: (Pattern, Vec<u32>),
+    /// Sources that are a previous state times a factor; also the position of the factor.
+    pub scaled: (Pattern, Vec<u32>, Vec<u32>),
+    /// Sources that are a hidden state of the layer below at the same step.
+    pub below: (Pattern, Vec<u32>),
+}
+
+impl SourceMaps {
+    pub fn new<T: Scalar>(linear: &Linear, layers: &[Layer<T>], states: usize) -> Self {
+        // What each dense source depends on.
+        let mut kinds = vec![Kind::Free; linear.dense_sources()];
+        for (depth, layer) in layers.iter().enumerate() {
+            let mut scales = layer.scales.clone();
+            for (k, recurrent) in layer.recurrent.iter().enumerate() {
+                let state = layer.states.start as u32 + recurrent.state();
+                kinds[layer.one + 1 + k] = match recurrent {
+                    Recurrent::State(_) => Kind::Previous(state),
+                    Recurrent::Scaled(_) => {
+                        Kind::Scaled(state, scales.next().expect("one factor for each scaled source") as u32)
+                    }
+                };
+            }
+            if depth > 0 {
+                for (source, state) in layer.input.clone().zip(layers[depth - 1].hidden.clone()) {
+                    kinds[source] = Kind::Below(state as u32);
+                }
+            }
+        }
+        let mut maps: [Vec<Vec<(u32, u32, u32)>>; 3] = Default::default();
+        for r in 0..linear.pattern().rows() {
+            maps.iter_mut().for_each(|map| map.push(Vec::new()));
+            for (weight, source) in linear.dense_entries(r).zip(linear.dense_row(r)) {
+                let weight = weight as u32;
+                match kinds[source] {
+                    Kind::Free => {}
+                    Kind::Previous(state) => maps[0][r].push((state, weight, 0)),
+                    Kind::Scaled(state, scale) => maps[1][r].push((state, weight, scale)),
+                    Kind::Below(state) => maps[2][r].push((state, weight, 0)),
+                }
+            }
+        }
+        let [previous, scaled, below] = maps.map(|map| by_state(map, states));
+        Self { previous: (previous.0, previous.1), scaled, below: (below.0, below.1) }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// The input from outside, and the constant.
+    Free,
+    Previous(u32),
+    Scaled(u32, u32),
+    Below(u32),
+}
+
+/// A pattern of (state, weight, factor) entries sorted by state within each row.
+fn by_state(mut rows: Vec<Vec<(u32, u32, u32)>>, states: usize) -> (Pattern, Vec<u32>, Vec<u32>) {
+    rows.iter_mut().for_each(|row| row.sort_unstable());
+    let column = |part: fn(&(u32, u32, u32)) -> u32| rows.iter().flatten().map(part).collect();
+    let pattern = Pattern::from_rows(states, rows.iter().map(|row| row.iter().map(|e| e.0)));
+    (pattern.expect("a row reads a state through one source at most"), column(|e| e.1), column(|e| e.2))
+}

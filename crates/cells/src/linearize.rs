@@ -1,0 +1,202 @@
+//! Values of `D_t` and `G_t` from what a forward step left behind.
+
+use std::ops::Range;
+
+use rtrl_sparse::{Lanes, LanesMut, Operand, Pattern, Product, Scalar};
+
+use crate::Stack;
+use crate::stack::Trace;
+
+/// Computes the entries of `D = ds_t/ds_{t-1}` and of `G = ds_t/dz_t` that somebody needs, for a whole stack:
+///
+/// ```text
+/// D = G° W_previous + direct + X D        G = G° + X G        X = G° W_below
+/// ```
+///
+/// with G° the layers' own row Jacobians and X the coupling of a layer to the one below at the same step. Only needed
+/// entries are computed: for SnAp-1 on a single layer that is the diagonal of D.
+#[derive(Debug, Clone)]
+pub struct Linearizer<T> {
+    dynamics: Pattern,
+    /// Pattern of Gᵀ, and where each value stands in the order of G.
+    row_jacobian: (Pattern, Vec<u32>),
+    /// (entry of D, entry of the direct Jacobian).
+    direct: Vec<(u32, u32)>,
+    /// For each entry of G: the entry of G° in it, if any.
+    own: Vec<Option<u32>>,
+    previous: Product,
+    scaled: Product,
+    /// (weight, factor) of each entry of the scaled sources' matrix, and memory for their product.
+    scaled_weights: Vec<(u32, u32)>,
+    scaled_values: Vec<T>,
+    between: Product,
+    between_values: Vec<T>,
+    dynamics_cascade: Cascade,
+    jacobian_cascade: Cascade,
+}
+
+impl<T: Scalar> Linearizer<T> {
+    /// Prepares to compute at least the entries of `dynamics` (states × states) and `row_jacobian` (rows × states, of
+    /// Gᵀ), for `lanes` lanes.
+    ///
+    /// # Panics
+    /// If the shapes are not those of the stack.
+    pub fn new(stack: &Stack<T>, dynamics: &Pattern, row_jacobian: &Pattern, lanes: usize) -> Self {
+        let dynamics = close(stack, &dynamics.intersection(stack.dynamics()), stack.dynamics());
+        let all = stack.row_jacobian().transpose();
+        let total = close(stack, &row_jacobian.transpose().intersection(&all), &all);
+
+        let (own, own_places) = stack.own_jacobian().transpose_with_entries();
+        let g = Operand::placed(&own, &own_places);
+        let maps = &stack.sources;
+        let scaled = Operand::plain(&maps.scaled.0);
+        let direct = stack
+            .own_direct()
+            .iter()
+            .enumerate()
+            .filter_map(|(from, (r, c))| Some((dynamics.find(r, c)? as u32, from as u32)));
+        let own_entries: Vec<_> = total.iter().map(|(s, r)| own.find(s, r).map(|e| own_places[e])).collect();
+        // X is computed only if some needed entry lies across layers.
+        let across = |p: &Pattern| Cascade::new(stack, p);
+        let (dynamics_cascade, jacobian_cascade) = (across(&dynamics), across(&total));
+        let crosses = !(dynamics_cascade.is_empty() && jacobian_cascade.is_empty());
+        let between =
+            if crosses { stack.between.clone() } else { Pattern::empty(stack.states(), stack.states()) };
+        Self {
+            direct: direct.collect(),
+            own: own_entries,
+            previous: Product::new(&dynamics, g, Operand::placed(&maps.previous.0, &maps.previous.1)),
+            scaled: Product::new(&dynamics, g, scaled),
+            scaled_weights: maps.scaled.1.iter().copied().zip(maps.scaled.2.iter().copied()).collect(),
+            scaled_values: vec![T::ZERO; maps.scaled.0.nnz() * lanes],
+            between: Product::new(&between, g, Operand::placed(&maps.below.0, &maps.below.1)),
+            between_values: vec![T::ZERO; stack.between.nnz() * lanes],
+            dynamics_cascade,
+            jacobian_cascade,
+            row_jacobian: total.transpose_with_entries(),
+            dynamics,
+        }
+    }
+
+    /// The pattern in which [`run`](Self::run) fills D, states × states.
+    pub fn dynamics(&self) -> &Pattern {
+        &self.dynamics
+    }
+
+    /// The pattern of Gᵀ (rows × states), and where [`run`](Self::run) puts each value of G.
+    pub fn row_jacobian(&self) -> Operand<'_> {
+        Operand::placed(&self.row_jacobian.0, &self.row_jacobian.1)
+    }
+
+    /// Multiplications of one call for one lane.
+    pub fn macs(&self) -> u64 {
+        let products = [&self.previous, &self.scaled, &self.between];
+        let products: u64 = products.iter().map(|p| p.macs()).sum();
+        let scaled = self.scaled_weights.len() as u64;
+        products + scaled + self.dynamics_cascade.macs() + self.jacobian_cascade.macs()
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let products = [&self.previous, &self.scaled, &self.between];
+        products.iter().map(|p| p.bytes()).sum::<usize>()
+            + (self.dynamics.nnz() + self.row_jacobian.0.nnz() * 2) * 4
+            + (self.direct.len() + self.own.len() + self.scaled_weights.len()) * 8
+            + (self.scaled_values.len() + self.between_values.len()) * size_of::<T>()
+    }
+
+    /// Overwrites `dynamics` and `row_jacobian` with the values at the step of `trace`. In lanes that began a sequence
+    /// with this step D is zero: nothing before counts.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn run(
+        &mut self,
+        weights: &[T],
+        trace: &Trace<T>,
+        mut dynamics: LanesMut<'_, T>,
+        mut row_jacobian: LanesMut<'_, T>,
+    ) {
+        let lanes = trace.lanes;
+        let g = Lanes::new(&trace.row_jacobian, lanes);
+        for (entry, own) in self.own.iter().enumerate() {
+            match own {
+                Some(own) => row_jacobian.at(entry).copy_from_slice(g.at(*own as usize)),
+                None => row_jacobian.at(entry).fill(T::ZERO),
+            }
+        }
+        dynamics.values().fill(T::ZERO);
+        let direct = Lanes::new(&trace.direct, lanes);
+        for &(entry, from) in &self.direct {
+            dynamics.at(entry as usize).copy_from_slice(direct.at(from as usize));
+        }
+        self.previous.accumulate_shared(&mut dynamics, g, weights);
+        if !self.scaled_weights.is_empty() {
+            let factors = Lanes::new(&trace.scales, lanes);
+            for (value, &(weight, factor)) in
+                self.scaled_values.chunks_exact_mut(lanes).zip(&self.scaled_weights)
+            {
+                let w = weights[weight as usize];
+                value.iter_mut().zip(factors.at(factor as usize)).for_each(|(v, &c)| *v = w * c);
+            }
+            self.scaled.accumulate(&mut dynamics, g, Lanes::new(&self.scaled_values, lanes));
+        }
+        if self.between.macs() > 0 {
+            let mut x = LanesMut::new(&mut self.between_values, lanes);
+            x.values().fill(T::ZERO);
+            self.between.accumulate_shared(&mut x, g, weights);
+            self.dynamics_cascade.run(&mut dynamics, x.as_ref());
+            self.jacobian_cascade.run(&mut row_jacobian, x.as_ref());
+        }
+        for (lane, _) in trace.starts.iter().enumerate().filter(|(_, start)| **start) {
+            dynamics.values().iter_mut().skip(lane).step_by(lanes).for_each(|d| *d = T::ZERO);
+        }
+    }
+}
+
+/// `needed` and all entries of lower layers from which they are computed, within `all` (both states × anything).
+fn close<T: Scalar>(stack: &Stack<T>, needed: &Pattern, all: &Pattern) -> Pattern {
+    let down = stack.between.transpose();
+    let mut closed = needed.clone();
+    for _ in 1..stack.depth() {
+        closed = closed.union(&down.product(&closed).intersection(all));
+    }
+    closed
+}
+
+/// `C[layer l] += X[l, l - 1] C[layer l - 1]`, from the lowest layer up.
+#[derive(Debug, Clone)]
+struct Cascade {
+    /// For each layer but the lowest: its first entry in C, and the product.
+    layers: Vec<(usize, Product)>,
+}
+
+impl Cascade {
+    fn new<T: Scalar>(stack: &Stack<T>, c: &Pattern) -> Self {
+        let x = &stack.between;
+        let layer = |states: Range<usize>| {
+            let first = c.entries(states.start).start;
+            let entries = x.entries(states.start).start..x.entries(states.end - 1).end;
+            let places: Vec<u32> = (entries.start as u32..entries.end as u32).collect();
+            let (own, x) = (c.slice_rows(states.clone()), x.slice_rows(states));
+            (first, Product::new(&own, Operand::placed(&x, &places), Operand::plain(c)))
+        };
+        Self { layers: (1..stack.depth()).map(|depth| layer(stack.layer_states(depth))).collect() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.macs() == 0
+    }
+
+    fn macs(&self) -> u64 {
+        self.layers.iter().map(|(_, product)| product.macs()).sum()
+    }
+
+    fn run<T: Scalar>(&self, c: &mut LanesMut<'_, T>, x: Lanes<'_, T>) {
+        let lanes = c.lanes();
+        for (first, product) in &self.layers {
+            let (below, own) = c.values().split_at_mut(first * lanes);
+            product.accumulate(&mut LanesMut::new(own, lanes), x, Lanes::new(below, lanes));
+        }
+    }
+}

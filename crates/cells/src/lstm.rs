@@ -1,0 +1,101 @@
+//! Long short-term memory without peepholes.
+
+use rtrl_sparse::{Pattern, Scalar};
+
+use crate::gates::{self, GateRows};
+use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+
+/// The LSTM with forget gate and without peepholes, state `[h; c]`:
+///
+/// ```text
+/// i = σ(W_i x + U_i h + b_i)      f = σ(W_f x + U_f h + b_f)
+/// g = tanh(W_g x + U_g h + b_g)   o = σ(W_o x + U_o h + b_o)
+/// c' = f ∘ c + i ∘ g              h' = o ∘ tanh(c')
+/// ```
+///
+/// # Shapes
+/// Masks for the gates i, f, g, o; state of 2 × `units`, h first; 4 k rows in that order. Rows reach both h and c of
+/// their unit; those of o reach h alone.
+///
+/// # Reference
+/// Hochreiter & Schmidhuber, Neural Computation 9 (1997); Gers et al. (2000) for f; gate order of PyTorch's `LSTM`, its
+/// two biases taken as one.
+#[derive(Debug, Clone)]
+pub struct Lstm {
+    structure: Structure,
+}
+
+impl Lstm {
+    /// A cell of `units` units.
+    ///
+    /// # Errors
+    /// If the masks do not fit, or a size is zero.
+    pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
+        masks.validate(4, inputs.len(), units)?;
+        let rows = [0, 1, 2, 3].map(|mask| GateRows { mask, input: true, recurrent: Some(0) });
+        Ok(Self {
+            structure: Structure {
+                inputs,
+                states: 2 * units,
+                hidden: 0..units,
+                recurrent: (0..units as u32).map(Recurrent::State).collect(),
+                weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
+                row_jacobian: row_jacobian(units)?,
+                direct: direct(units)?,
+            },
+        })
+    }
+}
+
+/// i, f and g reach h and c of their unit, o reaches h.
+fn row_jacobian(units: usize) -> Result<Pattern, CellError> {
+    let both = (0..3 * units).map(|row| vec![(row % units) as u32, (units + row % units) as u32]);
+    let output = (0..units).map(|unit| vec![unit as u32]);
+    Ok(Pattern::from_rows(2 * units, both.chain(output))?)
+}
+
+/// The previous c leaks into h and c of its unit; the previous h acts through the rows alone.
+fn direct(units: usize) -> Result<Pattern, CellError> {
+    Ok(Pattern::from_rows(2 * units, (0..2 * units).map(|state| [(units + state % units) as u32]))?)
+}
+
+/// φ of the LSTM and its derivatives, from the rows i, f, g, o.
+fn activate<T: Scalar>(step: &mut CellStep<'_, T>) {
+    let lanes = step.previous.lanes();
+    let (a, previous) = (step.rows.values(), step.previous.values());
+    let (next, direct, jacobian) = (step.next.values(), step.direct.values(), step.row_jacobian.values());
+    let n = previous.len() / 2;
+    for e in 0..n {
+        let (i, f) = (a[e].sigmoid(), a[n + e].sigmoid());
+        let (g, o) = (a[2 * n + e].tanh(), a[3 * n + e].sigmoid());
+        let c = previous[n + e];
+        let new = f * c + i * g;
+        let squashed = new.tanh();
+        next[e] = o * squashed;
+        next[n + e] = new;
+        // dh'/dc' at fixed o.
+        let visible = o * (T::ONE - squashed * squashed);
+        let by_row = [g * (i * (T::ONE - i)), c * (f * (T::ONE - f)), i * (T::ONE - g * g)];
+        // The first three gates have two entries a row, h before c.
+        let (unit, lane) = (e / lanes, e % lanes);
+        for (gate, by_row) in by_row.into_iter().enumerate() {
+            let entry = 2 * gate * n + 2 * unit * lanes + lane;
+            jacobian[entry] = visible * by_row;
+            jacobian[entry + lanes] = by_row;
+        }
+        jacobian[6 * n + e] = squashed * (o * (T::ONE - o));
+        direct[e] = visible * f;
+        direct[n + e] = f;
+    }
+}
+
+impl<T: Scalar> Cell<T> for Lstm {
+    fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, T>) {
+        step.preactivate(0..self.structure.rows());
+        activate(step);
+    }
+}

@@ -1,0 +1,74 @@
+//! A gated cell with element-wise recurrence.
+
+use rtrl_sparse::{Pattern, Scalar};
+
+use crate::gates::{self, GateRows};
+use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+
+/// A gated cell whose gates see only their own unit of the past:
+///
+/// ```text
+/// f  = σ(W_f x + w_f ∘ c + b_f)
+/// z  = tanh(W_z x + w_z ∘ c + b_z)
+/// c' = f ∘ c + (1 - f) ∘ z
+/// ```
+///
+/// No unit ever reaches another, so D is diagonal, and SnAp-1 *is* exact RTRL at the cost of an eligibility trace.
+///
+/// # Shapes
+/// Masks for the gates f, z, diagonal on the recurrent side; state c of `units`; 2 k rows in that order.
+///
+/// # Reference
+/// Mozer, "A focused backpropagation algorithm for temporal pattern recognition" (1989); the cell of Irie et al.,
+/// arXiv:2305.19044, without its output gate.
+#[derive(Debug, Clone)]
+pub struct QuasiLstm {
+    structure: Structure,
+}
+
+impl QuasiLstm {
+    /// A cell of `units` units.
+    ///
+    /// # Errors
+    /// If the masks do not fit, are not diagonal, or a size is zero.
+    pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
+        masks.validate(2, inputs.len(), units)?;
+        let diagonal = |mask: &Pattern| mask.iter().all(|(r, c)| r == c as usize);
+        if let Some(gate) = masks.gates.iter().position(|gate| !diagonal(&gate.recurrent)) {
+            return Err(CellError::NotDiagonal { gate });
+        }
+        let rows = [0, 1].map(|mask| GateRows { mask, input: true, recurrent: Some(0) });
+        Ok(Self {
+            structure: Structure {
+                inputs,
+                states: units,
+                hidden: 0..units,
+                recurrent: (0..units as u32).map(Recurrent::State).collect(),
+                weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
+                row_jacobian: gates::own_unit(2, units),
+                direct: Pattern::identity(units),
+            },
+        })
+    }
+}
+
+impl<T: Scalar> Cell<T> for QuasiLstm {
+    fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, T>) {
+        step.preactivate(0..self.structure.rows());
+        let CellStep { rows, previous, next, row_jacobian, direct, .. } = step;
+        let (a, c) = (rows.values(), previous.values());
+        let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
+        let n = c.len();
+        for e in 0..n {
+            let (f, z) = (a[e].sigmoid(), a[n + e].tanh());
+            next[e] = z + f * (c[e] - z);
+            g[e] = (c[e] - z) * (f * (T::ONE - f));
+            g[n + e] = (T::ONE - f) * (T::ONE - z * z);
+            direct[e] = f;
+        }
+    }
+}

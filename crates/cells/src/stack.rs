@@ -1,0 +1,376 @@
+//! Layers of cells, seen as one cell.
+
+use std::ops::Range;
+
+use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources};
+
+use crate::layer::{Layer, SourceMaps};
+use crate::{Cell, CellError, Inputs};
+
+/// One or more cells, each reading the hidden state of the one below at the same step, seen as one net.
+///
+/// Its states, rows, sources and weights are those of the layers, one layer after the other from the lowest up. This
+/// is the only thing that estimators know: a single cell is a stack of one.
+pub struct Stack<T> {
+    layers: Vec<Layer<T>>,
+    linear: Linear,
+    /// Own row Jacobians of all layers, rows × states.
+    own_jacobian: Pattern,
+    /// Direct Jacobians of all layers, states × states.
+    own_direct: Pattern,
+    dynamics: Pattern,
+    row_jacobian: Pattern,
+    /// `X = G W_input`: how the states of a layer depend on those of the layer below at the same step.
+    pub(crate) between: Pattern,
+    pub(crate) sources: SourceMaps,
+}
+
+/// What one step leaves for differentiation. All arrays are `[len][lanes]`.
+#[derive(Debug, Clone)]
+pub struct Trace<T> {
+    pub(crate) lanes: usize,
+    pub(crate) dense_sources: Vec<T>,
+    pub(crate) symbols: Vec<u32>,
+    pub(crate) row_jacobian: Vec<T>,
+    pub(crate) direct: Vec<T>,
+    pub(crate) scales: Vec<T>,
+    pub(crate) starts: Vec<bool>,
+}
+
+impl<T: Scalar> Trace<T> {
+    /// u_t.
+    pub fn sources(&self) -> Sources<'_, T> {
+        Sources { symbols: &self.symbols, dense: Lanes::new(&self.dense_sources, self.lanes) }
+    }
+
+    /// Which lanes began a sequence with this step.
+    pub fn starts(&self) -> &[bool] {
+        &self.starts
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let scalars = [&self.dense_sources, &self.row_jacobian, &self.direct, &self.scales];
+        let scalars: usize = scalars.iter().map(|v| v.len()).sum();
+        scalars * size_of::<T>() + self.symbols.len() * 4 + self.starts.len()
+    }
+}
+
+/// The running state of a net and memory for its forward step.
+#[derive(Debug, Clone)]
+pub struct Rollout<T> {
+    pub(crate) lanes: usize,
+    pub(crate) state: Vec<T>,
+    pub(crate) previous: Vec<T>,
+    pub(crate) rows: Vec<T>,
+}
+
+impl<T: Scalar> Rollout<T> {
+    /// s_t, `[states][lanes]`.
+    pub fn state(&self) -> Lanes<'_, T> {
+        Lanes::new(&self.state, self.lanes)
+    }
+
+    /// s_t to be overwritten, `[states][lanes]`: to start from a state other than zero.
+    pub fn state_mut(&mut self) -> LanesMut<'_, T> {
+        LanesMut::new(&mut self.state, self.lanes)
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        (self.state.len() + self.previous.len() + self.rows.len()) * size_of::<T>()
+    }
+}
+
+/// The input of one step.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a, T> {
+    /// x_t, `[inputs][lanes]`.
+    Dense(Lanes<'a, T>),
+    /// One symbol for each lane.
+    Symbols(&'a [u32]),
+}
+
+/// Memory for the backward step.
+#[derive(Debug, Clone)]
+pub struct Backward<T> {
+    lanes: usize,
+    pub(crate) sources: Vec<T>,
+    pub(crate) previous: Vec<T>,
+    /// Adjoints of the rows after a backward step, `[rows][lanes]`.
+    pub rows: Vec<T>,
+}
+
+impl<T: Scalar> Backward<T> {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        (self.sources.len() + self.previous.len() + self.rows.len()) * size_of::<T>()
+    }
+}
+
+impl<T: Scalar> Stack<T> {
+    /// A net of `layers`, the lowest first.
+    ///
+    /// # Errors
+    /// If there is no layer, a layer's structure is inconsistent, or a layer does not read as many numbers as the one
+    /// below shows.
+    pub fn new(layers: Vec<Box<dyn Cell<T>>>) -> Result<Self, CellError> {
+        if layers.is_empty() {
+            return Err(CellError::Zero { what: "layers" });
+        }
+        let mut placed: Vec<Layer<T>> = Vec::with_capacity(layers.len());
+        for (depth, cell) in layers.into_iter().enumerate() {
+            let structure = cell.structure();
+            structure.validate()?;
+            if let Some(below) = placed.last() {
+                let Inputs::Dense(found) = structure.inputs else {
+                    return Err(CellError::SymbolsAbove { layer: depth });
+                };
+                let expected = below.hidden.len();
+                if expected != found {
+                    return Err(CellError::Size { what: "inputs of an upper layer", expected, found });
+                }
+            }
+            placed.push(Layer::new(cell, placed.last()));
+        }
+        Ok(Self::assemble(placed))
+    }
+
+    fn assemble(layers: Vec<Layer<T>>) -> Self {
+        let states = layers.last().map_or(0, |l| l.states.end);
+        let structures = || layers.iter().map(|l| (l, l.structure()));
+        let symbols = layers[0].structure().inputs.symbols();
+        let sources: usize = structures().map(|(_, s)| s.sources()).sum();
+        let mut first_source = 0;
+        let mut weights = Vec::new();
+        for (_, s) in structures() {
+            weights.extend(shifted_rows(&s.weights, first_source));
+            first_source += s.sources();
+        }
+        let pattern = |cols, rows: Vec<Vec<u32>>| {
+            Pattern::from_rows(cols, rows).expect("patterns of the layers side by side are a pattern")
+        };
+        let by_states = |part: fn(&crate::Structure) -> &Pattern| {
+            pattern(states, structures().flat_map(|(l, s)| shifted_rows(part(s), l.states.start)).collect())
+        };
+        let own_jacobian = by_states(|s| &s.row_jacobian);
+        let own_direct = by_states(|s| &s.direct);
+        let linear = Linear::new(pattern(sources, weights), symbols);
+        let maps = SourceMaps::new(&linear, &layers, states);
+
+        let g = own_jacobian.transpose();
+        let between = g.product(&maps.below.0);
+        let through_rows = g.product(&maps.previous.0).union(&g.product(&maps.scaled.0));
+        let own_dynamics = through_rows.union(&own_direct);
+        // ds_t = own + X ds_t, layer by layer: (1 + X + X² + …) applied to what each layer does by itself.
+        let (mut dynamics, mut total) = (own_dynamics, g);
+        for _ in 1..layers.len() {
+            dynamics = dynamics.union(&between.product(&dynamics));
+            total = total.union(&between.product(&total));
+        }
+        let row_jacobian = total.transpose();
+        Self { layers, linear, own_jacobian, own_direct, dynamics, row_jacobian, between, sources: maps }
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer<T>] {
+        &self.layers
+    }
+
+    /// What the lowest layer reads.
+    pub fn inputs(&self) -> Inputs {
+        self.layers[0].structure().inputs
+    }
+
+    /// Number of layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// S: states of all layers.
+    pub fn states(&self) -> usize {
+        self.dynamics.rows()
+    }
+
+    /// The states of layer `depth`, counted from the lowest.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn layer_states(&self, depth: usize) -> Range<usize> {
+        self.layers[depth].states.clone()
+    }
+
+    /// The rows of layer `depth`.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn layer_rows(&self, depth: usize) -> Range<usize> {
+        self.layers[depth].rows.clone()
+    }
+
+    /// The states that a readout sees: the hidden part of the top layer.
+    pub fn hidden(&self) -> Range<usize> {
+        self.layers[self.layers.len() - 1].hidden.clone()
+    }
+
+    /// Number of weights of all layers.
+    pub fn weights_len(&self) -> usize {
+        self.linear.pattern().nnz()
+    }
+
+    /// The rows of all layers as one linear map of all sources.
+    pub fn linear(&self) -> &Linear {
+        &self.linear
+    }
+
+    /// The pattern of `D = ds_t/ds_{t-1}`, states × states.
+    pub fn dynamics(&self) -> &Pattern {
+        &self.dynamics
+    }
+
+    /// The pattern of Gᵀ with `G = ds_t/dz_t` in total, rows × states: rows of a lower layer reach the layers above.
+    pub fn row_jacobian(&self) -> &Pattern {
+        &self.row_jacobian
+    }
+
+    /// Pattern of the layers' own Gᵀ, rows × states, in the order of [`Trace`].
+    pub(crate) fn own_jacobian(&self) -> &Pattern {
+        &self.own_jacobian
+    }
+
+    /// Pattern of the layers' direct Jacobians.
+    pub(crate) fn own_direct(&self) -> &Pattern {
+        &self.own_direct
+    }
+
+    /// Structural nonzeros of the layers' own row Jacobians.
+    pub fn own_jacobian_nnz(&self) -> usize {
+        self.own_jacobian.nnz()
+    }
+
+    /// Multiply-adds of [`pull_back`](Self::pull_back) for one lane, besides the transposed product with the weights.
+    pub fn backward_macs(&self) -> usize {
+        let scaled = self.layers.last().map_or(0, |l| l.scales.end);
+        self.own_jacobian.nnz() + self.own_direct.nnz() + scaled
+    }
+
+    /// An empty trace for `lanes` lanes.
+    pub fn trace(&self, lanes: usize) -> Trace<T> {
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        Trace {
+            lanes,
+            dense_sources: zeros(self.linear.dense_sources()),
+            symbols: vec![0; if self.linear.symbols() > 0 { lanes } else { 0 }],
+            row_jacobian: zeros(self.own_jacobian.nnz()),
+            direct: zeros(self.own_direct.nnz()),
+            scales: zeros(self.layers.last().map_or(0, |l| l.scales.end)),
+            starts: vec![true; lanes],
+        }
+    }
+
+    /// A state of zeros for `lanes` lanes.
+    pub fn rollout(&self, lanes: usize) -> Rollout<T> {
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        let rows = self.layers.iter().map(|l| l.rows.len()).max().unwrap_or(0);
+        Rollout { lanes, state: zeros(self.states()), previous: zeros(self.states()), rows: zeros(rows) }
+    }
+
+    /// Memory for the backward step of `lanes` lanes.
+    pub fn backward(&self, lanes: usize) -> Backward<T> {
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        Backward {
+            lanes,
+            sources: zeros(self.linear.dense_sources()),
+            previous: zeros(self.states()),
+            rows: zeros(self.linear.pattern().rows()),
+        }
+    }
+
+    /// One step forward: lanes with `starts[b]` first forget their state. Overwrites the state and `trace`.
+    ///
+    /// # Panics
+    /// If sizes do not fit, or the kind of input is not the one the net was built for.
+    pub fn forward(
+        &self,
+        weights: &[T],
+        input: Input<'_, T>,
+        starts: &[bool],
+        rollout: &mut Rollout<T>,
+        trace: &mut Trace<T>,
+    ) {
+        let lanes = rollout.lanes;
+        assert_eq!(weights.len(), self.weights_len(), "number of weights");
+        assert_eq!((starts.len(), trace.lanes), (lanes, lanes), "number of lanes");
+        std::mem::swap(&mut rollout.state, &mut rollout.previous);
+        for (lane, _) in starts.iter().enumerate().filter(|(_, start)| **start) {
+            rollout.previous.iter_mut().skip(lane).step_by(lanes).for_each(|s| *s = T::ZERO);
+        }
+        trace.starts.copy_from_slice(starts);
+        self.read_input(input, trace);
+        for layer in &self.layers {
+            layer.forward(&self.linear, weights, rollout, trace);
+        }
+    }
+
+    fn read_input(&self, input: Input<'_, T>, trace: &mut Trace<T>) {
+        match (input, self.inputs()) {
+            (Input::Dense(x), Inputs::Dense(n)) => {
+                assert_eq!((x.len(), x.lanes()), (n, trace.lanes), "size of the input");
+                let input = self.layers[0].input.clone();
+                trace.dense_sources[input.start * trace.lanes..input.end * trace.lanes]
+                    .copy_from_slice(x.values());
+            }
+            (Input::Symbols(x), Inputs::Symbols(n)) => {
+                assert!(x.iter().all(|&symbol| (symbol as usize) < n), "a symbol outside 0..{n}");
+                trace.symbols.copy_from_slice(x);
+            }
+            (_, inputs) => panic!("this net reads {inputs:?}"),
+        }
+    }
+
+    /// Pulls `adjoint` = ∂L_t/∂s_t down through the layers at the same step, top to bottom, in place: afterwards the
+    /// entries of a lower layer include what reaches the loss through the layers above. `backward.rows` holds
+    /// `∂L_t/∂z_t` of every row.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn descend(&self, weights: &[T], trace: &Trace<T>, adjoint: &mut [T], backward: &mut Backward<T>) {
+        let lanes = trace.lanes;
+        backward.sources.fill(T::ZERO);
+        for depth in (0..self.layers.len()).rev() {
+            let layer = &self.layers[depth];
+            layer.rows_from(&self.own_jacobian, trace, adjoint, &mut backward.rows);
+            let rows = Lanes::new(&backward.rows, lanes);
+            let mut sources = LanesMut::new(&mut backward.sources, lanes);
+            self.linear.multiply_transposed(weights, layer.rows.clone(), rows, &mut sources);
+            if depth > 0 {
+                let below = self.layers[depth - 1].hidden.clone();
+                let below = &mut adjoint[below.start * lanes..below.end * lanes];
+                let inputs = sources.run(layer.input.clone());
+                below.iter_mut().zip(inputs).for_each(|(a, u)| *a += *u);
+            }
+        }
+    }
+
+    /// One step backwards, in place: `adjoint` a_t becomes `a_{t-1} = D_tᵀ a_t`, and `backward.rows` `G_tᵀ a_t`. Lanes
+    /// that began a sequence with this step pass nothing on.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn pull_back(&self, weights: &[T], trace: &Trace<T>, adjoint: &mut [T], backward: &mut Backward<T>) {
+        self.descend(weights, trace, adjoint, backward);
+        let lanes = backward.lanes;
+        backward.previous.fill(T::ZERO);
+        for layer in &self.layers {
+            layer.leave(&self.own_direct, trace, adjoint, backward);
+        }
+        adjoint.copy_from_slice(&backward.previous);
+        for (lane, _) in trace.starts.iter().enumerate().filter(|(_, start)| **start) {
+            adjoint.iter_mut().skip(lane).step_by(lanes).for_each(|a| *a = T::ZERO);
+        }
+    }
+}
+
+/// The columns of each row, moved to the right.
+fn shifted_rows(pattern: &Pattern, by: usize) -> Vec<Vec<u32>> {
+    (0..pattern.rows()).map(|r| pattern.row(r).iter().map(|&c| c + by as u32).collect()).collect()
+}

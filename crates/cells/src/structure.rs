@@ -1,0 +1,144 @@
+//! All that may be known of a cell before its first step.
+
+use std::ops::Range;
+
+use rtrl_sparse::Pattern;
+use serde::{Deserialize, Serialize};
+
+use crate::CellError;
+
+/// What a cell reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inputs {
+    /// A vector of this many numbers.
+    Dense(usize),
+    /// One symbol of an alphabet of this size. Equal to a one-hot vector, at the cost of one entry.
+    Symbols(usize),
+}
+
+impl Inputs {
+    /// Number of input sources.
+    pub fn len(self) -> usize {
+        match self {
+            Self::Dense(n) | Self::Symbols(n) => n,
+        }
+    }
+
+    /// Whether there is no input.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of one-hot sources.
+    pub(crate) fn symbols(self) -> usize {
+        match self {
+            Self::Dense(_) => 0,
+            Self::Symbols(n) => n,
+        }
+    }
+}
+
+/// A source that depends on the previous state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Recurrent {
+    /// The state itself, `u_j = s_{t-1}[state]`.
+    State(u32),
+    /// The state times a factor that the cell computes at each step, `u_j = c_j · s_{t-1}[state]`: the `r ∘ h` of the
+    /// reset-before GRU. The factor's own dependence on rows belongs into the row Jacobian.
+    Scaled(u32),
+}
+
+impl Recurrent {
+    /// The state that the source depends on.
+    pub fn state(self) -> u32 {
+        match self {
+            Self::State(s) | Self::Scaled(s) => s,
+        }
+    }
+}
+
+/// The structure of a cell `s_t = φ(z_t, s_{t-1})`, `z_t = W u_t`.
+///
+/// The sources u are, in this order: the inputs, the constant 1, and the recurrent sources. Patterns must hold every
+/// entry that can ever be nonzero; [`check`](crate::testing::check_cell) finds one that is missing or never used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Structure {
+    /// What the cell reads.
+    pub inputs: Inputs,
+    /// S: number of states.
+    pub states: usize,
+    /// The visible part h of the state, which readouts and upper layers see.
+    pub hidden: Range<usize>,
+    /// Sources after the inputs and the constant.
+    pub recurrent: Vec<Recurrent>,
+    /// rows × sources: the weights that exist, N(r) for each row.
+    pub weights: Pattern,
+    /// rows × states, the pattern of Gᵀ with `G = ds_t/dz_t`: what each row reaches at once, in total (through factors
+    /// of scaled sources too).
+    pub row_jacobian: Pattern,
+    /// states × states: the pattern of `∂φ/∂s_{t-1}` at fixed z, the leak path.
+    pub direct: Pattern,
+}
+
+impl Structure {
+    /// Index of the constant source.
+    pub fn one(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Number of sources.
+    pub fn sources(&self) -> usize {
+        self.inputs.len() + 1 + self.recurrent.len()
+    }
+
+    /// Number of preactivations.
+    pub fn rows(&self) -> usize {
+        self.weights.rows()
+    }
+
+    /// Number of weights.
+    pub fn weights_len(&self) -> usize {
+        self.weights.nnz()
+    }
+
+    /// Number of recurrent sources with a factor.
+    pub fn scaled(&self) -> usize {
+        self.recurrent.iter().filter(|r| matches!(r, Recurrent::Scaled(_))).count()
+    }
+
+    /// Checks that the parts fit each other.
+    ///
+    /// # Errors
+    /// The first part that does not fit.
+    pub fn validate(&self) -> Result<(), CellError> {
+        let size = |what, expected, found| {
+            if expected == found { Ok(()) } else { Err(CellError::Size { what, expected, found }) }
+        };
+        for (what, n) in [("inputs", self.inputs.len()), ("states", self.states), ("rows", self.rows())] {
+            if n == 0 {
+                return Err(CellError::Zero { what });
+            }
+        }
+        size("columns of the weights (sources)", self.sources(), self.weights.cols())?;
+        size("rows of the row Jacobian", self.rows(), self.row_jacobian.rows())?;
+        size("columns of the row Jacobian (states)", self.states, self.row_jacobian.cols())?;
+        size("rows of the direct Jacobian (states)", self.states, self.direct.rows())?;
+        size("columns of the direct Jacobian (states)", self.states, self.direct.cols())?;
+        if self.hidden.is_empty() {
+            return Err(CellError::Zero { what: "hidden states" });
+        }
+        let named = self.recurrent.iter().map(|r| ("a recurrent source", r.state() as usize));
+        for (what, found) in named.chain([("the hidden range", self.hidden.end - 1)]) {
+            if found >= self.states {
+                return Err(CellError::OutOfRange { what, found, available: self.states });
+            }
+        }
+        let mut recurrent = self.recurrent.clone();
+        recurrent.sort_unstable();
+        match recurrent.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(CellError::Duplicate { state: pair[0].state() as usize }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use rtrl_cells::{CellError, Stack};
+use rtrl_sparse::{BlockError, Scalar};
+
+/// Why an estimator cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EstimatorError {
+    /// A size that must be positive is zero.
+    #[error("{what} must be at least 1")]
+    Zero {
+        /// The size.
+        what: &'static str,
+    },
+    /// The initial or current weights contain NaN or an infinity.
+    #[error("weight {index} is not finite")]
+    NotFinite {
+        /// Its position.
+        index: usize,
+    },
+    /// Another number of weights than the net has.
+    #[error("the net has {expected} weights, found {found}")]
+    Weights {
+        /// Weights of the net.
+        expected: usize,
+        /// Weights given.
+        found: usize,
+    },
+    /// The cell or stack is inconsistent.
+    #[error(transparent)]
+    Cell(#[from] CellError),
+    /// The reach does not fit the net.
+    #[error(transparent)]
+    Blocks(#[from] BlockError),
+}
+
+/// Checks weights that come from outside before a net runs on them.
+///
+/// # Errors
+/// If their number is wrong, or one of them is NaN or infinite.
+pub fn check_weights<T: Scalar>(stack: &Stack<T>, weights: &[T]) -> Result<(), EstimatorError> {
+    let (expected, found) = (stack.weights_len(), weights.len());
+    if expected != found {
+        return Err(EstimatorError::Weights { expected, found });
+    }
+    match weights.iter().position(|w| !w.is_finite()) {
+        Some(index) => Err(EstimatorError::NotFinite { index }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,56 @@
+//! No recurrent learning at all.
+
+use std::sync::Arc;
+
+use rtrl_cells::{Input, Rollout, Stack, Trace};
+use rtrl_sparse::{Lanes, Scalar};
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Build;
+use crate::{Cost, EstimatorError, GradientEstimator};
+
+/// Settings of [`Frozen`]: none.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenConfig {}
+
+/// Runs the net and estimates a gradient of zero: only the readout learns. The floor of every comparison.
+pub struct Frozen<T> {
+    stack: Arc<Stack<T>>,
+    rollout: Rollout<T>,
+    trace: Trace<T>,
+}
+
+impl Build for FrozenConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        _window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        let (rollout, trace) = (stack.rollout(lanes), stack.trace(lanes));
+        Ok(Box::new(Frozen { stack, rollout, trace }))
+    }
+}
+
+impl<T: Scalar> GradientEstimator<T> for Frozen<T> {
+    fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
+        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+    }
+
+    fn hidden(&self) -> Lanes<'_, T> {
+        self.rollout.state().slice(self.stack.hidden())
+    }
+
+    fn observe(&mut self, _weights: &[T], _hidden_gradient: Lanes<'_, T>, _gradient: &mut [T]) {}
+
+    fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+
+    fn cost(&self) -> Cost {
+        Cost {
+            forward: self.stack.linear().dense_weights() as f64,
+            bytes: self.rollout.bytes() + self.trace.bytes(),
+            ..Cost::default()
+        }
+    }
+}

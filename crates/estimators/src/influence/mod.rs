@@ -1,0 +1,316 @@
+//! SnAp-n and exact RTRL: the influence matrix in blocks, under one of three schedules.
+
+mod schedule;
+
+use std::sync::Arc;
+
+use rtrl_cells::{Backward, Input, Linearizer, Rollout, Stack, Trace};
+use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Scalar, Scratch};
+use serde::{Deserialize, Serialize};
+
+pub use schedule::{Schedule, ScheduleCosts};
+
+use crate::reach::{Order, Scope, reach};
+use crate::registry::Build;
+use crate::{Cost, EstimatorError, GradientEstimator};
+
+/// Settings of SnAp-n.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapConfig {
+    /// n: influence is kept where it is structurally nonzero within n steps.
+    pub order: usize,
+    /// Whether reach crosses layers.
+    #[serde(default)]
+    pub scope: Scope,
+    /// How the recursion is carried out; changes time and memory, never the numbers (to rounding).
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Drops the influence at the end of each window. Exact, and far cheaper, where every window begins with a new
+    /// sequence in every lane; truncates credit at the window's end elsewhere.
+    #[serde(default)]
+    pub truncate: bool,
+}
+
+impl Default for SnapConfig {
+    fn default() -> Self {
+        Self { order: 1, scope: Scope::default(), schedule: Schedule::default(), truncate: false }
+    }
+}
+
+/// Settings of exact RTRL.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RtrlConfig {
+    /// Keeps every entry of J, the structurally zero ones too: the textbook's dense J.
+    #[serde(default)]
+    pub dense: bool,
+    /// See [`SnapConfig::schedule`].
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// See [`SnapConfig::truncate`].
+    #[serde(default)]
+    pub truncate: bool,
+}
+
+impl Build for SnapConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        if self.order == 0 {
+            return Err(EstimatorError::Zero { what: "the order n of SnAp-n" });
+        }
+        let reach = reach(&stack, Order::Steps(self.order), self.scope);
+        let plan =
+            Plan { lanes, window, scope: self.scope, schedule: self.schedule, truncate: self.truncate };
+        Ok(Box::new(Influence::new(stack, &reach, plan)?))
+    }
+}
+
+impl Build for RtrlConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        let order = if self.dense { Order::All } else { Order::Closure };
+        let reach = reach(&stack, order, Scope::Stack);
+        let plan =
+            Plan { lanes, window, scope: Scope::Stack, schedule: self.schedule, truncate: self.truncate };
+        Ok(Box::new(Influence::new(stack, &reach, plan)?))
+    }
+}
+
+/// Everything about an [`Influence`] but the net and the reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Parallel streams.
+    pub lanes: usize,
+    /// Steps between two calls of [`GradientEstimator::finish_window`], at most.
+    pub window: usize,
+    /// Must be the scope that the reach was made for.
+    pub scope: Scope,
+    /// How the recursion is carried out.
+    pub schedule: Schedule,
+    /// See [`SnapConfig::truncate`].
+    pub truncate: bool,
+}
+
+/// An estimator that carries the influence matrix `J_t = P ∘ (I_t + D_t J_{t-1})` forward.
+///
+/// The pattern P says for each row of the net which states its weights may influence. SnAp-n, sparse RTRL and dense
+/// RTRL differ in nothing else.
+///
+/// # Shapes
+/// One dense block `|R| × F × lanes` for every set of rows with the same reach R; no index per entry.
+///
+/// # Reference
+/// Williams & Zipser, Neural Computation 1 (1989) for RTRL; Menick et al., arXiv:2006.07232, section 3 for SnAp;
+/// Schmidhuber, Neural Computation 4 (1992) for the window that is carried at once.
+pub struct Influence<T> {
+    stack: Arc<Stack<T>>,
+    plan: Plan,
+    /// The schedule in use: never [`Schedule::Auto`].
+    schedule: Schedule,
+    blocks: Blocks,
+    linearizer: Linearizer<T>,
+    rollout: Rollout<T>,
+    backward: Backward<T>,
+    influence: Vec<T>,
+    frames: Vec<Frame<T>>,
+    scratch: Scratch<T>,
+    /// Steps made and steps observed since the last window ended.
+    steps: usize,
+    observed: usize,
+}
+
+/// What one step contributes.
+#[derive(Debug, Clone)]
+struct Frame<T> {
+    trace: Trace<T>,
+    dynamics: Vec<T>,
+    row_jacobian: Vec<T>,
+    delta: Vec<T>,
+}
+
+impl<T: Scalar> Frame<T> {
+    fn local(&self, lanes: usize) -> Local<'_, T> {
+        Local {
+            dynamics: Lanes::new(&self.dynamics, lanes),
+            row_jacobian: Lanes::new(&self.row_jacobian, lanes),
+            sources: self.trace.sources(),
+            delta: Lanes::new(&self.delta, lanes),
+        }
+    }
+}
+
+impl<T: Scalar> Influence<T> {
+    /// An estimator whose row `r` reaches the states `reach[r]` (increasing). [`reach`](crate::reach()) makes them for
+    /// SnAp-n and RTRL; any others are allowed, an empty one switches the learning of its row off.
+    ///
+    /// # Errors
+    /// If the reaches do not fit the net.
+    ///
+    /// # Panics
+    /// If `lanes` or `window` is zero.
+    pub fn new(stack: Arc<Stack<T>>, reach: &[Vec<u32>], plan: Plan) -> Result<Self, EstimatorError> {
+        let Plan { lanes, window, .. } = plan;
+        assert!(lanes > 0 && window > 0, "lanes and window must be at least 1");
+        // Checked before anything is indexed by them.
+        let check = Blocks::new(
+            stack.linear().clone(),
+            rtrl_sparse::Operand::plain(stack.row_jacobian()),
+            stack.dynamics(),
+            reach,
+        )?;
+        drop(check);
+        let dynamics = Blocks::needed_dynamics(stack.dynamics(), reach);
+        let inside = rtrl_sparse::Pattern::from_rows(stack.states(), reach.iter().map(|r| r.iter().copied()))
+            .expect("reaches were checked");
+        let linearizer = Linearizer::new(&stack, &dynamics, &inside, lanes);
+        let blocks =
+            Blocks::new(stack.linear().clone(), linearizer.row_jacobian(), linearizer.dynamics(), reach)?;
+        let schedule = match plan.schedule {
+            Schedule::Auto => ScheduleCosts::new(&blocks, plan).best(),
+            forced => forced,
+        };
+        let carried = !plan.truncate;
+        let (keeps_influence, slots, carried_window) = match schedule {
+            Schedule::Adjoint => (carried, window, if carried { window } else { 0 }),
+            Schedule::Blocked => (true, window, 0),
+            _ => (true, 1, 0),
+        };
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        let frame = Frame {
+            trace: stack.trace(lanes),
+            dynamics: zeros(linearizer.dynamics().nnz()),
+            row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz()),
+            delta: zeros(stack.states()),
+        };
+        Ok(Self {
+            schedule,
+            influence: zeros(if keeps_influence { blocks.len() } else { 0 }),
+            frames: vec![frame; slots],
+            scratch: Scratch::new(&blocks, lanes, carried_window),
+            rollout: stack.rollout(lanes),
+            backward: stack.backward(lanes),
+            blocks,
+            linearizer,
+            stack,
+            plan,
+            steps: 0,
+            observed: 0,
+        })
+    }
+
+    /// The schedule in use: never [`Schedule::Auto`].
+    pub fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    /// The layout of J.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// J, in the layout of [`blocks`](Self::blocks), as of the last finished window; `None` if this schedule keeps none.
+    pub fn influence(&self) -> Option<Lanes<'_, T>> {
+        (!self.influence.is_empty()).then(|| Lanes::new(&self.influence, self.plan.lanes))
+    }
+
+    /// The slot of the step made last.
+    fn slot(&self) -> usize {
+        if self.schedule == Schedule::Streaming { 0 } else { self.steps - 1 }
+    }
+}
+
+impl<T: Scalar> GradientEstimator<T> for Influence<T> {
+    fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
+        assert!(self.steps < self.plan.window, "the window of {} steps is full", self.plan.window);
+        self.steps += 1;
+        let (slot, lanes) = (self.slot(), self.plan.lanes);
+        let frame = &mut self.frames[slot];
+        self.stack.forward(weights, input, starts, &mut self.rollout, &mut frame.trace);
+        let dynamics = LanesMut::new(&mut frame.dynamics, lanes);
+        self.linearizer.run(weights, &frame.trace, dynamics, LanesMut::new(&mut frame.row_jacobian, lanes));
+        if self.plan.truncate && self.steps == 1 {
+            frame.dynamics.fill(T::ZERO);
+        }
+    }
+
+    fn hidden(&self) -> Lanes<'_, T> {
+        self.rollout.state().slice(self.stack.hidden())
+    }
+
+    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        assert_eq!(self.observed + 1, self.steps, "observe belongs after each step, once");
+        self.observed = self.steps;
+        let (slot, lanes) = (self.slot(), self.plan.lanes);
+        let frame = &mut self.frames[slot];
+        let hidden = self.stack.hidden();
+        frame.delta.fill(T::ZERO);
+        frame.delta[hidden.start * lanes..hidden.end * lanes].copy_from_slice(hidden_gradient.values());
+        if self.plan.scope == Scope::Layer && self.stack.depth() > 1 {
+            self.stack.descend(weights, &frame.trace, &mut frame.delta, &mut self.backward);
+        }
+        if self.schedule == Schedule::Streaming {
+            let local = self.frames[slot].local(lanes);
+            self.blocks.advance(&mut self.influence, local, gradient, &mut self.scratch);
+        }
+    }
+
+    fn finish_window(&mut self, _weights: &[T], gradient: &mut [T]) {
+        assert_eq!(self.observed, self.steps, "observe belongs after each step, once");
+        let (steps, lanes) = (self.steps, self.plan.lanes);
+        (self.steps, self.observed) = (0, 0);
+        let (frames, influence, scratch) = (&self.frames, &mut self.influence, &mut self.scratch);
+        let local = |step: usize| frames[step].local(lanes);
+        match self.schedule {
+            Schedule::Streaming | Schedule::Auto => {}
+            Schedule::Blocked => {
+                for block in 0..self.blocks.blocks().len() {
+                    for step in 0..steps {
+                        self.blocks.advance_block(block, influence, local(step), gradient, scratch);
+                    }
+                }
+            }
+            Schedule::Adjoint if self.plan.truncate => {
+                self.blocks.adjoint(None, steps, local, gradient, scratch);
+            }
+            Schedule::Adjoint => {
+                self.blocks.adjoint(Some(influence), steps, local, gradient, scratch);
+                self.blocks.carry(influence, steps, local, scratch);
+            }
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        let window = self.plan.window as f64;
+        let macs = ScheduleCosts::new(&self.blocks, self.plan).of(self.schedule);
+        let down = if self.plan.scope == Scope::Layer && self.stack.depth() > 1 {
+            self.stack.linear().dense_weights() as u64 + self.stack.own_jacobian_nnz() as u64
+        } else {
+            0
+        };
+        let frame = |f: &Frame<T>| {
+            f.trace.bytes() + (f.dynamics.len() + f.row_jacobian.len() + f.delta.len()) * size_of::<T>()
+        };
+        Cost {
+            forward: self.stack.linear().dense_weights() as f64,
+            linearize: self.linearizer.macs() as f64,
+            propagate: macs.propagate as f64 / window + down as f64,
+            gradient: macs.gradient as f64 / window,
+            bytes: self.influence.len() * size_of::<T>()
+                + self.frames.iter().map(frame).sum::<usize>()
+                + self.scratch.bytes()
+                + self.blocks.index_bytes()
+                + self.linearizer.bytes()
+                + self.rollout.bytes()
+                + self.backward.bytes(),
+        }
+    }
+}

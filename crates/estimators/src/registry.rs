@@ -1,0 +1,71 @@
+//! Estimators by name, for configuration files.
+
+use std::sync::Arc;
+
+use rtrl_cells::Stack;
+use rtrl_sparse::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::{BpttConfig, EstimatorError, FrozenConfig, GradientEstimator, RtrlConfig, SnapConfig};
+
+/// How to build one estimator.
+pub(crate) trait Build {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>;
+}
+
+/// Declares the estimators, each a variant with its settings.
+macro_rules! registry {
+    ($($(#[$doc:meta])* $estimator:ident($config:ty),)*) => {
+        /// An estimator and its settings, as configuration files name it: `kind = "snap"`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case")]
+        pub enum EstimatorConfig {
+            $($(#[$doc])* $estimator($config),)*
+        }
+
+        impl EstimatorConfig {
+            /// Every registered estimator with its default settings.
+            #[must_use]
+            pub fn every() -> Vec<Self> {
+                vec![$(Self::$estimator(<$config>::default())),*]
+            }
+
+            /// Builds the estimator for `stack` with `lanes` parallel streams and at most `window` steps between two
+            /// calls of [`finish_window`](GradientEstimator::finish_window).
+            ///
+            /// # Errors
+            /// If `lanes`, `window` or a setting is zero.
+            pub fn build<T: Scalar>(
+                &self,
+                stack: Arc<Stack<T>>,
+                lanes: usize,
+                window: usize,
+            ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+                for (what, n) in [("lanes", lanes), ("window", window)] {
+                    if n == 0 {
+                        return Err(EstimatorError::Zero { what });
+                    }
+                }
+                match self {
+                    $(Self::$estimator(config) => Build::build(config, stack, lanes, window),)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    /// [`Bptt`](crate::Bptt).
+    Bptt(BpttConfig),
+    /// SnAp-n: [`Influence`](crate::Influence) of n steps' reach.
+    Snap(SnapConfig),
+    /// Exact RTRL: [`Influence`](crate::Influence) of unlimited reach.
+    Rtrl(RtrlConfig),
+    /// [`Frozen`](crate::Frozen): the recurrent weights do not learn.
+    Frozen(FrozenConfig),
+}

@@ -1,0 +1,340 @@
+//! Checks that anybody can run on a cell of their own.
+//!
+//! ```
+//! use rtrl_cells::{Cell, Gru, Inputs, Masks};
+//! use rtrl_estimators::testing::check_cell;
+//! let make = || Box::new(Gru::new(Inputs::Dense(2), 3, &Masks::dense(3, 2, 3)).unwrap()) as Box<dyn Cell<f64>>;
+//! check_cell(make, 1)?;
+//! # Ok::<(), rtrl_estimators::testing::CheckError>(())
+//! ```
+
+use std::sync::Arc;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rtrl_cells::{Cell, Input, Inputs, Linearizer, Rollout, Stack, init};
+use rtrl_sparse::{Lanes, LanesMut, Pattern};
+
+use crate::{BpttConfig, EstimatorConfig, EstimatorError, RtrlConfig, Schedule, SnapConfig};
+
+/// What is wrong with a cell.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The structure is inconsistent, so that no estimator can be built.
+    #[error(transparent)]
+    Build(#[from] EstimatorError),
+    /// A derivative that is declared to be zero is not.
+    #[error("{what} [{row}, {column}] is {found:e} by finite differences, but the pattern has no such entry")]
+    Missing {
+        /// Which Jacobian.
+        what: &'static str,
+        /// State that changes.
+        row: usize,
+        /// State or weight that it depends on.
+        column: usize,
+        /// The derivative.
+        found: f64,
+    },
+    /// A declared entry was zero at every point that was tried.
+    #[error("{what} [{row}, {column}] is declared but zero everywhere: it would only cost time")]
+    Dead {
+        /// Which Jacobian.
+        what: &'static str,
+        /// State that changes.
+        row: usize,
+        /// State or row that it depends on.
+        column: usize,
+    },
+    /// A derivative has the wrong value.
+    #[error("{what} [{row}, {column}] is {expected:e} by finite differences, but the cell says {found:e}")]
+    Wrong {
+        /// Which Jacobian.
+        what: &'static str,
+        /// State that changes.
+        row: usize,
+        /// State or weight that it depends on.
+        column: usize,
+        /// By finite differences.
+        expected: f64,
+        /// As the cell computes it.
+        found: f64,
+    },
+    /// Two estimators that must agree do not.
+    #[error("{what}: relative deviation {deviation:e}")]
+    Estimators {
+        /// Which two.
+        what: &'static str,
+        /// |a - b| / max(|a|, |b|).
+        deviation: f64,
+    },
+    /// The net does not react to its weights, so that nothing can be compared.
+    #[error("the gradient vanishes at random weights: there is nothing to compare")]
+    Silent,
+}
+
+/// Step of the central differences. Their error is about h² + 1e-16 / h, that is 1e-10 for derivatives of order 1.
+const H: f64 = 1e-6;
+
+/// Allowed deviation of a derivative from its finite difference, absolute plus relative: a thousand times that error,
+/// and a thousandth of any mistake that matters.
+const TOLERANCE: f64 = 1e-7;
+
+/// Random points at which the Jacobians are compared.
+const POINTS: usize = 8;
+
+/// Checks a cell: sizes, patterns against values, Jacobians against finite differences of its forward step, and the
+/// estimators on it against each other and against finite differences of a loss. `make` builds the cell, dense or
+/// masked, with any number of inputs and units (small ones are checked faster, but have at least two units).
+///
+/// # Errors
+/// The first thing found to be wrong.
+pub fn check_cell(make: impl Fn() -> Box<dyn Cell<f64>>, seed: u64) -> Result<(), CheckError> {
+    let stack = Arc::new(Stack::new(vec![make()]).map_err(EstimatorError::from)?);
+    let mut points = Points { rng: Xoshiro256PlusPlus::seed_from_u64(seed) };
+    check_jacobians(&stack, &mut points)?;
+    check_estimators(&stack, &mut points)
+}
+
+struct Points {
+    rng: Xoshiro256PlusPlus,
+}
+
+impl Points {
+    /// Uniform on -1..1.
+    fn number(&mut self) -> f64 {
+        (self.rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    }
+
+    fn numbers(&mut self, n: usize) -> Vec<f64> {
+        (0..n).map(|_| self.number()).collect()
+    }
+
+    fn input(&mut self, inputs: Inputs) -> (Vec<f64>, u32) {
+        let symbol = (self.rng.next_u64() % inputs.len() as u64) as u32;
+        (self.numbers(inputs.len()), symbol)
+    }
+}
+
+fn input<'a>(inputs: Inputs, (dense, symbol): &'a (Vec<f64>, u32)) -> Input<'a, f64> {
+    match inputs {
+        Inputs::Dense(_) => Input::Dense(Lanes::new(dense, 1)),
+        Inputs::Symbols(_) => Input::Symbols(std::slice::from_ref(symbol)),
+    }
+}
+
+/// s_t from a state, an input and weights.
+fn forward(stack: &Stack<f64>, weights: &[f64], x: &(Vec<f64>, u32), state: &[f64]) -> Vec<f64> {
+    let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));
+    rollout.state_mut().values().copy_from_slice(state);
+    stack.forward(weights, input(stack.inputs(), x), &[false], &mut rollout, &mut trace);
+    rollout.state().values().to_vec()
+}
+
+/// Central differences of `f` by the entries of `at`, column by column.
+fn differences(at: &[f64], f: impl Fn(&[f64]) -> Vec<f64>, mut each: impl FnMut(usize, Vec<f64>)) {
+    let mut moved = at.to_vec();
+    for column in 0..at.len() {
+        moved[column] = at[column] + H;
+        let plus = f(&moved);
+        moved[column] = at[column] - H;
+        let minus = f(&moved);
+        moved[column] = at[column];
+        each(column, plus.iter().zip(&minus).map(|(p, m)| (p - m) / (2.0 * H)).collect());
+    }
+}
+
+/// One Jacobian: its declared entries, and whether each has ever been nonzero.
+struct Declared<'a> {
+    what: &'static str,
+    pattern: &'a Pattern,
+    alive: Vec<bool>,
+}
+
+impl<'a> Declared<'a> {
+    fn new(what: &'static str, pattern: &'a Pattern) -> Self {
+        Self { what, pattern, alive: vec![false; pattern.nnz()] }
+    }
+
+    /// Compares the derivative of state `row` by `column` with the declared entry `at` and its value.
+    fn compare(
+        &mut self,
+        (row, column): (usize, usize),
+        entry: Option<usize>,
+        found: f64,
+        expected: f64,
+    ) -> Result<(), CheckError> {
+        let what = self.what;
+        let tolerance = TOLERANCE * (1.0 + expected.abs());
+        match entry {
+            None if expected.abs() > tolerance => {
+                Err(CheckError::Missing { what, row, column, found: expected })
+            }
+            Some(_) if found.is_nan() || (found - expected).abs() > tolerance => {
+                Err(CheckError::Wrong { what, row, column, expected, found })
+            }
+            Some(entry) => {
+                self.alive[entry] |= found != 0.0;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&self) -> Result<(), CheckError> {
+        match self.pattern.iter().zip(&self.alive).find(|(_, alive)| !**alive) {
+            Some(((row, column), _)) => {
+                Err(CheckError::Dead { what: self.what, row, column: column as usize })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// D against derivatives by the previous state, and `I = G ⊗ u` against derivatives by the weights.
+fn check_jacobians(stack: &Arc<Stack<f64>>, points: &mut Points) -> Result<(), CheckError> {
+    let mut linearizer = Linearizer::new(stack, stack.dynamics(), stack.row_jacobian(), 1);
+    let g_pattern = stack.row_jacobian().transpose();
+    let mut dynamics = Declared::new("D", stack.dynamics());
+    let mut jacobian = Declared::new("G", &g_pattern);
+    let mut d = vec![0.0; linearizer.dynamics().nnz()];
+    let mut g = vec![0.0; g_pattern.nnz()];
+    for _ in 0..POINTS {
+        let (weights, state) = (points.numbers(stack.weights_len()), points.numbers(stack.states()));
+        let x = points.input(stack.inputs());
+        let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));
+        rollout.state_mut().values().copy_from_slice(&state);
+        stack.forward(&weights, input(stack.inputs(), &x), &[false], &mut rollout, &mut trace);
+        linearizer.run(&weights, &trace, LanesMut::new(&mut d, 1), LanesMut::new(&mut g, 1));
+
+        // G first: a mistake in it shows in D too, since D is made from it.
+        let sources = Sources::of(stack, trace.sources());
+        let mut result = Ok(());
+        differences(
+            &weights,
+            |weights| forward(stack, weights, &x, &state),
+            |weight, slopes| {
+                let (row, u) = sources.by_weight[weight];
+                for (state, slope) in slopes.into_iter().enumerate() {
+                    let entry = g_pattern.find(state, row as u32);
+                    let found = entry.map_or(0.0, |e| g[e] * u);
+                    let compared = jacobian.compare((state, row), entry, found, slope);
+                    result = result.clone().and(compared);
+                }
+            },
+        );
+        result?;
+
+        let mut result = Ok(());
+        differences(
+            &state,
+            |state| forward(stack, &weights, &x, state),
+            |column, slopes| {
+                for (row, slope) in slopes.into_iter().enumerate() {
+                    let entry = stack.dynamics().find(row, column as u32);
+                    let found = entry.map_or(0.0, |e| d[e]);
+                    let compared = dynamics.compare((row, column), entry, found, slope);
+                    result = result.clone().and(compared);
+                }
+            },
+        );
+        result?;
+    }
+    jacobian.finish()?;
+    dynamics.finish()
+}
+
+/// For each weight, its row and the value of its source.
+struct Sources {
+    by_weight: Vec<(usize, f64)>,
+}
+
+impl Sources {
+    fn of(stack: &Stack<f64>, u: rtrl_sparse::Sources<'_, f64>) -> Self {
+        let linear = stack.linear();
+        let value = |source: u32| {
+            let source = source as usize;
+            match source.checked_sub(linear.symbols()) {
+                Some(dense) => u.dense.at(dense)[0],
+                None => f64::from(u8::from(u.symbols[0] as usize == source)),
+            }
+        };
+        Self { by_weight: linear.pattern().iter().map(|(row, source)| (row, value(source))).collect() }
+    }
+}
+
+/// Steps of the sequence on which estimators are compared.
+const STEPS: usize = 6;
+
+/// A sequence with the loss `Σ_t c_t · h_t`.
+struct Sequence {
+    inputs: Vec<(Vec<f64>, u32)>,
+    c: Vec<Vec<f64>>,
+}
+
+fn check_estimators(stack: &Arc<Stack<f64>>, points: &mut Points) -> Result<(), CheckError> {
+    let sequence = Sequence {
+        inputs: (0..STEPS).map(|_| points.input(stack.inputs())).collect(),
+        c: (0..STEPS).map(|_| points.numbers(stack.hidden().len())).collect(),
+    };
+    let weights: Vec<f64> = init::uniform(stack, &mut points.rng);
+    let gradient = |config: EstimatorConfig| sequence.gradient(stack, &weights, &config);
+    let bptt = gradient(EstimatorConfig::Bptt(BpttConfig {}))?;
+    if bptt.iter().all(|g| g.abs() < TOLERANCE) {
+        return Err(CheckError::Silent);
+    }
+    let mut slopes = vec![0.0; weights.len()];
+    differences(&weights, |w| vec![sequence.loss(stack, w)], |weight, slope| slopes[weight] = slope[0]);
+    agree("BPTT and finite differences", &bptt, &slopes, TOLERANCE)?;
+    for dense in [false, true] {
+        let rtrl = gradient(EstimatorConfig::Rtrl(RtrlConfig { dense, ..Default::default() }))?;
+        agree("RTRL and BPTT", &rtrl, &bptt, 1e-10)?;
+    }
+    let snap = |order, schedule| {
+        gradient(EstimatorConfig::Snap(SnapConfig { order, schedule, ..Default::default() }))
+    };
+    agree("saturated SnAp and BPTT", &snap(stack.states() + 1, Schedule::Auto)?, &bptt, 1e-10)?;
+    for order in [1, 2] {
+        let streaming = snap(order, Schedule::Streaming)?;
+        agree("SnAp streaming and blocked", &snap(order, Schedule::Blocked)?, &streaming, 1e-10)?;
+        agree("SnAp streaming and adjoint", &snap(order, Schedule::Adjoint)?, &streaming, 1e-10)?;
+    }
+    Ok(())
+}
+
+fn agree(what: &'static str, a: &[f64], b: &[f64], tolerance: f64) -> Result<(), CheckError> {
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let size = norm(&mut a.iter().copied()).max(norm(&mut b.iter().copied()));
+    let deviation = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / size;
+    // Written so that NaN is a deviation.
+    if deviation <= tolerance { Ok(()) } else { Err(CheckError::Estimators { what, deviation }) }
+}
+
+impl Sequence {
+    fn loss(&self, stack: &Stack<f64>, weights: &[f64]) -> f64 {
+        let (mut rollout, mut trace): (Rollout<f64>, _) = (stack.rollout(1), stack.trace(1));
+        let mut loss = 0.0;
+        for (t, (x, c)) in self.inputs.iter().zip(&self.c).enumerate() {
+            stack.forward(weights, input(stack.inputs(), x), &[t == 0], &mut rollout, &mut trace);
+            let h = rollout.state().slice(stack.hidden());
+            loss += h.values().iter().zip(c).map(|(h, c)| h * c).sum::<f64>();
+        }
+        loss
+    }
+
+    fn gradient(
+        &self,
+        stack: &Arc<Stack<f64>>,
+        weights: &[f64],
+        config: &EstimatorConfig,
+    ) -> Result<Vec<f64>, CheckError> {
+        let mut estimator = config.build(stack.clone(), 1, STEPS)?;
+        let mut gradient = vec![0.0; weights.len()];
+        for (t, (x, c)) in self.inputs.iter().zip(&self.c).enumerate() {
+            estimator.step(weights, input(stack.inputs(), x), &[t == 0]);
+            estimator.observe(weights, Lanes::new(c, 1), &mut gradient);
+        }
+        estimator.finish_window(weights, &mut gradient);
+        Ok(gradient)
+    }
+}

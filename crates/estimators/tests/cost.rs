@@ -1,0 +1,135 @@
+//! Counted cost against what the kernels really multiply.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use rtrl_cells::{CellConfig, Input, Inputs, Size};
+use rtrl_estimators::{
+    EstimatorConfig, FrozenConfig, GradientEstimator, RtrlConfig, Schedule, Scope, SnapConfig,
+};
+use rtrl_sparse::testing::Counted;
+use rtrl_sparse::{Lanes, Scalar};
+use support::Case;
+
+/// Multiplications of one full window after a first one, per step and lane.
+fn measured(case: &Case, config: &EstimatorConfig) -> (f64, Box<dyn GradientEstimator<Counted>>) {
+    let stack = case.stack::<Counted>();
+    let weights: Vec<Counted> =
+        (0..stack.weights_len()).map(|i| Counted::from_f64(0.1 * (i % 5) as f64)).collect();
+    let mut gradient = vec![Counted::ZERO; weights.len()];
+    let delta = vec![Counted::ONE; stack.hidden().len() * case.lanes];
+    let x = vec![Counted::ONE; case.inputs.len() * case.lanes];
+    let symbols = vec![1; case.lanes];
+    let mut estimator = config.build(stack, case.lanes, case.window).unwrap();
+    let mut window = || {
+        for _ in 0..case.window {
+            let input = match case.inputs {
+                Inputs::Dense(_) => Input::Dense(Lanes::new(&x, case.lanes)),
+                Inputs::Symbols(_) => Input::Symbols(&symbols),
+            };
+            estimator.step(&weights, input, &vec![false; case.lanes]);
+            estimator.observe(&weights, Lanes::new(&delta, case.lanes), &mut gradient);
+        }
+        estimator.finish_window(&weights, &mut gradient);
+    };
+    window();
+    let ((), count) = Counted::count(window);
+    (count as f64 / (case.window * case.lanes) as f64, estimator)
+}
+
+#[test]
+fn counted_cost_is_what_the_kernels_do() {
+    let sparse = Size { units: 6, sparsity: 0.6, input_sparsity: 0.0 };
+    let nets = [
+        vec![CellConfig::Vanilla(sparse)],
+        vec![CellConfig::Gru(sparse)],
+        vec![CellConfig::Gru(Size::dense(4))],
+        vec![CellConfig::GruResetBefore(sparse)],
+        vec![CellConfig::Lstm(sparse)],
+        vec![
+            CellConfig::Embedding(Size::dense(3)),
+            CellConfig::Gru(sparse),
+            CellConfig::Lstm(Size::dense(3)),
+        ],
+    ];
+    let snap = |order, scope, schedule, truncate| {
+        EstimatorConfig::Snap(SnapConfig { order, scope, schedule, truncate })
+    };
+    let mut estimators = EstimatorConfig::every();
+    estimators.push(EstimatorConfig::Rtrl(RtrlConfig { dense: true, ..Default::default() }));
+    for schedule in [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint] {
+        for truncate in [false, true] {
+            estimators.push(snap(2, Scope::Stack, schedule, truncate));
+            estimators.push(snap(1, Scope::Layer, schedule, truncate));
+        }
+    }
+    for layers in nets {
+        for inputs in [Inputs::Dense(3), Inputs::Symbols(4)] {
+            let case = Case {
+                layers: layers.clone(),
+                inputs,
+                lanes: 2,
+                steps: 0,
+                window: 5,
+                seed: 3,
+                resets: false,
+            };
+            // The frozen net multiplies for its preactivations and, not counted in any estimator, for φ.
+            let (frozen, _) = measured(&case, &EstimatorConfig::Frozen(FrozenConfig {}));
+            for config in &estimators {
+                let (found, estimator) = measured(&case, config);
+                let cost = estimator.cost();
+                let expected = cost.macs() - cost.forward;
+                assert!(
+                    (found - frozen - expected).abs() < 1e-9,
+                    "{config:?} on {layers:?} with {inputs:?}: {} multiplications, counted {expected}",
+                    found - frozen
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_forward_cost_is_the_dense_weights() {
+    // A cell without a nonlinearity multiplies for its preactivations and nothing else.
+    for inputs in [Inputs::Dense(3), Inputs::Symbols(4)] {
+        let layers = vec![CellConfig::Embedding(Size::dense(5)), CellConfig::Embedding(Size::dense(2))];
+        let case = Case { layers, inputs, lanes: 3, steps: 0, window: 2, seed: 3, resets: false };
+        let (found, frozen) = measured(&case, &EstimatorConfig::Frozen(FrozenConfig {}));
+        assert_eq!(found, frozen.cost().forward);
+    }
+}
+
+#[test]
+fn carrying_does_not_pay_for_general_snap() {
+    // The table of docs/MATH.md: multiply-adds of a window of 32 steps on a sparse GRU, relative to streaming.
+    let sparse = Size { units: 48, sparsity: 0.9, input_sparsity: 0.0 };
+    let case = Case {
+        layers: vec![CellConfig::Gru(sparse)],
+        inputs: Inputs::Dense(8),
+        lanes: 1,
+        steps: 0,
+        window: 32,
+        seed: 3,
+        resets: false,
+    };
+    let macs = |config: EstimatorConfig| {
+        let estimator = config.build::<f32>(case.stack(), 1, case.window).unwrap();
+        estimator.cost().propagate + estimator.cost().gradient
+    };
+    let snap = |order, schedule, truncate| {
+        macs(EstimatorConfig::Snap(SnapConfig { order, scope: Scope::Stack, schedule, truncate }))
+    };
+    let rtrl = |schedule| macs(EstimatorConfig::Rtrl(RtrlConfig { dense: false, schedule, truncate: false }));
+    // SnAp-1: Φ is a scalar, the adjoint saves the contraction.
+    assert!(snap(1, Schedule::Adjoint, false) < snap(1, Schedule::Streaming, false));
+    // SnAp-2: Φ costs about what it saves, within a factor of two either way.
+    let ratio = snap(2, Schedule::Adjoint, false) / snap(2, Schedule::Streaming, false);
+    assert!((0.5..2.0).contains(&ratio), "{ratio}");
+    // From a reset state nothing is carried, and the factor F is gone.
+    assert!(snap(2, Schedule::Adjoint, true) < 0.2 * snap(2, Schedule::Streaming, true));
+    // RTRL: one Φ serves all blocks.
+    assert!(rtrl(Schedule::Adjoint) < 0.25 * rtrl(Schedule::Streaming));
+}

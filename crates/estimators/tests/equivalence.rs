@@ -1,0 +1,265 @@
+//! One grid of equivalences over cells × masks × depth × sizes × windows × lanes, in f64.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use rtrl_cells::{CellConfig, Size};
+use rtrl_estimators::{
+    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, reach,
+};
+use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
+
+fn snap(order: usize, scope: Scope, schedule: Schedule, truncate: bool) -> EstimatorConfig {
+    EstimatorConfig::Snap(SnapConfig { order, scope, schedule, truncate })
+}
+
+fn rtrl(dense: bool) -> EstimatorConfig {
+    EstimatorConfig::Rtrl(RtrlConfig { dense, ..Default::default() })
+}
+
+const SCHEDULES: [Schedule; 3] = [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint];
+
+/// Central differences in f64 with h = 1e-6 are good to about h² + 1e-16 / h = 1e-10, relative to losses of order 10.
+const FINITE_DIFFERENCES: f64 = 1e-7;
+
+fn finite_differences(case: &Case) -> Vec<f64> {
+    let stack = case.stack::<f64>();
+    let data = case.data(stack.hidden().len());
+    let mut weights = case.weights(&stack);
+    let h = 1e-6;
+    (0..weights.len())
+        .map(|i| {
+            let w = weights[i];
+            let mut at = |value: f64| {
+                weights[i] = value;
+                loss(case, &stack, &weights, &data)
+            };
+            let slope = (at(w + h) - at(w - h)) / (2.0 * h);
+            weights[i] = w;
+            slope
+        })
+        .collect()
+}
+
+/// Shrunk failures are kept beside this file, under version control.
+fn config() -> ProptestConfig {
+    let regressions = FileFailurePersistence::WithSource("regressions");
+    ProptestConfig { failure_persistence: Some(Box::new(regressions)), ..ProptestConfig::default() }
+}
+
+/// A net whose gradient is zero everywhere (ReLU units all off) has nothing to compare.
+fn is_silent(gradient: &[f64]) -> bool {
+    support::norm(gradient) < 1e-6
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn finite_differences_bptt_and_rtrl_agree(mut case in any_case(1..=3)) {
+        case.window = case.steps;
+        // A kink inside the step of a finite difference is not a derivative.
+        case.layers.retain(|layer| !matches!(layer, CellConfig::VanillaRelu(_)));
+        prop_assume!(!case.layers.is_empty());
+        let exact = finite_differences(&case);
+        let bptt = gradient_of(&case, &EstimatorConfig::Bptt(BpttConfig {}));
+        assert_equal("BPTT against finite differences", &bptt, &exact, FINITE_DIFFERENCES);
+    }
+
+    #[test]
+    fn rtrl_equals_bptt(mut case in any_case(1..=3), window in 1_usize..8) {
+        case.window = case.steps;
+        let bptt = gradient_of(&case, &EstimatorConfig::Bptt(BpttConfig {}));
+        prop_assume!(!is_silent(&bptt));
+        case.window = window;
+        assert_equal("dense RTRL", &gradient_of(&case, &rtrl(true)), &bptt, ROUNDING);
+        assert_equal("sparse RTRL", &gradient_of(&case, &rtrl(false)), &bptt, ROUNDING);
+        let saturated = snap(20, Scope::Stack, Schedule::Auto, false);
+        assert_equal("saturated SnAp", &gradient_of(&case, &saturated), &bptt, ROUNDING);
+    }
+
+    #[test]
+    fn snap_equals_the_dense_masked_recursion(
+        case in any_case(1..=3),
+        order in 1_usize..4,
+        layer in any::<bool>(),
+        truncate in any::<bool>(),
+    ) {
+        let scope = if layer { Scope::Layer } else { Scope::Stack };
+        let stack = case.stack::<f64>();
+        let data = case.data(stack.hidden().len());
+        let kept = oracle::kept(&case, &stack, Order::Steps(order), scope);
+        let mut weights = case.weights(&stack);
+        let approximation = oracle::Approximation { kept: &kept, scope, truncate };
+        let expected = oracle::recursion(&case, &stack, &mut weights, &data, approximation, |_, _| {});
+        prop_assume!(!is_silent(&expected));
+        // The oracle pulls δ down through layers by finite differences.
+        let tolerance = if layer && stack.depth() > 1 { FINITE_DIFFERENCES } else { ROUNDING };
+        for schedule in SCHEDULES {
+            let found = gradient_of(&case, &snap(order, scope, schedule, truncate));
+            assert_equal(&format!("SnAp-{order} {schedule:?}"), &found, &expected, tolerance);
+        }
+    }
+
+    #[test]
+    fn online_learning_follows_the_oracle(mut case in any_case(1..=2), order in 1_usize..4) {
+        // Weights change under a running influence: after every window, fully online for a window of one.
+        case.window = case.window.min(3);
+        let stack = case.stack::<f64>();
+        let data = case.data(stack.hidden().len());
+        let kept = oracle::kept(&case, &stack, Order::Steps(order), Scope::Stack);
+        let sgd = |weights: &mut [f64], gradient: &[f64]| {
+            weights.iter_mut().zip(gradient).for_each(|(w, g)| *w -= 0.05 * g);
+        };
+        let mut expected_weights = case.weights(&stack);
+        let approximation = oracle::Approximation::of(&kept);
+        let expected = oracle::recursion(&case, &stack, &mut expected_weights, &data, approximation, sgd);
+        prop_assume!(!is_silent(&expected));
+        for schedule in SCHEDULES {
+            let mut weights = case.weights(&stack);
+            let config = snap(order, Scope::Stack, schedule, false);
+            let mut estimator = config.build(stack.clone(), case.lanes, case.window).unwrap();
+            let found = gradients(&case, &mut *estimator, &mut weights, &data, sgd);
+            assert_equal("online gradients", &found, &expected, ROUNDING);
+            assert_equal("online weights", &weights, &expected_weights, ROUNDING);
+        }
+    }
+
+    #[test]
+    fn influence_entries_equal_the_oracle(case in any_case(1..=2), order in 1_usize..4) {
+        // Not only its contraction: J itself, entry by entry, and nothing beyond the kept entries is stored.
+        let stack = case.stack::<f64>();
+        let kept = oracle::kept(&case, &stack, Order::Steps(order), Scope::Stack);
+        let reach = reach(&stack, Order::Steps(order), Scope::Stack);
+        let plan = Plan {
+            lanes: 1,
+            window: 1,
+            scope: Scope::Stack,
+            schedule: Schedule::Streaming,
+            truncate: false,
+        };
+        let influence = Influence::<f64>::new(stack.clone(), &reach, plan).unwrap();
+        let entries = kept.iter().filter(|&&k| k).count();
+        prop_assert_eq!(influence.blocks().len(), entries);
+        for state in 0..stack.states() {
+            for weight in 0..stack.weights_len() {
+                let place = influence.blocks().find(state as u32, weight);
+                prop_assert_eq!(place.is_some(), kept[(state, weight)], "state {} weight {}", state, weight);
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_equal_separate_runs(case in any_case(1..=2), order in 1_usize..3) {
+        prop_assume!(case.lanes > 1);
+        for schedule in SCHEDULES {
+            let config = snap(order, Scope::Stack, schedule, false);
+            let together = gradient_of(&case, &config);
+            prop_assume!(!is_silent(&together));
+            let stack = case.stack::<f64>();
+            let data = case.data(stack.hidden().len());
+            let mut sum = vec![0.0; together.len()];
+            for lane in 0..case.lanes {
+                let alone = Case { lanes: 1, ..case.clone() };
+                let of_lane = |values: &[f64]| -> Vec<f64> {
+                    values.iter().skip(lane).step_by(case.lanes).copied().collect()
+                };
+                let data: Vec<_> = data
+                    .iter()
+                    .map(|d| support::Datum {
+                        dense: of_lane(&d.dense),
+                        symbols: vec![d.symbols[lane]],
+                        starts: vec![d.starts[lane]],
+                        c: of_lane(&d.c),
+                    })
+                    .collect();
+                let mut weights = case.weights(&stack);
+                let mut estimator = config.build(stack.clone(), 1, case.window).unwrap();
+                let part = gradients(&alone, &mut *estimator, &mut weights, &data, |_, _| {});
+                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+            }
+            assert_equal("lanes", &together, &sum, ROUNDING);
+        }
+    }
+
+    #[test]
+    fn snap_one_is_bptt_with_the_off_block_recurrence_stopped(case in any_case(1..=1)) {
+        // Backwards, row by row: the adjoint may only pass between states that the row reaches at once.
+        let stack = case.stack::<f64>();
+        let data = case.data(stack.hidden().len());
+        let weights = case.weights(&stack);
+        let kept = oracle::kept(&case, &stack, Order::Steps(1), Scope::Stack);
+        let mut expected = vec![0.0; weights.len()];
+        for lane in 0..case.lanes {
+            let mut state = vec![0.0; stack.states()];
+            let steps: Vec<_> = data
+                .iter()
+                .map(|datum| {
+                    if datum.starts[lane] {
+                        state.fill(0.0);
+                    }
+                    let x = oracle::one_lane_input(&case, datum, lane);
+                    let now = oracle::step(&case, &stack, &weights, &x, &state, false);
+                    state.clone_from(&now.state);
+                    let delta = oracle::delta(&case, &stack, datum, lane, &now.state);
+                    (now, delta, datum.starts[lane])
+                })
+                .collect();
+            for w in 0..weights.len() {
+                let inside = |i: usize| kept[(i, w)];
+                let mut adjoint = vec![0.0; stack.states()];
+                for (now, delta, start) in steps.iter().rev() {
+                    (0..adjoint.len()).filter(|&i| inside(i)).for_each(|i| adjoint[i] += delta[i]);
+                    expected[w] += (0..adjoint.len()).map(|i| adjoint[i] * now.immediate[(i, w)]).sum::<f64>();
+                    adjoint = (0..adjoint.len())
+                        .map(|j| {
+                            let pulled: f64 = (0..adjoint.len()).map(|i| adjoint[i] * now.dynamics[(i, j)]).sum();
+                            if *start || !inside(j) { 0.0 } else { pulled }
+                        })
+                        .collect();
+                }
+            }
+        }
+        prop_assume!(!is_silent(&expected));
+        let snap = gradient_of(&case, &snap(1, Scope::Stack, Schedule::Auto, false));
+        assert_equal("SnAp-1", &snap, &expected, ROUNDING);
+    }
+
+    #[test]
+    fn reach_grows_with_n_until_it_is_closed(case in any_case(1..=3)) {
+        let stack = case.stack::<f64>();
+        let mut smaller = reach(&stack, Order::Steps(1), Scope::Stack);
+        for n in 2..2 + stack.states() {
+            let larger = reach(&stack, Order::Steps(n), Scope::Stack);
+            for (a, b) in smaller.iter().zip(&larger) {
+                prop_assert!(a.iter().all(|s| b.contains(s)));
+            }
+            smaller = larger;
+        }
+        prop_assert_eq!(smaller, reach(&stack, Order::Closure, Scope::Stack));
+    }
+}
+
+#[test]
+fn snap_one_is_exact_on_element_wise_recurrence_and_not_elsewhere() {
+    let case = |layer| Case {
+        layers: vec![layer],
+        inputs: rtrl_cells::Inputs::Dense(3),
+        lanes: 2,
+        steps: 12,
+        window: 12,
+        seed: 7,
+        resets: false,
+    };
+    let one = snap(1, Scope::Stack, Schedule::Auto, false);
+    let exact = case(CellConfig::QuasiLstm(Size::dense(4)));
+    assert_equal("quasi-LSTM", &gradient_of(&exact, &one), &gradient_of(&exact, &rtrl(false)), ROUNDING);
+    for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::GruResetBefore, CellConfig::Lstm] {
+        let case = case(cell(Size::dense(4)));
+        let differs = deviation(&gradient_of(&case, &one), &gradient_of(&case, &rtrl(false)));
+        assert!(differs > 1e-3, "{:?}: SnAp-1 must differ from RTRL, deviation {differs:e}", case.layers);
+    }
+}

@@ -1,0 +1,260 @@
+//! The block structure of a linear recursion `J ← D J + G ⊗ u` whose columns share patterns row by row.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::{Linear, Operand, Pattern};
+
+/// Why blocks cannot be laid out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockError {
+    /// Two parts of the description have different sizes.
+    #[error("{what}: expected {expected}, found {found}")]
+    Size {
+        /// What was measured.
+        what: &'static str,
+        /// The size that the other parts imply.
+        expected: usize,
+        /// The size found.
+        found: usize,
+    },
+    /// The reach of a row is not strictly increasing or names a state that does not exist.
+    #[error("the reach of row {row} is not a strictly increasing list of states below {states}")]
+    Reach {
+        /// The row.
+        row: usize,
+        /// Number of states.
+        states: usize,
+    },
+}
+
+/// The matrix `J` (states × weights) of the recursion `J ← P ∘ (D J + I)`, kept as one dense block for every set of
+/// rows that reach the same states.
+///
+/// `I` has the structure `I[:, (r, j)] = G[:, r] · u_j`: all weights of row `r` share the column pattern `R_r`, the
+/// *reach* of the row. A block holds `J[R, all weights of its rows]`, `|R| × F`, without an index per entry; only the
+/// few entries of `D[R, R]` are indexed, once for the block. Every product is masked by construction: an entry of `D`
+/// that leaves `R` has no place in the block.
+#[derive(Debug, Clone)]
+pub struct Blocks {
+    pub(crate) linear: Linear,
+    pub(crate) blocks: Vec<Block>,
+    /// Scalars of all blocks, per lane.
+    pub(crate) len: usize,
+}
+
+/// One dense block.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub(crate) reach: Box<[u32]>,
+    pub(crate) rows: Vec<BlockRow>,
+    /// F: columns of all rows, side by side.
+    pub(crate) columns: usize,
+    /// First scalar of this block in the array of all blocks, per lane.
+    pub(crate) start: usize,
+    /// D[R, R] in compressed rows: `(column, entry of D's values)` in the local numbering of `reach`.
+    pub(crate) offsets: Box<[u32]>,
+    pub(crate) dynamics: Box<[(u32, u32)]>,
+    /// Whether D[R, R] has no entry off its diagonal.
+    pub(crate) diagonal: bool,
+}
+
+/// One row of the linear map within a block.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockRow {
+    pub row: usize,
+    /// Columns of the block that belong to this row.
+    pub columns: Range<usize>,
+    /// How many of them, at the front, belong to one-hot sources.
+    pub coded: usize,
+    /// G[R, row]: `(local state, entry of G's values)`.
+    pub jacobian: Vec<(u32, u32)>,
+}
+
+impl Block {
+    /// R: the states of this block, increasing.
+    pub fn reach(&self) -> &[u32] {
+        &self.reach
+    }
+
+    /// F: the number of weights of this block.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Structural nonzeros of D[R, R].
+    pub fn dynamics_nnz(&self) -> usize {
+        self.dynamics.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.reach.len() * self.columns
+    }
+
+    #[inline]
+    pub(crate) fn dynamics_row(&self, local: usize) -> &[(u32, u32)] {
+        &self.dynamics[self.offsets[local] as usize..self.offsets[local + 1] as usize]
+    }
+
+    fn new(
+        reach: &[u32],
+        rows: &[usize],
+        linear: &Linear,
+        row_jacobian: Operand<'_>,
+        dynamics: &Pattern,
+        start: usize,
+    ) -> Self {
+        let local = |state: u32| reach.binary_search(&state).ok().map(|at| at as u32);
+        let mut columns = 0;
+        let rows = rows
+            .iter()
+            .map(|&row| {
+                let entries = linear.pattern().entries(row);
+                let first = columns;
+                columns += entries.len();
+                let jacobian = row_jacobian.pattern().entries(row).zip(row_jacobian.pattern().row(row));
+                BlockRow {
+                    row,
+                    columns: first..columns,
+                    coded: linear.dense_entries(row).start - entries.start,
+                    jacobian: jacobian
+                        .filter_map(|(e, &s)| Some((local(s)?, row_jacobian.place(e))))
+                        .collect(),
+                }
+            })
+            .collect();
+        let (mut offsets, mut entries) = (vec![0], Vec::new());
+        for &state in reach {
+            let state = state as usize;
+            let row = dynamics.entries(state).zip(dynamics.row(state));
+            entries.extend(row.filter_map(|(e, &c)| Some((local(c)?, e as u32))));
+            offsets.push(entries.len() as u32);
+        }
+        let diagonal = (0..reach.len()).all(|i| {
+            let row = &entries[offsets[i] as usize..offsets[i + 1] as usize];
+            row.iter().all(|&(c, _)| c as usize == i)
+        });
+        Self {
+            reach: reach.into(),
+            rows,
+            columns,
+            start,
+            offsets: offsets.into(),
+            dynamics: entries.into(),
+            diagonal,
+        }
+    }
+}
+
+impl Blocks {
+    /// Lays out the blocks of `linear` (its rows' weights are the columns of J), for the patterns of `Gᵀ`
+    /// (`row_jacobian`, rows × states, and where its values stand) and `D` (`dynamics`, states × states), where row `r` reaches `reach[r]`.
+    ///
+    /// Rows with equal reach share a block. A row with empty reach gets none: its weights have no influence.
+    /// Entries of G and D outside the reach are dropped: that is the approximation.
+    ///
+    /// # Errors
+    /// If sizes differ or a reach is not strictly increasing and below the number of states.
+    pub fn new(
+        linear: Linear,
+        row_jacobian: Operand<'_>,
+        dynamics: &Pattern,
+        reach: &[Vec<u32>],
+    ) -> Result<Self, BlockError> {
+        let (rows, states) = (linear.pattern().rows(), dynamics.rows());
+        let size = |what, expected, found| {
+            if expected == found { Ok(()) } else { Err(BlockError::Size { what, expected, found }) }
+        };
+        size("columns of the dynamics", states, dynamics.cols())?;
+        size("rows of the row Jacobian", rows, row_jacobian.pattern().rows())?;
+        size("columns of the row Jacobian", states, row_jacobian.pattern().cols())?;
+        size("reaches", rows, reach.len())?;
+        // Ordered by first row, so that the layout does not depend on how the reaches compare.
+        let mut shared: BTreeMap<&[u32], usize> = BTreeMap::new();
+        let mut groups: Vec<(&[u32], Vec<usize>)> = Vec::new();
+        for (row, reach) in reach.iter().enumerate() {
+            let increasing = reach.windows(2).all(|w| w[0] < w[1]);
+            if !increasing || reach.last().is_some_and(|&last| last as usize >= states) {
+                return Err(BlockError::Reach { row, states });
+            }
+            if reach.is_empty() {
+                continue;
+            }
+            let group = *shared.entry(reach).or_insert_with(|| {
+                groups.push((reach, Vec::new()));
+                groups.len() - 1
+            });
+            groups[group].1.push(row);
+        }
+        let (mut blocks, mut len) = (Vec::with_capacity(groups.len()), 0);
+        for (reach, rows) in groups {
+            let block = Block::new(reach, &rows, &linear, row_jacobian, dynamics, len);
+            len += block.len();
+            blocks.push(block);
+        }
+        Ok(Self { linear, blocks, len })
+    }
+
+    /// The blocks, in the order of their first rows.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Number of entries of J that are kept, per lane.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The entries of `dynamics` that lie inside the reach of some row: all that the recursion will ever read.
+    ///
+    /// # Panics
+    /// If a reach names a state that does not exist.
+    #[must_use]
+    pub fn needed_dynamics(dynamics: &Pattern, reach: &[Vec<u32>]) -> Pattern {
+        let mut needed = vec![false; dynamics.nnz()];
+        let mut inside = vec![false; dynamics.rows()];
+        let mut seen: Vec<&[u32]> = reach.iter().map(Vec::as_slice).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        for reach in seen {
+            reach.iter().for_each(|&s| inside[s as usize] = true);
+            for &s in reach {
+                for (e, &c) in dynamics.entries(s as usize).zip(dynamics.row(s as usize)) {
+                    needed[e] |= inside[c as usize];
+                }
+            }
+            reach.iter().for_each(|&s| inside[s as usize] = false);
+        }
+        let rows = (0..dynamics.rows()).map(|r| {
+            let row = dynamics.entries(r).zip(dynamics.row(r));
+            row.filter_map(|(e, &c)| needed[e].then_some(c)).collect::<Vec<_>>()
+        });
+        Pattern::from_rows(dynamics.cols(), rows).expect("a part of a pattern is a pattern")
+    }
+
+    /// Entry (`state`, `weight`) of J in the first lane order: where its lanes stand in the array of all blocks, in
+    /// units of lanes; `None` if it is not kept. Linear in the number of blocks: meant for inspection and tests.
+    pub fn find(&self, state: u32, weight: usize) -> Option<usize> {
+        self.blocks.iter().find_map(|block| {
+            let local = block.reach.binary_search(&state).ok()?;
+            let row = block.rows.iter().find(|r| self.linear.pattern().entries(r.row).contains(&weight))?;
+            let column = row.columns.start + weight - self.linear.pattern().entries(row.row).start;
+            Some(block.start + local * block.columns + column)
+        })
+    }
+
+    /// Bytes of the layout itself, without any values.
+    pub fn index_bytes(&self) -> usize {
+        let block = |b: &Block| {
+            let rows = b.rows.iter().map(|r| size_of::<BlockRow>() + r.jacobian.len() * 8).sum::<usize>();
+            b.reach.len() * 8 + b.dynamics.len() * 8 + rows
+        };
+        self.blocks.iter().map(block).sum()
+    }
+}

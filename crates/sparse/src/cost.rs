@@ -1,0 +1,105 @@
+//! Multiply-adds of the block kernels, counted from the layout.
+
+use crate::Blocks;
+use crate::blocks::Block;
+
+/// Multiply-adds of one lane, by what they are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Macs {
+    /// Carrying J, or its adjoint, from step to step.
+    pub propagate: u64,
+    /// Ending in the gradient.
+    pub gradient: u64,
+}
+
+impl Macs {
+    /// Both parts.
+    pub fn total(&self) -> u64 {
+        self.propagate + self.gradient
+    }
+
+    /// The same `times` times.
+    #[must_use]
+    pub fn times(&self, times: usize) -> Self {
+        let times = times as u64;
+        Self { propagate: times * self.propagate, gradient: times * self.gradient }
+    }
+
+    fn sum(parts: impl Iterator<Item = Self>) -> Self {
+        parts.fold(Self::default(), |a, b| Self {
+            propagate: a.propagate + b.propagate,
+            gradient: a.gradient + b.gradient,
+        })
+    }
+}
+
+/// Sizes of one block that its costs are made of.
+struct Sizes {
+    /// |R|.
+    reach: u64,
+    /// F.
+    columns: u64,
+    /// Columns of dense sources.
+    dense: u64,
+    /// nnz(D[R, R]).
+    dynamics: u64,
+    /// nnz(G[R, rows]).
+    jacobian: u64,
+    /// Σ over rows of nnz(G[R, row]) · dense columns of the row.
+    immediate: u64,
+    /// nnz(G[R, row]) over the rows that read symbols.
+    coded: u64,
+}
+
+impl Sizes {
+    fn new(block: &Block) -> Self {
+        let rows = || block.rows.iter();
+        let dense = |row: &crate::blocks::BlockRow| (row.columns.len() - row.coded) as u64;
+        let jacobian = |row: &crate::blocks::BlockRow| row.jacobian.len() as u64;
+        Self {
+            reach: block.reach.len() as u64,
+            columns: block.columns as u64,
+            dense: rows().map(dense).sum(),
+            dynamics: block.dynamics.len() as u64,
+            jacobian: rows().map(jacobian).sum(),
+            immediate: rows().map(|row| dense(row) * jacobian(row)).sum(),
+            coded: rows().filter(|row| row.coded > 0).map(jacobian).sum(),
+        }
+    }
+}
+
+impl Blocks {
+    fn sizes(&self) -> impl Iterator<Item = Sizes> + '_ {
+        self.blocks.iter().map(Sizes::new)
+    }
+
+    /// One step of [`advance`](Self::advance): `nnz(D[R, R]) F + nnz(G) F_r + R F` for each block.
+    pub fn advance_macs(&self) -> Macs {
+        Macs::sum(self.sizes().map(|s| Macs {
+            propagate: s.dynamics * s.columns + s.immediate,
+            gradient: s.reach * s.columns + s.coded,
+        }))
+    }
+
+    /// One window of [`adjoint`](Self::adjoint): `nnz(D[R, R]) + nnz(G) + F` for each block and step, and `R F` for each
+    /// block if there is an initial influence.
+    pub fn adjoint_macs(&self, steps: usize, initial: bool) -> Macs {
+        let steps = steps as u64;
+        // Without an initial influence the adjoint need not be pulled out of the window's first step.
+        let pulls = if initial { steps } else { steps.saturating_sub(1) };
+        Macs::sum(self.sizes().map(|s| Macs {
+            propagate: pulls * s.dynamics + steps * s.jacobian,
+            gradient: steps * s.dense + if initial { s.reach * s.columns } else { 0 },
+        }))
+    }
+
+    /// One window of [`carry`](Self::carry): `R nnz(D[R, R]) + R nnz(G) + R F` for each block and step, and `R² F` for
+    /// each block.
+    pub fn carry_macs(&self, steps: usize) -> Macs {
+        let steps = steps as u64;
+        Macs::sum(self.sizes().map(|s| Macs {
+            propagate: steps * s.reach * (s.dynamics + s.jacobian + s.dense) + s.reach * s.reach * s.columns,
+            gradient: 0,
+        }))
+    }
+}

@@ -1,0 +1,81 @@
+//! Dense matrix products behind one safe function, so that the library that does them can be changed in one place.
+
+use crate::Scalar;
+use crate::kernels::vector::{axpy, dot};
+
+/// A read-only dense matrix: `rows × cols`, row after row, possibly seen transposed.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a, T> {
+    values: &'a [T],
+    rows: usize,
+    cols: usize,
+    transposed: bool,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// Wraps `values` as `rows × cols`, row-major.
+    ///
+    /// # Panics
+    /// If `values.len() != rows * cols`.
+    #[track_caller]
+    pub fn new(values: &'a [T], rows: usize, cols: usize) -> Self {
+        assert_eq!(values.len(), rows * cols, "a {rows} × {cols} matrix has {} values", values.len());
+        Self { values, rows, cols, transposed: false }
+    }
+
+    /// The transpose; nothing moves.
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
+    }
+
+    /// Entry in row `i`, column `j`.
+    pub(crate) fn get(&self, i: usize, j: usize) -> &T {
+        if self.transposed { &self.values[j * self.rows + i] } else { &self.values[i * self.cols + j] }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn values(&self) -> &'a [T] {
+        self.values
+    }
+
+    /// Distances, in values, between neighbors of a column and of a row.
+    pub(crate) fn strides(&self) -> (usize, usize) {
+        if self.transposed { (1, self.rows) } else { (self.cols, 1) }
+    }
+
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+}
+
+/// `out ← beta · out + a · b`, with `out` row-major, `a.rows × b.cols`. With `beta` = 0 the old values are ignored.
+///
+/// # Panics
+/// If the sizes do not fit.
+#[track_caller]
+pub fn multiply<T: Scalar>(out: &mut [T], beta: T, a: Matrix<'_, T>, b: Matrix<'_, T>) {
+    assert_eq!(a.cols, b.rows, "inner sizes of the product differ: {} and {}", a.cols, b.rows);
+    assert_eq!(out.len(), a.rows * b.cols, "the product is {} × {}", a.rows, b.cols);
+    if b.cols > 1 && a.cols > 1 {
+        return T::gemm(out, beta, a, b);
+    }
+    // A vector or a rank-one update: packing would cost more than the product.
+    out.iter_mut().for_each(|out| *out = if beta == T::ZERO { T::ZERO } else { beta * *out });
+    if b.cols == 1 && !a.transposed && a.cols > 0 {
+        for (out, row) in out.iter_mut().zip(a.values.chunks_exact(a.cols)) {
+            *out += dot(row, b.values);
+        }
+    } else if b.cols == 1 {
+        for (row, &b) in a.values.chunks_exact(a.rows.max(1)).zip(b.values) {
+            axpy(out, b, row);
+        }
+    } else if a.cols == 1 {
+        for (row, &a) in out.chunks_exact_mut(b.cols.max(1)).zip(a.values) {
+            axpy(row, a, b.values);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Schedule 3: a window's gradient by the block's own adjoint, and the influence carried over a window at once.
+
+use super::vector::{axpy_lanes, dot};
+use super::{Local, Scratch};
+use crate::blocks::{Block, Blocks};
+use crate::{Lanes, Linear, Scalar};
+
+impl Blocks {
+    /// The gradient of a window of `steps` steps without updating J: for each block, backwards,
+    /// `a_τ = δ_τ[R] + D_{τ+1}[R, R]ᵀ a_{τ+1}`, then `gradient += (a_τᵀ G_τ) ⊗ u_τ`, and finally
+    /// `gradient += (D_1[R, R]ᵀ a_1)ᵀ J_0` if `influence` (J before the window) is given.
+    ///
+    /// `local(τ)` yields step τ of `0..steps`.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn adjoint<'a, T: Scalar>(
+        &self,
+        influence: Option<&[T]>,
+        steps: usize,
+        local: impl Fn(usize) -> Local<'a, T>,
+        gradient: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
+        for block in &self.blocks {
+            let mut lanes = 1;
+            for step in (0..steps).rev() {
+                let now = local(step);
+                lanes = now.delta.lanes();
+                let size = block.reach.len() * lanes;
+                let adjoint = &mut scratch.tile[..size];
+                if step + 1 == steps {
+                    adjoint.fill(T::ZERO);
+                } else {
+                    pull_back(block, local(step + 1).dynamics, adjoint, &mut scratch.sources[..size]);
+                }
+                for (a, &state) in adjoint.chunks_exact_mut(lanes).zip(&block.reach) {
+                    a.iter_mut().zip(now.delta.at(state as usize)).for_each(|(a, &d)| *a += d);
+                }
+                add_outer(block, &self.linear, now, adjoint, &mut scratch.column[..lanes], gradient);
+            }
+            if let (Some(influence), true) = (influence, steps > 0) {
+                let size = block.reach.len() * lanes;
+                let adjoint = &mut scratch.tile[..size];
+                pull_back(block, local(0).dynamics, adjoint, &mut scratch.sources[..size]);
+                let influence = &influence[block.start * lanes..(block.start + block.len()) * lanes];
+                add_initial(block, &self.linear, influence, adjoint, lanes, gradient);
+            }
+        }
+    }
+
+    /// J at the end of a window of `steps` steps from J at its beginning, in one go:
+    /// `J_T = Φ(0→T) J_0 + Σ_τ Φ(τ→T) G_τ ⊗ u_τ` with `Φ(τ→T) = D_T … D_{τ+1}`, restricted to each block.
+    ///
+    /// The scratch must have been made for this number of steps or more.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn carry<'a, T: Scalar>(
+        &self,
+        influence: &mut [T],
+        steps: usize,
+        local: impl Fn(usize) -> Local<'a, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        if steps == 0 {
+            return;
+        }
+        let lanes = local(0).dynamics.lanes();
+        for block in &self.blocks {
+            let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
+            transitions(block, steps, lanes, &local, &mut scratch.transitions);
+            let size = block.reach.len() * block.reach.len() * lanes;
+            transit(block, influence, &scratch.transitions[..size], lanes, &mut scratch.tile);
+            for step in 0..steps {
+                let after = &scratch.transitions[(step + 1) * size..(step + 2) * size];
+                add_carried(block, &self.linear, influence, local(step), after, &mut scratch.column);
+            }
+        }
+    }
+}
+
+/// `a ← D[R, R]ᵀ a`.
+fn pull_back<T: Scalar>(block: &Block, d: Lanes<'_, T>, adjoint: &mut [T], new: &mut [T]) {
+    let lanes = d.lanes();
+    new.fill(T::ZERO);
+    for i in 0..block.reach.len() {
+        let a = &adjoint[i * lanes..(i + 1) * lanes];
+        for &(k, entry) in block.dynamics_row(i) {
+            axpy_lanes(&mut new[k as usize * lanes..][..lanes], d.at(entry as usize), a);
+        }
+    }
+    adjoint.copy_from_slice(new);
+}
+
+/// gradient += (aᵀ G) ⊗ u for the rows of the block.
+fn add_outer<T: Scalar>(
+    block: &Block,
+    linear: &Linear,
+    local: Local<'_, T>,
+    adjoint: &[T],
+    coefficient: &mut [T],
+    gradient: &mut [T],
+) {
+    let lanes = coefficient.len();
+    for row in &block.rows {
+        coefficient.fill(T::ZERO);
+        for &(i, entry) in &row.jacobian {
+            let a = &adjoint[i as usize * lanes..][..lanes];
+            axpy_lanes(coefficient, local.row_jacobian.at(entry as usize), a);
+        }
+        linear.accumulate_outer(row.row, coefficient, local.sources, gradient);
+    }
+}
+
+/// gradient += aᵀ J, summed over lanes.
+fn add_initial<T: Scalar>(
+    block: &Block,
+    linear: &Linear,
+    influence: &[T],
+    adjoint: &[T],
+    lanes: usize,
+    gradient: &mut [T],
+) {
+    for (i, a) in adjoint.chunks_exact(lanes).enumerate() {
+        for row in &block.rows {
+            let columns = i * block.columns + row.columns.start..i * block.columns + row.columns.end;
+            let influence = influence[columns.start * lanes..columns.end * lanes].chunks_exact(lanes);
+            let weights = linear.pattern().entries(row.row);
+            for (g, j) in gradient[weights].iter_mut().zip(influence) {
+                *g += dot(a, j);
+            }
+        }
+    }
+}
+
+/// Φ(τ → T) for τ = T, T-1, …, 0; that of τ stands at position τ.
+fn transitions<'a, T: Scalar>(
+    block: &Block,
+    steps: usize,
+    lanes: usize,
+    local: &impl Fn(usize) -> Local<'a, T>,
+    into: &mut [T],
+) {
+    let reach = block.reach.len();
+    let size = reach * reach * lanes;
+    let into = &mut into[..(steps + 1) * size];
+    into[..steps * size].fill(T::ZERO);
+    let identity = &mut into[steps * size..];
+    identity.fill(T::ZERO);
+    for i in 0..reach {
+        identity[i * (reach + 1) * lanes..][..lanes].fill(T::ONE);
+    }
+    for step in (0..steps).rev() {
+        let d = local(step).dynamics;
+        let (before, after) = into[step * size..(step + 2) * size].split_at_mut(size);
+        for (before, after) in before.chunks_exact_mut(reach * lanes).zip(after.chunks_exact(reach * lanes)) {
+            for (k, phi) in after.chunks_exact(lanes).enumerate() {
+                for &(j, entry) in block.dynamics_row(k) {
+                    axpy_lanes(&mut before[j as usize * lanes..][..lanes], d.at(entry as usize), phi);
+                }
+            }
+        }
+    }
+}
+
+/// J ← Φ J, a tile of columns at a time.
+fn transit<T: Scalar>(block: &Block, influence: &mut [T], phi: &[T], lanes: usize, old: &mut [T]) {
+    let reach = block.reach.len();
+    let stride = block.columns * lanes;
+    let step = super::streaming::tile_columns(block, lanes);
+    for first in (0..block.columns).step_by(step) {
+        let width = step.min(block.columns - first) * lanes;
+        for i in 0..reach {
+            old[i * width..(i + 1) * width]
+                .copy_from_slice(&influence[i * stride + first * lanes..][..width]);
+        }
+        for i in 0..reach {
+            let row = &mut influence[i * stride + first * lanes..][..width];
+            row.fill(T::ZERO);
+            for k in 0..reach {
+                axpy_lanes(row, &phi[(i * reach + k) * lanes..][..lanes], &old[k * width..(k + 1) * width]);
+            }
+        }
+    }
+}
+
+/// J += (Φ G) ⊗ u for one step.
+fn add_carried<T: Scalar>(
+    block: &Block,
+    linear: &Linear,
+    influence: &mut [T],
+    local: Local<'_, T>,
+    phi: &[T],
+    column: &mut [T],
+) {
+    let lanes = local.dynamics.lanes();
+    let reach = block.reach.len();
+    for row in &block.rows {
+        let entries = linear.pattern().entries(row.row);
+        let column = &mut column[..reach * lanes];
+        column.fill(T::ZERO);
+        for &(k, entry) in &row.jacobian {
+            for (i, v) in column.chunks_exact_mut(lanes).enumerate() {
+                let phi = &phi[(i * reach + k as usize) * lanes..][..lanes];
+                axpy_lanes(v, local.row_jacobian.at(entry as usize), phi);
+            }
+        }
+        for (i, v) in column.chunks_exact(lanes).enumerate() {
+            let start = i * block.columns + row.columns.start;
+            let dense = (start + row.coded..).zip(linear.dense_row(row.row));
+            for (at, source) in dense {
+                axpy_lanes(&mut influence[at * lanes..][..lanes], v, local.sources.dense.at(source));
+            }
+            for (lane, &symbol) in local.sources.symbols.iter().enumerate() {
+                if let Some(entry) = linear.symbol_entry(row.row, symbol) {
+                    influence[(start + entry - entries.start) * lanes + lane] += v[lane];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Numeric kernels. The layout they work on is fixed by [`Blocks`](crate::Blocks).
+
+mod adjoint;
+pub(crate) mod gemm;
+mod streaming;
+pub(crate) mod vector;
+
+use crate::{Blocks, Lanes, Scalar, Sources};
+
+/// Everything that one step contributes to the recursion.
+#[derive(Debug, Clone, Copy)]
+pub struct Local<'a, T> {
+    /// Values of D in its pattern. A lane that begins a sequence has zeros here.
+    pub dynamics: Lanes<'a, T>,
+    /// Values of G, in the order that the blocks were laid out for.
+    pub row_jacobian: Lanes<'a, T>,
+    /// u.
+    pub sources: Sources<'a, T>,
+    /// δ, the gradient of this step's loss by the states.
+    pub delta: Lanes<'a, T>,
+}
+
+/// Memory for the kernels, allocated once.
+#[derive(Debug, Clone)]
+pub struct Scratch<T> {
+    /// One tile of a block before its update, or the adjoint of a block.
+    tile: Vec<T>,
+    /// Sources gathered into the columns of a block; the new adjoint.
+    sources: Vec<T>,
+    /// Gradient of the columns of a block.
+    gradient: Vec<T>,
+    /// Φ(τ → T) of one block for every step of a window.
+    transitions: Vec<T>,
+    /// One column of Φ G, for every state of a block.
+    column: Vec<T>,
+}
+
+impl<T: Scalar> Scratch<T> {
+    /// Memory for `blocks` with `lanes` lanes. `carried_window` is the number of steps of a window whose influence is
+    /// carried by [`Blocks::carry`], 0 if that is never called.
+    pub fn new(blocks: &Blocks, lanes: usize, carried_window: usize) -> Self {
+        let largest =
+            |size: fn(&crate::blocks::Block) -> usize| blocks.blocks.iter().map(size).max().unwrap_or(0);
+        let (reach, columns) = (largest(|b| b.reach.len()), largest(|b| b.columns));
+        let tile = blocks.blocks.iter().map(|b| b.reach.len() * streaming::tile_columns(b, lanes)).max();
+        let transitions = if carried_window == 0 { 0 } else { (carried_window + 1) * reach * reach };
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        Self {
+            tile: zeros(tile.unwrap_or(0).max(reach)),
+            sources: zeros(columns.max(reach)),
+            gradient: vec![T::ZERO; columns],
+            transitions: zeros(transitions),
+            column: zeros(reach),
+        }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let parts = [&self.tile, &self.sources, &self.gradient, &self.transitions, &self.column];
+        parts.iter().map(|part| part.len() * size_of::<T>()).sum()
+    }
+}

@@ -1,0 +1,124 @@
+//! Sparse products into a fixed pattern.
+
+use crate::kernels::vector::{axpy, axpy_lanes};
+use crate::{Lanes, LanesMut, Pattern, Scalar};
+
+/// `C += A · B` for three fixed patterns: the symbolic work is done once, the numeric work any number of times.
+///
+/// The pattern of C may be *smaller* than that of A · B; entries outside it are dropped exactly, which general sparse
+/// libraries do not do (they leak such entries into their neighbors).
+///
+/// Values of A and B may live anywhere: each operand says for each of its entries where its value stands. Entries of
+/// B that follow each other in memory, and meet consecutive entries of C, are handled as one run.
+#[derive(Debug, Clone)]
+pub struct Product {
+    runs: Vec<Run>,
+}
+
+/// `c[out + k] += a[left] * b[right + k]` for `k < len`.
+#[derive(Debug, Clone)]
+struct Run {
+    out: u32,
+    left: u32,
+    right: u32,
+    len: u32,
+}
+
+/// An operand: its pattern, and the place of each entry's value (`None`: the order of the pattern).
+#[derive(Debug, Clone, Copy)]
+pub struct Operand<'a> {
+    pattern: &'a Pattern,
+    places: Option<&'a [u32]>,
+}
+
+impl<'a> Operand<'a> {
+    /// Values stand in the order of the pattern.
+    pub fn plain(pattern: &'a Pattern) -> Self {
+        Self { pattern, places: None }
+    }
+
+    /// The value of entry `e` stands at `places[e]`.
+    ///
+    /// # Panics
+    /// If there is not one place per entry.
+    #[track_caller]
+    pub fn placed(pattern: &'a Pattern, places: &'a [u32]) -> Self {
+        assert_eq!(pattern.nnz(), places.len(), "one place per entry");
+        Self { pattern, places: Some(places) }
+    }
+
+    /// The pattern.
+    pub fn pattern(&self) -> &'a Pattern {
+        self.pattern
+    }
+
+    pub(crate) fn place(&self, entry: usize) -> u32 {
+        self.places.map_or(entry as u32, |places| places[entry])
+    }
+}
+
+impl Product {
+    /// Prepares `C += A · B`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn new(c: &Pattern, a: Operand<'_>, b: Operand<'_>) -> Self {
+        assert_eq!(a.pattern.cols(), b.pattern.rows(), "inner sizes of the product differ");
+        assert_eq!(
+            (c.rows(), c.cols()),
+            (a.pattern.rows(), b.pattern.cols()),
+            "shape of the product differs"
+        );
+        let mut runs: Vec<Run> = Vec::new();
+        for i in 0..c.rows() {
+            for (entry, &k) in a.pattern.entries(i).zip(a.pattern.row(i)) {
+                let left = a.place(entry);
+                let first = runs.len();
+                for (right, &j) in b.pattern.entries(k as usize).zip(b.pattern.row(k as usize)) {
+                    let Some(out) = c.find(i, j) else { continue };
+                    let (out, right) = (out as u32, b.place(right));
+                    match runs[first..].last_mut() {
+                        Some(run) if run.out + run.len == out && run.right + run.len == right => run.len += 1,
+                        _ => runs.push(Run { out, left, right, len: 1 }),
+                    }
+                }
+            }
+        }
+        Self { runs }
+    }
+
+    /// Multiplications of one lane in one call.
+    pub fn macs(&self) -> u64 {
+        self.runs.iter().map(|run| u64::from(run.len)).sum()
+    }
+
+    /// Bytes of the prepared indices.
+    pub fn bytes(&self) -> usize {
+        self.runs.len() * size_of::<Run>()
+    }
+
+    /// `C += A · B` with the same B in every lane.
+    pub fn accumulate_shared<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: &[T]) {
+        let lanes = c.lanes();
+        for run in &self.runs {
+            let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
+            let left = a.at(run.left as usize);
+            if lanes == 1 {
+                axpy(c.run(out..out + len), left[0], &b[right..right + len]);
+            } else {
+                for k in 0..len {
+                    axpy(c.at(out + k), b[right + k], left);
+                }
+            }
+        }
+    }
+
+    /// `C += A · B` with its own B in each lane.
+    pub fn accumulate<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: Lanes<'_, T>) {
+        for run in &self.runs {
+            let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
+            axpy_lanes(c.run(out..out + len), a.at(run.left as usize), b.run(right..right + len));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The two floating-point types that everything here is generic over.
+
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+use crate::dense::Matrix;
+use crate::kernels::gemm;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+    impl Sealed for crate::testing::Counted {}
+}
+
+/// `f32` (training) or `f64` (the equivalence tests), and [`Counted`](crate::testing::Counted), which counts
+/// multiplications.
+///
+/// Sealed: kernels may rely on the exact set of implementers.
+pub trait Scalar:
+    sealed::Sealed
+    + Copy
+    + Default
+    + Debug
+    + Display
+    + PartialOrd
+    + Send
+    + Sync
+    + Sum
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+    + 'static
+{
+    /// The neutral element of addition.
+    const ZERO: Self;
+    /// The neutral element of multiplication.
+    const ONE: Self;
+
+    /// Rounds to this type.
+    fn from_f64(value: f64) -> Self;
+    /// Widens to `f64` without loss.
+    fn to_f64(self) -> f64;
+    /// e^self.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The logistic function 1 / (1 + e^-self), written through `tanh` so that no exponential overflows.
+    fn sigmoid(self) -> Self {
+        let half = Self::from_f64(0.5);
+        half * (half * self).tanh() + half
+    }
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool {
+        self.to_f64().is_finite()
+    }
+    /// `out = beta * out + a * b`; see [`multiply`](crate::dense::multiply), which checks the sizes.
+    #[doc(hidden)]
+    fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>);
+}
+
+macro_rules! scalar {
+    ($float:ty, $gemm:path) => {
+        impl Scalar for $float {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            #[allow(clippy::cast_possible_truncation)]
+            fn from_f64(value: f64) -> Self {
+                value as $float
+            }
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn exp(self) -> Self {
+                self.exp()
+            }
+            fn ln(self) -> Self {
+                self.ln()
+            }
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+            fn tanh(self) -> Self {
+                self.tanh()
+            }
+            fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
+                $gemm(out, beta, a, b);
+            }
+        }
+    };
+}
+scalar!(f32, gemm::sgemm);
+scalar!(f64, gemm::dgemm);

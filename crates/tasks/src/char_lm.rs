@@ -1,0 +1,233 @@
+//! Byte-level language modeling: predict the next byte of a text.
+
+mod evaluation;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::streams::{Stream, below, lane_streams};
+use crate::{BuildTask, Corpus, Evaluation, Step, Task, TaskError};
+pub use evaluation::CharLmEvaluation;
+
+/// Inputs and targets are bytes \[B\].
+pub const BYTES: usize = 256;
+
+/// Keeps the crops apart from other uses of the same seed.
+const SALT: u64 = 0x6368_6172_5f6c_6d5f;
+
+/// Configuration of the character language model. A field that is left out has the default given with it.
+///
+/// Marks, as in the reproduction notes: \[A\] certain, \[D\] our choice. The paper trains on WikiText-103 \[A\]; give
+/// its training file as `text` and its standard validation file as `valid` to do the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CharLmConfig {
+    /// File of the training text; left out, a text is generated \[D\].
+    pub text: Option<PathBuf>,
+    /// File of the validation text; left out, the last part of `text` is held out \[D\].
+    pub valid: Option<PathBuf>,
+    /// Size of the generated text, both parts together, in bytes. Ignored if `text` is given. Default 2 MiB \[D\].
+    pub corpus_bytes: usize,
+    /// Seed of the generated text. Ignored if `text` is given. Default 0 \[D\].
+    pub corpus_seed: u64,
+    /// Share of the text that is held out, strictly between 0 and 1. Ignored if `valid` is given. Default 0.05 \[D\].
+    pub valid_fraction: f64,
+    /// Predictions per crop. Default 128 \[A\].
+    pub crop: usize,
+}
+
+impl Default for CharLmConfig {
+    fn default() -> Self {
+        Self {
+            text: None,
+            valid: None,
+            corpus_bytes: 2 << 20,
+            corpus_seed: 0,
+            valid_fraction: 0.05,
+            crop: 128,
+        }
+    }
+}
+
+/// The two parts of a text, opened, checked and ready to be shared by any number of tasks.
+#[derive(Debug, Clone)]
+pub struct CharLmData {
+    /// What crops are taken from.
+    pub training: Corpus,
+    /// What is held out.
+    pub validation: Corpus,
+}
+
+impl CharLmConfig {
+    /// Opens or generates the text and checks that both parts can hold a crop.
+    ///
+    /// # Errors
+    /// [`TaskError::Config`] for a crop, share or size without meaning, [`TaskError::TooShort`] for a part of fewer
+    /// than `crop + 1` bytes, and the errors of [`Corpus::open`].
+    pub fn data(&self) -> Result<CharLmData, TaskError> {
+        let error = |field, value, expected| TaskError::Config { task: "char-lm", field, value, expected };
+        if self.crop == 0 {
+            return Err(error("crop", self.crop.to_string(), "a number of predictions, 1 or more"));
+        }
+        if self.text.is_none() && self.corpus_bytes == 0 {
+            return Err(error("corpus_bytes", self.corpus_bytes.to_string(), "a number of bytes, 1 or more"));
+        }
+        let text = match &self.text {
+            Some(path) => Corpus::open(path)?,
+            None => Corpus::generated(self.corpus_seed, self.corpus_bytes)?,
+        };
+        let (training, validation) = match &self.valid {
+            Some(path) => (text, Corpus::open(path)?),
+            None if self.valid_fraction > 0.0 && self.valid_fraction < 1.0 => {
+                let held_out = (text.len() as f64 * self.valid_fraction) as u64;
+                text.split(text.len() - held_out)?
+            }
+            None => {
+                let expected = "a share strictly between 0 and 1, or give a file as `valid`";
+                return Err(error("valid_fraction", self.valid_fraction.to_string(), expected));
+            }
+        };
+        for (part, corpus) in [("training", &training), ("validation", &validation)] {
+            let (origin, len, need) = (corpus.origin().clone(), corpus.len(), self.crop as u64 + 1);
+            if len < need {
+                return Err(TaskError::TooShort { origin, part, len, need });
+            }
+        }
+        Ok(CharLmData { training, validation })
+    }
+}
+
+impl BuildTask for CharLmConfig {
+    fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
+        Ok(Box::new(CharLm::new(self.data()?.training, self.crop, lanes, seed)?))
+    }
+
+    fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+        let task = CharLmEvaluation::new(self.data()?.validation, lanes, max_bytes)?;
+        let steps = task.steps();
+        Ok(Some(Evaluation { task: Box::new(task), steps }))
+    }
+}
+
+/// Where a lane's crops come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Lane {
+    stream: Stream,
+    /// Offset of the present crop in the training text.
+    offset: u64,
+}
+
+/// Everything of a language-model task that changes while it runs, for checkpoints; the text itself is not in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CharLmState {
+    lanes: Vec<Lane>,
+    /// Predictions of the present crops handed out so far, `crop` before the first.
+    position: usize,
+}
+
+/// Random crops of a text, with replacement \[A\].
+///
+/// Each lane draws its crops from a random stream of its own, uniformly among the positions where `crop + 1` bytes
+/// fit. A crop of bytes c₀..c_crop gives the inputs c₀..c_(crop−1) and the targets c₁..c_crop; its first step has
+/// `starts` set, so the state is reset at each crop \[B\]. Crops have one length, so all lanes start together.
+#[derive(Debug, Clone)]
+pub struct CharLm {
+    text: Corpus,
+    crop: usize,
+    state: CharLmState,
+    /// `crop + 1` bytes per lane, lane after lane.
+    crops: Vec<u8>,
+}
+
+impl CharLm {
+    /// Crops of `crop` predictions from `text`.
+    ///
+    /// # Errors
+    /// [`TaskError::NoLanes`], [`TaskError::Config`] for a crop of 0, or [`TaskError::TooShort`] for a text of fewer
+    /// than `crop + 1` bytes.
+    pub fn new(text: Corpus, crop: usize, lanes: usize, seed: u64) -> Result<Self, TaskError> {
+        if lanes == 0 {
+            return Err(TaskError::NoLanes);
+        }
+        if crop == 0 {
+            let expected = "a number of predictions, 1 or more";
+            return Err(TaskError::Config { task: "char-lm", field: "crop", value: "0".into(), expected });
+        }
+        let (len, need) = (text.len(), crop as u64 + 1);
+        if len < need {
+            return Err(TaskError::TooShort { origin: text.origin().clone(), part: "training", len, need });
+        }
+        let lane = |stream| Lane { stream, offset: 0 };
+        let lane_states = lane_streams(SALT, seed, lanes).into_iter().map(lane).collect();
+        let state = CharLmState { lanes: lane_states, position: crop };
+        Ok(Self { text, crop, state, crops: vec![0; lanes * (crop + 1)] })
+    }
+
+    /// What a checkpoint has to keep.
+    #[must_use]
+    pub fn state(&self) -> &CharLmState {
+        &self.state
+    }
+
+    /// Continues from a checkpoint, bit for bit, if text and crop are the same.
+    ///
+    /// # Errors
+    /// [`TaskError::State`] if the state has another number of lanes or a position behind the crop's end; the task is
+    /// then unchanged. Otherwise what reading the present crops again may give; the task must then not be used.
+    pub fn restore(&mut self, state: CharLmState) -> Result<(), TaskError> {
+        let sizes = [
+            ("lanes", state.lanes.len(), self.state.lanes.len(), state.lanes.len() != self.state.lanes.len()),
+            ("steps in a crop", state.position, self.crop, state.position > self.crop),
+        ];
+        for (what, found, expected, bad) in sizes {
+            if bad {
+                let (found, expected) = (found as u64, expected as u64);
+                return Err(TaskError::State { task: "char-lm", what, found, expected });
+            }
+        }
+        self.state = state;
+        self.read_crops()
+    }
+
+    fn read_crops(&mut self) -> Result<(), TaskError> {
+        for (lane, crop) in self.state.lanes.iter().zip(self.crops.chunks_exact_mut(self.crop + 1)) {
+            self.text.read_exact_at(lane.offset, crop)?;
+        }
+        Ok(())
+    }
+}
+
+impl Task for CharLm {
+    fn inputs(&self) -> usize {
+        BYTES
+    }
+
+    fn targets(&self) -> usize {
+        BYTES
+    }
+
+    /// On an error, a shrinking file for one, nothing has been handed out; the same crops are not drawn again.
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        step.expect_lanes(self.state.lanes.len());
+        if self.state.position == self.crop {
+            let places = self.text.len() - self.crop as u64;
+            for lane in &mut self.state.lanes {
+                lane.offset = below(&mut lane.stream, places);
+            }
+            self.read_crops()?;
+            self.state.position = 0;
+        }
+        let position = self.state.position;
+        step.starts.fill(position == 0);
+        for (b, crop) in self.crops.chunks_exact(self.crop + 1).enumerate() {
+            step.input[b] = u32::from(crop[position]);
+            step.target[b] = Some(u32::from(crop[position + 1]));
+        }
+        self.state.position += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

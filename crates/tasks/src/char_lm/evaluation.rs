@@ -1,0 +1,122 @@
+//! One pass over a validation text.
+
+use super::BYTES;
+use crate::{Corpus, Step, Task, TaskError};
+
+/// Bytes that a lane reads at a time.
+const CHUNK: usize = 4096;
+
+/// Consecutive predictions of one lane: byte `first + 1 + i` from all before it, for `i` in `0..count`.
+#[derive(Debug, Clone)]
+struct Piece {
+    first: u64,
+    count: u64,
+}
+
+/// A validation text cut into one contiguous piece per lane, each read once from a reset state that is then carried
+/// to the end of the piece.
+///
+/// N bytes have N − 1 predictions (the first byte is only read), or `max_bytes` if that is fewer, counted from the
+/// beginning. Every one of them appears exactly once, whether the lanes divide them or not: the first lanes have one
+/// more than the others, and a lane without a prediction left has the target `None` (and its last input once more, or
+/// byte 0 if it has none at all). More lanes mean more cold starts, so compare runs with equal lanes.
+///
+/// The pass takes [`steps`](Self::steps) steps, then begins again identically, with `starts` set.
+#[derive(Debug, Clone)]
+pub struct CharLmEvaluation {
+    text: Corpus,
+    pieces: Vec<Piece>,
+    steps: u64,
+    /// Steps of the pass handed out so far.
+    position: u64,
+    /// `chunk + 1` bytes per lane, lane after lane: inputs and targets of `chunk` predictions.
+    chunks: Vec<u8>,
+    chunk: usize,
+}
+
+impl CharLmEvaluation {
+    /// A pass over `text`, or over its first `max_bytes` predictions.
+    ///
+    /// # Errors
+    /// [`TaskError::NoLanes`], [`TaskError::Config`] for a `max_bytes` of 0, or [`TaskError::TooShort`] for a text of
+    /// fewer than two bytes.
+    pub fn new(text: Corpus, lanes: usize, max_bytes: Option<u64>) -> Result<Self, TaskError> {
+        if lanes == 0 {
+            return Err(TaskError::NoLanes);
+        }
+        if max_bytes == Some(0) {
+            let expected = "a number of predictions, 1 or more, or leave it out";
+            return Err(TaskError::Config {
+                task: "char-lm",
+                field: "max_bytes",
+                value: "0".into(),
+                expected,
+            });
+        }
+        if text.len() < 2 {
+            let (origin, len) = (text.origin().clone(), text.len());
+            return Err(TaskError::TooShort { origin, part: "validation", len, need: 2 });
+        }
+        let predictions = (text.len() - 1).min(max_bytes.unwrap_or(u64::MAX));
+        let (share, longer) = (predictions / lanes as u64, predictions % lanes as u64);
+        let piece = |b: u64| Piece { first: b * share + b.min(longer), count: share + u64::from(b < longer) };
+        let steps = share + u64::from(longer > 0);
+        let chunk = steps.min(CHUNK as u64) as usize;
+        let chunks = vec![0; lanes * (chunk + 1)];
+        Ok(Self { text, pieces: (0..lanes as u64).map(piece).collect(), steps, position: 0, chunks, chunk })
+    }
+
+    /// Steps of one pass: predictions / lanes, rounded up.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Reads what the next `chunk` steps of each lane need, as far as the lane goes.
+    fn read_chunks(&mut self) -> Result<(), TaskError> {
+        for (piece, chunk) in self.pieces.iter().zip(self.chunks.chunks_exact_mut(self.chunk + 1)) {
+            let left = piece.count.saturating_sub(self.position).min(self.chunk as u64) as usize;
+            if left > 0 {
+                self.text.read_exact_at(piece.first + self.position, &mut chunk[..=left])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task for CharLmEvaluation {
+    fn inputs(&self) -> usize {
+        BYTES
+    }
+
+    fn targets(&self) -> usize {
+        BYTES
+    }
+
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        step.expect_lanes(self.pieces.len());
+        if self.position == self.steps {
+            self.position = 0;
+        }
+        let within = (self.position % self.chunk as u64) as usize;
+        if within == 0 {
+            self.read_chunks()?;
+        }
+        step.starts.fill(self.position == 0);
+        for (b, (piece, chunk)) in
+            self.pieces.iter().zip(self.chunks.chunks_exact(self.chunk + 1)).enumerate()
+        {
+            if self.position < piece.count {
+                step.input[b] = u32::from(chunk[within]);
+                step.target[b] = Some(u32::from(chunk[within + 1]));
+            } else {
+                // Buffers are not refilled for a finished lane, so this is the input of its last prediction, or 0.
+                step.input[b] =
+                    u32::from(chunk[(piece.count.saturating_sub(1) % self.chunk as u64) as usize]);
+                step.target[b] = None;
+            }
+        }
+        self.position += 1;
+        Ok(())
+    }
+}

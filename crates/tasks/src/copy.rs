@@ -1,0 +1,275 @@
+//! The copy task: read a string of bits, then write it from memory.
+
+mod curriculum;
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::streams::{Stream, below, lane_streams};
+use crate::{BuildTask, Evaluation, Step, Task, TaskError};
+use curriculum::Curriculum;
+pub use curriculum::{AVERAGE_AFTER_RAISE, AVERAGE_AT_START, AVERAGE_DECAY, Averaging};
+
+/// Input and target symbol of [`Layout::Echo`], input symbol of [`Layout::Delimiter`]: a string begins.
+pub const START: u32 = 2;
+/// Input and target symbol of [`Layout::Echo`], input symbol of [`Layout::Delimiter`]: nothing to be read (or said).
+pub const BLANK: u32 = 3;
+/// Input symbol of [`Layout::Delimiter`] alone: the string is over, write it now.
+pub const END: u32 = 4;
+
+/// Keeps the task's draws apart from other uses of the same seed.
+const SALT: u64 = 0x636f_7079_5f74_736b;
+/// A sequence is held in memory, so its length must stay reasonable.
+const LONGEST: u32 = 1 << 20;
+
+/// How a string of T bits is laid out in time; both layouts take 2T + 2 steps.
+///
+/// Which of the two the paper used is not known to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// Input `[2, b1..bT, 3 × (T+1)]`, target `[3 × (T+1), 2, b1..bT]`: the start symbol is echoed, no symbol ends
+    /// the string, and every position has a target. 4 inputs, 4 targets. \[C\] the public code next in line to
+    /// Mujika et al. 2018.
+    #[default]
+    Echo,
+    /// Input `[2, b1..bT, 4, 3 × T]`, target `[none × (T+2), b1..bT]`: an end symbol of its own asks for the copy, and
+    /// only the copied bits have a target. 5 inputs, 2 targets. \[D\] the other usage in public code, where the string
+    /// is delimited and blanks are free.
+    Delimiter,
+}
+
+/// Configuration of the copy task. A field that is left out has the default given with it.
+///
+/// Marks, as in the reproduction notes: \[B\] restated from memory of the SnAp paper (arXiv:2006.07232), \[C\] from
+/// neighboring public code, \[D\] our choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CopyConfig {
+    /// Which average loss drives the curriculum. Default `all-positions` \[C\].
+    pub averaging: Averaging,
+    /// L is raised by one when the average falls below this many bits per character; 0 keeps L where it is. Default
+    /// 0.15 \[B\].
+    pub threshold: f64,
+    /// String lengths are uniform on {max(1, L − spread)..L}. Default 5 \[B\]; 4 is the variant of \[C\], 0 gives
+    /// strings of one length.
+    pub spread: u32,
+    /// L at the start, from 1 to 2²⁰. Default 1 \[B\].
+    pub level: u32,
+    /// How a string is laid out in time. Default `echo` \[C\].
+    pub layout: Layout,
+}
+
+impl Default for CopyConfig {
+    fn default() -> Self {
+        Self {
+            averaging: Averaging::default(),
+            threshold: 0.15,
+            spread: 5,
+            level: 1,
+            layout: Layout::default(),
+        }
+    }
+}
+
+impl CopyConfig {
+    fn check(&self) -> Result<(), TaskError> {
+        let error = |field, value, expected| Err(TaskError::Config { task: "copy", field, value, expected });
+        if !(self.threshold >= 0.0 && self.threshold.is_finite()) {
+            return error("threshold", self.threshold.to_string(), "a number of bits, 0 or more");
+        }
+        if self.averaging == Averaging::AllPositions && self.threshold >= AVERAGE_AFTER_RAISE {
+            let expected =
+                "less than 0.3, where the average begins again after a raise, or use `copied-bits`";
+            return error("threshold", self.threshold.to_string(), expected);
+        }
+        if !(1..=LONGEST).contains(&self.level) {
+            return error("level", self.level.to_string(), "a string length from 1 to 1048576");
+        }
+        Ok(())
+    }
+}
+
+impl BuildTask for CopyConfig {
+    fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
+        Ok(Box::new(CopyTask::new(self, lanes, seed)?))
+    }
+
+    /// Always `None`: the task never repeats itself, so its training stream measures generalization, and what is
+    /// plotted is L.
+    fn evaluation(&self, lanes: usize, _max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+        if lanes == 0 { Err(TaskError::NoLanes) } else { self.check().map(|()| None) }
+    }
+}
+
+/// The string that a lane is busy with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Lane {
+    stream: Stream,
+    bits: Vec<u8>,
+    /// Steps of the sequence handed out so far; the last one is at `position - 1`.
+    position: usize,
+}
+
+impl Lane {
+    fn ended(&self) -> bool {
+        self.position == 0 || self.position >= 2 * self.bits.len() + 2
+    }
+
+    fn draw(&mut self, level: u32, spread: u32) {
+        let shortest = level.saturating_sub(spread).max(1);
+        let length = shortest + below(&mut self.stream, u64::from(level - shortest) + 1) as u32;
+        let Self { stream, bits, position } = self;
+        bits.clear();
+        bits.extend((0..length).map(|_| (stream.next_u64() >> 63) as u8));
+        *position = 0;
+    }
+
+    fn input(&self, layout: Layout) -> u32 {
+        let length = self.bits.len();
+        match (self.position, layout) {
+            (0, _) => START,
+            (p, _) if p <= length => u32::from(self.bits[p - 1]),
+            (p, Layout::Delimiter) if p == length + 1 => END,
+            _ => BLANK,
+        }
+    }
+
+    fn target(&self, layout: Layout) -> Option<u32> {
+        let length = self.bits.len();
+        match (self.position, layout) {
+            (p, _) if p >= length + 2 => Some(u32::from(self.bits[p - length - 2])),
+            (_, Layout::Delimiter) => None,
+            (p, Layout::Echo) if p == length + 1 => Some(START),
+            (_, Layout::Echo) => Some(BLANK),
+        }
+    }
+}
+
+/// Everything of a copy task that changes while it runs, for checkpoints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CopyState {
+    lanes: Vec<Lane>,
+    curriculum: Curriculum,
+}
+
+/// The copy task with its curriculum.
+///
+/// Each lane draws and ends its strings on its own, from a random stream of its own, so lanes do not disturb each
+/// other except through the common L. The curriculum watches [`Task::report`] and is tested whenever any lane is about
+/// to begin a new string \[C\]; strings begun before a raise are finished as they are. Without reports L stays.
+///
+/// # Reference
+/// Mujika, Meier, Steger 2018, "Approximating real-time recurrent learning with random Kronecker factors", for the
+/// task; Menick et al. 2021 (arXiv:2006.07232) for the use made of it here.
+#[derive(Debug, Clone)]
+pub struct CopyTask {
+    config: CopyConfig,
+    state: CopyState,
+}
+
+impl CopyTask {
+    /// A task at the beginning of its curriculum.
+    ///
+    /// # Errors
+    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for a threshold or level that means nothing.
+    pub fn new(config: &CopyConfig, lanes: usize, seed: u64) -> Result<Self, TaskError> {
+        config.check()?;
+        if lanes == 0 {
+            return Err(TaskError::NoLanes);
+        }
+        let lane = |stream| Lane { stream, bits: Vec::new(), position: 0 };
+        let state = CopyState {
+            lanes: lane_streams(SALT, seed, lanes).into_iter().map(lane).collect(),
+            curriculum: Curriculum::new(config.level, lanes),
+        };
+        Ok(Self { config: config.clone(), state })
+    }
+
+    /// What a checkpoint has to keep.
+    #[must_use]
+    pub fn state(&self) -> &CopyState {
+        &self.state
+    }
+
+    /// Continues from a checkpoint, bit for bit.
+    ///
+    /// # Errors
+    /// [`TaskError::State`] if the state has another number of lanes; the task is then unchanged.
+    pub fn restore(&mut self, state: CopyState) -> Result<(), TaskError> {
+        let (found, expected) = (state.lanes.len() as u64, self.state.lanes.len() as u64);
+        if found != expected || !state.curriculum.fits(state.lanes.len()) {
+            return Err(TaskError::State { task: "copy", what: "lanes", found, expected });
+        }
+        self.state = state;
+        Ok(())
+    }
+}
+
+impl Task for CopyTask {
+    fn inputs(&self) -> usize {
+        match self.config.layout {
+            Layout::Echo => 4,
+            Layout::Delimiter => 5,
+        }
+    }
+
+    fn targets(&self) -> usize {
+        match self.config.layout {
+            Layout::Echo => 4,
+            Layout::Delimiter => 2,
+        }
+    }
+
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        let CopyState { lanes, curriculum } = &mut self.state;
+        step.expect_lanes(lanes.len());
+        if lanes.iter().any(Lane::ended) {
+            curriculum.raise_if_due(&self.config);
+        }
+        for (b, lane) in lanes.iter_mut().enumerate() {
+            step.starts[b] = lane.ended();
+            if step.starts[b] {
+                lane.draw(curriculum.level(), self.config.spread);
+                curriculum.begin(b);
+            }
+            step.input[b] = lane.input(self.config.layout);
+            step.target[b] = lane.target(self.config.layout);
+            lane.position += 1;
+        }
+        Ok(())
+    }
+
+    /// Feeds the curriculum. Call it at most once per step; a loss that is not a number keeps L from rising.
+    ///
+    /// # Panics
+    /// If there is not one entry per lane.
+    #[track_caller]
+    fn report(&mut self, bits: &[f64]) {
+        let CopyState { lanes, curriculum } = &mut self.state;
+        assert_eq!(
+            bits.len(),
+            lanes.len(),
+            "one loss per lane: {} losses for {} lanes",
+            bits.len(),
+            lanes.len()
+        );
+        let layout = self.config.layout;
+        let asked = |lane: &Lane| {
+            lane.position > 0 && (layout == Layout::Echo || lane.position > lane.bits.len() + 2)
+        };
+        curriculum.record_step(lanes.iter().zip(bits).filter(|(lane, _)| asked(lane)).map(|(_, &loss)| loss));
+        for (b, lane) in lanes.iter().enumerate() {
+            if lane.position > lane.bits.len() + 2 {
+                curriculum.record_copied(b, bits[b], lane.ended());
+            }
+        }
+    }
+
+    fn level(&self) -> Option<u32> {
+        Some(self.state.curriculum.level())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! Bytes of a text, in memory or on disk.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::{TaskError, grammar};
+
+/// Where a text comes from; used in messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// Written by [`grammar::generate`].
+    Generated {
+        /// Seed of the generator.
+        seed: u64,
+    },
+    /// Bytes handed over by the caller.
+    Memory,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{path:?}"),
+            Self::Generated { seed } => write!(f, "the generated text of seed {seed}"),
+            Self::Memory => f.write_str("the text in memory"),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Memory(Vec<u8>),
+    File {
+        file: File,
+        path: PathBuf,
+        /// Length when the file was opened.
+        len: u64,
+    },
+}
+
+/// A text, or a contiguous part of one, read by position. Cheap to clone: clones and parts share the bytes.
+///
+/// A file is read with positional reads (`pread`), not mapped into memory: a map of a file that shrinks kills the
+/// process with a signal, and making one needs `unsafe`, which this workspace keeps to its SIMD kernels. Positional
+/// reads need constant memory on a file of any size, go through the page cache, and turn a shrinking file into a
+/// [`TaskError::Shrunk`]. A file whose bytes change without its length shrinking goes unnoticed.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    bytes: Arc<Bytes>,
+    origin: Arc<Origin>,
+    start: u64,
+    len: u64,
+}
+
+impl Corpus {
+    /// The bytes of a regular file, of any size and encoding.
+    ///
+    /// # Errors
+    /// [`TaskError::Missing`], [`NotAFile`](TaskError::NotAFile), [`Permission`](TaskError::Permission),
+    /// [`Empty`](TaskError::Empty), or [`Open`](TaskError::Open) for any other reason, all with the path.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, TaskError> {
+        let path = path.as_ref();
+        let opening = |source| TaskError::opening(path, source);
+        // Asked before opening: opening a named pipe would wait for a writer.
+        let metadata = fs::metadata(path).map_err(opening)?;
+        if !metadata.is_file() {
+            let found = if metadata.is_dir() { "a directory" } else { "a device, pipe or socket" };
+            return Err(TaskError::NotAFile { path: path.to_path_buf(), found });
+        }
+        let file = File::open(path).map_err(opening)?;
+        let len = file.metadata().map_err(opening)?.len();
+        Self::new(Bytes::File { file, path: path.to_path_buf(), len }, Origin::File(path.to_path_buf()), len)
+    }
+
+    /// A text in memory.
+    ///
+    /// # Errors
+    /// [`TaskError::Empty`] if there are no bytes.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, TaskError> {
+        let len = bytes.len() as u64;
+        Self::new(Bytes::Memory(bytes), Origin::Memory, len)
+    }
+
+    /// The first `bytes` bytes of the text that [`grammar::generate`] writes for `seed`, in memory.
+    ///
+    /// # Errors
+    /// [`TaskError::Empty`] if `bytes` is 0.
+    pub fn generated(seed: u64, bytes: usize) -> Result<Self, TaskError> {
+        Self::new(Bytes::Memory(grammar::generate(seed, bytes)), Origin::Generated { seed }, bytes as u64)
+    }
+
+    fn new(bytes: Bytes, origin: Origin, len: u64) -> Result<Self, TaskError> {
+        if len == 0 {
+            return Err(TaskError::Empty { origin });
+        }
+        Ok(Self { bytes: Arc::new(bytes), origin: Arc::new(origin), start: 0, len })
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes, which only a [`slice`](Self::slice) can achieve.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Where the whole text comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The bytes `range` of this text as a text of its own.
+    ///
+    /// # Errors
+    /// [`TaskError::OutOfRange`] if the range ends behind the text or before its own beginning.
+    pub fn slice(&self, range: Range<u64>) -> Result<Self, TaskError> {
+        if range.start > range.end || range.end > self.len {
+            return Err(self.out_of_range(range.start, range.end));
+        }
+        Ok(Self { start: self.start + range.start, len: range.end - range.start, ..self.clone() })
+    }
+
+    /// The bytes before `at`, and those from `at` on.
+    ///
+    /// # Errors
+    /// [`TaskError::OutOfRange`] if `at` is behind the end.
+    pub fn split(&self, at: u64) -> Result<(Self, Self), TaskError> {
+        Ok((self.slice(0..at)?, self.slice(at..self.len.max(at))?))
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`TaskError::OutOfRange`] if the text, or the part of it that this is, ends before the buffer does;
+    /// [`TaskError::Shrunk`] if the file has lost bytes since it was opened; [`TaskError::Read`] for any other
+    /// failure. The buffer's contents are then unspecified.
+    pub fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), TaskError> {
+        let end = offset.saturating_add(buffer.len() as u64);
+        if end > self.len {
+            return Err(self.out_of_range(offset, end));
+        }
+        let offset = self.start + offset;
+        match &*self.bytes {
+            Bytes::Memory(bytes) => {
+                // In range: `end` was checked, and a part never leaves its whole.
+                let offset = offset as usize;
+                buffer.copy_from_slice(&bytes[offset..offset + buffer.len()]);
+                Ok(())
+            }
+            Bytes::File { file, path, len } => {
+                let wanted = buffer.len();
+                positional_read(file, buffer, offset).map_err(|source| match file.metadata() {
+                    Ok(metadata) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                        TaskError::Shrunk { path: path.clone(), len: *len, now: metadata.len() }
+                    }
+                    _ => TaskError::Read { path: path.clone(), offset, wanted, source },
+                })
+            }
+        }
+    }
+
+    fn out_of_range(&self, start: u64, end: u64) -> TaskError {
+        TaskError::OutOfRange { origin: self.origin.as_ref().clone(), start, end, len: self.len }
+    }
+}
+
+#[cfg(unix)]
+fn positional_read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn positional_read(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !buffer.is_empty() {
+        match file.seek_read(buffer, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                buffer = &mut buffer[n..];
+                offset += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Streams of symbols to learn from: the copy task with its curriculum, and byte-level language modeling.
+//!
+//! A [`Task`] hands out one [`Step`] after the other: in every lane of a minibatch the symbol to read, the symbol to
+//! predict if there is one, and whether a new sequence starts. It knows nothing of nets, and everything random in it
+//! is seeded, lane by lane. [`TaskConfig`] is any task as a configuration file names it:
+//!
+//! ```
+//! use rtrl_tasks::{BuildTask, CopyConfig, Step, Task, TaskConfig};
+//!
+//! let config = TaskConfig::Copy(CopyConfig { level: 2, spread: 0, ..CopyConfig::default() });
+//! let mut task = config.build(1, 7)?;
+//! let (mut inputs, mut targets, mut step) = (vec![], vec![], Step::new(1));
+//! for _ in 0..6 {
+//!     task.next(&mut step)?;
+//!     inputs.push(step.input[0]);
+//!     targets.push(step.target[0].expect("every position has a target"));
+//!     task.report(&[2.0]); // bits; the curriculum listens
+//! }
+//! // Start, two bits, three blanks; what is asked is the same, three steps later.
+//! assert_eq!((inputs[0], &inputs[3..]), (2, &[3, 3, 3][..]));
+//! assert_eq!((&targets[..3], &targets[3..]), (&[3, 3, 3][..], &inputs[..3]));
+//! # Ok::<(), rtrl_tasks::TaskError>(())
+//! ```
+//!
+//! Texts are [`Corpus`]es: files of any size, or a text of our own from [`grammar`] when there is no file.
+//!
+//! A new task is a file with a configuration that implements [`BuildTask`], and one line in `registry.rs`.
+
+pub mod char_lm;
+pub mod copy;
+mod corpus;
+mod error;
+pub mod grammar;
+mod registry;
+mod streams;
+mod task;
+
+pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation};
+pub use copy::{CopyConfig, CopyTask};
+pub use corpus::{Corpus, Origin};
+pub use error::TaskError;
+pub use registry::{BuildTask, Evaluation, TaskConfig};
+pub use task::{Step, Task};

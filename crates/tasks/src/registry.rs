@@ -1,0 +1,60 @@
+//! Every task that a configuration file can name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CharLmConfig, CopyConfig, Task, TaskError};
+
+/// One pass over held-out data.
+pub struct Evaluation {
+    /// The stream. After one pass it begins again, identically, so it can be kept for the next evaluation.
+    pub task: Box<dyn Task>,
+    /// Steps of one pass.
+    pub steps: u64,
+}
+
+/// What a task's configuration has to offer; the fields are the configuration's own affair.
+pub trait BuildTask {
+    /// The training stream in `lanes` lanes. Equal arguments give equal streams.
+    ///
+    /// # Errors
+    /// [`TaskError::NoLanes`] for 0 lanes, [`TaskError::Config`] for a field without meaning, or what is wrong with
+    /// the data behind the task.
+    fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError>;
+
+    /// The evaluation stream in `lanes` lanes, at most `max_bytes` predictions long if that is given; `None` for a
+    /// task without held-out data.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); [`TaskError::Config`] for a `max_bytes` of 0.
+    fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError>;
+}
+
+macro_rules! register {
+    ($($(#[$doc:meta])* $name:ident($config:ty)),+ $(,)?) => {
+        /// The configuration of any task; in a file, `kind` says which one, in kebab case.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum TaskConfig {
+            $($(#[$doc])* $name($config)),+
+        }
+
+        impl BuildTask for TaskConfig {
+            fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
+                match self { $(Self::$name(config) => config.build(lanes, seed)),+ }
+            }
+
+            fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+                match self { $(Self::$name(config) => config.evaluation(lanes, max_bytes)),+ }
+            }
+        }
+    };
+}
+
+// A new task is a file of its own and one line here.
+register! {
+    /// `kind = "copy"`: the copy task.
+    Copy(CopyConfig),
+    /// `kind = "char-lm"`: byte-level language modeling.
+    CharLm(CharLmConfig),
+}
