@@ -115,10 +115,55 @@ impl<T: Scalar> Layer<T> {
             let out = &mut rows[r * lanes..(r + 1) * lanes];
             out.fill(T::ZERO);
             for (entry, &state) in jacobian.entries(r).zip(jacobian.row(r)) {
-                let a = &adjoint[state as usize * lanes..][..lanes];
-                for ((out, &g), &a) in out.iter_mut().zip(g.at(entry)).zip(a) {
-                    *out += g * a;
-                }
+                multiply_add(out, g.at(entry), &adjoint[state as usize * lanes..][..lanes]);
+            }
+        }
+    }
+
+    /// `ũ ← (∂u/∂s) v` for the layer's sources; `now` holds what the layers below have become.
+    pub fn push_sources(&self, trace: &Trace<T>, v: Lanes<'_, T>, now: &[T], sources: &mut [T]) {
+        let lanes = trace.lanes;
+        let mut sources = LanesMut::new(sources, lanes);
+        let below = self.below.start * lanes..self.below.end * lanes;
+        if !below.is_empty() {
+            sources.run(self.input.clone()).copy_from_slice(&now[below]);
+        }
+        let mut scale = self.scales.clone();
+        for (k, recurrent) in self.recurrent.iter().enumerate() {
+            let out = sources.at(self.one + 1 + k);
+            out.copy_from_slice(v.at(self.states.start + recurrent.state() as usize));
+            if let Recurrent::Scaled(_) = recurrent {
+                let scale = scale.next().expect("one factor for each scaled source");
+                let c = &trace.scales[scale * lanes..][..lanes];
+                out.iter_mut().zip(c).for_each(|(out, &c)| *out *= c);
+            }
+        }
+    }
+
+    /// `out ← G rows + direct v` for the layer's states.
+    pub fn push_states(
+        &self,
+        jacobian: &Pattern,
+        leak: &Pattern,
+        trace: &Trace<T>,
+        v: Lanes<'_, T>,
+        rows: &[T],
+        out: &mut [T],
+    ) {
+        let lanes = trace.lanes;
+        let mut out = LanesMut::new(out, lanes);
+        let direct = Lanes::new(&trace.direct, lanes);
+        for state in self.states.clone() {
+            let out = out.at(state);
+            out.fill(T::ZERO);
+            for (entry, &from) in leak.entries(state).zip(leak.row(state)) {
+                multiply_add(out, direct.at(entry), v.at(from as usize));
+            }
+        }
+        let g = Lanes::new(&trace.row_jacobian, lanes);
+        for r in self.rows.clone() {
+            for (entry, &state) in jacobian.entries(r).zip(jacobian.row(r)) {
+                multiply_add(out.at(state as usize), g.at(entry), &rows[r * lanes..(r + 1) * lanes]);
             }
         }
     }
@@ -136,10 +181,7 @@ impl<T: Scalar> Layer<T> {
                 Recurrent::State(_) => out.iter_mut().zip(u).for_each(|(out, &u)| *out += u),
                 Recurrent::Scaled(_) => {
                     let scale = scale.next().expect("one factor for each scaled source");
-                    let c = &trace.scales[scale * lanes..][..lanes];
-                    for ((out, &u), &c) in out.iter_mut().zip(u).zip(c) {
-                        *out += c * u;
-                    }
+                    multiply_add(out, &trace.scales[scale * lanes..][..lanes], u);
                 }
             }
         }
@@ -147,12 +189,16 @@ impl<T: Scalar> Layer<T> {
         for state in self.states.clone() {
             let a = &adjoint[state * lanes..(state + 1) * lanes];
             for (entry, &from) in pattern.entries(state).zip(pattern.row(state)) {
-                let out = previous.at(from as usize);
-                for ((out, &a), &d) in out.iter_mut().zip(a).zip(direct.at(entry)) {
-                    *out += a * d;
-                }
+                multiply_add(previous.at(from as usize), direct.at(entry), a);
             }
         }
+    }
+}
+
+/// `out += a * b`, lane by lane.
+fn multiply_add<T: Scalar>(out: &mut [T], a: &[T], b: &[T]) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out += a * b;
     }
 }
 

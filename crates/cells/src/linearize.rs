@@ -78,7 +78,8 @@ impl<T: Scalar> Linearizer<T> {
         }
     }
 
-    /// The pattern in which [`run`](Self::run) fills D, states × states.
+    /// The pattern in which [`run`](Self::run) fills D, states × states: what was asked for, and for stacks whatever that
+    /// is made from.
     pub fn dynamics(&self) -> &Pattern {
         &self.dynamics
     }
@@ -148,9 +149,7 @@ impl<T: Scalar> Linearizer<T> {
             self.dynamics_cascade.run(&mut dynamics, x.as_ref());
             self.jacobian_cascade.run(&mut row_jacobian, x.as_ref());
         }
-        for (lane, _) in trace.starts.iter().enumerate().filter(|(_, start)| **start) {
-            dynamics.values().iter_mut().skip(lane).step_by(lanes).for_each(|d| *d = T::ZERO);
-        }
+        trace.cut(&mut dynamics);
     }
 }
 

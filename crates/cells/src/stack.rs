@@ -43,6 +43,18 @@ impl<T: Scalar> Trace<T> {
         Sources { symbols: &self.symbols, dense: Lanes::new(&self.dense_sources, self.lanes) }
     }
 
+    /// Values of the leak path in the pattern [`Stack::own_direct`].
+    pub fn direct(&self) -> Lanes<'_, T> {
+        Lanes::new(&self.direct, self.lanes)
+    }
+
+    /// Zeroes all entries of an array in the lanes that began a sequence with this step: nothing before counts.
+    pub fn cut(&self, array: &mut LanesMut<'_, T>) {
+        for (lane, _) in self.starts.iter().enumerate().filter(|(_, start)| **start) {
+            array.values().iter_mut().skip(lane).step_by(self.lanes).for_each(|d| *d = T::ZERO);
+        }
+    }
+
     /// Which lanes began a sequence with this step.
     pub fn starts(&self) -> &[bool] {
         &self.starts
@@ -237,20 +249,22 @@ impl<T: Scalar> Stack<T> {
         &self.own_jacobian
     }
 
-    /// Pattern of the layers' direct Jacobians.
-    pub(crate) fn own_direct(&self) -> &Pattern {
+    /// Pattern of the layers' leak paths `∂φ/∂s_{t-1}`, states × states.
+    pub fn own_direct(&self) -> &Pattern {
         &self.own_direct
     }
 
-    /// Structural nonzeros of the layers' own row Jacobians.
-    pub fn own_jacobian_nnz(&self) -> usize {
-        self.own_jacobian.nnz()
+    /// Multiply-adds of [`pull_back`](Self::pull_back), and of [`push_forward`](Self::push_forward), for one lane.
+    pub fn transport_macs(&self) -> usize {
+        let scaled = self.layers.last().map_or(0, |l| l.scales.end);
+        self.linear.dense_weights() + self.own_jacobian.nnz() + self.own_direct.nnz() + scaled
     }
 
-    /// Multiply-adds of [`pull_back`](Self::pull_back) for one lane, besides the transposed product with the weights.
-    pub fn backward_macs(&self) -> usize {
-        let scaled = self.layers.last().map_or(0, |l| l.scales.end);
-        self.own_jacobian.nnz() + self.own_direct.nnz() + scaled
+    /// Multiply-adds of [`descend`](Self::descend) for one lane.
+    pub fn descend_macs(&self) -> usize {
+        let upper = self.layers[0].rows.end..self.linear.pattern().rows();
+        let weights: usize = upper.map(|r| self.linear.dense_entries(r).len()).sum();
+        weights + self.own_jacobian.nnz()
     }
 
     /// An empty trace for `lanes` lanes.
@@ -301,10 +315,8 @@ impl<T: Scalar> Stack<T> {
         assert_eq!(weights.len(), self.weights_len(), "number of weights");
         assert_eq!((starts.len(), trace.lanes), (lanes, lanes), "number of lanes");
         std::mem::swap(&mut rollout.state, &mut rollout.previous);
-        for (lane, _) in starts.iter().enumerate().filter(|(_, start)| **start) {
-            rollout.previous.iter_mut().skip(lane).step_by(lanes).for_each(|s| *s = T::ZERO);
-        }
         trace.starts.copy_from_slice(starts);
+        trace.cut(&mut LanesMut::new(&mut rollout.previous, lanes));
         self.read_input(input, trace);
         for layer in &self.layers {
             layer.forward(&self.linear, weights, rollout, trace);
@@ -337,18 +349,48 @@ impl<T: Scalar> Stack<T> {
         let lanes = trace.lanes;
         backward.sources.fill(T::ZERO);
         for depth in (0..self.layers.len()).rev() {
-            let layer = &self.layers[depth];
-            layer.rows_from(&self.own_jacobian, trace, adjoint, &mut backward.rows);
-            let rows = Lanes::new(&backward.rows, lanes);
-            let mut sources = LanesMut::new(&mut backward.sources, lanes);
-            self.linear.multiply_transposed(weights, layer.rows.clone(), rows, &mut sources);
+            self.layers[depth].rows_from(&self.own_jacobian, trace, adjoint, &mut backward.rows);
             if depth > 0 {
+                let layer = self.through_weights(depth, weights, backward);
                 let below = self.layers[depth - 1].hidden.clone();
                 let below = &mut adjoint[below.start * lanes..below.end * lanes];
-                let inputs = sources.run(layer.input.clone());
-                below.iter_mut().zip(inputs).for_each(|(a, u)| *a += *u);
+                let inputs = &backward.sources[layer.input.start * lanes..layer.input.end * lanes];
+                below.iter_mut().zip(inputs).for_each(|(a, &u)| *a += u);
             }
         }
+    }
+
+    /// `ũ += Wᵀ rows` for the sources of one layer.
+    fn through_weights(&self, depth: usize, weights: &[T], backward: &mut Backward<T>) -> &Layer<T> {
+        let layer = &self.layers[depth];
+        let rows = Lanes::new(&backward.rows, backward.lanes);
+        let mut sources = LanesMut::new(&mut backward.sources, backward.lanes);
+        self.linear.multiply_transposed(weights, layer.rows.clone(), rows, &mut sources);
+        layer
+    }
+
+    /// `D_t v`: how a change `v` of s_{t-1} changes s_t. Overwrites `out`, `[states][lanes]`. Lanes that began a sequence
+    /// with this step receive zero.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn push_forward(
+        &self,
+        weights: &[T],
+        trace: &Trace<T>,
+        v: Lanes<'_, T>,
+        out: &mut [T],
+        work: &mut Backward<T>,
+    ) {
+        work.sources.fill(T::ZERO);
+        for layer in &self.layers {
+            layer.push_sources(trace, v, out, &mut work.sources);
+            let sources = Sources { symbols: &[], dense: Lanes::new(&work.sources, trace.lanes) };
+            let mut rows = LanesMut::new(&mut work.rows, trace.lanes);
+            self.linear.multiply(weights, layer.rows.clone(), sources, &mut rows, 0);
+            layer.push_states(&self.own_jacobian, &self.own_direct, trace, v, &work.rows, out);
+        }
+        trace.cut(&mut LanesMut::new(out, trace.lanes));
     }
 
     /// One step backwards, in place: `adjoint` a_t becomes `a_{t-1} = D_tᵀ a_t`, and `backward.rows` `G_tᵀ a_t`. Lanes
@@ -358,15 +400,14 @@ impl<T: Scalar> Stack<T> {
     /// If sizes do not fit.
     pub fn pull_back(&self, weights: &[T], trace: &Trace<T>, adjoint: &mut [T], backward: &mut Backward<T>) {
         self.descend(weights, trace, adjoint, backward);
+        self.through_weights(0, weights, backward);
         let lanes = backward.lanes;
         backward.previous.fill(T::ZERO);
         for layer in &self.layers {
             layer.leave(&self.own_direct, trace, adjoint, backward);
         }
         adjoint.copy_from_slice(&backward.previous);
-        for (lane, _) in trace.starts.iter().enumerate().filter(|(_, start)| **start) {
-            adjoint.iter_mut().skip(lane).step_by(lanes).for_each(|a| *a = T::ZERO);
-        }
+        trace.cut(&mut LanesMut::new(adjoint, lanes));
     }
 }
 

@@ -99,7 +99,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
         Cost {
             forward: weights,
             linearize: 0.0,
-            propagate: weights + self.stack.backward_macs() as f64,
+            propagate: self.stack.transport_macs() as f64,
             gradient: weights,
             bytes: self.rollout.bytes()
                 + self.traces.iter().map(Trace::bytes).sum::<usize>()

@@ -2,7 +2,7 @@ use rtrl_cells::{CellError, Stack};
 use rtrl_sparse::{BlockError, Scalar};
 
 /// Why an estimator cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EstimatorError {
     /// A size that must be positive is zero.
@@ -10,6 +10,18 @@ pub enum EstimatorError {
     Zero {
         /// The size.
         what: &'static str,
+    },
+    /// A setting lies outside its range.
+    #[error("{what} must lie in {from}..={to}, found {found}")]
+    Range {
+        /// The setting.
+        what: &'static str,
+        /// Least value.
+        from: f64,
+        /// Greatest value.
+        to: f64,
+        /// Its value, as text.
+        found: String,
     },
     /// The initial or current weights contain NaN or an infinity.
     #[error("weight {index} is not finite")]

@@ -35,19 +35,29 @@
 
 mod bptt;
 mod cost;
+mod eprop;
 mod error;
 mod estimator;
 mod frozen;
 mod influence;
+mod random_paths;
 mod reach;
 mod registry;
+mod rflo;
+mod signs;
 pub mod testing;
+mod uoro;
 
 pub use bptt::{Bptt, BpttConfig};
 pub use cost::Cost;
+pub use eprop::EpropConfig;
 pub use error::{EstimatorError, check_weights};
 pub use estimator::GradientEstimator;
 pub use frozen::{Frozen, FrozenConfig};
-pub use influence::{Influence, Plan, RtrlConfig, Schedule, ScheduleCosts, SnapConfig};
+pub use influence::{Influence, Plan, RtrlConfig, Schedule, ScheduleCosts, SnapConfig, Transport};
+pub use random_paths::RandomPathsConfig;
 pub use reach::{Order, Scope, reach};
 pub use registry::EstimatorConfig;
+pub use rflo::RfloConfig;
+pub use signs::Signs;
+pub use uoro::{Uoro, UoroConfig};

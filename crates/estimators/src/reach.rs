@@ -29,10 +29,11 @@ pub enum Scope {
     Layer,
 }
 
-/// R_r for every row r, increasing. `Order::Steps(0)` is taken as 1.
+/// R_r for every row r, increasing, when `dynamics` (states × states) carries the influence from step to step.
+/// `Order::Steps(0)` is taken as 1.
 ///
 /// `P_1 = pattern(G)` and `P_{n+1} = P_n ∪ pattern(D) P_n`, row by row (SnAp, arXiv:2006.07232, section 3).
-pub fn reach<T: Scalar>(stack: &Stack<T>, order: Order, scope: Scope) -> Vec<Vec<u32>> {
+pub fn reach<T: Scalar>(stack: &Stack<T>, dynamics: &Pattern, order: Order, scope: Scope) -> Vec<Vec<u32>> {
     let allowed: Vec<_> = (0..stack.depth())
         .flat_map(|depth| {
             let states = match scope {
@@ -43,7 +44,7 @@ pub fn reach<T: Scalar>(stack: &Stack<T>, order: Order, scope: Scope) -> Vec<Vec
         })
         .collect();
     // Row s of the transposed dynamics lists the states that state s reaches in one step.
-    let successors = stack.dynamics().transpose();
+    let successors = dynamics.transpose();
     (0..stack.row_jacobian().rows())
         .map(|row| {
             let start = stack.row_jacobian().row(row);

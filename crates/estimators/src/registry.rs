@@ -6,7 +6,10 @@ use rtrl_cells::Stack;
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use crate::{BpttConfig, EstimatorError, FrozenConfig, GradientEstimator, RtrlConfig, SnapConfig};
+use crate::{
+    BpttConfig, EpropConfig, EstimatorError, FrozenConfig, GradientEstimator, RandomPathsConfig, RfloConfig,
+    RtrlConfig, SnapConfig, UoroConfig,
+};
 
 /// How to build one estimator.
 pub(crate) trait Build {
@@ -66,6 +69,14 @@ registry! {
     Snap(SnapConfig),
     /// Exact RTRL: [`Influence`](crate::Influence) of unlimited reach.
     Rtrl(RtrlConfig),
+    /// Eligibility traces that decay at a fixed rate.
+    Rflo(RfloConfig),
+    /// Eligibility traces along the cells' own leak.
+    Eprop(EpropConfig),
+    /// RTRL along a random selection of paths.
+    RandomPaths(RandomPathsConfig),
+    /// [`Uoro`](crate::Uoro): unbiased, of rank one.
+    Uoro(UoroConfig),
     /// [`Frozen`](crate::Frozen): the recurrent weights do not learn.
     Frozen(FrozenConfig),
 }

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{
-    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, reach,
+    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, Transport,
+    reach,
 };
 use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
@@ -133,13 +134,14 @@ proptest! {
         // Not only its contraction: J itself, entry by entry, and nothing beyond the kept entries is stored.
         let stack = case.stack::<f64>();
         let kept = oracle::kept(&case, &stack, Order::Steps(order), Scope::Stack);
-        let reach = reach(&stack, Order::Steps(order), Scope::Stack);
+        let reach = reach(&stack, stack.dynamics(), Order::Steps(order), Scope::Stack);
         let plan = Plan {
             lanes: 1,
             window: 1,
             scope: Scope::Stack,
             schedule: Schedule::Streaming,
             truncate: false,
+            transport: Transport::Exact,
         };
         let influence = Influence::<f64>::new(stack.clone(), &reach, plan).unwrap();
         let entries = kept.iter().filter(|&&k| k).count();
@@ -231,15 +233,15 @@ proptest! {
     #[test]
     fn reach_grows_with_n_until_it_is_closed(case in any_case(1..=3)) {
         let stack = case.stack::<f64>();
-        let mut smaller = reach(&stack, Order::Steps(1), Scope::Stack);
+        let mut smaller = reach(&stack, stack.dynamics(), Order::Steps(1), Scope::Stack);
         for n in 2..2 + stack.states() {
-            let larger = reach(&stack, Order::Steps(n), Scope::Stack);
+            let larger = reach(&stack, stack.dynamics(), Order::Steps(n), Scope::Stack);
             for (a, b) in smaller.iter().zip(&larger) {
                 prop_assert!(a.iter().all(|s| b.contains(s)));
             }
             smaller = larger;
         }
-        prop_assert_eq!(smaller, reach(&stack, Order::Closure, Scope::Stack));
+        prop_assert_eq!(smaller, reach(&stack, stack.dynamics(), Order::Closure, Scope::Stack));
     }
 }
 

@@ -102,7 +102,7 @@ impl Block {
         rows: &[usize],
         linear: &Linear,
         row_jacobian: Operand<'_>,
-        dynamics: &Pattern,
+        dynamics: Operand<'_>,
         start: usize,
     ) -> Self {
         let local = |state: u32| reach.binary_search(&state).ok().map(|at| at as u32);
@@ -127,8 +127,8 @@ impl Block {
         let (mut offsets, mut entries) = (vec![0], Vec::new());
         for &state in reach {
             let state = state as usize;
-            let row = dynamics.entries(state).zip(dynamics.row(state));
-            entries.extend(row.filter_map(|(e, &c)| Some((local(c)?, e as u32))));
+            let row = dynamics.pattern().entries(state).zip(dynamics.pattern().row(state));
+            entries.extend(row.filter_map(|(e, &c)| Some((local(c)?, dynamics.place(e)))));
             offsets.push(entries.len() as u32);
         }
         let diagonal = (0..reach.len()).all(|i| {
@@ -147,9 +147,27 @@ impl Block {
     }
 }
 
+/// Checks that there is one reach for each of `rows` rows, each strictly increasing and below `states`.
+///
+/// # Errors
+/// The first that does not fit.
+pub fn check_reach(reach: &[Vec<u32>], rows: usize, states: usize) -> Result<(), BlockError> {
+    if reach.len() != rows {
+        return Err(BlockError::Size { what: "reaches", expected: rows, found: reach.len() });
+    }
+    let fits = |reach: &Vec<u32>| {
+        reach.windows(2).all(|w| w[0] < w[1]) && reach.last().is_none_or(|&last| (last as usize) < states)
+    };
+    match reach.iter().position(|reach| !fits(reach)) {
+        Some(row) => Err(BlockError::Reach { row, states }),
+        None => Ok(()),
+    }
+}
+
 impl Blocks {
     /// Lays out the blocks of `linear` (its rows' weights are the columns of J), for the patterns of `Gᵀ`
-    /// (`row_jacobian`, rows × states, and where its values stand) and `D` (`dynamics`, states × states), where row `r` reaches `reach[r]`.
+    /// (`row_jacobian`, rows × states) and `D` (`dynamics`, states × states) and the places of their values, where row
+    /// `r` reaches `reach[r]`.
     ///
     /// Rows with equal reach share a block. A row with empty reach gets none: its weights have no influence.
     /// Entries of G and D outside the reach are dropped: that is the approximation.
@@ -159,25 +177,21 @@ impl Blocks {
     pub fn new(
         linear: Linear,
         row_jacobian: Operand<'_>,
-        dynamics: &Pattern,
+        dynamics: Operand<'_>,
         reach: &[Vec<u32>],
     ) -> Result<Self, BlockError> {
-        let (rows, states) = (linear.pattern().rows(), dynamics.rows());
+        let (rows, states) = (linear.pattern().rows(), dynamics.pattern().rows());
         let size = |what, expected, found| {
             if expected == found { Ok(()) } else { Err(BlockError::Size { what, expected, found }) }
         };
-        size("columns of the dynamics", states, dynamics.cols())?;
+        size("columns of the dynamics", states, dynamics.pattern().cols())?;
         size("rows of the row Jacobian", rows, row_jacobian.pattern().rows())?;
         size("columns of the row Jacobian", states, row_jacobian.pattern().cols())?;
-        size("reaches", rows, reach.len())?;
+        check_reach(reach, rows, states)?;
         // Ordered by first row, so that the layout does not depend on how the reaches compare.
         let mut shared: BTreeMap<&[u32], usize> = BTreeMap::new();
         let mut groups: Vec<(&[u32], Vec<usize>)> = Vec::new();
         for (row, reach) in reach.iter().enumerate() {
-            let increasing = reach.windows(2).all(|w| w[0] < w[1]);
-            if !increasing || reach.last().is_some_and(|&last| last as usize >= states) {
-                return Err(BlockError::Reach { row, states });
-            }
             if reach.is_empty() {
                 continue;
             }

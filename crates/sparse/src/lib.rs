@@ -13,7 +13,7 @@
 //! let dynamics = Pattern::from_rows(2, [vec![0], vec![0, 1]])?;
 //! let drives = Pattern::from_rows(2, [vec![0]])?;
 //! let linear = Linear::new(Pattern::dense(1, 1), 0);
-//! let blocks = Blocks::new(linear, Operand::plain(&drives), &dynamics, &[vec![0, 1]])?;
+//! let blocks = Blocks::new(linear, Operand::plain(&drives), Operand::plain(&dynamics), &[vec![0, 1]])?;
 //! let mut scratch = Scratch::new(&blocks, 1, 0);
 //! let (mut influence, mut gradient) = (vec![0.0; blocks.len()], vec![0.0]);
 //! let local = Local {
@@ -40,7 +40,7 @@ mod product;
 mod scalar;
 pub mod testing;
 
-pub use blocks::{Block, BlockError, Blocks};
+pub use blocks::{Block, BlockError, Blocks, check_reach};
 pub use cost::Macs;
 pub use kernels::{Local, Scratch};
 pub use lanes::{Lanes, LanesMut};

@@ -80,6 +80,18 @@ impl Linear {
         self.pattern.row(r)[skip..].iter().map(|&c| c as usize - self.symbols)
     }
 
+    /// Copies the dense sources of row `r` from `u`, entry after entry, into `into`.
+    pub(crate) fn gather<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, into: &mut [T]) {
+        match self.rows[r].consecutive {
+            Some(first) => into.copy_from_slice(u.run(first..first + self.rows[r].dense.len())),
+            None => {
+                for (into, j) in into.chunks_exact_mut(u.lanes()).zip(self.dense_row(r)) {
+                    into.copy_from_slice(u.at(j));
+                }
+            }
+        }
+    }
+
     /// Position, in the flat weights, of the weight from `symbol` to row `r`.
     #[inline]
     pub fn symbol_entry(&self, r: usize, symbol: u32) -> Option<usize> {

@@ -279,7 +279,7 @@ proptest! {
     fn three_schedules_equal_the_dense_recursion(case in recursion()) {
         let linear = Linear::new(case.weights.clone(), case.symbols);
         let blocks =
-            Blocks::new(linear, Operand::plain(&case.jacobian), &case.dynamics, &case.reach).unwrap();
+            Blocks::new(linear, Operand::plain(&case.jacobian), Operand::plain(&case.dynamics), &case.reach).unwrap();
         let kept: usize = (0..ROWS).map(|r| case.reach[r].len() * case.weights.row(r).len()).sum();
         prop_assert_eq!(blocks.len(), kept);
         let initial = &case.values[..blocks.len() * case.lanes];
@@ -335,7 +335,8 @@ fn wide_blocks_are_tiled_correctly() {
         let dynamics = Pattern::dense(3, 3);
         let reach = vec![vec![0, 1, 2]; 2];
         let linear = Linear::new(weights, 0);
-        let blocks = Blocks::new(linear, Operand::plain(&jacobian), &dynamics, &reach).unwrap();
+        let blocks =
+            Blocks::new(linear, Operand::plain(&jacobian), Operand::plain(&dynamics), &reach).unwrap();
         let number = |i: usize| ((i * 7 + i / 5) % 5) as f64 - 2.0;
         let d: Vec<f64> = (0..9 * lanes).map(number).collect();
         let g: Vec<f64> = (0..3 * lanes).map(|i| number(i + 3)).collect();

@@ -1,14 +1,16 @@
 //! SnAp-n and exact RTRL: the influence matrix in blocks, under one of three schedules.
 
 mod schedule;
+mod transport;
 
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Linearizer, Rollout, Stack, Trace};
-use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Scalar, Scratch};
+use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Operand, Pattern, Scalar, Scratch, check_reach};
 use serde::{Deserialize, Serialize};
 
 pub use schedule::{Schedule, ScheduleCosts};
+pub use transport::Transport;
 
 use crate::reach::{Order, Scope, reach};
 use crate::registry::Build;
@@ -63,10 +65,15 @@ impl Build for SnapConfig {
         if self.order == 0 {
             return Err(EstimatorError::Zero { what: "the order n of SnAp-n" });
         }
-        let reach = reach(&stack, Order::Steps(self.order), self.scope);
-        let plan =
-            Plan { lanes, window, scope: self.scope, schedule: self.schedule, truncate: self.truncate };
-        Ok(Box::new(Influence::new(stack, &reach, plan)?))
+        let plan = Plan {
+            lanes,
+            window,
+            scope: self.scope,
+            schedule: self.schedule,
+            truncate: self.truncate,
+            transport: Transport::Exact,
+        };
+        Ok(Box::new(Influence::of_order(stack, Order::Steps(self.order), plan)?))
     }
 }
 
@@ -78,15 +85,20 @@ impl Build for RtrlConfig {
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         let order = if self.dense { Order::All } else { Order::Closure };
-        let reach = reach(&stack, order, Scope::Stack);
-        let plan =
-            Plan { lanes, window, scope: Scope::Stack, schedule: self.schedule, truncate: self.truncate };
-        Ok(Box::new(Influence::new(stack, &reach, plan)?))
+        let plan = Plan {
+            lanes,
+            window,
+            scope: Scope::Stack,
+            schedule: self.schedule,
+            truncate: self.truncate,
+            transport: Transport::Exact,
+        };
+        Ok(Box::new(Influence::of_order(stack, order, plan)?))
     }
 }
 
 /// Everything about an [`Influence`] but the net and the reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     /// Parallel streams.
     pub lanes: usize,
@@ -98,6 +110,8 @@ pub struct Plan {
     pub schedule: Schedule,
     /// See [`SnapConfig::truncate`].
     pub truncate: bool,
+    /// What carries the influence from step to step.
+    pub transport: Transport,
 }
 
 /// An estimator that carries the influence matrix `J_t = P ∘ (I_t + D_t J_{t-1})` forward.
@@ -149,8 +163,20 @@ impl<T: Scalar> Frame<T> {
 }
 
 impl<T: Scalar> Influence<T> {
-    /// An estimator whose row `r` reaches the states `reach[r]` (increasing). [`reach`](crate::reach()) makes them for
-    /// SnAp-n and RTRL; any others are allowed, an empty one switches the learning of its row off.
+    /// An estimator whose rows reach as far as `order` says along the plan's transport.
+    ///
+    /// # Errors
+    /// Never for a valid stack.
+    ///
+    /// # Panics
+    /// If `lanes` or `window` is zero.
+    pub fn of_order(stack: Arc<Stack<T>>, order: Order, plan: Plan) -> Result<Self, EstimatorError> {
+        let reach = reach(&stack, &plan.transport.pattern(&stack), order, plan.scope);
+        Self::new(stack, &reach, plan)
+    }
+
+    /// An estimator whose row `r` reaches the states `reach[r]` (increasing). Any reaches are allowed; an empty one
+    /// switches the learning of its row off.
     ///
     /// # Errors
     /// If the reaches do not fit the net.
@@ -158,36 +184,34 @@ impl<T: Scalar> Influence<T> {
     /// # Panics
     /// If `lanes` or `window` is zero.
     pub fn new(stack: Arc<Stack<T>>, reach: &[Vec<u32>], plan: Plan) -> Result<Self, EstimatorError> {
-        let Plan { lanes, window, .. } = plan;
+        let Plan { lanes, window, transport, .. } = plan;
         assert!(lanes > 0 && window > 0, "lanes and window must be at least 1");
-        // Checked before anything is indexed by them.
-        let check = Blocks::new(
-            stack.linear().clone(),
-            rtrl_sparse::Operand::plain(stack.row_jacobian()),
-            stack.dynamics(),
-            reach,
-        )?;
-        drop(check);
-        let dynamics = Blocks::needed_dynamics(stack.dynamics(), reach);
-        let inside = rtrl_sparse::Pattern::from_rows(stack.states(), reach.iter().map(|r| r.iter().copied()))
+        check_reach(reach, stack.row_jacobian().rows(), stack.states())?;
+        let carried = Blocks::needed_dynamics(&transport.pattern(&stack), reach);
+        let inside = Pattern::from_rows(stack.states(), reach.iter().map(|r| r.iter().copied()))
             .expect("reaches were checked");
-        let linearizer = Linearizer::new(&stack, &dynamics, &inside, lanes);
-        let blocks =
-            Blocks::new(stack.linear().clone(), linearizer.row_jacobian(), linearizer.dynamics(), reach)?;
+        let linearizer = Linearizer::new(&stack, &transport.from_weights(&carried), &inside, lanes);
+        // Where the transport's values stand: among those of the linearizer, or in an array of their own.
+        let all = match transport {
+            Transport::Exact | Transport::Thinned { .. } => linearizer.dynamics().clone(),
+            Transport::Constant(_) | Transport::Direct => transport.pattern(&stack),
+        };
+        let places: Vec<u32> = carried.iter().filter_map(|(r, c)| Some(all.find(r, c)? as u32)).collect();
+        let dynamics = Operand::placed(&carried, &places);
+        let blocks = Blocks::new(stack.linear().clone(), linearizer.row_jacobian(), dynamics, reach)?;
         let schedule = match plan.schedule {
             Schedule::Auto => ScheduleCosts::new(&blocks, plan).best(),
             forced => forced,
         };
-        let carried = !plan.truncate;
         let (keeps_influence, slots, carried_window) = match schedule {
-            Schedule::Adjoint => (carried, window, if carried { window } else { 0 }),
+            Schedule::Adjoint => (!plan.truncate, window, if plan.truncate { 0 } else { window }),
             Schedule::Blocked => (true, window, 0),
             _ => (true, 1, 0),
         };
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         let frame = Frame {
             trace: stack.trace(lanes),
-            dynamics: zeros(linearizer.dynamics().nnz()),
+            dynamics: zeros(all.nnz()),
             row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz()),
             delta: zeros(stack.states()),
         };
@@ -236,7 +260,8 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         let frame = &mut self.frames[slot];
         self.stack.forward(weights, input, starts, &mut self.rollout, &mut frame.trace);
         let dynamics = LanesMut::new(&mut frame.dynamics, lanes);
-        self.linearizer.run(weights, &frame.trace, dynamics, LanesMut::new(&mut frame.row_jacobian, lanes));
+        let row_jacobian = LanesMut::new(&mut frame.row_jacobian, lanes);
+        self.plan.transport.fill(&mut self.linearizer, weights, &frame.trace, dynamics, row_jacobian);
         if self.plan.truncate && self.steps == 1 {
             frame.dynamics.fill(T::ZERO);
         }
@@ -291,11 +316,8 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
     fn cost(&self) -> Cost {
         let window = self.plan.window as f64;
         let macs = ScheduleCosts::new(&self.blocks, self.plan).of(self.schedule);
-        let down = if self.plan.scope == Scope::Layer && self.stack.depth() > 1 {
-            self.stack.linear().dense_weights() as u64 + self.stack.own_jacobian_nnz() as u64
-        } else {
-            0
-        };
+        let layered = self.plan.scope == Scope::Layer && self.stack.depth() > 1;
+        let down = if layered { self.stack.descend_macs() } else { 0 };
         let frame = |f: &Frame<T>| {
             f.trace.bytes() + (f.dynamics.len() + f.row_jacobian.len() + f.delta.len()) * size_of::<T>()
         };

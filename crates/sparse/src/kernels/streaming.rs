@@ -79,10 +79,8 @@ impl Blocks {
 fn gather<T: Scalar>(block: &Block, linear: &Linear, dense: Lanes<'_, T>, into: &mut [T]) {
     let lanes = dense.lanes();
     for row in &block.rows {
-        let first = row.columns.start + row.coded;
-        for (column, source) in (first..).zip(linear.dense_row(row.row)) {
-            into[column * lanes..(column + 1) * lanes].copy_from_slice(dense.at(source));
-        }
+        let columns = row.columns.start + row.coded..row.columns.end;
+        linear.gather(row.row, dense, &mut into[columns.start * lanes..columns.end * lanes]);
     }
 }
 

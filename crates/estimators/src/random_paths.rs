@@ -1,0 +1,53 @@
+//! RTRL along a random selection of paths.
+
+use std::sync::Arc;
+
+use rtrl_cells::Stack;
+use rtrl_sparse::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Build;
+use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Schedule, Scope, Transport};
+
+/// Settings of random-k-path propagation: RTRL whose D keeps, besides its diagonal, `paths` entries of each row.
+///
+/// The selection is drawn once and stays. With as many paths as units it is RTRL; with none, on cells of one state per
+/// unit whose rows reach that state alone, it is SnAp-1.
+///
+/// # Reference
+/// Shalev-Merin, "Massive redundancy in gradient transport enables sparse online learning", arXiv:2603.15195 (2026).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomPathsConfig {
+    /// k: entries of each row of D that are kept besides the diagonal.
+    pub paths: usize,
+    /// Seed of the selection.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+impl Default for RandomPathsConfig {
+    /// k = 4, the reference's choice for any number of units.
+    fn default() -> Self {
+        Self { paths: 4, seed: 0 }
+    }
+}
+
+impl Build for RandomPathsConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        let plan = Plan {
+            lanes,
+            window,
+            scope: Scope::Stack,
+            schedule: Schedule::Auto,
+            truncate: false,
+            transport: Transport::Thinned { entries: self.paths, seed: self.seed },
+        };
+        Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
+    }
+}

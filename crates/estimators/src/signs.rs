@@ -1,0 +1,51 @@
+//! Random signs for stochastic estimators.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// Where a stochastic estimator takes its signs from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signs {
+    /// A stream for each lane, 2^128 draws apart: further lanes do not disturb the ones before.
+    Random(Vec<Xoshiro256PlusPlus>),
+    /// A given list, used in order and then again from the beginning: to enumerate all of them.
+    Listed {
+        /// The signs; `true` is +1.
+        list: Vec<bool>,
+        /// How many have been used.
+        used: usize,
+    },
+}
+
+impl Signs {
+    /// A stream for each of `lanes` lanes.
+    pub fn random(seed: u64, lanes: usize) -> Self {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut next = || {
+            let lane = rng.clone();
+            rng.jump();
+            lane
+        };
+        Self::Random((0..lanes).map(|_| next()).collect())
+    }
+
+    /// The signs in `list`, in order.
+    ///
+    /// # Panics
+    /// If the list is empty.
+    pub fn listed(list: Vec<bool>) -> Self {
+        assert!(!list.is_empty(), "a list of signs must not be empty");
+        Self::Listed { list, used: 0 }
+    }
+
+    /// The next sign of a lane.
+    pub fn draw(&mut self, lane: usize) -> bool {
+        match self {
+            Self::Random(lanes) => lanes[lane].next_u64() >> 63 == 1,
+            Self::Listed { list, used } => {
+                *used += 1;
+                list[(*used - 1) % list.len()]
+            }
+        }
+    }
+}

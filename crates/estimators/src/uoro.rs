@@ -1,0 +1,234 @@
+//! Unbiased online recurrent optimization.
+
+use std::sync::Arc;
+
+use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
+use rtrl_sparse::{Lanes, Scalar};
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Build;
+use crate::{Cost, EstimatorError, GradientEstimator, Signs};
+
+/// Settings of [`Uoro`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UoroConfig {
+    /// Seed of the signs.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// UORO: an unbiased estimate of the influence matrix of rank one, `J ≈ s̃ θ̃ᵀ`, for each lane. With ν a vector of
+/// random signs for each step,
+///
+/// ```text
+/// s̃ ← ρ0 D s̃ + ρ1 ν          θ̃ ← θ̃ / ρ0 + νᵀI / ρ1
+/// ρ0 = √(|θ̃| / |D s̃|)          ρ1 = √(|νᵀI| / |ν|)
+/// ```
+///
+/// The factors ρ reduce the variance and leave the mean as it is; a factor with a zero norm in it is 1.
+///
+/// # Shapes
+/// s̃ of S and θ̃ of |θ| for each lane: the signs of a lane are its own.
+///
+/// # Reference
+/// Tallec & Ollivier, "Unbiased online recurrent optimization", arXiv:1702.05043, algorithm 1 (without its ε).
+pub struct Uoro<T> {
+    stack: Arc<Stack<T>>,
+    lanes: usize,
+    signs: Signs,
+    rollout: Rollout<T>,
+    trace: Trace<T>,
+    backward: Backward<T>,
+    /// s̃, `[states][lanes]`.
+    state: Vec<T>,
+    /// θ̃, `[weights][lanes]`.
+    weights: Vec<T>,
+    /// D s̃, then ν.
+    pushed: Vec<T>,
+    nu: Vec<T>,
+    /// u², `[dense sources][lanes]`.
+    squares: Vec<T>,
+    /// Per lane: |θ̃|², |νᵀI|², 1/ρ0, 1/ρ1, δ · s̃.
+    norms: [Vec<T>; 5],
+}
+
+impl Build for UoroConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        _window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        Ok(Box::new(Uoro::new(stack, lanes, Signs::random(self.seed, lanes))))
+    }
+}
+
+impl<T: Scalar> Uoro<T> {
+    /// An estimator for `lanes` lanes that takes its signs from `signs`: state after state for each lane, lane after
+    /// lane.
+    pub fn new(stack: Arc<Stack<T>>, lanes: usize, signs: Signs) -> Self {
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        Self {
+            lanes,
+            signs,
+            rollout: stack.rollout(lanes),
+            trace: stack.trace(lanes),
+            backward: stack.backward(lanes),
+            state: zeros(stack.states()),
+            weights: zeros(stack.weights_len()),
+            pushed: zeros(stack.states()),
+            nu: zeros(stack.states()),
+            squares: zeros(stack.linear().dense_sources()),
+            norms: std::array::from_fn(|_| zeros(1)),
+            stack,
+        }
+    }
+
+    /// |νᵀI|² of each lane from the rows Gᵀν: `Σ_r rows_r² Σ_{j ∈ N(r)} u_j²`.
+    fn immediate_norm(&mut self) {
+        let lanes = self.lanes;
+        let sources = self.trace.sources();
+        self.squares.iter_mut().zip(sources.dense.values()).for_each(|(s, &u)| *s = u * u);
+        let squares = Lanes::new(&self.squares, lanes);
+        let linear = self.stack.linear();
+        let [_, norm, sum, ..] = &mut self.norms;
+        norm.fill(T::ZERO);
+        for (r, row) in self.backward.rows.chunks_exact(lanes).enumerate() {
+            sum.fill(T::ZERO);
+            for j in linear.dense_row(r) {
+                sum.iter_mut().zip(squares.at(j)).for_each(|(sum, &s)| *sum += s);
+            }
+            for (lane, &symbol) in sources.symbols.iter().enumerate() {
+                if linear.symbol_entry(r, symbol).is_some() {
+                    sum[lane] += T::ONE;
+                }
+            }
+            for ((norm, &sum), &row) in norm.iter_mut().zip(sum.iter()).zip(row) {
+                *norm += row * row * sum;
+            }
+        }
+    }
+
+    /// θ̃ ← θ̃ / ρ0 + νᵀI / ρ1.
+    fn advance_weights(&mut self) {
+        let lanes = self.lanes;
+        let [_, _, keep, add, _] = &self.norms;
+        let linear = self.stack.linear();
+        let sources = self.trace.sources();
+        for w in self.weights.chunks_exact_mut(lanes) {
+            w.iter_mut().zip(keep).for_each(|(w, &k)| *w *= k);
+        }
+        for (r, row) in self.backward.rows.chunks_exact_mut(lanes).enumerate() {
+            row.iter_mut().zip(add).for_each(|(row, &a)| *row *= a);
+            let entries = linear.dense_entries(r);
+            let weights = self.weights[entries.start * lanes..entries.end * lanes].chunks_exact_mut(lanes);
+            for (w, j) in weights.zip(linear.dense_row(r)) {
+                for ((w, &row), &u) in w.iter_mut().zip(row.iter()).zip(sources.dense.at(j)) {
+                    *w += row * u;
+                }
+            }
+            for (lane, &symbol) in sources.symbols.iter().enumerate() {
+                if let Some(entry) = linear.symbol_entry(r, symbol) {
+                    self.weights[entry * lanes + lane] += row[lane];
+                }
+            }
+        }
+    }
+}
+
+/// Σ x² of each lane.
+fn squared_norms<T: Scalar>(x: &[T], out: &mut [T]) {
+    out.fill(T::ZERO);
+    for x in x.chunks_exact(out.len()) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out += x * x);
+    }
+}
+
+/// √(a / b) for norms given by their squares; 1 if one of them vanishes.
+fn balance<T: Scalar>(a: T, b: T) -> T {
+    if a > T::ZERO && b > T::ZERO { (a / b).sqrt().sqrt() } else { T::ONE }
+}
+
+impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
+    fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
+        let lanes = self.lanes;
+        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+        self.trace.cut(&mut rtrl_sparse::LanesMut::new(&mut self.weights, lanes));
+        let state = Lanes::new(&self.state, lanes);
+        self.stack.push_forward(weights, &self.trace, state, &mut self.pushed, &mut self.backward);
+        for lane in 0..lanes {
+            for nu in self.nu.iter_mut().skip(lane).step_by(lanes) {
+                *nu = if self.signs.draw(lane) { T::ONE } else { -T::ONE };
+            }
+        }
+        // Pulling ν down the layers changes it below; s̃ takes the signs themselves.
+        self.state.copy_from_slice(&self.nu);
+        self.stack.descend(weights, &self.trace, &mut self.nu, &mut self.backward);
+        self.immediate_norm();
+        let [theta, immediate, keep, add, scratch] = &mut self.norms;
+        squared_norms(&self.weights, theta);
+        squared_norms(&self.pushed, scratch);
+        let signs = T::from_f64(self.stack.states() as f64);
+        for lane in 0..lanes {
+            let rho_0 = balance(theta[lane], scratch[lane]);
+            let rho_1 = balance(immediate[lane], signs);
+            (keep[lane], add[lane]) = (T::ONE / rho_0, T::ONE / rho_1);
+            scratch[lane] = rho_0;
+            immediate[lane] = rho_1;
+        }
+        for (s, pushed) in self.state.chunks_exact_mut(lanes).zip(self.pushed.chunks_exact(lanes)) {
+            for lane in 0..lanes {
+                s[lane] = scratch[lane] * pushed[lane] + immediate[lane] * s[lane];
+            }
+        }
+        self.advance_weights();
+    }
+
+    fn hidden(&self) -> Lanes<'_, T> {
+        self.rollout.state().slice(self.stack.hidden())
+    }
+
+    fn observe(&mut self, _weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let lanes = self.lanes;
+        let scale = &mut self.norms[4];
+        scale.fill(T::ZERO);
+        for (k, state) in self.stack.hidden().enumerate() {
+            let s = &self.state[state * lanes..(state + 1) * lanes];
+            for ((scale, &d), &s) in scale.iter_mut().zip(hidden_gradient.at(k)).zip(s) {
+                *scale += d * s;
+            }
+        }
+        for (g, w) in gradient.iter_mut().zip(self.weights.chunks_exact(lanes)) {
+            *g += w.iter().zip(scale.iter()).map(|(&w, &s)| w * s).sum();
+        }
+    }
+
+    fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+
+    fn cost(&self) -> Cost {
+        let (stack, linear) = (&self.stack, self.stack.linear());
+        let (weights, dense) = (stack.weights_len(), linear.dense_weights());
+        let (states, rows) = (stack.states(), linear.pattern().rows());
+        // D s̃, Gᵀν, the norms of u, νᵀI, θ̃ and D s̃, the scaling of s̃, θ̃ and the rows, and the outer product.
+        let norms = linear.dense_sources() + 2 * rows + weights + states;
+        let propagate =
+            stack.transport_macs() + stack.descend_macs() + norms + 2 * states + weights + rows + dense;
+        let scalars = self.state.len()
+            + self.weights.len()
+            + self.pushed.len()
+            + self.nu.len()
+            + self.squares.len()
+            + 5 * self.lanes;
+        Cost {
+            forward: dense as f64,
+            linearize: 0.0,
+            propagate: propagate as f64,
+            gradient: (weights + stack.hidden().len()) as f64,
+            bytes: self.rollout.bytes()
+                + self.trace.bytes()
+                + self.backward.bytes()
+                + scalars * size_of::<T>(),
+        }
+    }
+}
