@@ -316,10 +316,34 @@ impl<T: Scalar> Stack<T> {
         assert_eq!((starts.len(), trace.lanes), (lanes, lanes), "number of lanes");
         std::mem::swap(&mut rollout.state, &mut rollout.previous);
         trace.starts.copy_from_slice(starts);
-        trace.cut(&mut LanesMut::new(&mut rollout.previous, lanes));
         self.read_input(input, trace);
+        self.run(weights, rollout, trace);
+    }
+
+    /// Makes the step of `trace` once more, with its input and resets, from the state in `rollout` and under other
+    /// weights.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn replay(&self, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
+        std::mem::swap(&mut rollout.state, &mut rollout.previous);
+        self.run(weights, rollout, trace);
+    }
+
+    fn run(&self, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
+        trace.cut(&mut LanesMut::new(&mut rollout.previous, rollout.lanes));
         for layer in &self.layers {
             layer.forward(&self.linear, weights, rollout, trace);
+        }
+    }
+
+    /// `gradient += rows ⊗ u` for all rows, summed over lanes, from the rows that a backward step has left.
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn accumulate_outer(&self, backward: &Backward<T>, trace: &Trace<T>, gradient: &mut [T]) {
+        for (r, row) in backward.rows.chunks_exact(backward.lanes).enumerate() {
+            self.linear.accumulate_outer(r, row, trace.sources(), gradient);
         }
     }
 

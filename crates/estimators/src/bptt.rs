@@ -86,10 +86,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
         for (trace, delta) in self.traces[..self.steps].iter().zip(&self.deltas).rev() {
             self.adjoint[hidden.clone()].iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
             self.stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
-            for r in 0..self.stack.linear().pattern().rows() {
-                let row = &self.backward.rows[r * self.lanes..(r + 1) * self.lanes];
-                self.stack.linear().accumulate_outer(r, row, trace.sources(), gradient);
-            }
+            self.stack.accumulate_outer(&self.backward, trace, gradient);
         }
         (self.steps, self.observed) = (0, 0);
     }

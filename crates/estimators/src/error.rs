@@ -23,6 +23,14 @@ pub enum EstimatorError {
         /// Its value, as text.
         found: String,
     },
+    /// A horizon shorter than the window would leave losses without any credit.
+    #[error("a horizon of {horizon} steps is shorter than the window of {window}")]
+    Horizon {
+        /// Steps of the horizon.
+        horizon: usize,
+        /// Steps of the window.
+        window: usize,
+    },
     /// The initial or current weights contain NaN or an infinity.
     #[error("weight {index} is not finite")]
     NotFinite {

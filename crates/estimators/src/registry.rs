@@ -7,8 +7,8 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BpttConfig, EpropConfig, EstimatorError, FrozenConfig, GradientEstimator, RandomPathsConfig, RfloConfig,
-    RtrlConfig, SnapConfig, UoroConfig,
+    BpttConfig, EpropConfig, EstimatorError, FrozenConfig, GradientEstimator, KfRtrlConfig, OkConfig,
+    RandomPathsConfig, RfloConfig, RtrlConfig, SnapConfig, TbpttConfig, UoroConfig,
 };
 
 /// How to build one estimator.
@@ -65,6 +65,8 @@ macro_rules! registry {
 registry! {
     /// [`Bptt`](crate::Bptt).
     Bptt(BpttConfig),
+    /// [`Tbptt`](crate::Tbptt): backpropagation with a horizon beyond its window.
+    Tbptt(TbpttConfig),
     /// SnAp-n: [`Influence`](crate::Influence) of n steps' reach.
     Snap(SnapConfig),
     /// Exact RTRL: [`Influence`](crate::Influence) of unlimited reach.
@@ -77,6 +79,10 @@ registry! {
     RandomPaths(RandomPathsConfig),
     /// [`Uoro`](crate::Uoro): unbiased, of rank one.
     Uoro(UoroConfig),
+    /// KF-RTRL: [`Kronecker`](crate::Kronecker) of rank one, unbiased.
+    KfRtrl(KfRtrlConfig),
+    /// OK: [`Kronecker`](crate::Kronecker) of rank r, unbiased, of least variance.
+    Ok(OkConfig),
     /// [`Frozen`](crate::Frozen): the recurrent weights do not learn.
     Frozen(FrozenConfig),
 }

@@ -2,6 +2,7 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rtrl_sparse::Scalar;
 
 /// Where a stochastic estimator takes its signs from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,4 +49,10 @@ impl Signs {
             }
         }
     }
+}
+
+/// √(a / b) for norms given by their squares, the factor that balances two parts of a rank-one product; 1 if one of
+/// them vanishes.
+pub(crate) fn balance<T: Scalar>(a: T, b: T) -> T {
+    if a > T::ZERO && b > T::ZERO { (a / b).sqrt().sqrt() } else { T::ONE }
 }

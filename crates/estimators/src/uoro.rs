@@ -7,6 +7,7 @@ use rtrl_sparse::{Lanes, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
+use crate::signs::balance;
 use crate::{Cost, EstimatorError, GradientEstimator, Signs};
 
 /// Settings of [`Uoro`].
@@ -143,11 +144,6 @@ fn squared_norms<T: Scalar>(x: &[T], out: &mut [T]) {
     for x in x.chunks_exact(out.len()) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out += x * x);
     }
-}
-
-/// √(a / b) for norms given by their squares; 1 if one of them vanishes.
-fn balance<T: Scalar>(a: T, b: T) -> T {
-    if a > T::ZERO && b > T::ZERO { (a / b).sqrt().sqrt() } else { T::ONE }
 }
 
 impl<T: Scalar> GradientEstimator<T> for Uoro<T> {

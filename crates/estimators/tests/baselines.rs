@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use rtrl_cells::{Cell, CellConfig, CellStep, Inputs, Recurrent, Size, Stack, Structure};
 use rtrl_estimators::{
-    EpropConfig, EstimatorConfig, RandomPathsConfig, RfloConfig, RtrlConfig, Signs, SnapConfig, Uoro,
+    EpropConfig, EstimatorConfig, EstimatorError, GradientEstimator, OkConfig, RandomPathsConfig, RfloConfig,
+    RtrlConfig, Signs, SnapConfig, TbpttConfig, Uoro, kf_rtrl, ok,
 };
 use rtrl_sparse::{Pattern, Scalar};
 use support::{Case, ROUNDING, assert_equal, deviation, gradient_of, gradients};
@@ -161,30 +162,61 @@ fn a_leak_out_of_range_is_refused() {
     }
 }
 
-/// Mean gradient of UORO over every pattern of signs; `repeat` uses the signs of the first step at every step, which
-/// is biased.
-fn mean_over_signs(case: &Case, repeat: bool) -> Vec<f64> {
+/// A stochastic estimator: how many signs it draws at each step, and how it is made of given ones.
+struct Stochastic {
+    name: &'static str,
+    signs: fn(&Stack<f64>) -> usize,
+    make: fn(Arc<Stack<f64>>, Signs) -> Box<dyn GradientEstimator<f64>>,
+}
+
+const UORO: Stochastic = Stochastic {
+    name: "UORO",
+    signs: |stack| stack.states(),
+    make: |stack, signs| Box::new(Uoro::new(stack, 1, signs)),
+};
+const KF_RTRL: Stochastic =
+    Stochastic { name: "KF-RTRL", signs: |_| 1, make: |stack, signs| Box::new(kf_rtrl(stack, 1, signs)) };
+const OK_1: Stochastic =
+    Stochastic { name: "OK-1", signs: |_| 2, make: |stack, signs| Box::new(ok(stack, 1, 1, signs)) };
+const OK_2: Stochastic =
+    Stochastic { name: "OK-2", signs: |_| 3, make: |stack, signs| Box::new(ok(stack, 1, 2, signs)) };
+
+/// Mean gradient over every pattern of signs, and the mean square deviation from it. With all signs
+/// `fixed` the estimator is biased.
+fn over_all_signs(case: &Case, estimator: &Stochastic, fixed: Option<bool>) -> (Vec<f64>, f64) {
     let stack = case.stack::<f64>();
     let data = case.data(stack.hidden().len());
-    let free = if repeat { stack.states() } else { stack.states() * case.steps };
+    let per_step = (estimator.signs)(&stack);
+    let free = per_step * case.steps;
+    let runs: Vec<Vec<f64>> = (0..1_u32 << free)
+        .map(|pattern| {
+            let mut list: Vec<bool> = (0..free).map(|bit| pattern >> bit & 1 == 1).collect();
+            if let Some(sign) = fixed {
+                list.iter_mut().for_each(|s| *s = sign);
+            }
+            let mut estimator = (estimator.make)(stack.clone(), Signs::listed(list));
+            let mut weights = case.weights(&stack);
+            gradients(case, &mut *estimator, &mut weights, &data, |_, _| {})
+        })
+        .collect();
+    let share = 1.0 / runs.len() as f64;
     let mut mean = vec![0.0; stack.weights_len()];
-    for pattern in 0..1_u32 << free {
-        let list = (0..free).map(|bit| pattern >> bit & 1 == 1).collect();
-        let mut uoro = Uoro::new(stack.clone(), 1, Signs::listed(list));
-        let mut weights = case.weights(&stack);
-        let gradient = gradients(case, &mut uoro, &mut weights, &data, |_, _| {});
-        let share = 1.0 / f64::from(1_u32 << free);
-        mean.iter_mut().zip(gradient).for_each(|(m, g)| *m += share * g);
+    for run in &runs {
+        mean.iter_mut().zip(run).for_each(|(m, g)| *m += share * g);
     }
-    mean
+    let square = |run: &Vec<f64>| run.iter().zip(&mean).map(|(g, m)| (g - m) * (g - m)).sum::<f64>();
+    let variance = share * runs.iter().map(square).sum::<f64>();
+    (mean, variance)
 }
 
 #[test]
-fn uoro_is_unbiased_over_all_signs() {
+fn stochastic_estimators_are_unbiased_over_all_signs() {
     let two = Size::dense(2);
+    let masked = Size { units: 2, sparsity: 0.25, input_sparsity: 0.0 };
     for layers in [
         vec![CellConfig::Vanilla(two)],
         vec![CellConfig::Gru(two)],
+        vec![CellConfig::Gru(masked)],
         vec![CellConfig::GruResetBefore(two)],
         vec![CellConfig::Lstm(Size::dense(1))],
         vec![CellConfig::Gru(Size::dense(1)), CellConfig::Vanilla(Size::dense(1))],
@@ -192,12 +224,51 @@ fn uoro_is_unbiased_over_all_signs() {
         for inputs in [Inputs::Dense(2), Inputs::Symbols(3)] {
             let case = case(layers.clone(), inputs, 1, 4);
             let exact = gradient_of(&case, &rtrl());
-            // 2^8 runs, each exact to rounding.
-            assert_equal("mean over signs", &mean_over_signs(&case, false), &exact, 1e-10);
-            let biased = deviation(&mean_over_signs(&case, true), &exact);
-            assert!(biased > 1e-4, "{layers:?}: repeated signs must be caught, deviation {biased:e}");
+            for estimator in [UORO, KF_RTRL, OK_1, OK_2] {
+                let (mean, _) = over_all_signs(&case, &estimator, None);
+                // Up to 2^12 runs, each exact to rounding.
+                assert_equal(&format!("{} on {layers:?}", estimator.name), &mean, &exact, 1e-10);
+                let biased = deviation(&over_all_signs(&case, &estimator, Some(true)).0, &exact);
+                assert!(
+                    biased > 1e-5,
+                    "{} on {layers:?}: fixed signs must be caught: {biased:e}",
+                    estimator.name
+                );
+            }
         }
     }
+}
+
+#[test]
+fn variances_are_ordered_as_the_papers_say() {
+    // UORO > KF-RTRL (Mujika et al.) > OK-1 > OK-2 (Benzing et al.). OK is optimal for the influence matrix at each
+    // step, not for the gradient of a given net, so the order is one of means over nets.
+    for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::GruResetBefore] {
+        let nets = 40;
+        let mean = |estimator: &Stochastic| -> f64 {
+            let of_net = |seed| {
+                let case = Case { seed, ..case(vec![cell(Size::dense(2))], Inputs::Dense(3), 1, 4) };
+                over_all_signs(&case, estimator, None).1
+            };
+            (0..nets).map(of_net).sum::<f64>() / nets as f64
+        };
+        let variances = [UORO, KF_RTRL, OK_1, OK_2].map(|estimator| mean(&estimator));
+        println!("{:?} {variances:?}", cell(Size::dense(2)));
+        assert!(
+            variances.windows(2).all(|pair| pair[0] > pair[1]),
+            "{:?}: {variances:?}",
+            cell(Size::dense(2))
+        );
+        assert!(variances[3] > 0.0);
+    }
+}
+
+#[test]
+fn ok_of_full_rank_is_exact() {
+    // The influence of a window of T steps has at most T terms: with as many, nothing is random.
+    let case = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 2, 5);
+    let config = EstimatorConfig::Ok(OkConfig { rank: 6, seed: 1 });
+    assert_equal("OK of full rank", &gradient_of(&case, &config), &gradient_of(&case, &rtrl()), 1e-9);
 }
 
 #[test]
@@ -214,4 +285,89 @@ fn uoro_lanes_have_their_own_signs() {
         .collect();
     assert_eq!(draws, of_three);
     assert!(draws.iter().any(|(a, b)| a != b), "lanes differ");
+}
+
+fn tbptt(horizon: usize, replay: bool) -> EstimatorConfig {
+    EstimatorConfig::Tbptt(TbpttConfig { horizon, replay })
+}
+
+#[test]
+fn tbptt_as_long_as_the_sequence_is_bptt() {
+    let sequence = case(
+        vec![CellConfig::Gru(Size::dense(3)), CellConfig::Lstm(Size::dense(2))],
+        Inputs::Symbols(3),
+        2,
+        8,
+    );
+    let sequence = Case { resets: true, ..sequence };
+    let exact = gradient_of(&sequence, &rtrl());
+    for window in [1, 3, 8] {
+        let case = Case { window, ..sequence.clone() };
+        for replay in [false, true] {
+            let found = gradient_of(&case, &tbptt(8, replay));
+            assert_equal(&format!("window {window}, replay {replay}"), &found, &exact, ROUNDING);
+        }
+    }
+    let chunks = Case { window: 3, ..sequence.clone() };
+    let chunked = gradient_of(&chunks, &EstimatorConfig::Bptt(Default::default()));
+    assert_equal("chunked", &gradient_of(&chunks, &tbptt(3, false)), &chunked, ROUNDING);
+    let longer = deviation(&gradient_of(&chunks, &tbptt(5, false)), &chunked);
+    assert!(longer > 1e-4, "a longer horizon sees more: {longer:e}");
+}
+
+#[test]
+fn every_loss_goes_back_exactly_its_horizon() {
+    // Rolling with k: each loss is the end of its own BPTT over the last k steps from the state of its time.
+    let whole = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 1, 6);
+    let stack = whole.stack::<f64>();
+    let (data, weights) = (whole.data(3), whole.weights(&stack));
+    let (k, window) = (3, 1);
+    let mut expected = vec![0.0; weights.len()];
+    for end in 0..data.len() {
+        // BPTT over all steps up to `end` with a loss at `end` alone, truncated by a window that begins k - 1 before.
+        let mut bptt = EstimatorConfig::Bptt(Default::default()).build(stack.clone(), 1, k).unwrap();
+        let mut gradient = vec![0.0; weights.len()];
+        for (t, datum) in data[..=end].iter().enumerate() {
+            if t + k == end + 1 {
+                gradient.fill(0.0);
+                bptt.finish_window(&weights, &mut vec![0.0; weights.len()]);
+            } else if t + k <= end {
+                bptt.finish_window(&weights, &mut vec![0.0; weights.len()]);
+            }
+            bptt.step(&weights, whole.input(datum), &datum.starts);
+            let h = bptt.hidden();
+            let delta: Vec<f64> =
+                h.values().iter().zip(&datum.c).map(|(h, c)| if t == end { h + c } else { 0.0 }).collect();
+            bptt.observe(&weights, rtrl_sparse::Lanes::new(&delta, 1), &mut gradient);
+        }
+        bptt.finish_window(&weights, &mut gradient);
+        expected.iter_mut().zip(gradient).for_each(|(e, g)| *e += g);
+    }
+    for replay in [false, true] {
+        let found = gradient_of(&Case { window, ..whole.clone() }, &tbptt(k, replay));
+        assert_equal("rolling", &found, &expected, ROUNDING);
+    }
+}
+
+#[test]
+fn replay_follows_the_current_weights() {
+    // With weights that change, replayed traces are those of the current weights, kept ones are not.
+    let case = Case { window: 1, ..case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 1, 6) };
+    let stack = case.stack::<f64>();
+    let data = case.data(3);
+    let run = |replay| {
+        let mut weights = case.weights(&stack);
+        let mut estimator = tbptt(4, replay).build(stack.clone(), 1, 1).unwrap();
+        gradients(&case, &mut *estimator, &mut weights, &data, |w, g| {
+            w.iter_mut().zip(g).for_each(|(w, g)| *w -= 0.2 * g);
+        })
+    };
+    assert!(deviation(&run(true), &run(false)) > 1e-3);
+}
+
+#[test]
+fn a_horizon_shorter_than_the_window_is_refused() {
+    let case = case(vec![CellConfig::Gru(Size::dense(2))], Inputs::Dense(2), 1, 1);
+    let error = tbptt(2, false).build(case.stack::<f64>(), 1, 3).err();
+    assert_eq!(error, Some(EstimatorError::Horizon { horizon: 2, window: 3 }));
 }

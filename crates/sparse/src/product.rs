@@ -52,7 +52,8 @@ impl<'a> Operand<'a> {
         self.pattern
     }
 
-    pub(crate) fn place(&self, entry: usize) -> u32 {
+    /// Where the value of `entry` stands.
+    pub fn place(&self, entry: usize) -> u32 {
         self.places.map_or(entry as u32, |places| places[entry])
     }
 }

@@ -1,0 +1,70 @@
+//! Kronecker-factored RTRL.
+
+use std::sync::Arc;
+
+use rtrl_cells::Stack;
+use rtrl_sparse::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::kronecker::{Kronecker, Reduce, Terms, dot};
+use crate::registry::Build;
+use crate::signs::balance;
+use crate::{EstimatorError, GradientEstimator, Signs};
+
+/// Settings of KF-RTRL: one Kronecker product, `J ≈ A ⊗ u`, unbiased.
+///
+/// ```text
+/// u ← c1 p1 u + c2 p2 u_t      A ← (c1 / p1) D A + (c2 / p2) G      p1 = √(|DA| / |u|)   p2 = √(|G| / |u_t|)
+/// ```
+///
+/// with random signs c; a p with a zero norm in it is 1. Only the product of the two signs matters, so one is drawn.
+///
+/// # Reference
+/// Mujika, Meier & Steger, "Approximating real-time recurrent learning with random Kronecker factors",
+/// arXiv:1805.10842, algorithm 1.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KfRtrlConfig {
+    /// Seed of the signs.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+impl Build for KfRtrlConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        _window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        Ok(Box::new(kf_rtrl(stack, lanes, Signs::random(self.seed, lanes))))
+    }
+}
+
+/// KF-RTRL with signs of one's own, one for each lane and step.
+pub fn kf_rtrl<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, signs: Signs) -> Kronecker<T> {
+    Kronecker::new(stack, lanes, 1, signs, Box::new(Balanced))
+}
+
+/// Mixes the two terms with norms in balance.
+struct Balanced;
+
+impl<T: Scalar> Reduce<T> for Balanced {
+    fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs) {
+        let (u_old, u_new) = u.values.split_at_mut(u.len);
+        let (a_old, a_new) = a.values.split_at_mut(a.len);
+        let keep = balance(dot(a_old, a_old), dot(u_old, u_old));
+        let add = balance(dot(a_new, a_new), dot(u_new, u_new));
+        let sign = if signs.draw(lane) { T::ONE } else { -T::ONE };
+        let mix = |old: &mut [T], new: &[T], keep: T, add: T| {
+            old.iter_mut().zip(new).for_each(|(old, &new)| *old = keep * *old + add * new);
+        };
+        mix(u_old, u_new, keep, sign * add);
+        mix(a_old, a_new, T::ONE / keep, sign / add);
+    }
+
+    fn macs(&self, sources: usize, matrix: usize) -> usize {
+        // Two norms and the mixture of each, and the sign of u's part.
+        4 * (sources + matrix) + 1
+    }
+}

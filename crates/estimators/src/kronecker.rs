@@ -1,0 +1,209 @@
+//! Influence as a sum of Kronecker products, for KF-RTRL and OK.
+
+use std::sync::Arc;
+
+use rtrl_cells::{Input, Linearizer, Rollout, Stack, Trace};
+use rtrl_sparse::{Lanes, LanesMut, Scalar};
+
+use crate::{Cost, GradientEstimator, Signs};
+
+/// How `r + 1` terms become `r`.
+pub(crate) trait Reduce<T>: Send {
+    /// Reduces the terms of one lane: overwrites all but the last of `u` (terms × sources) and of `a` (terms × (states ×
+    /// rows)) such that the expected sum of their products is the sum of all of them before.
+    fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs);
+
+    /// Multiply-adds of one call for terms of `sources` and of `matrix` numbers.
+    fn macs(&self, sources: usize, matrix: usize) -> usize;
+}
+
+/// Vectors of the same length, one after the other.
+pub(crate) struct Terms<'a, T> {
+    pub values: &'a mut [T],
+    pub len: usize,
+}
+
+/// The influence of every row by every source, `J[:, (r, j)] ≈ Σ_i A_i[:, r] u_i[j]`, with `rank` terms for each lane:
+///
+/// ```text
+/// Σ_i u_i ⊗ (D A_i) + u_t ⊗ G_t          rank + 1 terms, reduced to rank
+/// ```
+///
+/// The immediate Jacobian of a cell with linear preactivations *is* `G ⊗ u`, restricted to the weights that exist, so
+/// the factorization holds for every cell and stack of this library, masked or not.
+///
+/// # Shapes
+/// For each lane `rank + 1` vectors u of all sources (symbols too) and matrices A of S × rows.
+pub struct Kronecker<T> {
+    stack: Arc<Stack<T>>,
+    lanes: usize,
+    rank: usize,
+    signs: Signs,
+    reduce: Box<dyn Reduce<T>>,
+    rollout: Rollout<T>,
+    trace: Trace<T>,
+    linearizer: Linearizer<T>,
+    dynamics: Vec<T>,
+    row_jacobian: Vec<T>,
+    /// `[lanes][rank + 1][sources]`.
+    u: Vec<T>,
+    /// `[lanes][rank + 1][states][rows]`.
+    a: Vec<T>,
+    /// One A before its product with D.
+    old: Vec<T>,
+    /// δᵀ A of one term.
+    rows: Vec<T>,
+}
+
+impl<T: Scalar> Kronecker<T> {
+    pub(crate) fn new(
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        rank: usize,
+        signs: Signs,
+        reduce: Box<dyn Reduce<T>>,
+    ) -> Self {
+        let linearizer = Linearizer::new(&stack, stack.dynamics(), stack.row_jacobian(), lanes);
+        let zeros = |len: usize| vec![T::ZERO; len];
+        let pattern = stack.linear().pattern();
+        let matrix = stack.states() * pattern.rows();
+        Self {
+            lanes,
+            rank,
+            signs,
+            reduce,
+            rollout: stack.rollout(lanes),
+            trace: stack.trace(lanes),
+            dynamics: zeros(linearizer.dynamics().nnz() * lanes),
+            row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz() * lanes),
+            u: zeros((rank + 1) * pattern.cols() * lanes),
+            a: zeros((rank + 1) * matrix * lanes),
+            old: zeros(matrix),
+            rows: zeros(pattern.rows()),
+            linearizer,
+            stack,
+        }
+    }
+
+    /// `A_i ← D A_i` for one lane.
+    fn transport(&mut self, lane: usize) {
+        let rows = self.stack.linear().pattern().rows();
+        let matrix = self.old.len();
+        let pattern = self.linearizer.dynamics();
+        let first = lane * (self.rank + 1) * matrix;
+        for a in self.a[first..first + self.rank * matrix].chunks_exact_mut(matrix) {
+            self.old.copy_from_slice(a);
+            a.fill(T::ZERO);
+            for (state, out) in a.chunks_exact_mut(rows).enumerate() {
+                for (entry, &from) in pattern.entries(state).zip(pattern.row(state)) {
+                    let d = self.dynamics[entry * self.lanes + lane];
+                    let old = &self.old[from as usize * rows..][..rows];
+                    out.iter_mut().zip(old).for_each(|(out, &old)| *out += d * old);
+                }
+            }
+        }
+    }
+
+    /// Writes `u_t` and `G_t` as the last term of one lane.
+    fn immediate(&mut self, lane: usize) {
+        let linear = self.stack.linear();
+        let (rows, sources) = (linear.pattern().rows(), linear.pattern().cols());
+        let last = lane * (self.rank + 1) + self.rank;
+        let u = &mut self.u[last * sources..(last + 1) * sources];
+        let now = self.trace.sources();
+        let (coded, dense) = u.split_at_mut(linear.symbols());
+        coded.fill(T::ZERO);
+        if let Some(&symbol) = now.symbols.get(lane) {
+            coded[symbol as usize] = T::ONE;
+        }
+        for (j, u) in dense.iter_mut().enumerate() {
+            *u = now.dense.at(j)[lane];
+        }
+        let a = &mut self.a[last * self.old.len()..(last + 1) * self.old.len()];
+        a.fill(T::ZERO);
+        let g = self.linearizer.row_jacobian();
+        for (entry, (row, state)) in g.pattern().iter().enumerate() {
+            a[state as usize * rows + row] = self.row_jacobian[g.place(entry) as usize * self.lanes + lane];
+        }
+    }
+}
+
+impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
+    fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
+        let lanes = self.lanes;
+        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+        let dynamics = LanesMut::new(&mut self.dynamics, lanes);
+        self.linearizer.run(weights, &self.trace, dynamics, LanesMut::new(&mut self.row_jacobian, lanes));
+        let sources = self.stack.linear().pattern().cols();
+        let (per_lane_u, per_lane_a) = ((self.rank + 1) * sources, (self.rank + 1) * self.old.len());
+        for lane in 0..lanes {
+            if self.trace.starts()[lane] {
+                // D is zero here; u is cleared too, so that nothing of the last sequence is balanced against the new.
+                self.u[lane * per_lane_u..(lane + 1) * per_lane_u].fill(T::ZERO);
+            }
+            self.transport(lane);
+            self.immediate(lane);
+            let u = &mut self.u[lane * per_lane_u..(lane + 1) * per_lane_u];
+            let a = &mut self.a[lane * per_lane_a..(lane + 1) * per_lane_a];
+            let u = Terms { values: u, len: sources };
+            let a = Terms { values: a, len: self.old.len() };
+            self.reduce.reduce(lane, u, a, &mut self.signs);
+        }
+    }
+
+    fn hidden(&self) -> Lanes<'_, T> {
+        self.rollout.state().slice(self.stack.hidden())
+    }
+
+    fn observe(&mut self, _weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let pattern = self.stack.linear().pattern();
+        let (rows, sources) = (pattern.rows(), pattern.cols());
+        for lane in 0..self.lanes {
+            for term in 0..self.rank {
+                let term = lane * (self.rank + 1) + term;
+                let u = &self.u[term * sources..(term + 1) * sources];
+                let a = &self.a[term * self.old.len()..(term + 1) * self.old.len()];
+                self.rows.fill(T::ZERO);
+                for (k, state) in self.stack.hidden().enumerate() {
+                    let delta = hidden_gradient.at(k)[lane];
+                    let a = &a[state * rows..(state + 1) * rows];
+                    self.rows.iter_mut().zip(a).for_each(|(row, &a)| *row += delta * a);
+                }
+                for (r, &row) in self.rows.iter().enumerate() {
+                    for (g, &j) in gradient[pattern.entries(r)].iter_mut().zip(pattern.row(r)) {
+                        *g += row * u[j as usize];
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+
+    fn cost(&self) -> Cost {
+        let linear = self.stack.linear();
+        let (rows, sources) = (linear.pattern().rows(), linear.pattern().cols());
+        let transport = self.rank * self.linearizer.dynamics().nnz() * rows;
+        let scalars = self.u.len()
+            + self.a.len()
+            + self.old.len()
+            + self.rows.len()
+            + self.dynamics.len()
+            + self.row_jacobian.len();
+        Cost {
+            forward: linear.dense_weights() as f64,
+            linearize: self.linearizer.macs() as f64,
+            propagate: (transport + self.reduce.macs(sources, self.old.len())) as f64,
+            gradient: (self.rank * (self.stack.hidden().len() * rows + self.stack.weights_len())) as f64,
+            bytes: self.rollout.bytes()
+                + self.trace.bytes()
+                + self.linearizer.bytes()
+                + scalars * size_of::<T>(),
+        }
+    }
+}
+
+/// `Σ x y` in order: these vectors are short or strided by design, and determinism matters more than speed here.
+pub(crate) fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
+    x.iter().zip(y).map(|(&x, &y)| x * y).sum()
+}

@@ -1,0 +1,193 @@
+//! The optimal Kronecker-sum approximation.
+
+mod svd;
+
+use std::sync::Arc;
+
+use rtrl_cells::Stack;
+use rtrl_sparse::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::kronecker::{Kronecker, Reduce, Terms, dot};
+use crate::registry::Build;
+use crate::{EstimatorError, GradientEstimator, Signs};
+use svd::Svd;
+
+/// Settings of OK: `rank` Kronecker products, `J ≈ Σ_i A_i ⊗ u_i`, the unbiased approximation of least variance.
+///
+/// At each step the `rank + 1` terms are brought to the singular values of their sum. The largest are kept as they are;
+/// the rest are mixed by random signs along the orthogonal complement of one vector, such that their expected sum is
+/// unchanged.
+///
+/// # Reference
+/// Benzing, Gauy, Mujika, Martinsson & Steger, "Optimal Kronecker-sum approximation of real time recurrent learning",
+/// ICML 2019, arXiv:1902.03993, theorem 1 and its algorithm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OkConfig {
+    /// r: number of terms.
+    pub rank: usize,
+    /// Seed of the signs.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+impl Default for OkConfig {
+    fn default() -> Self {
+        Self { rank: 8, seed: 0 }
+    }
+}
+
+impl Build for OkConfig {
+    fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        _window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        if self.rank == 0 {
+            return Err(EstimatorError::Zero { what: "the rank of OK" });
+        }
+        Ok(Box::new(ok(stack, lanes, self.rank, Signs::random(self.seed, lanes))))
+    }
+}
+
+/// OK with signs of one's own, `rank + 1` for each lane and step.
+pub fn ok<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, rank: usize, signs: Signs) -> Kronecker<T> {
+    let n = rank + 1;
+    let optimal = Optimal {
+        rank,
+        svd: Svd::new(n),
+        triangles: [vec![0.0; n * n], vec![0.0; n * n]],
+        mix: vec![0.0; n * rank],
+        factor: vec![0.0; n * rank],
+        z: vec![0.0; n],
+        element: vec![T::ZERO; n],
+        rounded: vec![T::ZERO; n * rank],
+    };
+    Kronecker::new(stack, lanes, rank, signs, Box::new(optimal))
+}
+
+/// Mixes the terms along their singular vectors. Small matrices are n × n or n × rank, row-major, in `f64`.
+struct Optimal<T> {
+    rank: usize,
+    svd: Svd,
+    /// R of the two factorizations into orthogonal and triangular.
+    triangles: [Vec<f64>; 2],
+    /// The random factor whose outer square has the singular values as its mean.
+    mix: Vec<f64>,
+    /// Singular vectors times the random factor.
+    factor: Vec<f64>,
+    z: Vec<f64>,
+    element: Vec<T>,
+    rounded: Vec<T>,
+}
+
+impl<T: Scalar> Reduce<T> for Optimal<T> {
+    fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs) {
+        let n = self.rank + 1;
+        orthogonalize(u.values, u.len, &mut self.triangles[0]);
+        orthogonalize(a.values, a.len, &mut self.triangles[1]);
+        // Σ u_i a_iᵀ = Q_u (R_u R_aᵀ) Q_aᵀ.
+        let [ru, ra] = &self.triangles;
+        for i in 0..n {
+            for j in 0..n {
+                self.svd.input[i * n + j] = (0..n).map(|k| ru[i * n + k] * ra[j * n + k]).sum();
+            }
+        }
+        self.svd.run();
+        self.randomize(lane, signs);
+        for (side, terms) in [(0, u), (1, a)] {
+            let vectors = if side == 0 { &self.svd.left } else { &self.svd.right };
+            for i in 0..n {
+                for k in 0..self.rank {
+                    self.factor[i * self.rank + k] =
+                        (0..n).map(|j| vectors[i * n + j] * self.mix[j * self.rank + k]).sum();
+                }
+            }
+            self.rounded.iter_mut().zip(&self.factor).for_each(|(r, &f)| *r = T::from_f64(f));
+            recombine(terms, &self.rounded, &mut self.element);
+        }
+    }
+
+    fn macs(&self, sources: usize, matrix: usize) -> usize {
+        let n = self.rank + 1;
+        // Projections, norms and scaling of the orthogonalization, then the new combinations.
+        (n * (n - 1) + 2 * n + n * self.rank) * (sources + matrix)
+    }
+}
+
+impl<T> Optimal<T> {
+    /// Fills `mix` (n × rank) such that the mean of `mix mixᵀ` over signs is the diagonal of the singular values, with
+    /// least variance.
+    fn randomize(&mut self, lane: usize, signs: &mut Signs) {
+        let (rank, n) = (self.rank, self.rank + 1);
+        let values = &self.svd.values;
+        let rest = |kept: usize| values[kept..].iter().sum::<f64>();
+        let kept = (0..rank).find(|&m| (rank - m) as f64 * values[m] <= rest(m)).unwrap_or(rank - 1);
+        self.mix.fill(0.0);
+        for i in 0..kept {
+            self.mix[i * rank + i] = values[i].sqrt();
+        }
+        let (columns, sum) = (rank - kept, rest(kept));
+        if sum > 0.0 {
+            let z = &mut self.z[..n - kept];
+            for (z, &value) in z.iter_mut().zip(&values[kept..]) {
+                *z = (1.0 - value * columns as f64 / sum).max(0.0).sqrt();
+            }
+            // The reflection that takes the first axis to z takes the others to an orthonormal complement of z.
+            z[0] -= 1.0;
+            let norm: f64 = z.iter().map(|z| z * z).sum();
+            let scale = (sum / columns as f64).sqrt();
+            for i in 0..n - kept {
+                for k in 0..columns {
+                    let identity = if i == k + 1 { 1.0 } else { 0.0 };
+                    let reflected = if norm > 0.0 { 2.0 * z[i] * z[k + 1] / norm } else { 0.0 };
+                    self.mix[(kept + i) * rank + kept + k] = scale * (identity - reflected);
+                }
+            }
+        }
+        // Always n signs, so that a list of them has a fixed meaning; those of the kept terms change nothing.
+        for row in self.mix.chunks_exact_mut(rank) {
+            if !signs.draw(lane) {
+                row.iter_mut().for_each(|m| *m = -*m);
+            }
+        }
+    }
+}
+
+/// Replaces the vectors by orthonormal ones (zero where they depend on those before) and fills `triangle` (n × n,
+/// row-major) such that `vector_i = Σ_k q_k triangle[k, i]`. Modified Gram–Schmidt: a loss of orthogonality costs
+/// variance, never the mean.
+fn orthogonalize<T: Scalar>(vectors: &mut [T], len: usize, triangle: &mut [f64]) {
+    let n = vectors.len() / len;
+    triangle.fill(0.0);
+    for i in 0..n {
+        let (before, rest) = vectors.split_at_mut(i * len);
+        let vector = &mut rest[..len];
+        for (k, q) in before.chunks_exact(len).enumerate() {
+            let along = dot(q, vector);
+            triangle[k * n + i] = along.to_f64();
+            vector.iter_mut().zip(q).for_each(|(v, &q)| *v -= along * q);
+        }
+        let norm = dot(vector, vector).sqrt();
+        triangle[i * n + i] = norm.to_f64();
+        let inverse = if norm > T::ZERO { T::ONE / norm } else { T::ZERO };
+        vector.iter_mut().for_each(|v| *v *= inverse);
+    }
+}
+
+/// `term_k ← Σ_i vector_i factor[i, k]`, element by element, for all but the last term.
+fn recombine<T: Scalar>(terms: Terms<'_, T>, factor: &[T], element: &mut [T]) {
+    let n = element.len();
+    let rank = n - 1;
+    for e in 0..terms.len {
+        for (i, element) in element.iter_mut().enumerate() {
+            *element = terms.values[i * terms.len + e];
+        }
+        for k in 0..rank {
+            let sum = (0..n).map(|i| element[i] * factor[i * rank + k]).sum();
+            terms.values[k * terms.len + e] = sum;
+        }
+    }
+}
