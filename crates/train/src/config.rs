@@ -1,0 +1,145 @@
+//! What a training run is.
+
+use rtrl_cells::CellConfig;
+use rtrl_estimators::EstimatorConfig;
+use rtrl_tasks::TaskConfig;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{ConfigError, OptimizerConfig};
+
+/// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
+/// the old meaning are not taken for those of the new.
+pub const CONFIG_VERSION: u32 = 1;
+
+/// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// What is learned.
+    pub task: TaskConfig,
+    /// The recurrent layers, the lowest first.
+    pub layers: Vec<CellConfig>,
+    /// How the recurrent weights get their gradient.
+    pub estimator: EstimatorConfig,
+    /// How the hidden state becomes a prediction.
+    #[serde(default)]
+    pub readout: ReadoutConfig,
+    /// How gradients change weights; one instance for the recurrent weights and one for the readout.
+    pub optimizer: OptimizerConfig,
+    /// The loop.
+    pub training: TrainingConfig,
+}
+
+/// Settings of the readout.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadoutConfig {
+    /// Width of a hidden layer of ReLU units; none for a linear readout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<usize>,
+}
+
+/// Settings of the loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Parallel streams.
+    pub lanes: usize,
+    /// T: time steps between two weight updates; 1 is fully online.
+    pub window: usize,
+    /// Time steps of the whole run.
+    pub steps: u64,
+    /// Seed of masks, initial weights and data.
+    pub seed: u64,
+    /// Time steps between two records of the metrics.
+    #[serde(default = "log_every")]
+    pub log_every: u64,
+    /// Time steps between two evaluations on held-out data, for tasks that have some; there is always one at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<u64>,
+    /// Predictions of an evaluation, at most; all of the held-out data if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_bytes: Option<u64>,
+}
+
+fn log_every() -> u64 {
+    1000
+}
+
+impl RunConfig {
+    /// Reads and checks a TOML file; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// If it is not TOML, or a field is unknown, missing, of the wrong type or without meaning: the message names line,
+    /// column and field.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            ConfigError::Syntax {
+                name: name.to_string(),
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
+                message: error.message().to_string(),
+            }
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The configuration as TOML.
+    ///
+    /// # Errors
+    /// If a number has no representation there (seeds above 2^63).
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        toml::to_string(self).map_err(|error| ConfigError::Value {
+            field: "training.seed",
+            allowed: "below 2^63 to be written as TOML",
+            found: error.to_string(),
+        })
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first value without meaning.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let t = &self.training;
+        let positive = [
+            ("training.lanes", t.lanes as u64),
+            ("training.window", t.window as u64),
+            ("training.steps", t.steps),
+            ("training.log_every", t.log_every),
+            ("training.evaluate_every", t.evaluate_every.unwrap_or(1)),
+            ("training.evaluate_bytes", t.evaluate_bytes.unwrap_or(1)),
+            ("readout.hidden", self.readout.hidden.unwrap_or(1) as u64),
+            ("the number of layers", self.layers.len() as u64),
+        ];
+        for (field, value) in positive {
+            if value == 0 {
+                return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
+            }
+        }
+        self.optimizer.validate()
+    }
+
+    /// SHA-256 of the configuration and [`CONFIG_VERSION`], in hexadecimal: the identity of a run.
+    ///
+    /// # Panics
+    /// Never: a configuration always has a JSON form.
+    pub fn hash(&self) -> String {
+        let canonical = serde_json::to_string(self).expect("plain data");
+        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{canonical}"));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The name of the run's folder: the task's kind and the first digits of the hash.
+    pub fn folder(&self) -> String {
+        let kind = match &self.task {
+            TaskConfig::Copy(_) => "copy",
+            TaskConfig::CharLm(_) => "char-lm",
+            _ => "task",
+        };
+        format!("{kind}-{}", &self.hash()[..12])
+    }
+}

@@ -1,0 +1,218 @@
+//! From the hidden state to a distribution over classes, and back.
+
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rtrl_sparse::dense::{Matrix, multiply};
+use rtrl_sparse::{Lanes, Scalar};
+
+/// A linear map, or one hidden layer of ReLU units and a linear map, followed by softmax and cross-entropy.
+///
+/// # Shapes
+/// Parameters are one flat vector: for each layer the matrix `[out][in]`, then the bias `[out]`. Everything that
+/// varies from step to step is `[len][lanes]`.
+#[derive(Debug, Clone)]
+pub struct Readout<T> {
+    lanes: usize,
+    layers: Vec<Layer<T>>,
+    parameters: Vec<T>,
+    /// Greatest and sum of each lane for the softmax; adjoints of a hidden layer.
+    work: Vec<T>,
+}
+
+/// One layer's place in the parameters, and its output of the last step.
+#[derive(Debug, Clone)]
+struct Layer<T> {
+    inputs: usize,
+    outputs: usize,
+    first: usize,
+    output: Vec<T>,
+}
+
+impl<T> Layer<T> {
+    fn bias(&self) -> usize {
+        self.first + self.inputs * self.outputs
+    }
+}
+
+impl<T: Scalar> Readout<T> {
+    /// A readout of `inputs` hidden units into `classes`, through a layer of `width` ReLU units if given; weights and
+    /// biases uniform on ±1/√(inputs of the layer), drawn in `f64`.
+    ///
+    /// # Panics
+    /// If a size is zero.
+    pub fn new(
+        inputs: usize,
+        width: Option<usize>,
+        classes: usize,
+        lanes: usize,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Self {
+        assert!(inputs > 0 && classes > 0 && lanes > 0 && width != Some(0), "sizes must be at least 1");
+        let mut layers = Vec::new();
+        let (mut from, mut first) = (inputs, 0);
+        let mut parameters = Vec::new();
+        for outputs in width.into_iter().chain([classes]) {
+            layers.push(Layer { inputs: from, outputs, first, output: vec![T::ZERO; outputs * lanes] });
+            let bound = 1.0 / (from as f64).sqrt();
+            let len = (from + 1) * outputs;
+            parameters.extend((0..len).map(|_| T::from_f64(bound * (2.0 * rng.random::<f64>() - 1.0))));
+            first += len;
+            from = outputs;
+        }
+        Self { lanes, work: work(&layers, lanes), layers, parameters }
+    }
+
+    /// The same readout, with a copy of its parameters, for another number of lanes.
+    #[must_use]
+    pub fn with_lanes(&self, lanes: usize) -> Self {
+        let layer = |l: &Layer<T>| Layer { output: vec![T::ZERO; l.outputs * lanes], first: l.first, ..*l };
+        let layers: Vec<_> = self.layers.iter().map(layer).collect();
+        Self { lanes, work: work(&layers, lanes), layers, parameters: self.parameters.clone() }
+    }
+
+    /// All parameters.
+    pub fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    /// All parameters, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut [T] {
+        &mut self.parameters
+    }
+
+    /// Multiply-adds of one step of one lane, forward.
+    pub fn forward_macs(&self) -> usize {
+        self.layers.iter().map(|l| l.inputs * l.outputs).sum()
+    }
+
+    /// Log-probabilities of the classes given the hidden state, `[classes][lanes]`, in nats.
+    ///
+    /// # Panics
+    /// If `hidden` has the wrong size.
+    pub fn forward(&mut self, hidden: Lanes<'_, T>) -> Lanes<'_, T> {
+        assert_eq!((hidden.len(), hidden.lanes()), (self.layers[0].inputs, self.lanes), "hidden state");
+        let last = self.layers.len() - 1;
+        for index in 0..=last {
+            let (below, rest) = self.layers.split_at_mut(index);
+            let layer = &mut rest[0];
+            let input = below.last().map_or(hidden.values(), |l| &l.output);
+            let bias = &self.parameters[layer.bias()..layer.bias() + layer.outputs];
+            for (out, &b) in layer.output.chunks_exact_mut(self.lanes).zip(bias) {
+                out.fill(b);
+            }
+            let weights =
+                Matrix::new(&self.parameters[layer.first..layer.bias()], layer.outputs, layer.inputs);
+            multiply(&mut layer.output, T::ONE, weights, Matrix::new(input, layer.inputs, self.lanes));
+            if index < last {
+                // Written so that NaN stays NaN.
+                layer.output.iter_mut().filter(|x| **x < T::ZERO).for_each(|x| *x = T::ZERO);
+            }
+        }
+        let logits = &mut self.layers[last];
+        log_softmax(&mut logits.output, self.lanes, &mut self.work);
+        Lanes::new(&logits.output, self.lanes)
+    }
+
+    /// Loss and gradients of the step last given to [`forward`](Self::forward), with the same `hidden`.
+    ///
+    /// Overwrites `bits` with the cross-entropy of each lane in **bits** (0 where there is no target) and
+    /// `hidden_gradient` (`[inputs][lanes]`) with the gradient of the sum over lanes of the loss in **nats**; adds the
+    /// gradient of that sum to `parameter_gradient`. Lanes without a target contribute exactly nothing.
+    ///
+    /// # Panics
+    /// If sizes do not fit or a target is not a class.
+    pub fn loss_and_gradient(
+        &mut self,
+        hidden: Lanes<'_, T>,
+        targets: &[Option<u32>],
+        bits: &mut [f64],
+        hidden_gradient: &mut [T],
+        parameter_gradient: &mut [T],
+    ) {
+        self.loss(targets, bits);
+        if targets.iter().all(Option::is_none) {
+            hidden_gradient.fill(T::ZERO);
+            return;
+        }
+        let lanes = self.lanes;
+        let logits = self.layers.last_mut().expect("there is a last layer");
+        for (class, row) in logits.output.chunks_exact_mut(lanes).enumerate() {
+            for (p, target) in row.iter_mut().zip(targets) {
+                *p = match target {
+                    Some(target) if *target as usize == class => p.exp() - T::ONE,
+                    Some(_) => p.exp(),
+                    None => T::ZERO,
+                };
+            }
+        }
+        for index in (0..self.layers.len()).rev() {
+            let (below, rest) = self.layers.split_at_mut(index);
+            let layer = &rest[0];
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            let input = below.last().map_or(hidden.values(), |l| &l.output);
+            let adjoint = Matrix::new(&layer.output, outputs, lanes);
+            let (weights, bias) = parameter_gradient[layer.first..].split_at_mut(inputs * outputs);
+            multiply(weights, T::ONE, adjoint, Matrix::new(input, inputs, lanes).t());
+            for (b, a) in bias.iter_mut().zip(layer.output.chunks_exact(lanes)) {
+                *b += a.iter().copied().sum();
+            }
+            let weights = Matrix::new(&self.parameters[layer.first..layer.bias()], outputs, inputs);
+            match below.last_mut() {
+                None => multiply(hidden_gradient, T::ZERO, weights.t(), adjoint),
+                Some(below) => {
+                    // The mask is taken from the output before the adjoint overwrites it.
+                    let back = &mut self.work[..below.output.len()];
+                    multiply(back, T::ZERO, weights.t(), adjoint);
+                    for (x, &a) in below.output.iter_mut().zip(back.iter()) {
+                        *x = if *x > T::ZERO { a } else { T::ZERO };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Only the loss, in bits, of the step last given to [`forward`](Self::forward).
+    ///
+    /// # Panics
+    /// If sizes do not fit or a target is not a class.
+    pub fn loss(&self, targets: &[Option<u32>], bits: &mut [f64]) {
+        assert_eq!((targets.len(), bits.len()), (self.lanes, self.lanes), "number of lanes");
+        let logits = self.layers.last().expect("there is a last layer");
+        for (lane, (target, bits)) in targets.iter().zip(bits).enumerate() {
+            *bits = match target {
+                Some(class) => {
+                    assert!((*class as usize) < logits.outputs, "class {class} of {}", logits.outputs);
+                    -logits.output[*class as usize * self.lanes + lane].to_f64() / std::f64::consts::LN_2
+                }
+                None => 0.0,
+            };
+        }
+    }
+}
+
+fn work<T: Scalar>(layers: &[Layer<T>], lanes: usize) -> Vec<T> {
+    let widest = layers.iter().map(|l| l.inputs).max().unwrap_or(0);
+    vec![T::ZERO; widest.max(2) * lanes]
+}
+
+/// `x ← x - log Σ exp x` over classes, in each lane, with the greatest taken out first.
+fn log_softmax<T: Scalar>(x: &mut [T], lanes: usize, work: &mut [T]) {
+    let (greatest, sum) = work[..2 * lanes].split_at_mut(lanes);
+    greatest.copy_from_slice(&x[..lanes]);
+    for row in x.chunks_exact(lanes) {
+        for (g, &x) in greatest.iter_mut().zip(row) {
+            *g = if x > *g { x } else { *g };
+        }
+    }
+    sum.fill(T::ZERO);
+    for row in x.chunks_exact_mut(lanes) {
+        for ((x, &g), sum) in row.iter_mut().zip(greatest.iter()).zip(sum.iter_mut()) {
+            *x -= g;
+            *sum += x.exp();
+        }
+    }
+    sum.iter_mut().for_each(|s| *s = s.ln());
+    for row in x.chunks_exact_mut(lanes) {
+        row.iter_mut().zip(sum.iter()).for_each(|(x, &s)| *x -= s);
+    }
+}
