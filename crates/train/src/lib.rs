@@ -38,5 +38,5 @@ pub use error::{ConfigError, TrainError};
 pub use metrics::{Record, read_metrics};
 pub use optimizer::{Adam, AdamConfig, Optimizer, OptimizerConfig};
 pub use readout::Readout;
-pub use run::{Outcome, Progress, Summary, run};
+pub use run::{Outcome, Progress, Summary, read_summary, run};
 pub use trainer::{Trainer, WindowReport};

@@ -64,8 +64,7 @@ impl Folder {
     /// The summary, if the run of this configuration is complete.
     fn finished(&self, hash: &str) -> Option<Summary> {
         // A result that cannot be read is as good as none: the run is made again.
-        let text = std::fs::read_to_string(self.file("result.json")).ok()?;
-        serde_json::from_str::<Summary>(&text).ok().filter(|summary| summary.hash == hash)
+        read_summary(&self.path).ok().filter(|summary| summary.hash == hash)
     }
 
     /// Writes a file so that it is either whole or absent.
@@ -139,6 +138,20 @@ pub fn run(
     let json = serde_json::to_string_pretty(&summary).expect("plain data");
     folder.write("result.json", &json)?;
     Ok(Outcome::Finished(summary))
+}
+
+/// The summary of a finished run in `folder`.
+///
+/// # Errors
+/// If there is none or it is damaged.
+pub fn read_summary(folder: &Path) -> Result<Summary, TrainError> {
+    let path = folder.join("result.json");
+    let text = std::fs::read_to_string(&path).map_err(TrainError::file("read", &path))?;
+    serde_json::from_str(&text).map_err(|error| TrainError::Damaged {
+        path,
+        line: error.line(),
+        reason: error.to_string(),
+    })
 }
 
 /// Collects losses between records.

@@ -1,0 +1,227 @@
+//! Configurations and whole runs.
+
+#![allow(missing_docs)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rtrl_train::{
+    ConfigError, Outcome, Record, RunConfig, TrainError, Trainer, read_metrics, read_summary, run,
+};
+
+fn toml(estimator: &str, steps: u64) -> String {
+    format!(
+        r#"
+task = {{ kind = "copy" }}
+layers = [{{ kind = "gru", units = 12, sparsity = 0.5 }}]
+estimator = {estimator}
+optimizer = {{ kind = "adam", learning_rate = 0.01 }}
+training = {{ lanes = 4, window = 2, steps = {steps}, seed = 7, log_every = 50 }}
+"#
+    )
+}
+
+fn config(estimator: &str, steps: u64) -> RunConfig {
+    RunConfig::from_toml(&toml(estimator, steps), "test").unwrap()
+}
+
+const SNAP: &str = r#"{ kind = "snap", order = 1 }"#;
+const BPTT: &str = r#"{ kind = "bptt" }"#;
+const FROZEN: &str = r#"{ kind = "frozen" }"#;
+
+#[test]
+fn mistakes_in_a_configuration_are_named_with_their_line() {
+    let replaced = |from: &str, to: &str| {
+        let text = toml(SNAP, 10);
+        assert!(text.contains(from), "{from}");
+        RunConfig::from_toml(&text.replace(from, to), "bad.toml").unwrap_err()
+    };
+    for (from, to, line, word) in [
+        ("units = 12", "unit = 12", 3, "unit"),
+        ("kind = \"gru\"", "kind = \"gruu\"", 3, "gruu"),
+        ("order = 1", "order = \"one\"", 4, "one"),
+        ("lanes = 4, ", "", 6, "lanes"),
+        ("steps = 10", "steps = -1", 6, "-1"),
+        ("training =", "training ==", 6, "="),
+    ] {
+        let error = replaced(from, to);
+        let message = error.to_string();
+        assert!(
+            matches!(&error, ConfigError::Syntax { line: l, .. } if *l == line)
+                && message.contains("bad.toml"),
+            "{from} to {to}: {message}"
+        );
+        assert!(message.contains(word), "{from} to {to}: {message}");
+    }
+    for (from, to, field) in [
+        ("lanes = 4", "lanes = 0", "training.lanes"),
+        ("window = 2", "window = 0", "training.window"),
+        ("steps = 10", "steps = 0", "training.steps"),
+        ("learning_rate = 0.01", "learning_rate = -1.0", "optimizer.learning_rate"),
+        ("learning_rate = 0.01", "learning_rate = nan", "optimizer.learning_rate"),
+        ("[{ kind = \"gru\", units = 12, sparsity = 0.5 }]", "[]", "the number of layers"),
+    ] {
+        let error = replaced(from, to);
+        assert!(
+            matches!(&error, ConfigError::Value { field: f, .. } if *f == field),
+            "{from} to {to}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_only_building_finds_is_an_error_too() {
+    let with = |from: &str, to: &str| {
+        Trainer::new(&RunConfig::from_toml(&toml(SNAP, 10).replace(from, to), "x").unwrap())
+    };
+    assert!(matches!(with("order = 1", "order = 0").err(), Some(TrainError::Estimator(_))));
+    assert!(matches!(with("units = 12", "units = 0").err(), Some(TrainError::Cell(_))));
+    assert!(matches!(with("sparsity = 0.5", "sparsity = 1.5").err(), Some(TrainError::Cell(_))));
+    let missing = r#"{ kind = "char-lm", text = "there/is/no/such.txt" }"#;
+    assert!(matches!(with(r#"{ kind = "copy" }"#, missing).err(), Some(TrainError::Task(_))));
+}
+
+#[test]
+fn configurations_survive_toml_and_differ_in_their_hash() {
+    let one = config(SNAP, 10);
+    assert_eq!(RunConfig::from_toml(&one.to_toml().unwrap(), "again").unwrap(), one);
+    assert_eq!(one.hash(), config(SNAP, 10).hash());
+    assert_ne!(one.hash(), config(SNAP, 11).hash());
+    assert_ne!(one.hash(), config(BPTT, 10).hash());
+    assert_eq!(one.hash().len(), 64);
+    assert!(one.folder().starts_with("copy-"));
+}
+
+fn without_time(records: Vec<Record>) -> Vec<Record> {
+    records.into_iter().map(|record| Record { seconds: 0.0, ..record }).collect()
+}
+
+#[test]
+fn equal_configurations_give_equal_runs() {
+    let config = config(SNAP, 200);
+    let metrics = || {
+        let dir = tempfile::tempdir().unwrap();
+        run(&config, dir.path(), &mut |_| {}, &AtomicBool::new(false)).unwrap();
+        without_time(read_metrics(&dir.path().join(config.folder()).join("metrics.jsonl")).unwrap())
+    };
+    let (first, second) = (metrics(), metrics());
+    assert_eq!(first, second);
+    assert_eq!(first.iter().map(|r| r.step).collect::<Vec<_>>(), [50, 100, 150, 200]);
+    let weights = || {
+        let mut trainer = Trainer::new(&config).unwrap();
+        for _ in 0..20 {
+            trainer.train_window().unwrap();
+        }
+        (trainer.weights().to_vec(), trainer.readout().parameters().to_vec())
+    };
+    assert_eq!(weights(), weights());
+}
+
+#[test]
+fn another_estimator_sees_the_same_masks_weights_and_data() {
+    let trainer = |estimator| Trainer::new(&config(estimator, 200)).unwrap();
+    let (mut snap, mut bptt, mut frozen) = (trainer(SNAP), trainer(BPTT), trainer(FROZEN));
+    assert_eq!(snap.weights(), bptt.weights());
+    assert_eq!(snap.readout().parameters(), frozen.readout().parameters());
+    // The first window is run under the initial weights: equal losses on equal data.
+    let first = snap.train_window().unwrap();
+    assert_eq!(first, bptt.train_window().unwrap());
+    assert_eq!(first, frozen.train_window().unwrap());
+    let initial = trainer(SNAP);
+    assert_ne!(snap.weights(), initial.weights());
+    assert_eq!(frozen.weights(), initial.weights(), "a frozen core does not change");
+    let mut other = config(SNAP, 200);
+    other.training.seed = 8;
+    assert_ne!(Trainer::new(&other).unwrap().weights(), initial.weights());
+}
+
+#[test]
+fn learning_beats_a_frozen_core() {
+    let level = |estimator: &str| {
+        let text =
+            toml(estimator, 4000).replace("units = 12", "units = 24").replace("window = 2", "window = 8");
+        let mut trainer = Trainer::new(&RunConfig::from_toml(&text, "test").unwrap()).unwrap();
+        while trainer.steps() < 4000 {
+            trainer.train_window().unwrap();
+        }
+        trainer.level().unwrap()
+    };
+    let (bptt, snap, frozen) = (level(BPTT), level(SNAP), level(FROZEN));
+    assert!(bptt > frozen && snap > frozen, "BPTT {bptt}, SnAp-1 {snap}, frozen {frozen}");
+}
+
+#[test]
+fn a_finished_run_is_read_and_an_interrupted_one_leaves_no_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(SNAP, 100);
+    let folder = dir.path().join(config.folder());
+    let stop = AtomicBool::new(false);
+    let mut interrupting = |_| stop.store(true, Ordering::Relaxed);
+    let outcome = run(&config, dir.path(), &mut interrupting, &stop).unwrap();
+    assert_eq!(outcome, Outcome::Interrupted);
+    assert!(!folder.join("result.json").exists());
+    let mut windows = 0;
+    let outcome = run(&config, dir.path(), &mut |_| windows += 1, &AtomicBool::new(false)).unwrap();
+    assert_eq!(windows, 50);
+    let Outcome::Finished(summary) = outcome else { panic!("finished") };
+    assert_eq!(read_summary(&folder).unwrap(), summary);
+    assert_eq!((summary.steps, summary.hash), (100, config.hash()));
+    let again = run(&config, dir.path(), &mut |_| panic!("made again"), &AtomicBool::new(false)).unwrap();
+    assert!(matches!(again, Outcome::Finished(_)));
+    // A result that is damaged, or of another configuration, is none.
+    std::fs::write(folder.join("result.json"), "{").unwrap();
+    assert!(matches!(read_summary(&folder), Err(TrainError::Damaged { .. })));
+    let mut windows = 0;
+    run(&config, dir.path(), &mut |_| windows += 1, &AtomicBool::new(false)).unwrap();
+    assert_eq!(windows, 50);
+}
+
+#[test]
+fn damaged_metrics_are_refused_with_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.jsonl");
+    let good = r#"{"step":1,"characters":4,"seconds":0.5}"#;
+    std::fs::write(&path, format!("{good}\n{good}\n{{\"step\":\n")).unwrap();
+    let error = read_metrics(&path).unwrap_err();
+    assert!(matches!(&error, TrainError::Damaged { line: 3, .. }), "{error}");
+    std::fs::write(&path, format!("{good}\n")).unwrap();
+    assert_eq!(read_metrics(&path).unwrap().len(), 1);
+}
+
+#[test]
+fn a_root_that_cannot_be_written_is_an_error_with_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("file");
+    std::fs::write(&root, "not a folder").unwrap();
+    let error = run(&config(SNAP, 10), &root, &mut |_| {}, &AtomicBool::new(false)).unwrap_err();
+    assert!(matches!(&error, TrainError::File { path, .. } if path.starts_with(&root)), "{error}");
+}
+
+#[test]
+fn divergence_is_reported_where_it_arises() {
+    let text = toml(SNAP, 100).replace("learning_rate = 0.01", "learning_rate = 1e38");
+    let mut trainer = Trainer::new(&RunConfig::from_toml(&text, "test").unwrap()).unwrap();
+    let error = (0..50).find_map(|_| trainer.train_window().err()).expect("diverges");
+    assert!(matches!(&error, TrainError::Diverged { quantity: "loss", .. }), "{error}");
+    assert!(error.to_string().contains("step"), "{error}");
+}
+
+#[test]
+fn evaluation_reads_held_out_text_and_changes_nothing() {
+    let text = r#"
+task = { kind = "char-lm", crop = 16, corpus_bytes = 2000000 }
+layers = [{ kind = "gru", units = 8 }]
+estimator = { kind = "snap", order = 1 }
+optimizer = { kind = "adam", learning_rate = 0.01 }
+training = { lanes = 4, window = 16, steps = 400, seed = 0, evaluate_bytes = 2000 }
+"#;
+    let mut trainer = Trainer::new(&RunConfig::from_toml(text, "test").unwrap()).unwrap();
+    let first = trainer.evaluate().unwrap().expect("held-out text");
+    assert_eq!(trainer.evaluate().unwrap(), Some(first), "the same text again");
+    // An untrained net is about as good as a guess among 256 bytes.
+    assert!((7.5..8.5).contains(&first), "{first}");
+    while trainer.steps() < 400 {
+        trainer.train_window().unwrap();
+    }
+    let trained = trainer.evaluate().unwrap().expect("held-out text");
+    assert!(trained < first - 1.0, "{first} before, {trained} after");
+}

@@ -1,0 +1,77 @@
+//! Every command and flag of `cargo xtask`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Development and reproduction tasks of the rtrl workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Flags {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `cargo xtask` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trains everything that an experiment compares, and writes a report.
+    Reproduce(Reproduce),
+    /// Runs every check that a change must pass.
+    Ci {
+        /// Leaves out the tests, for a caller that has just run them.
+        #[arg(long)]
+        skip_tests: bool,
+    },
+}
+
+/// How large the experiments are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// Minutes on two cores: every figure, in small.
+    Quick,
+    /// Hours: enough seeds and steps to decide each claim.
+    Standard,
+    /// The full protocol of the paper: sized for a cluster.
+    Paper,
+}
+
+impl Profile {
+    /// Its name in experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Paper => "paper",
+        }
+    }
+}
+
+/// Flags of `cargo xtask reproduce`.
+#[derive(Debug, Clone, Parser)]
+pub struct Reproduce {
+    /// Experiments to run; all of them if none is named.
+    pub names: Vec<String>,
+    /// How large the experiments are.
+    #[arg(long, value_enum, default_value = "quick")]
+    pub profile: Profile,
+    /// A text to learn in place of the generated one; its last part is held out for validation.
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// The validation text, instead of the last part of the training text.
+    #[arg(long, value_name = "FILE", requires = "text")]
+    pub valid: Option<PathBuf>,
+    /// Number of seeds, instead of the profile's.
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<u64>,
+    /// Runs at a time; as many as there are cores by default.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Folder for the runs and the report.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Lists the experiments and ends.
+    #[arg(long)]
+    pub list: bool,
+}

@@ -1,0 +1,6 @@
+//! The parts of `cargo xtask` that are worth testing as a library.
+
+pub mod ci;
+pub mod flags;
+pub mod report;
+pub mod reproduce;

@@ -1,0 +1,182 @@
+//! The report of `cargo xtask reproduce`: a page, a Markdown file, and every figure as SVG and CSV.
+//!
+//! A caller fills a [`Report`], which is plain data, and calls [`write()`]; [`terminal()`] gives the same tables as text.
+//! Nothing here measures or decides anything: means and bands are all that is computed, from the values per seed that the
+//! caller hands over, so that a figure, its CSV and its numbers cannot disagree.
+
+mod csv;
+mod error;
+mod html;
+mod labels;
+mod markdown;
+mod model;
+mod number;
+mod palette;
+mod scale;
+mod stats;
+mod svg;
+mod terminal;
+mod text;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use stats::Digest;
+
+pub use error::ReportError;
+pub use model::{
+    Align, Axis, Claim, Environment, Figure, Point, Reference, Report, RunEntry, Section, Series, Table,
+    Verdict, Yardstick,
+};
+pub use terminal::terminal;
+
+/// The files that [`write()`] has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The page.
+    pub html: PathBuf,
+    /// The same in Markdown.
+    pub markdown: PathBuf,
+    /// Data and drawing of each figure.
+    pub figures: Vec<PathBuf>,
+}
+
+/// Writes `report.html`, `report.md` and `figures/<id>.csv` and `.svg` into `dir`, which is created if need be.
+///
+/// Everything is drawn before anything is written, and each file replaces its predecessor atomically, so a reader
+/// never meets half a file. Files of earlier reports with other figures are left alone.
+///
+/// # Errors
+/// [`ReportError`] if ids or labels clash, if a figure cannot be drawn, or if a file cannot be written.
+pub fn write(report: &Report, dir: &Path) -> Result<Written, ReportError> {
+    check(report)?;
+    let figures = dir.join("figures");
+    let digests: Vec<_> = report.experiments.iter().map(|section| Digest::all(&section.figures)).collect();
+    let mut files = Vec::new();
+    for digest in digests.iter().flatten() {
+        let id = &digest.figure.id;
+        files.push((figures.join(format!("{id}.csv")), csv::render(digest)));
+        files.push((figures.join(format!("{id}.svg")), svg::draw(digest, svg::Canvas::File)?));
+    }
+    let (html, markdown) = (dir.join("report.html"), dir.join("report.md"));
+    let pages = [
+        (html.clone(), html::render(report, &digests)?),
+        (markdown.clone(), markdown::render(report, &digests)),
+    ];
+
+    make_dir(if files.is_empty() { dir } else { &figures })?;
+    // The pages last: when they are there, what they point to is there.
+    for (path, text) in files.iter().chain(&pages) {
+        replace(path, text)?;
+    }
+    let figures = files.into_iter().map(|(path, _)| path).collect();
+    Ok(Written { html, markdown, figures })
+}
+
+/// What the model's types cannot promise.
+fn check(report: &Report) -> Result<(), ReportError> {
+    let mut ids = HashSet::new();
+    for figure in report.experiments.iter().flat_map(|section| &section.figures) {
+        let id = &figure.id;
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err(ReportError::FigureId { id: id.clone() });
+        }
+        // Some file systems do not tell cases apart.
+        if !ids.insert(id.to_ascii_lowercase()) {
+            return Err(ReportError::DuplicateFigure { id: id.clone() });
+        }
+        let mut labels = HashSet::new();
+        if let Some(series) = figure.series.iter().find(|series| !labels.insert(&series.label)) {
+            return Err(ReportError::DuplicateSeries { figure: id.clone(), label: series.label.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn make_dir(path: &Path) -> Result<(), ReportError> {
+    fs::create_dir_all(path).map_err(|source| ReportError::Write { path: path.to_owned(), source })
+}
+
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write { path: path.to_owned(), source };
+    let mut options = tempfile::Builder::new();
+    // A temporary file is private by default, a report is to be read. The umask still applies.
+    #[cfg(unix)]
+    let options = options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = options.tempfile_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// All claims with the index of their experiment, in the order of their ids: `C2` before `C10`.
+fn claims(report: &Report) -> Vec<(usize, &Claim)> {
+    let mut claims: Vec<_> = report
+        .experiments
+        .iter()
+        .enumerate()
+        .flat_map(|(index, section)| section.claims.iter().map(move |claim| (index, claim)))
+        .collect();
+    claims.sort_by_key(|(_, claim)| {
+        let digits = claim.id.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let stem = &claim.id[..claim.id.len() - digits.len()];
+        let number: String = digits.chars().take_while(char::is_ascii_digit).collect();
+        (stem, number.parse::<u64>().unwrap_or(u64::MAX), digits)
+    });
+    claims
+}
+
+/// The claims as a table; `None` if there are none.
+fn claim_table(report: &Report) -> Option<Table> {
+    let rows: Vec<Vec<String>> = claims(report)
+        .into_iter()
+        .map(|(index, claim)| {
+            let verdict = format!("{} {}", claim.verdict.mark(), claim.verdict.words());
+            let experiment = report.experiments[index].name.clone();
+            vec![claim.id.clone(), verdict, claim.text.clone(), claim.evidence.clone(), experiment]
+        })
+        .collect();
+    let headers = ["claim", "verdict", "what is claimed", "evidence", "experiment"].map(str::to_owned).into();
+    (!rows.is_empty()).then(|| Table { caption: "Verdicts".to_owned(), headers, rows, align: Vec::new() })
+}
+
+/// The runs of an experiment as a table.
+fn run_table(runs: &[RunEntry]) -> Table {
+    let rows = runs.iter().map(|run| {
+        let seconds = text::duration(run.seconds);
+        vec![run.label.clone(), run.seed.to_string(), seconds, run.hash.clone(), run.folder.clone()]
+    });
+    Table {
+        caption: "Training runs".to_owned(),
+        headers: ["run", "seed", "time", "config hash", "folder"].map(str::to_owned).into(),
+        rows: rows.collect(),
+        align: vec![Align::Left, Align::Right, Align::Right],
+    }
+}
+
+/// A table's headers, filled up to its widest row.
+fn header(table: &Table) -> Vec<String> {
+    padded(&table.headers, columns(table))
+}
+
+/// A table's rows, all as wide as its widest.
+fn rows(table: &Table) -> Vec<Vec<String>> {
+    table.rows.iter().map(|row| padded(row, columns(table))).collect()
+}
+
+fn columns(table: &Table) -> usize {
+    table.rows.iter().map(Vec::len).chain([table.headers.len()]).max().unwrap_or(0)
+}
+
+fn padded(cells: &[String], columns: usize) -> Vec<String> {
+    let mut cells = cells.to_vec();
+    cells.resize(columns, String::new());
+    cells
+}
