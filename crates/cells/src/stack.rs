@@ -224,6 +224,34 @@ impl<T: Scalar> Stack<T> {
         self.layers[self.layers.len() - 1].hidden.clone()
     }
 
+    /// The weights by what their sources are, as ranges of the flat weights: for each layer its weights of the input, its
+    /// biases and its recurrent weights. Parts without weights are left out.
+    pub fn groups(&self) -> Vec<(String, Vec<Range<usize>>)> {
+        let mut groups = Vec::new();
+        for (depth, layer) in self.layers.iter().enumerate() {
+            let structure = layer.structure();
+            let one = structure.one() as u32;
+            let mut parts = [("input", Vec::new()), ("bias", Vec::new()), ("recurrent", Vec::new())];
+            for (own, row) in layer.rows.clone().enumerate() {
+                let entries = self.linear.pattern().entries(row);
+                let sources = structure.weights.row(own);
+                let bounds = [one, one + 1, u32::MAX].map(|end| sources.partition_point(|&s| s < end));
+                let mut first = 0;
+                for ((_, ranges), end) in parts.iter_mut().zip(bounds) {
+                    if end > first {
+                        ranges.push(entries.start + first..entries.start + end);
+                    }
+                    first = end;
+                }
+            }
+            let name =
+                |part: &str| if self.depth() > 1 { format!("layer {depth} {part}") } else { part.into() };
+            let present = parts.into_iter().filter(|(_, ranges)| !ranges.is_empty());
+            groups.extend(present.map(|(part, ranges)| (name(part), ranges)));
+        }
+        groups
+    }
+
     /// Number of weights of all layers.
     pub fn weights_len(&self) -> usize {
         self.linear.pattern().nnz()

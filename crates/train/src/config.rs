@@ -29,6 +29,30 @@ pub struct RunConfig {
     pub optimizer: OptimizerConfig,
     /// The loop.
     pub training: TrainingConfig,
+    /// Estimators that run passively beside the one that trains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<CompareConfig>,
+}
+
+/// Estimators that run passively on the trajectory of the one that trains: they see the same data, weights and losses, and
+/// their gradients are compared with a reference, never used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompareConfig {
+    /// What the others are compared with; usually exact RTRL.
+    pub reference: EstimatorConfig,
+    /// What is compared.
+    pub passive: Vec<PassiveConfig>,
+}
+
+/// One passive estimator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassiveConfig {
+    /// Its name in the records.
+    pub label: String,
+    /// The estimator.
+    pub estimator: EstimatorConfig,
 }
 
 /// Settings of the readout.

@@ -25,6 +25,7 @@
 //!
 //! [`run()`] does the same in a folder, with metrics and a result.
 
+mod compare;
 mod config;
 mod error;
 mod metrics;
@@ -33,7 +34,8 @@ mod readout;
 mod run;
 mod trainer;
 
-pub use config::{CONFIG_VERSION, ReadoutConfig, RunConfig, TrainingConfig};
+pub use compare::Alignment;
+pub use config::{CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig};
 pub use error::{ConfigError, TrainError};
 pub use metrics::{Record, read_metrics};
 pub use optimizer::{Adam, AdamConfig, Optimizer, OptimizerConfig};

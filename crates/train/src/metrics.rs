@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{Alignment, TrainError};
 
 /// One line of the metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Record {
     /// Loss on held-out data, in bits per target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_bits: Option<f64>,
+    /// How passive estimators compare with their reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alignment: Vec<Alignment>,
     /// Seconds since the run began: the only field that differs from one execution to the next.
     pub seconds: f64,
 }

@@ -187,6 +187,7 @@ impl Log {
             bits,
             level: trainer.level(),
             valid_bits,
+            alignment: trainer.take_alignment(),
             seconds: self.started.elapsed().as_secs_f64(),
         })
     }

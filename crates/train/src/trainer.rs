@@ -9,7 +9,8 @@ use rtrl_estimators::{Cost, EstimatorConfig, FrozenConfig, GradientEstimator};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::{BuildTask, Evaluation, Step, Task};
 
-use crate::{Optimizer, Readout, RunConfig, TrainError};
+use crate::compare::Comparison;
+use crate::{Alignment, Optimizer, Readout, RunConfig, TrainError};
 
 /// Lanes of an evaluation: held-out data is read in this many pieces side by side.
 const EVALUATION_LANES: usize = 32;
@@ -54,6 +55,7 @@ pub struct Trainer {
     optimizers: [Box<dyn Optimizer<f32>>; 2],
     task: Box<dyn Task>,
     held_out: Option<HeldOut>,
+    comparison: Option<Comparison>,
     data: Step,
     bits: Vec<f64>,
     hidden_gradient: Vec<f32>,
@@ -90,6 +92,8 @@ impl Trainer {
         let width = config.readout.hidden;
         let readout = Readout::new(hidden, width, task.targets(), t.lanes, &mut Stream::Readout.rng(t.seed));
         let window = t.window.min(usize::try_from(t.steps).unwrap_or(usize::MAX));
+        let comparison = config.compare.as_ref();
+        let comparison = comparison.map(|c| Comparison::new(c, &stack, t.lanes, window)).transpose()?;
         let held_out = config.task.evaluation(EVALUATION_LANES, t.evaluate_bytes)?;
         Ok(Self {
             gradient: vec![0.0; weights.len()],
@@ -101,6 +105,7 @@ impl Trainer {
                 data: Step::new(EVALUATION_LANES),
                 bits: vec![0.0; EVALUATION_LANES],
             }),
+            comparison,
             data: Step::new(t.lanes),
             bits: vec![0.0; t.lanes],
             hidden_gradient: vec![0.0; hidden * t.lanes],
@@ -138,6 +143,11 @@ impl Trainer {
         self.estimator.cost()
     }
 
+    /// How the passive estimators have compared with their reference since the last call.
+    pub fn take_alignment(&mut self) -> Vec<Alignment> {
+        self.comparison.as_mut().map(Comparison::take).unwrap_or_default()
+    }
+
     /// Makes one window of time steps, or what is left of the run, and one update of all weights by the mean gradient over
     /// the window's targets.
     ///
@@ -150,6 +160,9 @@ impl Trainer {
             self.train_step(&mut report)?;
         }
         self.estimator.finish_window(&self.weights, &mut self.gradient);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.finish_window(&self.weights);
+        }
         let scale = 1.0 / report.targets.max(1) as f32;
         for (optimizer, (weights, gradient)) in self.optimizers.iter_mut().zip([
             (&mut self.weights[..], &mut self.gradient[..]),
@@ -183,6 +196,10 @@ impl Trainer {
         self.task.report(&self.bits);
         let delta = Lanes::new(&self.hidden_gradient, self.config.training.lanes);
         self.estimator.observe(&self.weights, delta, &mut self.gradient);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.step(&self.weights, &self.data.input, &self.data.starts);
+            comparison.observe(&self.weights, delta);
+        }
         Ok(())
     }
 

@@ -225,3 +225,34 @@ training = { lanes = 4, window = 16, steps = 400, seed = 0, evaluate_bytes = 200
     let trained = trainer.evaluate().unwrap().expect("held-out text");
     assert!(trained < first - 1.0, "{first} before, {trained} after");
 }
+
+#[test]
+fn passive_estimators_change_nothing_and_are_compared() {
+    let compare = r#"
+compare.reference = { kind = "rtrl" }
+compare.passive = [
+    { label = "exact", estimator = { kind = "snap", order = 99 } },
+    { label = "SnAp-1", estimator = { kind = "snap", order = 1 } },
+    { label = "UORO", estimator = { kind = "uoro" } },
+]
+"#;
+    let plain = config(SNAP, 100);
+    let watched = RunConfig::from_toml(&(toml(SNAP, 100) + compare), "test").unwrap();
+    let (mut plain, mut watched) = (Trainer::new(&plain).unwrap(), Trainer::new(&watched).unwrap());
+    while plain.steps() < 100 {
+        assert_eq!(plain.train_window().unwrap(), watched.train_window().unwrap());
+    }
+    assert_eq!(plain.weights(), watched.weights());
+    assert!(plain.take_alignment().is_empty());
+    let alignment = watched.take_alignment();
+    let cosine = |label: &str, group: &str| {
+        alignment.iter().find(|a| a.label == label && a.group == group).map(|a| a.cosine).unwrap()
+    };
+    // f32 sums in another order: 1e-3 on a mean of cosines leaves room for small gradients.
+    assert!((cosine("exact", "all") - 1.0).abs() < 1e-3, "{}", cosine("exact", "all"));
+    assert!((0.2..0.999).contains(&cosine("SnAp-1", "all")), "{}", cosine("SnAp-1", "all"));
+    assert!(cosine("UORO", "all") < cosine("SnAp-1", "all"));
+    let groups = alignment.iter().filter(|a| a.label == "exact").count();
+    assert_eq!(groups, 4, "all, input, bias, recurrent");
+    assert!(watched.take_alignment().is_empty(), "taken once");
+}

@@ -94,7 +94,7 @@ fn runs(labels: &[&str], experiment: &str) -> Vec<RunEntry> {
     all.map(|(label, seed)| RunEntry {
         label: (*label).to_owned(),
         seed,
-        hash: format!("{:016x}", (seed + 1) * 0x1234_5678_9ABC_DEF1 ^ label.len() as u64),
+        hash: format!("{:016x}", ((seed + 1) * 0x1234_5678_9ABC_DEF1) ^ label.len() as u64),
         config_toml: format!(
             "estimator = \"{label}\"\nseed = {seed}\n\n[cell]\nkind = \"gru\"\nunits = 64\n"
         ),

@@ -187,7 +187,7 @@ fn number(value: f64, last: i32) -> String {
         m if m < 1e12 => (1e9, "G", 9),
         _ => (1e12, "T", 12),
     };
-    if magnitude < PLAIN.start || magnitude >= PLAIN.end {
+    if !PLAIN.contains(&magnitude) {
         let decade = magnitude.log10().floor() as i32;
         let digits = (decade - last).clamp(0, 6) as usize;
         // Divide twice: 10ᵈ itself may not be a normal number.

@@ -200,7 +200,7 @@ impl<'f> Drawing<'f> {
             .margin_right(units(right.max(16.0)))
             .margin_bottom(units(4.0))
             .margin_left(units(4.0))
-            .x_label_area_size(units(self.font * (LEADING * titles[0].len() as f64 + 2.2)))
+            .x_label_area_size(units(self.font * (LEADING * titles[0].len() as f64 + 2.6)))
             .y_label_area_size(units(left))
             .build_cartesian_2d(self.x.clone(), self.y.clone())?;
         chart
@@ -224,7 +224,7 @@ impl<'f> Drawing<'f> {
             let half = units(text.chars().count() as f64 * LETTER * self.font / 2.0);
             // Under the middle of the axis, unless the text would then leave the figure.
             let middle = ((edge_x.start + edge_x.end) / 2).min(units(f64::from(width)) - half).max(half);
-            let top = edge_y.end + units(2.0 * self.font + at(line));
+            let top = edge_y.end + units(2.3 * self.font + at(line));
             self.write(area, text, (middle, top), TITLE, Pos::new(HPos::Center, VPos::Top))?;
         }
         for (line, text) in titles[1].iter().enumerate() {

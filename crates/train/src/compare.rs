@@ -1,0 +1,170 @@
+//! Estimators that run beside the one that trains, and how their gradients compare.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rtrl_cells::{Input, Stack};
+use rtrl_estimators::{EstimatorConfig, EstimatorError, GradientEstimator};
+use rtrl_sparse::Lanes;
+use serde::{Deserialize, Serialize};
+
+use crate::CompareConfig;
+
+/// How the gradients of one estimator compare with those of the reference, each a mean over the windows since the last
+/// record in which both gradients are nonzero.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alignment {
+    /// The estimator.
+    pub label: String,
+    /// Which weights: `all`, or a group of [`Stack::groups`].
+    pub group: String,
+    /// Cosine of the angle between the two gradients.
+    pub cosine: f64,
+    /// Norm of the estimate over the norm of the reference.
+    pub norm_ratio: f64,
+    /// Share of the weights with a nonzero reference whose signs agree.
+    pub sign_agreement: f64,
+    /// Number of windows in the means.
+    pub windows: u64,
+}
+
+/// One estimator and its gradient of the current window.
+struct Runner {
+    estimator: Box<dyn GradientEstimator<f32>>,
+    gradient: Vec<f32>,
+}
+
+impl Runner {
+    fn new(
+        config: &EstimatorConfig,
+        stack: &Arc<Stack<f32>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Self, EstimatorError> {
+        let estimator = config.build(stack.clone(), lanes, window)?;
+        Ok(Self { estimator, gradient: vec![0.0; stack.weights_len()] })
+    }
+}
+
+/// All passive estimators of a run.
+pub(crate) struct Comparison {
+    reference: Runner,
+    passive: Vec<(String, Runner)>,
+    groups: Vec<(String, Vec<Range<usize>>)>,
+    /// For each passive estimator and group.
+    sums: Vec<Vec<Sums>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    cosine: f64,
+    ratio: f64,
+    signs: f64,
+    windows: u64,
+}
+
+impl Comparison {
+    pub fn new(
+        config: &CompareConfig,
+        stack: &Arc<Stack<f32>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Self, EstimatorError> {
+        let mut groups = vec![("all".to_string(), Vec::from([0..stack.weights_len()]))];
+        groups.extend(stack.groups());
+        let runner = |config| Runner::new(config, stack, lanes, window);
+        let passive = config.passive.iter().map(|p| Ok((p.label.clone(), runner(&p.estimator)?)));
+        Ok(Self {
+            reference: runner(&config.reference)?,
+            sums: vec![vec![Sums::default(); groups.len()]; config.passive.len()],
+            passive: passive.collect::<Result<_, EstimatorError>>()?,
+            groups,
+        })
+    }
+
+    fn runners(&mut self) -> impl Iterator<Item = &mut Runner> {
+        std::iter::once(&mut self.reference).chain(self.passive.iter_mut().map(|(_, runner)| runner))
+    }
+
+    /// The same step as the estimator that trains.
+    pub fn step(&mut self, weights: &[f32], symbols: &[u32], starts: &[bool]) {
+        self.runners().for_each(|r| r.estimator.step(weights, Input::Symbols(symbols), starts));
+    }
+
+    /// The same loss.
+    pub fn observe(&mut self, weights: &[f32], hidden_gradient: Lanes<'_, f32>) {
+        self.runners().for_each(|r| r.estimator.observe(weights, hidden_gradient, &mut r.gradient));
+    }
+
+    /// Ends the window of all, before the weights change, and compares.
+    pub fn finish_window(&mut self, weights: &[f32]) {
+        self.runners().for_each(|r| r.estimator.finish_window(weights, &mut r.gradient));
+        for ((_, runner), sums) in self.passive.iter_mut().zip(&mut self.sums) {
+            for ((_, ranges), sums) in self.groups.iter().zip(sums) {
+                sums.add(&self.reference.gradient, &runner.gradient, ranges);
+            }
+        }
+        self.runners().for_each(|r| r.gradient.fill(0.0));
+    }
+
+    /// The means since the last call.
+    pub fn take(&mut self) -> Vec<Alignment> {
+        let mut alignments = Vec::new();
+        for ((label, _), sums) in self.passive.iter().zip(&mut self.sums) {
+            for ((group, _), sums) in self.groups.iter().zip(sums) {
+                let sums = std::mem::take(sums);
+                if sums.windows > 0 {
+                    let mean = |sum: f64| sum / sums.windows as f64;
+                    alignments.push(Alignment {
+                        label: label.clone(),
+                        group: group.clone(),
+                        cosine: mean(sums.cosine),
+                        norm_ratio: mean(sums.ratio),
+                        sign_agreement: mean(sums.signs),
+                        windows: sums.windows,
+                    });
+                }
+            }
+        }
+        alignments
+    }
+}
+
+impl Sums {
+    fn add(&mut self, reference: &[f32], estimate: &[f32], ranges: &[Range<usize>]) {
+        let (mut dot, mut square, mut estimated) = (0.0, 0.0, 0.0);
+        let (mut signed, mut agree) = (0_u64, 0_u64);
+        for range in ranges {
+            for (&r, &e) in reference[range.clone()].iter().zip(&estimate[range.clone()]) {
+                let (r, e) = (f64::from(r), f64::from(e));
+                dot += r * e;
+                square += r * r;
+                estimated += e * e;
+                signed += u64::from(r != 0.0);
+                agree += u64::from(r * e > 0.0);
+            }
+        }
+        if square > 0.0 && estimated > 0.0 {
+            self.cosine += dot / (square.sqrt() * estimated.sqrt());
+            self.ratio += (estimated / square).sqrt();
+            self.signs += agree as f64 / signed as f64;
+            self.windows += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_of_known_gradients() {
+        let mut sums = Sums::default();
+        let all = [0..2_usize];
+        sums.add(&[3.0, 4.0], &[6.0, 8.0], &all); // the same direction, twice as long
+        sums.add(&[3.0, 4.0], &[4.0, -3.0], &all); // orthogonal
+        sums.add(&[0.0, 0.0], &[1.0, 1.0], &all); // nothing to compare with
+        assert_eq!((sums.windows, sums.cosine, sums.ratio, sums.signs), (2, 1.0, 3.0, 1.5));
+    }
+}
