@@ -31,7 +31,11 @@ fn steps(c: &mut Criterion) {
                 ("bptt", bptt.clone(), 32),
                 ("snap-1 online", snap(1, Schedule::Streaming, false), 1),
                 ("snap-1 window", snap(1, Schedule::Adjoint, true), 32),
-                ("rtrl window", EstimatorConfig::Rtrl(RtrlConfig { truncate: true, ..Default::default() }), 32),
+                (
+                    "rtrl window",
+                    EstimatorConfig::Rtrl(RtrlConfig { truncate: true, ..Default::default() }),
+                    32,
+                ),
             ];
             if !dense && name.starts_with("vanilla") {
                 estimators.push(("snap-2 online", snap(2, Schedule::Streaming, false), 1));

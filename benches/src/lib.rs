@@ -61,5 +61,6 @@ impl Bench {
 
 /// The cells of the paper's cost table: about equal parameter counts.
 pub fn sparse_sizes() -> [Size; 3] {
-    [(128, 0.75), (256, 0.9375), (512, 0.984)].map(|(units, sparsity)| Size { sparsity, ..Size::dense(units) })
+    [(128, 0.75), (256, 0.9375), (512, 0.984)]
+        .map(|(units, sparsity)| Size { sparsity, ..Size::dense(units) })
 }

@@ -31,7 +31,7 @@ fn bad_input_is_refused_in_one_line() {
     };
     std::fs::write(path("empty.txt"), "").unwrap();
     std::fs::write(path("short.txt"), "a few words").unwrap();
-    to(&["nonsense"], &["no experiment `nonsense`", "copy, lm"]);
+    to(&["nonsense"], &["no experiment `nonsense`", "copy, lm, alignment"]);
     to(&["--jobs", "0"], &["--jobs", "at least 1"]);
     to(&["--seeds", "0"], &["--seeds", "at least 1"]);
     to(&["lm", "--text", &path("missing.txt")], &["missing.txt"]);
@@ -57,5 +57,5 @@ fn the_list_names_every_experiment() {
     let output = xtask(&["reproduce", "--list"]);
     assert!(output.status.success());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("copy") && text.contains("lm"), "{text}");
+    assert!(["copy", "lm", "alignment"].iter().all(|name| text.contains(name)), "{text}");
 }

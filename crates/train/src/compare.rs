@@ -49,7 +49,8 @@ impl Runner {
 
 /// All passive estimators of a run.
 pub(crate) struct Comparison {
-    reference: Runner,
+    /// `None`: the estimator that trains.
+    reference: Option<Runner>,
     passive: Vec<(String, Runner)>,
     groups: Vec<(String, Vec<Range<usize>>)>,
     /// For each passive estimator and group.
@@ -73,10 +74,10 @@ impl Comparison {
     ) -> Result<Self, EstimatorError> {
         let mut groups = vec![("all".to_string(), Vec::from([0..stack.weights_len()]))];
         groups.extend(stack.groups());
-        let runner = |config| Runner::new(config, stack, lanes, window);
+        let runner = |config: &EstimatorConfig| Runner::new(config, stack, lanes, window);
         let passive = config.passive.iter().map(|p| Ok((p.label.clone(), runner(&p.estimator)?)));
         Ok(Self {
-            reference: runner(&config.reference)?,
+            reference: config.reference.as_ref().map(runner).transpose()?,
             sums: vec![vec![Sums::default(); groups.len()]; config.passive.len()],
             passive: passive.collect::<Result<_, EstimatorError>>()?,
             groups,
@@ -84,7 +85,7 @@ impl Comparison {
     }
 
     fn runners(&mut self) -> impl Iterator<Item = &mut Runner> {
-        std::iter::once(&mut self.reference).chain(self.passive.iter_mut().map(|(_, runner)| runner))
+        self.reference.iter_mut().chain(self.passive.iter_mut().map(|(_, runner)| runner))
     }
 
     /// The same step as the estimator that trains.
@@ -97,12 +98,14 @@ impl Comparison {
         self.runners().for_each(|r| r.estimator.observe(weights, hidden_gradient, &mut r.gradient));
     }
 
-    /// Ends the window of all, before the weights change, and compares.
-    pub fn finish_window(&mut self, weights: &[f32]) {
+    /// Ends the window of all, before the weights change, and compares; `training` is the gradient of the estimator that
+    /// trains.
+    pub fn finish_window(&mut self, weights: &[f32], training: &[f32]) {
         self.runners().for_each(|r| r.estimator.finish_window(weights, &mut r.gradient));
+        let reference = self.reference.as_ref().map_or(training, |r| &r.gradient);
         for ((_, runner), sums) in self.passive.iter_mut().zip(&mut self.sums) {
             for ((_, ranges), sums) in self.groups.iter().zip(sums) {
-                sums.add(&self.reference.gradient, &runner.gradient, ranges);
+                sums.add(reference, &runner.gradient, ranges);
             }
         }
         self.runners().for_each(|r| r.gradient.fill(0.0));

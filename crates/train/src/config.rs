@@ -39,8 +39,9 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompareConfig {
-    /// What the others are compared with; usually exact RTRL.
-    pub reference: EstimatorConfig,
+    /// What the others are compared with, usually exact RTRL; none for the estimator that trains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<EstimatorConfig>,
     /// What is compared.
     pub passive: Vec<PassiveConfig>,
 }

@@ -161,7 +161,7 @@ impl Trainer {
         }
         self.estimator.finish_window(&self.weights, &mut self.gradient);
         if let Some(comparison) = &mut self.comparison {
-            comparison.finish_window(&self.weights);
+            comparison.finish_window(&self.weights, &self.gradient);
         }
         let scale = 1.0 / report.targets.max(1) as f32;
         for (optimizer, (weights, gradient)) in self.optimizers.iter_mut().zip([

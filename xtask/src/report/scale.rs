@@ -45,6 +45,7 @@ impl Scale {
     ) -> Self {
         let (low, high) = positions
             .into_iter()
+            .filter(|position| position.is_finite())
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p), high.max(p)));
         let (low, high) = if low <= high { widen(low, high, log) } else { (0.0, 1.0) };
         let (low, high) = pad(low, high, log, margin);
@@ -144,7 +145,8 @@ fn log_ticks(low: f64, high: f64, max_ticks: usize) -> Vec<(f64, String)> {
             .collect()
     };
     let every = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
-    let strides = [(&[1.0, 2.0, 5.0][..], 1), (&[1.0, 3.0], 1), (&[1.0], 1), (&[1.0], 2), (&[1.0], 5)];
+    let strides =
+        [(&[1.0, 2.0, 5.0][..], 1), (&[1.0, 3.0], 1), (&[1.0], 1), (&[1.0], 2), (&[1.0], 3), (&[1.0], 5)];
     let even = strides.into_iter().chain([(&[1.0][..], 10), (&[1.0], 25), (&[1.0], 100)]);
     let found = std::iter::once((&every[..], 1))
         .chain(even)
@@ -239,7 +241,7 @@ mod tests {
     fn logarithmic_ticks_thin_out_with_the_range() {
         assert_eq!(labels(&log(&[1e4, 1e6], 8)), ["10k", "20k", "50k", "100k", "200k", "500k", "1M"]);
         assert_eq!(labels(&log(&[1e4, 1e6], 4)), ["10k", "100k", "1M"]);
-        assert_eq!(labels(&log(&[1e-16, 1.0], 6)), ["10⁻¹⁵", "10⁻¹⁰", "10⁻⁵", "10⁰"]);
+        assert_eq!(labels(&log(&[1e-16, 1.0], 6)), ["10⁻¹⁵", "10⁻¹²", "10⁻⁹", "10⁻⁶", "10⁻³", "10⁰"]);
     }
 
     #[test]

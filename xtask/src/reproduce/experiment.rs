@@ -186,14 +186,19 @@ impl Study {
     /// Mean and standard deviation over seeds of a quantity of each method's finished runs.
     pub fn final_values(&self, method: &str, value: fn(&Summary) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Vec<f64> = self.of(method).filter_map(|run| value(&run.summary)).collect();
-        if values.is_empty() {
-            return None;
-        }
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
-        Some((mean, if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
+        mean_and_deviation(&values)
     }
+}
+
+/// Mean and sample standard deviation (0 of a single value); `None` of no values.
+pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    if values.is_empty() {
+        return None;
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+    Some((mean, if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
 }
 
 impl Study {

@@ -1,5 +1,6 @@
 //! `cargo xtask reproduce`: from the catalogue of experiments to a report.
 
+mod alignment;
 mod copy;
 mod experiment;
 mod lm;
@@ -19,7 +20,7 @@ use crate::flags::Reproduce;
 use crate::report::{self, Environment, Report, RunEntry, Section, terminal};
 
 /// Every experiment, in the order of the report. A new one is a file of its own and a line here.
-const CATALOGUE: &[Experiment] = &[copy::EXPERIMENT, lm::EXPERIMENT];
+const CATALOGUE: &[Experiment] = &[copy::EXPERIMENT, lm::EXPERIMENT, alignment::EXPERIMENT];
 
 /// A message for the user and the exit status that goes with it: 2 for a mistake in the command or its files, 130 for an
 /// interruption, 1 for anything else.
@@ -96,7 +97,7 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
 fn list() -> Result<(), Failure> {
     for experiment in CATALOGUE {
         let settings = experiment.settings().map_err(mistake)?;
-        println!("{:<6} {}", experiment.name, settings.question);
+        println!("{:<10} {}", experiment.name, settings.question);
     }
     Ok(())
 }
