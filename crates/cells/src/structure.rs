@@ -61,7 +61,7 @@ impl Recurrent {
 /// The structure of a cell `s_t = φ(z_t, s_{t-1})`, `z_t = W u_t`.
 ///
 /// The sources u are, in this order: the inputs, the constant 1, and the recurrent sources. Patterns must hold every
-/// entry that can ever be nonzero; [`check`](crate::testing::check_cell) finds one that is missing or never used.
+/// entry that can ever be nonzero; `rtrl_estimators::testing::check_cell` finds one that is missing or never used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Structure {
     /// What the cell reads.

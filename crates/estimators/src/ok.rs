@@ -97,7 +97,7 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
         }
         self.svd.run();
         self.randomize(lane, signs);
-        for (side, terms) in [(0, u), (1, a)] {
+        for (side, mut terms) in [(0, u), (1, a)] {
             let vectors = if side == 0 { &self.svd.left } else { &self.svd.right };
             for i in 0..n {
                 for k in 0..self.rank {
@@ -106,7 +106,7 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
                 }
             }
             self.rounded.iter_mut().zip(&self.factor).for_each(|(r, &f)| *r = T::from_f64(f));
-            recombine(terms, &self.rounded, &mut self.element);
+            recombine(&mut terms, &self.rounded, &mut self.element);
         }
     }
 
@@ -126,8 +126,8 @@ impl<T> Optimal<T> {
         let rest = |kept: usize| values[kept..].iter().sum::<f64>();
         let kept = (0..rank).find(|&m| (rank - m) as f64 * values[m] <= rest(m)).unwrap_or(rank - 1);
         self.mix.fill(0.0);
-        for i in 0..kept {
-            self.mix[i * rank + i] = values[i].sqrt();
+        for (i, value) in values[..kept].iter().enumerate() {
+            self.mix[i * rank + i] = value.sqrt();
         }
         let (columns, sum) = (rank - kept, rest(kept));
         if sum > 0.0 {
@@ -178,7 +178,7 @@ fn orthogonalize<T: Scalar>(vectors: &mut [T], len: usize, triangle: &mut [f64])
 }
 
 /// `term_k ← Σ_i vector_i factor[i, k]`, element by element, for all but the last term.
-fn recombine<T: Scalar>(terms: Terms<'_, T>, factor: &[T], element: &mut [T]) {
+fn recombine<T: Scalar>(terms: &mut Terms<'_, T>, factor: &[T], element: &mut [T]) {
     let n = element.len();
     let rank = n - 1;
     for e in 0..terms.len {

@@ -72,7 +72,8 @@ impl Comparison {
         lanes: usize,
         window: usize,
     ) -> Result<Self, EstimatorError> {
-        let mut groups = vec![("all".to_string(), Vec::from([0..stack.weights_len()]))];
+        let all = std::iter::once(0..stack.weights_len()).collect();
+        let mut groups = vec![("all".to_string(), all)];
         groups.extend(stack.groups());
         let runner = |config: &EstimatorConfig| Runner::new(config, stack, lanes, window);
         let passive = config.passive.iter().map(|p| Ok((p.label.clone(), runner(&p.estimator)?)));
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn means_of_known_gradients() {
         let mut sums = Sums::default();
-        let all = [0..2_usize];
+        let all: Vec<Range<usize>> = std::iter::once(0..2).collect();
         sums.add(&[3.0, 4.0], &[6.0, 8.0], &all); // the same direction, twice as long
         sums.add(&[3.0, 4.0], &[4.0, -3.0], &all); // orthogonal
         sums.add(&[0.0, 0.0], &[1.0, 1.0], &all); // nothing to compare with

@@ -135,7 +135,8 @@ pub fn run(
         cost: trainer.cost(),
         seconds: log.started.elapsed().as_secs_f64(),
     };
-    let json = serde_json::to_string_pretty(&summary).expect("plain data");
+    let json = serde_json::to_string_pretty(&summary)
+        .map_err(|error| TrainError::file("write", &folder.file("result.json"))(error.into()))?;
     folder.write("result.json", &json)?;
     Ok(Outcome::Finished(summary))
 }

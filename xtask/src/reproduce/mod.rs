@@ -26,6 +26,7 @@ const CATALOGUE: &[Experiment] = &[copy::EXPERIMENT, lm::EXPERIMENT, alignment::
 /// interruption, 1 for anything else.
 type Failure = (u8, String);
 
+#[allow(clippy::needless_pass_by_value)] // For `map_err(mistake)`, which hands the error over.
 fn mistake(message: impl ToString) -> Failure {
     (2, message.to_string())
 }

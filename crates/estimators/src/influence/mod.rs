@@ -190,7 +190,7 @@ impl<T: Scalar> Influence<T> {
         let carried = Blocks::needed_dynamics(&transport.pattern(&stack), reach);
         let inside = Pattern::from_rows(stack.states(), reach.iter().map(|r| r.iter().copied()))
             .expect("reaches were checked");
-        let linearizer = Linearizer::new(&stack, &transport.from_weights(&carried), &inside, lanes);
+        let linearizer = Linearizer::new(&stack, &transport.computed(&carried), &inside, lanes);
         // Where the transport's values stand: among those of the linearizer, or in an array of their own.
         let all = match transport {
             Transport::Exact | Transport::Thinned { .. } => linearizer.dynamics().clone(),

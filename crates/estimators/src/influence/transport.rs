@@ -35,7 +35,7 @@ impl Transport {
     }
 
     /// The pattern of which a linearizer must compute the values; empty if they do not come from the weights.
-    pub(super) fn from_weights(self, pattern: &Pattern) -> Pattern {
+    pub(super) fn computed(self, pattern: &Pattern) -> Pattern {
         match self {
             Self::Exact | Self::Thinned { .. } => pattern.clone(),
             Self::Constant(_) | Self::Direct => Pattern::empty(pattern.rows(), pattern.cols()),
