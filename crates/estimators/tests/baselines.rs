@@ -1,6 +1,6 @@
 //! The estimators that SnAp is compared with: where each is exact, where it is unbiased, and where it must differ.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
 mod support;
 
@@ -166,8 +166,10 @@ fn a_leak_out_of_range_is_refused() {
 struct Stochastic {
     name: &'static str,
     signs: fn(&Stack<f64>) -> usize,
-    make: fn(Arc<Stack<f64>>, Signs) -> Box<dyn GradientEstimator<f64>>,
+    make: Make,
 }
+
+type Make = fn(Arc<Stack<f64>>, Signs) -> Box<dyn GradientEstimator<f64>>;
 
 const UORO: Stochastic = Stochastic {
     name: "UORO",

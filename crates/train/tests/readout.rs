@@ -48,7 +48,7 @@ proptest! {
             let slope = (at(h, &mut readout) - at(-h, &mut readout)) / (2.0 * h);
             prop_assert!((slope - by_hidden[i]).abs() < tolerance, "hidden {i}: {slope} and {}", by_hidden[i]);
         }
-        for i in 0..by_parameter.len() {
+        for (i, found) in by_parameter.iter().enumerate() {
             let mut at = |by: f64| {
                 readout.parameters_mut()[i] += by;
                 let loss = loss(&mut readout, &hidden, &targets);
@@ -57,7 +57,7 @@ proptest! {
             };
             let slope = (at(h) - at(-h)) / (2.0 * h);
             // The gradient is added to what was there.
-            let found = by_parameter[i] - 0.5;
+            let found = found - 0.5;
             prop_assert!((slope - found).abs() < tolerance, "parameter {i}: {slope} and {found}");
         }
         let silent = by_hidden.iter().chain(&by_parameter).all(|g| *g == 0.0 || *g == 0.5);
