@@ -7,7 +7,16 @@ use xtask::flags::{Command, Flags};
 use xtask::{ci, reproduce};
 
 fn main() -> ExitCode {
-    let result = match Flags::parse().command {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error.render().to_string()));
+            return ExitCode::from(2);
+        }
+        // Not an error: the help, or the version.
+        Err(help) => help.exit(),
+    };
+    let result = match flags.command {
         Command::Reproduce(flags) => reproduce::run(&flags),
         Command::Ci { skip_tests } => ci::run(skip_tests).map_err(|message| (1, message)),
     };
@@ -18,4 +27,15 @@ fn main() -> ExitCode {
             ExitCode::from(status)
         }
     }
+}
+
+/// A message of the command-line parser without its line breaks and its usage.
+fn one_line(message: &str) -> String {
+    let words: Vec<&str> = message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    format!("{}; see --help", words.join(" "))
 }
