@@ -7,7 +7,7 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Schedule, Scope, Transport};
+use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
 
 /// Settings of e-prop: none.
 ///
@@ -30,14 +30,7 @@ impl Build for EpropConfig {
         lanes: usize,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let plan = Plan {
-            lanes,
-            window,
-            scope: Scope::Layer,
-            schedule: Schedule::Auto,
-            truncate: false,
-            transport: Transport::Direct,
-        };
+        let plan = Plan { scope: Scope::Layer, transport: Transport::Direct, ..Plan::new(lanes, window) };
         Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
     }
 }

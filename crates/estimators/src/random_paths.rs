@@ -7,7 +7,7 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Schedule, Scope, Transport};
+use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Transport};
 
 /// Settings of random-k-path propagation: RTRL whose D keeps, besides its diagonal, `paths` entries of each row.
 ///
@@ -41,12 +41,8 @@ impl Build for RandomPathsConfig {
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         let plan = Plan {
-            lanes,
-            window,
-            scope: Scope::Stack,
-            schedule: Schedule::Auto,
-            truncate: false,
             transport: Transport::Thinned { entries: self.paths, seed: self.seed },
+            ..Plan::new(lanes, window)
         };
         Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
     }

@@ -7,7 +7,7 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Schedule, Scope, Transport};
+use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
 
 /// Settings of RFLO as the SnAp paper compares it: `J_t = λ J_{t-1} + I_t`, layer by layer.
 ///
@@ -47,12 +47,9 @@ impl Build for RfloConfig {
             });
         }
         let plan = Plan {
-            lanes,
-            window,
             scope: Scope::Layer,
-            schedule: Schedule::Auto,
-            truncate: false,
             transport: Transport::Constant(self.leak),
+            ..Plan::new(lanes, window)
         };
         Ok(Box::new(Influence::of_order(stack, Order::Steps(1), plan)?))
     }

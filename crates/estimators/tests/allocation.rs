@@ -1,41 +1,13 @@
 //! Nothing is allocated after construction.
 
-#![allow(missing_docs, unsafe_code)]
+#![allow(missing_docs)]
 
 mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{EstimatorConfig, RtrlConfig, Schedule, SnapConfig};
 use rtrl_sparse::Lanes;
 use support::Case;
-
-/// Counts the allocations of the thread.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is passed on to the system allocator unchanged; the counter is a plain thread-local without a
-// destructor and does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises about `layout` are those of `System`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System` through `alloc` with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn steps_do_not_allocate() {
@@ -59,18 +31,18 @@ fn steps_do_not_allocate() {
             let mut gradient = vec![0.0; weights.len()];
             let delta = vec![0.5; stack.hidden().len() * 2];
             let mut estimator = config.build(stack, 2, 3).unwrap();
-            let before = ALLOCATIONS.get();
-            for _ in 0..2 {
-                for _ in 0..3 {
-                    estimator.step(&weights, rtrl_cells::Input::Symbols(&[0, 2]), &[false, true]);
-                    estimator.observe(&weights, Lanes::new(&delta, 2), &mut gradient);
+            let info = allocation_counter::measure(|| {
+                for _ in 0..2 {
+                    for _ in 0..3 {
+                        estimator.step(&weights, rtrl_cells::Input::Symbols(&[0, 2]), &[false, true]);
+                        estimator.observe(&weights, Lanes::new(&delta, 2), &mut gradient);
+                    }
+                    estimator.finish_window(&weights, &mut gradient);
                 }
-                estimator.finish_window(&weights, &mut gradient);
-            }
-            assert_eq!(ALLOCATIONS.get() - before, 0, "{config:?} on {:?}", case.layers);
+            });
+            assert_eq!(info.count_total, 0, "{config:?} on {:?}", case.layers);
         }
     }
-    let before = ALLOCATIONS.get();
-    drop(std::hint::black_box(vec![1_u8]));
-    assert_eq!(ALLOCATIONS.get() - before, 1, "the instrument must count");
+    let info = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8])));
+    assert_eq!(info.count_total, 1, "the instrument must count");
 }

@@ -6,9 +6,7 @@ mod support;
 
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 use rtrl_cells::{CellConfig, CellError, Gru, Inputs, Masks, QuasiLstm, Size, Stack, Vanilla};
-use rtrl_estimators::{
-    EstimatorConfig, EstimatorError, Influence, Plan, Schedule, Scope, SnapConfig, Transport, check_weights,
-};
+use rtrl_estimators::{EstimatorConfig, EstimatorError, Influence, Plan, SnapConfig, check_weights};
 use rtrl_sparse::{BlockError, Pattern, PatternError};
 use support::Case;
 
@@ -100,14 +98,7 @@ fn weights_that_are_not_numbers() {
 
 #[test]
 fn reaches_that_do_not_fit() {
-    let plan = Plan {
-        lanes: 1,
-        window: 1,
-        scope: Scope::Stack,
-        schedule: Schedule::Auto,
-        truncate: false,
-        transport: Transport::Exact,
-    };
+    let plan = Plan::new(1, 1);
     let stack = case().stack::<f64>();
     let build = |reach: &[Vec<u32>]| Influence::<f64>::new(stack.clone(), reach, plan).err();
     let rows = stack.row_jacobian().rows();

@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{
-    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, Transport,
-    reach,
+    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, reach,
 };
 use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
@@ -60,7 +59,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn finite_differences_bptt_and_rtrl_agree(mut case in any_case(1..=3)) {
+    fn bptt_equals_finite_differences(mut case in any_case(1..=3)) {
         case.window = case.steps;
         // A kink inside the step of a finite difference is not a derivative.
         case.layers.retain(|layer| !matches!(layer, CellConfig::VanillaRelu(_)));
@@ -135,14 +134,7 @@ proptest! {
         let stack = case.stack::<f64>();
         let kept = oracle::kept(&case, &stack, Order::Steps(order), Scope::Stack);
         let reach = reach(&stack, stack.dynamics(), Order::Steps(order), Scope::Stack);
-        let plan = Plan {
-            lanes: 1,
-            window: 1,
-            scope: Scope::Stack,
-            schedule: Schedule::Streaming,
-            truncate: false,
-            transport: Transport::Exact,
-        };
+        let plan = Plan { schedule: Schedule::Streaming, ..Plan::new(1, 1) };
         let influence = Influence::<f64>::new(stack.clone(), &reach, plan).unwrap();
         let entries = kept.iter().filter(|&&k| k).count();
         prop_assert_eq!(influence.blocks().len(), entries);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use rtrl_cells::{Activation, GateMask, Input, Inputs, Masks, Stack, Vanilla};
-use rtrl_estimators::{GradientEstimator, Influence, Order, Plan, Schedule, Scope, Transport, reach};
+use rtrl_estimators::{GradientEstimator, Influence, Order, Plan, Schedule, Scope, reach};
 use rtrl_sparse::{Lanes, Pattern};
 
 /// Unit 1 reads x and itself, unit 2 reads unit 1, unit 3 reads unit 2; counted from 0 here.
@@ -24,14 +24,7 @@ const WEIGHTS: [f64; 7] = [1.0, 0.0, 0.5, 1.0, 2.0, 1.0, 1.0];
 fn run(order: Order, schedule: Schedule, window: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
     let net = net();
     let reach = reach(&net, net.dynamics(), order, Scope::Stack);
-    let plan = Plan {
-        lanes: 1,
-        window,
-        scope: Scope::Stack,
-        schedule,
-        truncate: false,
-        transport: Transport::Exact,
-    };
+    let plan = Plan { schedule, ..Plan::new(1, window) };
     let mut influence = Influence::new(net.clone(), &reach, plan).unwrap();
     let mut gradient = vec![0.0; WEIGHTS.len()];
     let mut history = Vec::new();

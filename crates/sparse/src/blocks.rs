@@ -53,11 +53,22 @@ pub struct Block {
     pub(crate) columns: usize,
     /// First scalar of this block in the array of all blocks, per lane.
     pub(crate) start: usize,
-    /// D[R, R] in compressed rows: `(column, entry of D's values)` in the local numbering of `reach`.
+    /// D[R, R] in compressed rows of runs, in the local numbering of `reach`.
     pub(crate) offsets: Box<[u32]>,
-    pub(crate) dynamics: Box<[(u32, u32)]>,
+    pub(crate) runs: Box<[Run]>,
+    pub(crate) dynamics_nnz: usize,
     /// Whether D[R, R] has no entry off its diagonal.
     pub(crate) diagonal: bool,
+}
+
+/// Entries of a row of D[R, R] whose columns and values follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// First column.
+    pub column: u32,
+    /// Where the first value of D stands.
+    pub entry: u32,
+    pub len: u32,
 }
 
 /// One row of the linear map within a block.
@@ -85,7 +96,7 @@ impl Block {
 
     /// Structural nonzeros of D[R, R].
     pub fn dynamics_nnz(&self) -> usize {
-        self.dynamics.len()
+        self.dynamics_nnz
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -93,8 +104,8 @@ impl Block {
     }
 
     #[inline]
-    pub(crate) fn dynamics_row(&self, local: usize) -> &[(u32, u32)] {
-        &self.dynamics[self.offsets[local] as usize..self.offsets[local + 1] as usize]
+    pub(crate) fn dynamics_row(&self, local: usize) -> &[Run] {
+        &self.runs[self.offsets[local] as usize..self.offsets[local + 1] as usize]
     }
 
     fn new(
@@ -124,16 +135,24 @@ impl Block {
                 }
             })
             .collect();
-        let (mut offsets, mut entries) = (vec![0], Vec::new());
+        let (mut offsets, mut runs) = (vec![0], Vec::<Run>::new());
         for &state in reach {
-            let state = state as usize;
-            let row = dynamics.pattern().entries(state).zip(dynamics.pattern().row(state));
-            entries.extend(row.filter_map(|(e, &c)| Some((local(c)?, dynamics.place(e)))));
-            offsets.push(entries.len() as u32);
+            let (state, first) = (state as usize, runs.len());
+            for (e, &c) in dynamics.pattern().entries(state).zip(dynamics.pattern().row(state)) {
+                let Some(column) = local(c) else { continue };
+                let entry = dynamics.place(e);
+                match runs[first..].last_mut() {
+                    Some(run) if (run.column + run.len, run.entry + run.len) == (column, entry) => {
+                        run.len += 1
+                    }
+                    _ => runs.push(Run { column, entry, len: 1 }),
+                }
+            }
+            offsets.push(runs.len() as u32);
         }
         let diagonal = (0..reach.len()).all(|i| {
-            let row = &entries[offsets[i] as usize..offsets[i + 1] as usize];
-            row.iter().all(|&(c, _)| c as usize == i)
+            let row = &runs[offsets[i] as usize..offsets[i + 1] as usize];
+            row.iter().all(|run| run.column as usize == i && run.len == 1)
         });
         Self {
             reach: reach.into(),
@@ -141,7 +160,8 @@ impl Block {
             columns,
             start,
             offsets: offsets.into(),
-            dynamics: entries.into(),
+            dynamics_nnz: runs.iter().map(|run| run.len as usize).sum(),
+            runs: runs.into(),
             diagonal,
         }
     }
@@ -267,7 +287,7 @@ impl Blocks {
     pub fn index_bytes(&self) -> usize {
         let block = |b: &Block| {
             let rows = b.rows.iter().map(|r| size_of::<BlockRow>() + r.jacobian.len() * 8).sum::<usize>();
-            b.reach.len() * 8 + b.dynamics.len() * 8 + rows
+            b.reach.len() * 8 + b.runs.len() * size_of::<Run>() + rows
         };
         self.blocks.iter().map(block).sum()
     }

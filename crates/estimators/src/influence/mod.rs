@@ -65,14 +65,8 @@ impl Build for SnapConfig {
         if self.order == 0 {
             return Err(EstimatorError::Zero { what: "the order n of SnAp-n" });
         }
-        let plan = Plan {
-            lanes,
-            window,
-            scope: self.scope,
-            schedule: self.schedule,
-            truncate: self.truncate,
-            transport: Transport::Exact,
-        };
+        let (scope, schedule, truncate) = (self.scope, self.schedule, self.truncate);
+        let plan = Plan { scope, schedule, truncate, ..Plan::new(lanes, window) };
         Ok(Box::new(Influence::of_order(stack, Order::Steps(self.order), plan)?))
     }
 }
@@ -85,14 +79,7 @@ impl Build for RtrlConfig {
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         let order = if self.dense { Order::All } else { Order::Closure };
-        let plan = Plan {
-            lanes,
-            window,
-            scope: Scope::Stack,
-            schedule: self.schedule,
-            truncate: self.truncate,
-            transport: Transport::Exact,
-        };
+        let plan = Plan { schedule: self.schedule, truncate: self.truncate, ..Plan::new(lanes, window) };
         Ok(Box::new(Influence::of_order(stack, order, plan)?))
     }
 }
@@ -112,6 +99,20 @@ pub struct Plan {
     pub truncate: bool,
     /// What carries the influence from step to step.
     pub transport: Transport,
+}
+
+impl Plan {
+    /// The whole stack, D itself, nothing dropped, whatever schedule is cheapest.
+    pub fn new(lanes: usize, window: usize) -> Self {
+        Self {
+            lanes,
+            window,
+            scope: Scope::Stack,
+            schedule: Schedule::Auto,
+            truncate: false,
+            transport: Transport::Exact,
+        }
+    }
 }
 
 /// An estimator that carries the influence matrix `J_t = P ∘ (I_t + D_t J_{t-1})` forward.

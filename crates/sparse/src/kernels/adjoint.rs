@@ -2,7 +2,7 @@
 
 use super::vector::{axpy_lanes, dot};
 use super::{Local, Scratch};
-use crate::blocks::{Block, Blocks};
+use crate::blocks::{Block, Blocks, Run};
 use crate::{Lanes, Linear, Scalar};
 
 impl Blocks {
@@ -74,9 +74,22 @@ impl Blocks {
             transit(block, influence, &scratch.transitions[..size], lanes, &mut scratch.tile);
             for step in 0..steps {
                 let after = &scratch.transitions[(step + 1) * size..(step + 2) * size];
-                add_carried(block, &self.linear, influence, local(step), after, &mut scratch.column);
+                let memory = (&mut scratch.column[..], &mut scratch.sources[..]);
+                add_carried(block, &self.linear, influence, local(step), after, memory);
             }
         }
+    }
+}
+
+impl Run {
+    /// The part of an array over the local states that the run's columns are.
+    fn columns<'a, T>(&self, states: &'a mut [T], lanes: usize) -> &'a mut [T] {
+        &mut states[self.column as usize * lanes..][..self.len as usize * lanes]
+    }
+
+    /// The run's values of D.
+    fn values<'a, T>(&self, d: Lanes<'a, T>) -> &'a [T] {
+        d.run(self.entry as usize..(self.entry + self.len) as usize)
     }
 }
 
@@ -86,8 +99,8 @@ fn pull_back<T: Scalar>(block: &Block, d: Lanes<'_, T>, adjoint: &mut [T], new: 
     new.fill(T::ZERO);
     for i in 0..block.reach.len() {
         let a = &adjoint[i * lanes..(i + 1) * lanes];
-        for &(k, entry) in block.dynamics_row(i) {
-            axpy_lanes(&mut new[k as usize * lanes..][..lanes], d.at(entry as usize), a);
+        for run in block.dynamics_row(i) {
+            axpy_lanes(run.columns(new, lanes), a, run.values(d));
         }
     }
     adjoint.copy_from_slice(new);
@@ -156,8 +169,8 @@ fn transitions<'a, T: Scalar>(
         let (before, after) = into[step * size..(step + 2) * size].split_at_mut(size);
         for (before, after) in before.chunks_exact_mut(reach * lanes).zip(after.chunks_exact(reach * lanes)) {
             for (k, phi) in after.chunks_exact(lanes).enumerate() {
-                for &(j, entry) in block.dynamics_row(k) {
-                    axpy_lanes(&mut before[j as usize * lanes..][..lanes], d.at(entry as usize), phi);
+                for run in block.dynamics_row(k) {
+                    axpy_lanes(run.columns(before, lanes), phi, run.values(d));
                 }
             }
         }
@@ -192,7 +205,7 @@ fn add_carried<T: Scalar>(
     influence: &mut [T],
     local: Local<'_, T>,
     phi: &[T],
-    column: &mut [T],
+    (column, sources): (&mut [T], &mut [T]),
 ) {
     let lanes = local.dynamics.lanes();
     let reach = block.reach.len();
@@ -206,12 +219,16 @@ fn add_carried<T: Scalar>(
                 axpy_lanes(v, local.row_jacobian.at(entry as usize), phi);
             }
         }
+        let dense = row.coded..row.columns.len();
+        let sources = &mut sources[..dense.len() * lanes];
+        linear.gather(row.row, local.sources.dense, sources);
         for (i, v) in column.chunks_exact(lanes).enumerate() {
             let start = i * block.columns + row.columns.start;
-            let dense = (start + row.coded..).zip(linear.dense_row(row.row));
-            for (at, source) in dense {
-                axpy_lanes(&mut influence[at * lanes..][..lanes], v, local.sources.dense.at(source));
-            }
+            axpy_lanes(
+                &mut influence[(start + dense.start) * lanes..(start + dense.end) * lanes],
+                v,
+                sources,
+            );
             for (lane, &symbol) in local.sources.symbols.iter().enumerate() {
                 if let Some(entry) = linear.symbol_entry(row.row, symbol) {
                     influence[(start + entry - entries.start) * lanes + lane] += v[lane];

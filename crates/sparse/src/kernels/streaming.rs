@@ -104,11 +104,14 @@ fn recur<T: Scalar>(
     for i in 0..block.reach.len() {
         let row = &mut influence[i * stride + start..][..width];
         match block.dynamics_row(i) {
-            &[(_, entry)] if block.diagonal => scale(row, d.at(entry as usize)),
-            terms => {
+            [run] if block.diagonal => scale(row, d.at(run.entry as usize)),
+            runs => {
                 row.fill(T::ZERO);
-                for &(k, entry) in terms {
-                    axpy_lanes(row, d.at(entry as usize), &old[k as usize * width..][..width]);
+                for run in runs {
+                    for k in 0..run.len as usize {
+                        let old = &old[(run.column as usize + k) * width..][..width];
+                        axpy_lanes(row, d.at(run.entry as usize + k), old);
+                    }
                 }
             }
         }
