@@ -143,7 +143,7 @@ impl Block {
                 let entry = dynamics.place(e);
                 match runs[first..].last_mut() {
                     Some(run) if (run.column + run.len, run.entry + run.len) == (column, entry) => {
-                        run.len += 1
+                        run.len += 1;
                     }
                     _ => runs.push(Run { column, entry, len: 1 }),
                 }

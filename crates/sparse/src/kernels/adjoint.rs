@@ -88,7 +88,7 @@ impl Run {
     }
 
     /// The run's values of D.
-    fn values<'a, T>(&self, d: Lanes<'a, T>) -> &'a [T] {
+    fn values<'a, T: Scalar>(&self, d: Lanes<'a, T>) -> &'a [T] {
         d.run(self.entry as usize..(self.entry + self.len) as usize)
     }
 }
