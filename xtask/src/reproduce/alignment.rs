@@ -86,8 +86,8 @@ fn last(run: &Done, label: &str, group: &str, value: fn(&Alignment) -> f64) -> O
     (!tail.is_empty()).then(|| tail.iter().sum::<f64>() / tail.len() as f64)
 }
 
-fn cell(study: &Study, net: &str, label: &str, group: &str, value: fn(&Alignment) -> f64) -> String {
-    let values: Vec<f64> = study.of(net).filter_map(|run| last(run, label, group, value)).collect();
+fn cell(study: &Study, net: &str, label: &str, value: fn(&Alignment) -> f64) -> String {
+    let values: Vec<f64> = study.of(net).filter_map(|run| last(run, label, "all", value)).collect();
     mean_and_deviation(&values).map_or_else(String::new, |(mean, sd)| format!("{mean:.2} ± {sd:.2}"))
 }
 
@@ -96,7 +96,7 @@ fn table(study: &Study, what: &str, value: fn(&Alignment) -> f64, public: bool) 
     let nets: Vec<&String> = study.settings.methods.iter().map(|method| &method.label).collect();
     let row = |label: String| {
         let mut row = vec![label.clone()];
-        row.extend(nets.iter().map(|net| cell(study, net, &label, "all", value)));
+        row.extend(nets.iter().map(|net| cell(study, net, &label, value)));
         if public {
             let known = PUBLIC.iter().find(|(name, _)| *name == label);
             row.push(known.map_or_else(String::new, |(_, value)| (*value).to_string()));
@@ -122,8 +122,12 @@ fn groups(study: &Study) -> Table {
     for method in &study.settings.methods {
         for group in ["input", "bias", "recurrent"] {
             let mut row = vec![method.label.clone(), group.to_string()];
-            let cosine = |label: &String| cell(study, &method.label, label, group, |a| a.cosine);
-            row.extend(labels(study).iter().map(cosine));
+            // The mean alone: spreads are in the first table, and this one is wide enough.
+            row.extend(labels(study).iter().map(|label| {
+                let values: Vec<f64> =
+                    study.of(&method.label).filter_map(|run| last(run, label, group, |a| a.cosine)).collect();
+                mean_and_deviation(&values).map_or_else(String::new, |(mean, _)| format!("{mean:.2}"))
+            }));
             rows.push(row);
         }
     }
@@ -131,5 +135,11 @@ fn groups(study: &Study) -> Table {
     headers.extend(labels(study));
     let mut align = vec![Align::Right; headers.len()];
     align[..2].fill(Align::Left);
-    Table { caption: "Cosine to the exact gradient by parameter group.".to_string(), headers, rows, align }
+    Table {
+        caption: "Cosine to the exact gradient by parameter group: mean of the last records and seeds."
+            .to_string(),
+        headers,
+        rows,
+        align,
+    }
 }

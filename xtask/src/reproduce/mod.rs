@@ -217,7 +217,7 @@ fn publish(report: &Report, out: &Path) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(&results).map_err(|error| (1, error.to_string()))?;
     report::replace(&out.join("results.json"), &json).map_err(|error| (1, error.to_string()))?;
     let written = report::write(report, out).map_err(|error| (1, error.to_string()))?;
-    let width = 110;
+    let width = 118;
     println!("{}", terminal(report, width));
     println!("report: {}", written.html.display());
     Ok(())
