@@ -31,6 +31,10 @@ pub struct KfRtrlConfig {
 }
 
 impl Build for KfRtrlConfig {
+    fn reseed(&mut self, by: u64) {
+        self.seed = self.seed.wrapping_add(by);
+    }
+
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,

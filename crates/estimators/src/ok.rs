@@ -39,6 +39,10 @@ impl Default for OkConfig {
 }
 
 impl Build for OkConfig {
+    fn reseed(&mut self, by: u64) {
+        self.seed = self.seed.wrapping_add(by);
+    }
+
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,

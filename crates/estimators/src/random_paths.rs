@@ -34,6 +34,10 @@ impl Default for RandomPathsConfig {
 }
 
 impl Build for RandomPathsConfig {
+    fn reseed(&mut self, by: u64) {
+        self.seed = self.seed.wrapping_add(by);
+    }
+
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,

@@ -13,6 +13,11 @@ use crate::{
 
 /// How to build one estimator.
 pub(crate) trait Build {
+    /// Adds to the seed of whatever the estimator draws; nothing for one that draws nothing.
+    fn reseed(&mut self, by: u64) {
+        let _ = by;
+    }
+
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
@@ -36,6 +41,17 @@ macro_rules! registry {
             #[must_use]
             pub fn every() -> Vec<Self> {
                 vec![$(Self::$estimator(<$config>::default())),*]
+            }
+
+            /// The same estimator with `by` added to the seed of whatever it draws, so that runs of different seeds draw
+            /// differently.
+            #[must_use]
+            pub fn reseeded(&self, by: u64) -> Self {
+                let mut config = self.clone();
+                match &mut config {
+                    $(Self::$estimator(config) => Build::reseed(config, by),)*
+                }
+                config
             }
 
             /// Builds the estimator for `stack` with `lanes` parallel streams and at most `window` steps between two

@@ -55,6 +55,10 @@ pub struct Uoro<T> {
 }
 
 impl Build for UoroConfig {
+    fn reseed(&mut self, by: u64) {
+        self.seed = self.seed.wrapping_add(by);
+    }
+
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,

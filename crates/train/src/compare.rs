@@ -71,11 +71,12 @@ impl Comparison {
         stack: &Arc<Stack<f32>>,
         lanes: usize,
         window: usize,
+        seed: u64,
     ) -> Result<Self, EstimatorError> {
         let all = std::iter::once(0..stack.weights_len()).collect();
         let mut groups = vec![("all".to_string(), all)];
         groups.extend(stack.groups());
-        let runner = |config: &EstimatorConfig| Runner::new(config, stack, lanes, window);
+        let runner = |config: &EstimatorConfig| Runner::new(&config.reseeded(seed), stack, lanes, window);
         let passive = config.passive.iter().map(|p| Ok((p.label.clone(), runner(&p.estimator)?)));
         Ok(Self {
             reference: config.reference.as_ref().map(runner).transpose()?,

@@ -75,7 +75,7 @@ pub struct TrainingConfig {
     pub window: usize,
     /// Time steps of the whole run.
     pub steps: u64,
-    /// Seed of masks, initial weights and data.
+    /// Seed of masks, initial weights and data; added to the seed of an estimator that draws.
     pub seed: u64,
     /// Time steps between two records of the metrics.
     #[serde(default = "log_every")]

@@ -93,11 +93,12 @@ impl Trainer {
         let readout = Readout::new(hidden, width, task.targets(), t.lanes, &mut Stream::Readout.rng(t.seed));
         let window = t.window.min(usize::try_from(t.steps).unwrap_or(usize::MAX));
         let comparison = config.compare.as_ref();
-        let comparison = comparison.map(|c| Comparison::new(c, &stack, t.lanes, window)).transpose()?;
+        let comparison =
+            comparison.map(|c| Comparison::new(c, &stack, t.lanes, window, t.seed)).transpose()?;
         let held_out = config.task.evaluation(EVALUATION_LANES, t.evaluate_bytes)?;
         Ok(Self {
             gradient: vec![0.0; weights.len()],
-            estimator: config.estimator.build(stack.clone(), t.lanes, window)?,
+            estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, window)?,
             readout_gradient: vec![0.0; readout.parameters().len()],
             optimizers: [weights.len(), readout.parameters().len()].map(|len| config.optimizer.build(len)),
             held_out: held_out.map(|evaluation| HeldOut {

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rtrl_estimators::{EstimatorConfig, UoroConfig};
 use rtrl_train::{
     ConfigError, Outcome, Record, RunConfig, TrainError, Trainer, read_metrics, read_summary, run,
 };
@@ -255,4 +256,23 @@ compare.passive = [
     let groups = alignment.iter().filter(|a| a.label == "exact").count();
     assert_eq!(groups, 4, "all, input, bias, recurrent");
     assert!(watched.take_alignment().is_empty(), "taken once");
+}
+
+#[test]
+fn runs_of_different_seeds_draw_different_signs() {
+    // The same net and data with the signs of seed 0 and of seed 1: only what is drawn differs.
+    let with = |seed: u64| {
+        let estimator = format!("{{ kind = \"uoro\", seed = {seed} }}");
+        let mut trainer = Trainer::new(&config(&estimator, 20)).unwrap();
+        while trainer.steps() < 20 {
+            trainer.train_window().unwrap();
+        }
+        trainer.weights().to_vec()
+    };
+    assert_eq!(with(0), with(0));
+    assert_ne!(with(0), with(1));
+    let uoro = |seed| EstimatorConfig::Uoro(UoroConfig { seed });
+    assert_eq!(uoro(3).reseeded(7), uoro(10));
+    let snap = EstimatorConfig::Snap(Default::default());
+    assert_eq!(snap.reseeded(7), snap);
 }
