@@ -77,3 +77,14 @@ fn files_stay_readable() {
         assert!(lines <= 500, "{} has {lines} lines", path.display());
     }
 }
+
+#[test]
+fn the_sparse_crate_has_no_neural_word() {
+    let words = ["neural", "neuron", "recurrent", "preactivation", "hidden state", "gated"];
+    for path in sources().iter().filter(|path| path.starts_with(root().join("crates/sparse/src"))) {
+        let text = std::fs::read_to_string(path).unwrap().to_lowercase();
+        for word in words {
+            assert!(!text.contains(word), "{}: {word}", path.display());
+        }
+    }
+}
