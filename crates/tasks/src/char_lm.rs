@@ -4,10 +4,11 @@ mod evaluation;
 
 use std::path::PathBuf;
 
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
-use crate::{BuildTask, Corpus, Evaluation, Step, Task, TaskError};
+use crate::{BuildTask, Corpus, Evaluation, Signal, Step, Task, TaskError};
 pub use evaluation::CharLmEvaluation;
 
 /// Inputs and targets are bytes \[B\].
@@ -108,6 +109,11 @@ impl BuildTask for CharLmConfig {
         let steps = task.steps();
         Ok(Some(Evaluation { task: Box::new(task), steps }))
     }
+
+    fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
+        let data = self.data()?;
+        Ok(Some(data.training.fingerprint() ^ data.validation.fingerprint().rotate_left(1)))
+    }
 }
 
 /// Where a lane's crops come from.
@@ -118,9 +124,9 @@ struct Lane {
     offset: u64,
 }
 
-/// Everything of a language-model task that changes while it runs, for checkpoints; the text itself is not in it.
+/// Everything of a language-model task that changes while it runs; the text itself is not in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CharLmState {
+struct CharLmState {
     lanes: Vec<Lane>,
     /// Predictions of the present crops handed out so far, `crop` before the first.
     position: usize,
@@ -164,32 +170,6 @@ impl CharLm {
         Ok(Self { text, crop, state, crops: vec![0; lanes * (crop + 1)] })
     }
 
-    /// What a checkpoint has to keep.
-    #[must_use]
-    pub fn state(&self) -> &CharLmState {
-        &self.state
-    }
-
-    /// Continues from a checkpoint, bit for bit, if text and crop are the same.
-    ///
-    /// # Errors
-    /// [`TaskError::State`] if the state has another number of lanes or a position behind the crop's end; the task is
-    /// then unchanged. Otherwise what reading the present crops again may give; the task must then not be used.
-    pub fn restore(&mut self, state: CharLmState) -> Result<(), TaskError> {
-        let sizes = [
-            ("lanes", state.lanes.len(), self.state.lanes.len(), state.lanes.len() != self.state.lanes.len()),
-            ("steps in a crop", state.position, self.crop, state.position > self.crop),
-        ];
-        for (what, found, expected, bad) in sizes {
-            if bad {
-                let (found, expected) = (found as u64, expected as u64);
-                return Err(TaskError::State { task: "char-lm", what, found, expected });
-            }
-        }
-        self.state = state;
-        self.read_crops()
-    }
-
     fn read_crops(&mut self) -> Result<(), TaskError> {
         for (lane, crop) in self.state.lanes.iter().zip(self.crops.chunks_exact_mut(self.crop + 1)) {
             self.text.read_exact_at(lane.offset, crop)?;
@@ -198,13 +178,33 @@ impl CharLm {
     }
 }
 
+impl Persist for CharLm {
+    /// Refuses another text than the one that the state was saved with.
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.expect("text", self.text.fingerprint())?;
+        let lanes = self.state.lanes.len();
+        archive.value("state", &mut self.state)?;
+        let CharLmState { lanes: found, position } = &self.state;
+        archive
+            .check("state", found.len() == lanes, || format!("{} lanes instead of {lanes}", found.len()))?;
+        let last = self.text.len() - self.crop as u64;
+        let inside = *position <= self.crop && found.iter().all(|lane| lane.offset < last);
+        archive.check("state", inside, || "a crop outside the text".to_string())?;
+        if archive.is_loading() {
+            let crops = self.read_crops();
+            archive.check("state", crops.is_ok(), || crops.err().map_or(String::new(), |e| e.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
 impl Task for CharLm {
-    fn inputs(&self) -> usize {
-        BYTES
+    fn inputs(&self) -> Signal {
+        Signal::Symbols(BYTES)
     }
 
-    fn targets(&self) -> usize {
-        BYTES
+    fn targets(&self) -> Signal {
+        Signal::Symbols(BYTES)
     }
 
     /// On an error, a shrinking file for one, nothing has been handed out; the same crops are not drawn again.

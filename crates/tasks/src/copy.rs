@@ -3,10 +3,11 @@
 mod curriculum;
 
 use rand::Rng;
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
-use crate::{BuildTask, Evaluation, Step, Task, TaskError};
+use crate::{BuildTask, Evaluation, Signal, Step, Task, TaskError};
 use curriculum::Curriculum;
 pub use curriculum::{AVERAGE_AFTER_RAISE, AVERAGE_AT_START, AVERAGE_DECAY, Averaging};
 
@@ -146,9 +147,9 @@ impl Lane {
     }
 }
 
-/// Everything of a copy task that changes while it runs, for checkpoints.
+/// Everything of a copy task that changes while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CopyState {
+struct CopyState {
     lanes: Vec<Lane>,
     curriculum: Curriculum,
 }
@@ -185,40 +186,30 @@ impl CopyTask {
         };
         Ok(Self { config: config.clone(), state })
     }
+}
 
-    /// What a checkpoint has to keep.
-    #[must_use]
-    pub fn state(&self) -> &CopyState {
-        &self.state
-    }
-
-    /// Continues from a checkpoint, bit for bit.
-    ///
-    /// # Errors
-    /// [`TaskError::State`] if the state has another number of lanes; the task is then unchanged.
-    pub fn restore(&mut self, state: CopyState) -> Result<(), TaskError> {
-        let (found, expected) = (state.lanes.len() as u64, self.state.lanes.len() as u64);
-        if found != expected || !state.curriculum.fits(state.lanes.len()) {
-            return Err(TaskError::State { task: "copy", what: "lanes", found, expected });
-        }
-        self.state = state;
-        Ok(())
+impl Persist for CopyTask {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        let lanes = self.state.lanes.len();
+        archive.value("state", &mut self.state)?;
+        let fits = self.state.lanes.len() == lanes && self.state.curriculum.fits(lanes);
+        archive.check("state", fits, || format!("{} lanes instead of {lanes}", self.state.lanes.len()))
     }
 }
 
 impl Task for CopyTask {
-    fn inputs(&self) -> usize {
-        match self.config.layout {
+    fn inputs(&self) -> Signal {
+        Signal::Symbols(match self.config.layout {
             Layout::Echo => 4,
             Layout::Delimiter => 5,
-        }
+        })
     }
 
-    fn targets(&self) -> usize {
-        match self.config.layout {
+    fn targets(&self) -> Signal {
+        Signal::Symbols(match self.config.layout {
             Layout::Echo => 4,
             Layout::Delimiter => 2,
-        }
+        })
     }
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {

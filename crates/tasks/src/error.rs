@@ -124,21 +124,6 @@ pub enum TaskError {
         /// What the operating system said.
         source: io::Error,
     },
-
-    /// A saved state belongs to another task than the one that should take it up.
-    #[error(
-        "the saved state has {found} {what}, this {task} task has {expected}: resume with the configuration it was saved under"
-    )]
-    State {
-        /// The task, as its `kind` is spelled in a configuration file.
-        task: &'static str,
-        /// What differs.
-        what: &'static str,
-        /// The number in the saved state.
-        found: u64,
-        /// The number in the task.
-        expected: u64,
-    },
 }
 
 impl TaskError {

@@ -9,7 +9,7 @@
 //!
 //! let config = TaskConfig::Copy(CopyConfig { level: 2, spread: 0, ..CopyConfig::default() });
 //! let mut task = config.build(1, 7)?;
-//! let (mut inputs, mut targets, mut step) = (vec![], vec![], Step::new(1));
+//! let (mut inputs, mut targets, mut step) = (vec![], vec![], Step::new(&*task, 1));
 //! for _ in 0..6 {
 //!     task.next(&mut step)?;
 //!     inputs.push(step.input[0]);
@@ -40,4 +40,4 @@ pub use copy::{CopyConfig, CopyTask};
 pub use corpus::{Corpus, Origin};
 pub use error::TaskError;
 pub use registry::{BuildTask, Evaluation, TaskConfig};
-pub use task::{Step, Task};
+pub use task::{Signal, Step, Task};

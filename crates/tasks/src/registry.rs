@@ -27,6 +27,15 @@ pub trait BuildTask {
     /// # Errors
     /// As [`build`](Self::build); [`TaskError::Config`] for a `max_bytes` of 0.
     fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError>;
+
+    /// A number that identifies the data outside of the configuration, if there is any: a text that was changed gives
+    /// another one, although its path is the same.
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
+        Ok(None)
+    }
 }
 
 macro_rules! register {
@@ -46,6 +55,10 @@ macro_rules! register {
 
             fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
                 match self { $(Self::$name(config) => config.evaluation(lanes, max_bytes)),+ }
+            }
+
+            fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
+                match self { $(Self::$name(config) => config.fingerprint()),+ }
             }
         }
     };

@@ -1,48 +1,73 @@
-//! The seam between a stream of symbols and whatever learns from it.
+//! The seam between a stream of data and whatever learns from it.
+
+use rtrl_checkpoint::Persist;
 
 use crate::TaskError;
 
+/// What is read or predicted at a time step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// One of this many symbols.
+    Symbols(usize),
+    /// This many real numbers.
+    Values(usize),
+}
+
 /// One time step of every lane.
 ///
-/// A lane is one of the parallel streams of a minibatch; lane `b` owns entry `b` of each vector. The buffers belong
-/// to the caller and are reused: [`Task::next`] overwrites every entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A lane is one of the parallel streams of a minibatch; lane `b` owns entry `b` of each array. The buffers belong
+/// to the caller and are reused: [`Task::next`] overwrites every entry. Which of them are used is the task's
+/// [`inputs`](Task::inputs) and [`targets`](Task::targets); the others are empty.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The symbol that each lane reads, `< Task::inputs()`.
+    /// The symbol that each lane reads.
     pub input: Vec<u32>,
-    /// The symbol that each lane should predict at this very step, `< Task::targets()`; `None` where nothing is asked.
+    /// The numbers that each lane reads, `[inputs][lanes]`.
+    pub input_values: Vec<f32>,
+    /// The symbol that each lane should predict at this very step; `None` where nothing is asked.
     pub target: Vec<Option<u32>>,
+    /// The numbers that each lane should predict at this very step, `[targets][lanes]`; `None` where nothing is asked.
+    pub target_values: Vec<Option<f32>>,
     /// Whether the lane begins a new sequence with this step, so that state and influence must be forgotten first.
     pub starts: Vec<bool>,
 }
 
 impl Step {
-    /// Buffers for `lanes` lanes.
+    /// Buffers for the steps of `task` in `lanes` lanes.
     #[must_use]
-    pub fn new(lanes: usize) -> Self {
-        Self { input: vec![0; lanes], target: vec![None; lanes], starts: vec![false; lanes] }
+    pub fn new(task: &(impl Task + ?Sized), lanes: usize) -> Self {
+        let sizes = |signal| match signal {
+            Signal::Symbols(_) => (lanes, 0),
+            Signal::Values(n) => (0, n * lanes),
+        };
+        let (inputs, targets) = (sizes(task.inputs()), sizes(task.targets()));
+        Self {
+            input: vec![0; inputs.0],
+            input_values: vec![0.0; inputs.1],
+            target: vec![None; targets.0],
+            target_values: vec![None; targets.1],
+            starts: vec![false; lanes],
+        }
     }
 
     /// The check that every [`Task::next`] owes its caller.
     #[track_caller]
     pub(crate) fn expect_lanes(&self, lanes: usize) {
-        let sizes = (self.input.len(), self.target.len(), self.starts.len());
-        assert!(
-            sizes == (lanes, lanes, lanes),
-            "the task has {lanes} lanes, the step's buffers have {sizes:?}"
-        );
+        let found = self.starts.len();
+        assert!(found == lanes, "the task has {lanes} lanes, the step's buffers have {found}");
     }
 }
 
-/// An endless stream of (input, target) symbols in a fixed number of lanes, all of its randomness seeded.
+/// An endless stream of inputs and targets in a fixed number of lanes, all of its randomness seeded.
 ///
-/// A task knows nothing of nets. It may watch the losses through [`Task::report`] to steer a curriculum.
-pub trait Task: Send {
-    /// Size of the input alphabet.
-    fn inputs(&self) -> usize;
+/// A task knows nothing of nets. It may watch the losses through [`Task::report`] to steer a curriculum. Its state can be
+/// saved and restored into a task that was built alike.
+pub trait Task: Persist + Send {
+    /// What a net reads.
+    fn inputs(&self) -> Signal;
 
-    /// Size of the target alphabet.
-    fn targets(&self) -> usize;
+    /// What a net should predict: symbols are scored by their cross-entropy in bits, numbers by their squared error.
+    fn targets(&self) -> Signal;
 
     /// Overwrites `step` with the next time step of every lane. The first step has `starts` set in every lane.
     ///
@@ -50,13 +75,13 @@ pub trait Task: Send {
     /// If the data behind the task cannot be read.
     ///
     /// # Panics
-    /// If `step` has another number of lanes than the task.
+    /// If `step` was made for another number of lanes.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError>;
 
-    /// Tells the loss, in bits, of each lane at the step that [`next`](Task::next) returned last; entries of lanes
-    /// without a target are ignored.
-    fn report(&mut self, bits: &[f64]) {
-        let _ = bits;
+    /// Tells the loss of each lane at the step that [`next`](Task::next) returned last; entries of lanes without a target
+    /// are ignored.
+    fn report(&mut self, losses: &[f64]) {
+        let _ = losses;
     }
 
     /// The difficulty that a curriculum has reached (for the copy task, L), if the task has one.

@@ -1,7 +1,8 @@
 //! Tasks as configuration files name them, and what every task owes its caller.
 
+use rtrl_checkpoint::{from_bytes, to_bytes};
 use rtrl_tasks::copy::{Averaging, Layout};
-use rtrl_tasks::{BuildTask, CharLmConfig, CopyConfig, Step, Task, TaskConfig, TaskError};
+use rtrl_tasks::{BuildTask, CharLmConfig, CopyConfig, Signal, Step, Task, TaskConfig, TaskError};
 
 const _: Option<&dyn Task> = None;
 
@@ -66,15 +67,24 @@ fn every_task_keeps_the_contract() {
         tasks.extend(config.evaluation(3, None).unwrap().map(|evaluation| evaluation.task));
         let mut runs = Vec::new();
         for mut task in tasks {
-            // Entries that a task forgets to overwrite would show as symbols out of range.
-            let (inputs, targets) = (task.inputs() as u32, task.targets() as u32);
+            // Entries that a task forgets to overwrite would show as symbols or numbers out of range.
             let mut run = Vec::new();
             for t in 0..700 {
-                let mut step =
-                    Step { input: vec![9999; 3], target: vec![Some(9999); 3], starts: vec![t > 0; 3] };
+                let mut step = Step::new(&*task, 3);
+                step.input.fill(9999);
+                step.input_values.fill(f32::NAN);
+                step.target.fill(Some(9999));
+                step.target_values.fill(Some(f32::NAN));
+                step.starts.fill(t > 0);
                 task.next(&mut step).unwrap();
-                assert!(step.input.iter().all(|&symbol| symbol < inputs), "{config:?}");
-                assert!(step.target.iter().flatten().all(|&symbol| symbol < targets), "{config:?}");
+                match task.inputs() {
+                    Signal::Symbols(n) => assert!(step.input.iter().all(|&symbol| (symbol as usize) < n)),
+                    Signal::Values(_) => assert!(step.input_values.iter().all(|x| x.is_finite())),
+                }
+                match task.targets() {
+                    Signal::Symbols(n) => assert!(step.target.iter().flatten().all(|&s| (s as usize) < n)),
+                    Signal::Values(_) => assert!(step.target_values.iter().flatten().all(|x| x.is_finite())),
+                }
                 assert!(t > 0 || step.starts == [true; 3], "{config:?}");
                 task.report(&[0.5; 3]);
                 run.push(step);
@@ -84,5 +94,32 @@ fn every_task_keeps_the_contract() {
         }
         assert_eq!(runs[0], runs[1], "equal seeds");
         assert_ne!(runs[0], runs[2], "other seeds");
+    }
+}
+
+#[test]
+fn every_task_goes_on_from_a_saved_state() {
+    for config in every_task() {
+        let mut tasks = vec![(config.build(3, 1).unwrap(), config.build(3, 2).unwrap())];
+        let evaluation = || config.evaluation(3, None).unwrap().map(|evaluation| evaluation.task);
+        tasks.extend(evaluation().zip(evaluation()));
+        for (mut task, mut resumed) in tasks {
+            for pause in [0, 1, 130, 57] {
+                let steps = |task: &mut dyn Task| {
+                    let mut step = Step::new(task, 3);
+                    (0..pause)
+                        .map(|_| {
+                            task.next(&mut step).unwrap();
+                            task.report(&[0.01; 3]);
+                            step.clone()
+                        })
+                        .collect::<Vec<_>>()
+                };
+                steps(&mut *task);
+                let saved = to_bytes(|archive| task.persist(archive)).unwrap();
+                from_bytes(&saved, |archive| resumed.persist(archive)).unwrap();
+                assert_eq!(steps(&mut *task), steps(&mut *resumed), "{config:?} after {pause} steps");
+            }
+        }
     }
 }

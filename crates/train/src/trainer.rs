@@ -7,7 +7,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{Input, Inputs, Stack, init};
 use rtrl_estimators::{Cost, EstimatorConfig, FrozenConfig, GradientEstimator};
 use rtrl_sparse::Lanes;
-use rtrl_tasks::{BuildTask, Evaluation, Step, Task};
+use rtrl_tasks::{BuildTask, Evaluation, Signal, Step, Task};
 
 use crate::compare::Comparison;
 use crate::{Alignment, Optimizer, Readout, RunConfig, TrainError};
@@ -79,7 +79,10 @@ impl Trainer {
         let t = &config.training;
         let task = config.task.build(t.lanes, t.seed)?;
         let mut masks = Stream::Masks.rng(t.seed);
-        let mut inputs = Inputs::Symbols(task.inputs());
+        let mut inputs = match task.inputs() {
+            Signal::Symbols(n) => Inputs::Symbols(n),
+            Signal::Values(n) => Inputs::Dense(n),
+        };
         let mut layers = Vec::with_capacity(config.layers.len());
         for layer in &config.layers {
             let cell = layer.build::<f32>(inputs, &mut masks)?;
@@ -90,7 +93,8 @@ impl Trainer {
         let weights = init::uniform(&stack, &mut Stream::Core.rng(t.seed));
         let hidden = stack.hidden().len();
         let width = config.readout.hidden;
-        let readout = Readout::new(hidden, width, task.targets(), t.lanes, &mut Stream::Readout.rng(t.seed));
+        let (Signal::Symbols(targets) | Signal::Values(targets)) = task.targets();
+        let readout = Readout::new(hidden, width, targets, t.lanes, &mut Stream::Readout.rng(t.seed));
         let window = t.window.min(usize::try_from(t.steps).unwrap_or(usize::MAX));
         let comparison = config.compare.as_ref();
         let comparison =
@@ -102,12 +106,12 @@ impl Trainer {
             readout_gradient: vec![0.0; readout.parameters().len()],
             optimizers: [weights.len(), readout.parameters().len()].map(|len| config.optimizer.build(len)),
             held_out: held_out.map(|evaluation| HeldOut {
+                data: Step::new(&*evaluation.task, EVALUATION_LANES),
                 evaluation,
-                data: Step::new(EVALUATION_LANES),
                 bits: vec![0.0; EVALUATION_LANES],
             }),
             comparison,
-            data: Step::new(t.lanes),
+            data: Step::new(&*task, t.lanes),
             bits: vec![0.0; t.lanes],
             hidden_gradient: vec![0.0; hidden * t.lanes],
             steps: 0,

@@ -1,7 +1,9 @@
 //! One pass over a validation text.
 
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+
 use super::BYTES;
-use crate::{Corpus, Step, Task, TaskError};
+use crate::{Corpus, Signal, Step, Task, TaskError};
 
 /// Bytes that a lane reads at a time.
 const CHUNK: usize = 4096;
@@ -84,13 +86,29 @@ impl CharLmEvaluation {
     }
 }
 
+impl Persist for CharLmEvaluation {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.expect("text", self.text.fingerprint())?;
+        archive.value("position", &mut self.position)?;
+        archive.check("position", self.position <= self.steps, || "behind the end".to_string())?;
+        if archive.is_loading() && self.position % self.chunk as u64 != 0 {
+            let position = self.position;
+            self.position -= position % self.chunk as u64;
+            let read = self.read_chunks();
+            self.position = position;
+            archive.check("text", read.is_ok(), || read.err().map_or(String::new(), |e| e.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
 impl Task for CharLmEvaluation {
-    fn inputs(&self) -> usize {
-        BYTES
+    fn inputs(&self) -> Signal {
+        Signal::Symbols(BYTES)
     }
 
-    fn targets(&self) -> usize {
-        BYTES
+    fn targets(&self) -> Signal {
+        Signal::Symbols(BYTES)
     }
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {

@@ -1,6 +1,7 @@
 use std::fs;
 
 use proptest::prelude::*;
+use rtrl_checkpoint::{from_bytes, to_bytes};
 
 use super::*;
 
@@ -16,7 +17,7 @@ fn halves(training: usize, validation: usize) -> (tempfile::NamedTempFile, Vec<u
 }
 
 fn steps(task: &mut dyn Task, lanes: usize, count: usize) -> Vec<Step> {
-    let mut step = Step::new(lanes);
+    let mut step = Step::new(task, lanes);
     (0..count)
         .map(|_| {
             task.next(&mut step).unwrap();
@@ -30,7 +31,8 @@ fn crops_are_the_text_shifted_by_one_from_the_training_part_only() {
     let (file, bytes) = halves(950, 50);
     let config = CharLmConfig { text: Some(file.path().into()), crop: 20, ..CharLmConfig::default() };
     let mut task = config.build(3, 4).unwrap();
-    assert_eq!((task.inputs(), task.targets(), task.level()), (256, 256, None));
+    assert_eq!((task.inputs(), task.targets()), (Signal::Symbols(256), Signal::Symbols(256)));
+    assert_eq!(task.level(), None);
     let all = steps(&mut *task, 3, 20 * 400);
     let mut offsets = Vec::new();
     for crop in all.chunks(20) {
@@ -87,13 +89,19 @@ fn a_restored_task_goes_on_as_if_it_had_not_stopped() {
         let (mut task, mut resumed) = (new(2, 128, 1), new(2, 128, 7));
         steps(&mut task, 2, before);
         steps(&mut resumed, 2, 50);
-        let saved = serde_json::to_string(task.state()).unwrap();
-        resumed.restore(serde_json::from_str(&saved).unwrap()).unwrap();
+        let saved = to_bytes(|archive| task.persist(archive)).unwrap();
+        from_bytes(&saved, |archive| resumed.persist(archive)).unwrap();
         assert_eq!(steps(&mut resumed, 2, 300), steps(&mut task, 2, 300));
     }
-    let state = || new(2, 128, 1).state().clone();
-    assert!(matches!(new(3, 128, 1).restore(state()), Err(TaskError::State { found: 2, expected: 3, .. })));
-    assert!(matches!(new(2, 64, 1).restore(state()), Err(TaskError::State { found: 128, expected: 64, .. })));
+    let saved = to_bytes(|archive| new(2, 128, 1).persist(archive)).unwrap();
+    let refusal =
+        |mut task: CharLm| from_bytes(&saved, |archive| task.persist(archive)).unwrap_err().to_string();
+    assert_eq!(refusal(new(3, 128, 1)), "section `state`: 2 lanes instead of 3");
+    assert_eq!(refusal(new(2, 64, 1)), "section `state`: a crop outside the text");
+    let other =
+        CharLmConfig { corpus_seed: 1, corpus_bytes: 20_000, ..CharLmConfig::default() }.data().unwrap();
+    let error = refusal(CharLm::new(other.training, 128, 2, 1).unwrap());
+    assert!(error.starts_with("section `text`"), "another text is refused: {error}");
 }
 
 /// One pass: per lane, inputs and targets until the first `None`, behind which there must be nothing else.
@@ -232,7 +240,7 @@ fn a_text_that_shrinks_under_the_task_is_an_error_and_not_the_end() {
     let config =
         CharLmConfig { text: Some(file.path().into()), valid_fraction: 0.5, ..CharLmConfig::default() };
     let mut task = config.build(4, 0).unwrap();
-    let mut step = Step::new(4);
+    let mut step = Step::new(&*task, 4);
     task.next(&mut step).unwrap();
     fs::OpenOptions::new().write(true).open(file.path()).unwrap().set_len(100).unwrap();
     let error = (0..128).find_map(|_| task.next(&mut step).err()).expect("the next crops cannot be read");

@@ -1,0 +1,236 @@
+//! A sequence of named sections, walked through in one direction: writing or reading.
+
+use std::io::Write;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ArchiveError;
+
+/// Something whose state can be saved and restored.
+pub trait Persist {
+    /// Hands everything that changes while it runs to `archive`, always the same sections in the same order. What
+    /// construction determines (sizes, settings) is left out: a state is restored into something built alike.
+    ///
+    /// # Errors
+    /// If a section cannot be written, or does not fit. After a failed restoration the state is unspecified: build anew.
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError>;
+}
+
+/// Writes the sections of a [`Persist`], or reads them back.
+///
+/// A section is its name (one byte of length, then UTF-8), its number of bytes (eight, little-endian), and its content
+/// in bincode with fixed-width little-endian integers.
+pub struct Archive<'a> {
+    mode: Mode<'a>,
+    /// The scopes that are open, each with a slash behind it.
+    scope: String,
+}
+
+enum Mode<'a> {
+    Save(&'a mut dyn Write),
+    /// What has not been read yet.
+    Load(&'a [u8]),
+}
+
+/// The longest name, with its scopes.
+const LONGEST_NAME: usize = 255;
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding()
+}
+
+impl<'a> Archive<'a> {
+    pub(crate) fn saving(to: &'a mut dyn Write) -> Self {
+        Self { mode: Mode::Save(to), scope: String::new() }
+    }
+
+    pub(crate) fn loading(from: &'a [u8]) -> Self {
+        Self { mode: Mode::Load(from), scope: String::new() }
+    }
+
+    pub(crate) fn finish(self) -> Result<(), ArchiveError> {
+        match self.mode {
+            Mode::Load(rest) if !rest.is_empty() => Err(ArchiveError::Trailing { bytes: rest.len() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether sections are read: then derived state has to follow what was read.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        matches!(self.mode, Mode::Load(_))
+    }
+
+    /// The sections of a part, their names prefixed with `name` and a slash.
+    ///
+    /// # Errors
+    /// As the part's.
+    pub fn part(&mut self, name: &str, part: &mut (impl Persist + ?Sized)) -> Result<(), ArchiveError> {
+        let outer = self.scope.len();
+        self.scope.push_str(name);
+        self.scope.push('/');
+        let result = part.persist(self);
+        self.scope.truncate(outer);
+        result
+    }
+
+    /// An array whose length is known: reading refuses any other. `T` should be a number; all its values must take the
+    /// same number of bytes.
+    ///
+    /// # Errors
+    /// If the section cannot be written, is another one, or has another size.
+    pub fn slice<T>(&mut self, name: &str, values: &mut [T]) -> Result<(), ArchiveError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let full = self.full(name);
+        let width = values.first().map_or(0, |first| encoded_len(first));
+        let bytes = width * values.len() as u64;
+        match &mut self.mode {
+            Mode::Save(to) => write_section(*to, &full, bytes, values.iter()),
+            Mode::Load(rest) => {
+                let mut content = read_section(rest, &full)?;
+                if content.len() as u64 != bytes {
+                    let found = content.len() as u64;
+                    return Err(ArchiveError::Size { name: full, expected: bytes, found });
+                }
+                for value in values {
+                    *value = decode(&mut content, &full)?;
+                }
+                finished(content, full)
+            }
+        }
+    }
+
+    /// An array whose length the state itself decides; reading allocates no more than the section's own size (and at
+    /// most a constant number of times the size of its elements in memory over that in the file).
+    ///
+    /// # Errors
+    /// If the section cannot be written, is another one, or is malformed.
+    pub fn vec<T>(&mut self, name: &str, values: &mut Vec<T>) -> Result<(), ArchiveError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let full = self.full(name);
+        match &mut self.mode {
+            Mode::Save(to) => {
+                let bytes = values.iter().map(|value| encoded_len(value)).sum();
+                write_section(*to, &full, bytes, values.iter())
+            }
+            Mode::Load(rest) => {
+                let mut content = read_section(rest, &full)?;
+                values.clear();
+                while !content.is_empty() {
+                    values.push(decode(&mut content, &full)?);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Anything small. Its arrays are read element by element, so what reading allocates is bounded by the file; but
+    /// strings would not be: keep them as [`vec`](Self::vec) of bytes.
+    ///
+    /// # Errors
+    /// If the section cannot be written, is another one, or is malformed.
+    pub fn value<T>(&mut self, name: &str, value: &mut T) -> Result<(), ArchiveError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let full = self.full(name);
+        match &mut self.mode {
+            Mode::Save(to) => write_section(*to, &full, encoded_len(value), std::iter::once(&*value)),
+            Mode::Load(rest) => {
+                let mut content = read_section(rest, &full)?;
+                *value = decode(&mut content, &full)?;
+                finished(content, full)
+            }
+        }
+    }
+
+    /// A number that must be the same as when the state was saved.
+    ///
+    /// # Errors
+    /// If it is not, or as [`value`](Self::value).
+    pub fn expect(&mut self, name: &str, number: u64) -> Result<(), ArchiveError> {
+        let mut found = number;
+        self.value(name, &mut found)?;
+        self.check(name, found == number, || format!("expected {number}, found {found}"))
+    }
+
+    /// Refuses content that contradicts what is known.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Content`] if `fits` is false.
+    pub fn check(&self, name: &str, fits: bool, reason: impl FnOnce() -> String) -> Result<(), ArchiveError> {
+        if fits { Ok(()) } else { Err(ArchiveError::Content { name: self.full(name), reason: reason() }) }
+    }
+
+    fn full(&self, name: &str) -> String {
+        let full = format!("{}{name}", self.scope);
+        assert!(full.len() <= LONGEST_NAME, "the name `{full}` is too long");
+        full
+    }
+}
+
+/// Bytes that a value takes.
+fn encoded_len<T: Serialize>(value: &T) -> u64 {
+    let mut counter = bincode::enc::write::SizeWriter::default();
+    // Only a type that refuses to be serialized can fail here, and it fails again, with its name, when written.
+    let _ = bincode::serde::encode_into_writer(value, &mut counter, config());
+    counter.bytes_written as u64
+}
+
+fn write_section<'v, T: Serialize + 'v>(
+    to: &mut dyn Write,
+    name: &str,
+    bytes: u64,
+    values: impl Iterator<Item = &'v T>,
+) -> Result<(), ArchiveError> {
+    let write = || -> std::io::Result<()> {
+        to.write_all(&[name.len() as u8])?;
+        to.write_all(name.as_bytes())?;
+        to.write_all(&bytes.to_le_bytes())?;
+        let mut to = to;
+        for value in values {
+            match bincode::serde::encode_into_std_write(value, &mut to, config()) {
+                Ok(_) => {}
+                Err(bincode::error::EncodeError::Io { inner, .. }) => return Err(inner),
+                Err(other) => return Err(std::io::Error::other(other.to_string())),
+            }
+        }
+        Ok(())
+    };
+    write().map_err(|source| ArchiveError::Write { name: name.to_string(), source })
+}
+
+/// Takes the next section, which must be `name`, off the front of `rest`.
+fn read_section<'a>(rest: &mut &'a [u8], name: &str) -> Result<&'a [u8], ArchiveError> {
+    let malformed = || ArchiveError::Malformed { name: name.to_string() };
+    let take = |rest: &mut &'a [u8], len: usize| rest.split_off(..len).ok_or_else(malformed);
+    let [len] = *take(rest, 1)? else { unreachable!("one byte was taken") };
+    let found = take(rest, usize::from(len))?;
+    if found != name.as_bytes() {
+        let found = String::from_utf8_lossy(found).into_owned();
+        return Err(ArchiveError::Section { expected: name.to_string(), found });
+    }
+    let len = take(rest, size_of::<u64>())?.try_into().map_err(|_| malformed())?;
+    take(rest, usize::try_from(u64::from_le_bytes(len)).map_err(|_| malformed())?)
+}
+
+/// Takes one value off the front of `content`.
+fn decode<T: DeserializeOwned>(content: &mut &[u8], name: &str) -> Result<T, ArchiveError> {
+    let (value, len) = bincode::serde::decode_from_slice(content, config())
+        .map_err(|_| ArchiveError::Malformed { name: name.to_string() })?;
+    if len == 0 {
+        // A type without bytes would be read for ever.
+        return Err(ArchiveError::Malformed { name: name.to_string() });
+    }
+    *content = &content[len..];
+    Ok(value)
+}
+
+fn finished(content: &[u8], name: String) -> Result<(), ArchiveError> {
+    if content.is_empty() { Ok(()) } else { Err(ArchiveError::Malformed { name }) }
+}

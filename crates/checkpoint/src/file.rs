@@ -1,0 +1,247 @@
+//! The file around the sections.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `RTRLCKPT` |
+//! | 4 | format version, little-endian |
+//! | 8 | bytes of the payload, little-endian |
+//! | 32 | SHA-256 of the payload, then of version and length |
+//! | the rest | the payload: sections of an [`Archive`] |
+
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Archive, ArchiveError, CheckpointError};
+
+/// The version of the file format that this crate writes, and the only one it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"RTRLCKPT";
+const HEADER: usize = 8 + 4 + 8 + 32;
+
+/// Writes everything through and remembers its checksum and length.
+struct Hashing<W> {
+    to: W,
+    hash: Sha256,
+    len: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.len += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// Everything before the payload.
+fn header(len: u64, mut hash: Sha256) -> [u8; HEADER] {
+    let (version, len) = (FORMAT_VERSION.to_le_bytes(), len.to_le_bytes());
+    hash.update(version);
+    hash.update(len);
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..12].copy_from_slice(&version);
+    header[12..20].copy_from_slice(&len);
+    header[20..].copy_from_slice(&hash.finalize());
+    header
+}
+
+fn write<W: Write + Seek>(
+    to: W,
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<W, WriteError> {
+    // Sections come in small pieces; the buffer stands before the hash, which likes large ones.
+    let mut to = BufWriter::with_capacity(1 << 16, Hashing { to, hash: Sha256::new(), len: 0 });
+    to.get_mut().to.write_all(&[0; HEADER])?;
+    let mut archive = Archive::saving(&mut to);
+    persist(&mut archive)?;
+    let Hashing { mut to, hash, len } = to.into_inner().map_err(|error| error.into_error())?;
+    to.seek(SeekFrom::Start(0))?;
+    to.write_all(&header(len, hash))?;
+    Ok(to)
+}
+
+#[derive(Debug)]
+enum WriteError {
+    Io(std::io::Error),
+    Archive(ArchiveError),
+}
+
+impl From<std::io::Error> for WriteError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ArchiveError> for WriteError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Write { source, .. } => Self::Io(source),
+            other => Self::Archive(other),
+        }
+    }
+}
+
+/// A checkpoint in memory.
+///
+/// # Errors
+/// If `persist` fails.
+pub fn to_bytes(
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<Vec<u8>, ArchiveError> {
+    match write(std::io::Cursor::new(Vec::new()), persist) {
+        Ok(cursor) => Ok(cursor.into_inner()),
+        Err(WriteError::Archive(error)) => Err(error),
+        Err(WriteError::Io(source)) => Err(ArchiveError::Write { name: String::new(), source }),
+    }
+}
+
+/// Restores from a checkpoint in memory.
+///
+/// # Errors
+/// If the bytes are not a checkpoint, are damaged, or do not fit what `persist` restores.
+pub fn from_bytes(
+    bytes: &[u8],
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), CheckpointError> {
+    let mut archive = Archive::loading(payload(bytes)?);
+    persist(&mut archive)?;
+    Ok(archive.finish()?)
+}
+
+/// Checks everything about the envelope.
+fn payload(bytes: &[u8]) -> Result<&[u8], CheckpointError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(CheckpointError::NotACheckpoint);
+    }
+    let found = bytes.len() as u64;
+    let Some((head, payload)) = bytes.split_at_checked(HEADER) else {
+        return Err(CheckpointError::Length { expected: HEADER as u64, found });
+    };
+    let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+    if version != FORMAT_VERSION {
+        return Err(CheckpointError::Version { found: version, supported: FORMAT_VERSION });
+    }
+    let len = head[12..20].iter().rev().fold(0, |len, &byte| len << 8 | u64::from(byte));
+    if len != payload.len() as u64 {
+        return Err(CheckpointError::Length { expected: len.saturating_add(HEADER as u64), found });
+    }
+    if header(len, Sha256::new_with_prefix(payload)) != *head {
+        return Err(CheckpointError::Checksum);
+    }
+    Ok(payload)
+}
+
+/// Where the checkpoint before the one at `path` is kept.
+#[must_use]
+pub fn previous(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".previous");
+    path.with_file_name(name)
+}
+
+/// Writes a checkpoint to `path`: to a temporary file beside it, synced and renamed. The one that was there becomes
+/// [`previous`]. At every moment, whatever happens, the newer or the older of the two is whole.
+///
+/// # Errors
+/// If `persist` fails or the file cannot be written; what was there before is then still there.
+pub fn save(
+    path: &Path,
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), CheckpointError> {
+    let failed =
+        |action, path: &Path, source| CheckpointError::File { action, path: path.to_path_buf(), source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let temporary = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(folder);
+    let temporary = temporary.map_err(|source| failed("write", path, source))?;
+    let temporary = write(temporary, persist).map_err(|error| match error {
+        WriteError::Io(source) => failed("write", path, source),
+        WriteError::Archive(error) => error.into(),
+    })?;
+    temporary.as_file().sync_all().map_err(|source| failed("write", path, source))?;
+    let older = previous(path);
+    match std::fs::rename(path, &older) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed("replace", &older, source));
+        }
+        _ => {}
+    }
+    temporary.persist(path).map_err(|error| failed("replace", path, error.error))?;
+    sync_folder(folder).map_err(|source| failed("write", folder, source))
+}
+
+/// Makes the renames durable.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Restores from the checkpoint at `path`. Reading takes the file's size in memory, once.
+///
+/// # Errors
+/// If the file cannot be read, is not a checkpoint, is damaged, or does not fit what `persist` restores.
+pub fn load(
+    path: &Path,
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), CheckpointError> {
+    let bytes = std::fs::read(path).map_err(|source| CheckpointError::File {
+        action: "read",
+        path: path.to_path_buf(),
+        source,
+    })?;
+    from_bytes(&bytes, persist)
+}
+
+/// What [`load_latest`] restored.
+#[derive(Debug)]
+pub enum Loaded<S> {
+    /// There is no checkpoint.
+    Nothing,
+    /// The state of the latest checkpoint.
+    Latest(S),
+    /// The state of the checkpoint before, because the latest is missing or cannot be used: why.
+    Previous(S, CheckpointError),
+}
+
+/// Restores the latest usable checkpoint at `path`: that one, or else the [`previous`]. `build` makes a fresh state for
+/// each attempt.
+///
+/// # Errors
+/// That of `build`, or, where a checkpoint exists but none can be used, that of the latest.
+pub fn load_latest<S, E: From<CheckpointError>>(
+    path: &Path,
+    mut build: impl FnMut() -> Result<S, E>,
+    persist: impl Fn(&mut S, &mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<Loaded<S>, E> {
+    let mut attempt = |path: &Path| -> Result<Result<S, CheckpointError>, E> {
+        let mut state = build()?;
+        Ok(load(path, |archive| persist(&mut state, archive)).map(|()| state))
+    };
+    let missing = |error: &CheckpointError| matches!(error, CheckpointError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let latest = match attempt(path)? {
+        Ok(state) => return Ok(Loaded::Latest(state)),
+        Err(error) => error,
+    };
+    match attempt(&previous(path))? {
+        Ok(state) => Ok(Loaded::Previous(state, latest)),
+        Err(error) if missing(&error) && missing(&latest) => Ok(Loaded::Nothing),
+        Err(_) => Err(latest.into()),
+    }
+}
