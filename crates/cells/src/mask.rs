@@ -31,6 +31,37 @@ pub struct Sparsity {
     pub recurrent: f64,
 }
 
+impl Sparsity {
+    /// The Erdős–Rényi-kernel distribution over the matrices of one layer: the density of a matrix is proportional to
+    /// (rows + columns) / (rows · columns), at most 1, and `sparsity` is the share of all weights of the layer (biases
+    /// aside) that do not exist.
+    ///
+    /// # Errors
+    /// If `sparsity` lies outside 0..1.
+    ///
+    /// # Reference
+    /// Evci et al., "Rigging the lottery: making all tickets winners", arXiv:1911.11134, section 3.
+    pub fn erk(inputs: usize, units: usize, sparsity: f64) -> Result<Self, CellError> {
+        if !(0.0..1.0).contains(&sparsity) {
+            return Err(CellError::Sparsity { what: "sparsity", found: sparsity.to_string() });
+        }
+        let sizes = [inputs as f64 * units as f64, units as f64 * units as f64];
+        let shares = [(inputs + units) as f64, 2.0 * units as f64];
+        let wanted = (1.0 - sparsity) * (sizes[0] + sizes[1]);
+        let scale = wanted / (shares[0] + shares[1]);
+        let mut kept = shares.map(|share| scale * share);
+        // What one matrix cannot hold goes to the other.
+        for (full, other) in [(0, 1), (1, 0)] {
+            if kept[full] > sizes[full] {
+                kept[full] = sizes[full];
+                kept[other] = (wanted - sizes[full]).min(sizes[other]);
+            }
+        }
+        let sparsity = |i: usize| (1.0 - kept[i] / sizes[i]).max(0.0);
+        Ok(Self { input: sparsity(0), recurrent: sparsity(1) })
+    }
+}
+
 impl Masks {
     /// Every weight exists.
     #[must_use]

@@ -31,6 +31,8 @@ pub struct Trace<T> {
     pub(crate) lanes: usize,
     pub(crate) dense_sources: Vec<T>,
     pub(crate) symbols: Vec<u32>,
+    /// Symbols are below this.
+    pub(crate) symbol_range: usize,
     pub(crate) row_jacobian: Vec<T>,
     pub(crate) direct: Vec<T>,
     pub(crate) scales: Vec<T>,
@@ -302,6 +304,7 @@ impl<T: Scalar> Stack<T> {
             lanes,
             dense_sources: zeros(self.linear.dense_sources()),
             symbols: vec![0; if self.linear.symbols() > 0 { lanes } else { 0 }],
+            symbol_range: self.linear.symbols(),
             row_jacobian: zeros(self.own_jacobian.nnz()),
             direct: zeros(self.own_direct.nnz()),
             scales: zeros(self.layers.last().map_or(0, |l| l.scales.end)),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, Scalar};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,12 @@ impl Build for BpttConfig {
     }
 }
 
+impl<T: Scalar> Persist for Bptt<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("rollout", &mut self.rollout)
+    }
+}
+
 impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         assert!(self.steps < self.traces.len(), "the window of {} steps is full", self.traces.len());
@@ -89,6 +96,18 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
             self.stack.accumulate_outer(&self.backward, trace, gradient);
         }
         (self.steps, self.observed) = (0, 0);
+    }
+
+    fn mark_diverged(&self, diverged: &mut [bool]) {
+        self.rollout.state().mark_diverged(diverged);
+    }
+
+    fn forget(&mut self, lane: usize) {
+        self.rollout.clear_lane(lane);
+    }
+
+    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        self.stack = stack;
     }
 
     fn cost(&self) -> Cost {

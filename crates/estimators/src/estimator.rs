@@ -1,6 +1,9 @@
 //! The seam between estimators and whatever trains with them.
 
-use rtrl_cells::Input;
+use std::sync::Arc;
+
+use rtrl_cells::{Input, Stack};
+use rtrl_checkpoint::Persist;
 use rtrl_sparse::{Lanes, Scalar};
 
 use crate::Cost;
@@ -14,7 +17,9 @@ use crate::Cost;
 /// Arrays are `[len][lanes]`; weights and gradients are flat slices in the order of
 /// [`Stack::linear`](rtrl_cells::Stack::linear). Results do not depend on the number of threads, and each lane's part
 /// of the gradient does not depend on the other lanes.
-pub trait GradientEstimator<T: Scalar>: Send {
+///
+/// [`Persist`] saves and restores what is carried from window to window, so it belongs between windows too.
+pub trait GradientEstimator<T: Scalar>: Persist + Send {
     /// Advances every lane by one input. Lanes with `starts[b]` first forget state and influence.
     ///
     /// # Panics
@@ -38,6 +43,26 @@ pub trait GradientEstimator<T: Scalar>: Send {
     /// # Panics
     /// If sizes do not fit.
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]);
+
+    /// Sets `diverged[b]` for every lane `b` in which something that is carried from window to window (state, influence)
+    /// is NaN or infinite. Belongs between windows.
+    ///
+    /// # Panics
+    /// If there is not one flag for each lane.
+    fn mark_diverged(&self, diverged: &mut [bool]);
+
+    /// Zeroes everything that is carried in one lane, whatever it holds. Belongs between windows.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    fn forget(&mut self, lane: usize);
+
+    /// Goes on with a net whose masks have changed: weight `w` of `stack` is weight `origin[w]` of the net before, or is
+    /// new. What is known about the surviving weights is kept; new ones begin without influence. Belongs between windows.
+    ///
+    /// # Panics
+    /// If more than the masks has changed.
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]);
 
     /// Multiply-adds and bytes, from the structure.
     fn cost(&self) -> Cost;

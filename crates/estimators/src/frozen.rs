@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Rollout, Stack, Trace};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, Scalar};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,12 @@ impl Build for FrozenConfig {
     }
 }
 
+impl<T: Scalar> Persist for Frozen<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("rollout", &mut self.rollout)
+    }
+}
+
 impl<T: Scalar> GradientEstimator<T> for Frozen<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
@@ -45,6 +52,18 @@ impl<T: Scalar> GradientEstimator<T> for Frozen<T> {
     fn observe(&mut self, _weights: &[T], _hidden_gradient: Lanes<'_, T>, _gradient: &mut [T]) {}
 
     fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+
+    fn mark_diverged(&self, diverged: &mut [bool]) {
+        self.rollout.state().mark_diverged(diverged);
+    }
+
+    fn forget(&mut self, lane: usize) {
+        self.rollout.clear_lane(lane);
+    }
+
+    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        self.stack = stack;
+    }
 
     fn cost(&self) -> Cost {
         Cost {

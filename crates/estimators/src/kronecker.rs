@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Linearizer, Rollout, Stack, Trace};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Scalar};
 
 use crate::{Cost, GradientEstimator, Signs};
@@ -128,6 +129,15 @@ impl<T: Scalar> Kronecker<T> {
     }
 }
 
+impl<T: Scalar> Persist for Kronecker<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("rollout", &mut self.rollout)?;
+        archive.part("signs", &mut self.signs)?;
+        archive.slice("u", &mut self.u)?;
+        archive.slice("a", &mut self.a)
+    }
+}
+
 impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         let lanes = self.lanes;
@@ -179,6 +189,32 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
     }
 
     fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+
+    fn mark_diverged(&self, diverged: &mut [bool]) {
+        self.rollout.state().mark_diverged(diverged);
+        for terms in [&self.u, &self.a] {
+            for (flag, lane) in diverged.iter_mut().zip(terms.chunks_exact(terms.len() / self.lanes)) {
+                *flag |= !lane.iter().all(|x| x.is_finite());
+            }
+        }
+    }
+
+    fn forget(&mut self, lane: usize) {
+        self.rollout.clear_lane(lane);
+        for terms in [&mut self.u, &mut self.a] {
+            let size = terms.len() / self.lanes;
+            terms[lane * size..(lane + 1) * size].fill(T::ZERO);
+        }
+    }
+
+    /// The terms know rows and sources, not weights: they stay as they are.
+    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        self.linearizer = Linearizer::new(&stack, stack.dynamics(), stack.row_jacobian(), self.lanes);
+        let zeros = |len: usize| vec![T::ZERO; len * self.lanes];
+        self.dynamics = zeros(self.linearizer.dynamics().nnz());
+        self.row_jacobian = zeros(self.linearizer.row_jacobian().pattern().nnz());
+        self.stack = stack;
+    }
 
     fn cost(&self) -> Cost {
         let linear = self.stack.linear();

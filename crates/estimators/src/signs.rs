@@ -2,6 +2,7 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Scalar;
 
 /// Where a stochastic estimator takes its signs from.
@@ -47,6 +48,15 @@ impl Signs {
                 *used += 1;
                 list[(*used - 1) % list.len()]
             }
+        }
+    }
+}
+
+impl Persist for Signs {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        match self {
+            Self::Random(lanes) => archive.slice("lanes", lanes),
+            Self::Listed { used, .. } => archive.value("used", used),
         }
     }
 }

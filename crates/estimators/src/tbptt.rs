@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::{Lanes, LanesMut, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
@@ -112,6 +113,28 @@ impl<T: Scalar> Tbptt<T> {
     }
 }
 
+impl<T: Scalar> Persist for Step<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("trace", &mut self.trace)?;
+        archive.slice("before", &mut self.before)?;
+        archive.slice("delta", &mut self.delta)
+    }
+}
+
+impl<T: Scalar> Persist for Tbptt<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("rollout", &mut self.rollout)?;
+        let (mut len, horizon) = (self.steps.len() as u64, self.config.horizon as u64);
+        archive.value("steps", &mut len)?;
+        archive.check("steps", len <= horizon, || format!("{len} steps of at most {horizon}"))?;
+        self.spare.extend(self.steps.drain(len.min(self.steps.len() as u64) as usize..));
+        while (self.steps.len() as u64) < len {
+            self.steps.extend(self.spare.pop());
+        }
+        self.steps.iter_mut().try_for_each(|step| archive.part("step", step))
+    }
+}
+
 impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         assert!(self.made < self.window, "the window of {} steps is full", self.window);
@@ -154,6 +177,24 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
             self.stack.accumulate_outer(&self.backward, &step.trace, gradient);
         }
         (self.made, self.observed) = (0, 0);
+    }
+
+    fn mark_diverged(&self, diverged: &mut [bool]) {
+        self.rollout.state().mark_diverged(diverged);
+    }
+
+    fn forget(&mut self, lane: usize) {
+        self.rollout.clear_lane(lane);
+        for step in &mut self.steps {
+            step.trace.clear_lane(lane);
+            for array in [&mut step.before, &mut step.delta] {
+                LanesMut::new(array, self.lanes).clear_lane(lane);
+            }
+        }
+    }
+
+    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        self.stack = stack;
     }
 
     fn cost(&self) -> Cost {

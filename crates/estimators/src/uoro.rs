@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::{Lanes, LanesMut, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
@@ -150,11 +151,20 @@ fn squared_norms<T: Scalar>(x: &[T], out: &mut [T]) {
     }
 }
 
+impl<T: Scalar> Persist for Uoro<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("rollout", &mut self.rollout)?;
+        archive.part("signs", &mut self.signs)?;
+        archive.slice("state", &mut self.state)?;
+        archive.slice("weights", &mut self.weights)
+    }
+}
+
 impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         let lanes = self.lanes;
         self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
-        self.trace.cut(&mut rtrl_sparse::LanesMut::new(&mut self.weights, lanes));
+        self.trace.cut(&mut LanesMut::new(&mut self.weights, lanes));
         let state = Lanes::new(&self.state, lanes);
         self.stack.push_forward(weights, &self.trace, state, &mut self.pushed, &mut self.backward);
         for lane in 0..lanes {
@@ -205,6 +215,29 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
     }
 
     fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+
+    fn mark_diverged(&self, diverged: &mut [bool]) {
+        self.rollout.state().mark_diverged(diverged);
+        Lanes::new(&self.state, self.lanes).mark_diverged(diverged);
+        Lanes::new(&self.weights, self.lanes).mark_diverged(diverged);
+    }
+
+    fn forget(&mut self, lane: usize) {
+        self.rollout.clear_lane(lane);
+        LanesMut::new(&mut self.state, self.lanes).clear_lane(lane);
+        LanesMut::new(&mut self.weights, self.lanes).clear_lane(lane);
+    }
+
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        let old = std::mem::replace(&mut self.weights, vec![T::ZERO; origin.len() * self.lanes]);
+        let old = Lanes::new(&old, self.lanes);
+        for (new, origin) in self.weights.chunks_exact_mut(self.lanes).zip(origin) {
+            if let Some(origin) = origin {
+                new.copy_from_slice(old.at(*origin as usize));
+            }
+        }
+        self.stack = stack;
+    }
 
     fn cost(&self) -> Cost {
         let (stack, linear) = (&self.stack, self.stack.linear());

@@ -11,15 +11,14 @@ use support::Case;
 
 #[test]
 fn steps_do_not_allocate() {
-    let sparse = Size { units: 8, sparsity: 0.5, input_sparsity: 0.0 };
+    let sparse = Size::sparse(8, 0.5);
     let mut estimators = EstimatorConfig::every();
     estimators.push(EstimatorConfig::Rtrl(RtrlConfig { dense: true, ..Default::default() }));
     for schedule in [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint] {
         estimators.push(EstimatorConfig::Snap(SnapConfig { order: 2, schedule, ..Default::default() }));
     }
-    let masked = |config: &CellConfig| !matches!(config, CellConfig::QuasiLstm(_) | CellConfig::Embedding(_));
     let mut nets: Vec<_> =
-        CellConfig::every(sparse).into_iter().filter(masked).map(|cell| vec![cell]).collect();
+        CellConfig::every(sparse).into_iter().filter(CellConfig::is_masked).map(|cell| vec![cell]).collect();
     nets.push(vec![CellConfig::QuasiLstm(Size::dense(4))]);
     nets.push(vec![CellConfig::Embedding(Size::dense(4)), CellConfig::Gru(sparse), CellConfig::Lstm(sparse)]);
     for layers in nets {

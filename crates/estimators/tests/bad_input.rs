@@ -69,7 +69,7 @@ fn sparsities_out_of_range() {
     let error = config.build::<f64>(Inputs::Dense(2), &mut rng).err();
     assert!(matches!(error, Some(CellError::Unmasked { what: "sparsity" })), "{error:?}");
     // A sparsity that is in range, but at which no draw connects every unit.
-    let config = CellConfig::Vanilla(Size { units: 40, sparsity: 0.999, input_sparsity: 0.99 });
+    let config = CellConfig::Vanilla(Size { input_sparsity: 0.99, ..Size::sparse(40, 0.999) });
     let error = config.build::<f64>(Inputs::Dense(2), &mut rng).err();
     assert!(matches!(error, Some(CellError::Disconnected { .. })), "{error:?}");
 }

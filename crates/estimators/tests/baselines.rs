@@ -137,7 +137,7 @@ fn eprop_is_the_dense_recursion_of_the_leak() {
 #[test]
 fn random_paths_span_snap_1_to_rtrl() {
     for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::Lstm, CellConfig::GruResetBefore] {
-        let size = Size { units: 5, sparsity: 0.3, input_sparsity: 0.0 };
+        let size = Size::sparse(5, 0.3);
         let case = case(vec![cell(size), cell(Size::dense(3))], Inputs::Dense(2), 2, 9);
         let paths = |paths| EstimatorConfig::RandomPaths(RandomPathsConfig { paths, seed: 3 });
         let exact = gradient_of(&case, &rtrl());
@@ -214,7 +214,7 @@ fn over_all_signs(case: &Case, estimator: &Stochastic, fixed: Option<bool>) -> (
 #[test]
 fn stochastic_estimators_are_unbiased_over_all_signs() {
     let two = Size::dense(2);
-    let masked = Size { units: 2, sparsity: 0.25, input_sparsity: 0.0 };
+    let masked = Size::sparse(2, 0.25);
     for layers in [
         vec![CellConfig::Vanilla(two)],
         vec![CellConfig::Gru(two)],

@@ -12,7 +12,7 @@ use support::{Case, deviation, gradient_of, oracle};
 
 /// Every registered cell, in a dense and a masked form.
 fn every_cell() -> Vec<CellConfig> {
-    let masked = Size { units: 4, sparsity: 0.5, input_sparsity: 0.25 };
+    let masked = Size { input_sparsity: 0.25, ..Size::sparse(4, 0.5) };
     let unmasked =
         |config: &CellConfig| matches!(config, CellConfig::QuasiLstm(_) | CellConfig::Embedding(_));
     let mut cells = CellConfig::every(Size::dense(3));
@@ -179,7 +179,7 @@ fn sparse_case(layers: Vec<CellConfig>) -> Case {
 }
 
 fn chain() -> Case {
-    sparse_case(vec![CellConfig::Gru(Size { units: 6, sparsity: 0.75, input_sparsity: 0.0 })])
+    sparse_case(vec![CellConfig::Gru(Size::sparse(6, 0.75))])
 }
 
 fn masked(case: &Case, order: usize) -> Vec<f64> {

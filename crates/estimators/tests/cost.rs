@@ -42,7 +42,7 @@ fn measured(case: &Case, config: &EstimatorConfig) -> (f64, Box<dyn GradientEsti
 
 #[test]
 fn counted_cost_is_what_the_kernels_do() {
-    let sparse = Size { units: 6, sparsity: 0.6, input_sparsity: 0.0 };
+    let sparse = Size::sparse(6, 0.6);
     let nets = [
         vec![CellConfig::Vanilla(sparse)],
         vec![CellConfig::Gru(sparse)],
@@ -107,7 +107,7 @@ fn the_forward_cost_is_the_dense_weights() {
 #[test]
 fn carrying_does_not_pay_for_general_snap() {
     // The table of docs/MATH.md: multiply-adds of a window of 32 steps on a sparse GRU, relative to streaming.
-    let sparse = Size { units: 48, sparsity: 0.9, input_sparsity: 0.0 };
+    let sparse = Size::sparse(48, 0.9);
     let case = Case {
         layers: vec![CellConfig::Gru(sparse)],
         inputs: Inputs::Dense(8),
@@ -141,7 +141,7 @@ fn the_model_chooses_what_was_measured_to_be_faster() {
     // Measured on one core at T = 32 (microseconds per step, streaming and adjoint): GRU-48, 90 % sparse, SnAp-2 in one lane 116
     // and 125, in sixteen 1736 and 501, RTRL in one lane 671 and 171; vanilla-128, 75 % sparse, SnAp-2 610 and 1946;
     // vanilla-512, 98.4 % sparse, RTRL 31 000 and 46 000.
-    let size = |units, sparsity| Size { units, sparsity, input_sparsity: 0.0 };
+    let size = Size::sparse;
     let chosen = |cell, order: Option<usize>, lanes, window, truncate| {
         let case = Case {
             layers: vec![cell],

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::Scalar;
+
 /// A read-only `[len][lanes]` array.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes<'a, T> {
@@ -72,6 +74,26 @@ impl<'a, T> Lanes<'a, T> {
     /// The whole array.
     pub fn values(&self) -> &'a [T] {
         self.values
+    }
+}
+
+impl<T: Scalar> Lanes<'_, T> {
+    /// Sets `diverged[b]` for every lane `b` with an entry that is NaN or infinite.
+    ///
+    /// # Panics
+    /// If there is not one flag for each lane.
+    pub fn mark_diverged(&self, diverged: &mut [bool]) {
+        assert_eq!(diverged.len(), self.lanes, "one flag for each lane");
+        for entry in self.values.chunks_exact(self.lanes) {
+            diverged.iter_mut().zip(entry).for_each(|(flag, x)| *flag |= !x.is_finite());
+        }
+    }
+}
+
+impl<T: Scalar> LanesMut<'_, T> {
+    /// Zeroes one lane, whatever it holds.
+    pub fn clear_lane(&mut self, lane: usize) {
+        self.values.iter_mut().skip(lane).step_by(self.lanes).for_each(|x| *x = T::ZERO);
     }
 }
 

@@ -37,6 +37,7 @@ mod lanes;
 mod linear;
 mod pattern;
 mod product;
+mod relay;
 mod scalar;
 pub mod testing;
 

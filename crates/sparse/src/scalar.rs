@@ -4,6 +4,9 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::dense::Matrix;
 use crate::kernels::gemm;
 
@@ -37,6 +40,8 @@ pub trait Scalar:
     + SubAssign
     + MulAssign
     + DivAssign
+    + Serialize
+    + DeserializeOwned
     + 'static
 {
     /// The neutral element of addition.

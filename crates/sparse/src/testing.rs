@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Scalar;
 use crate::dense::Matrix;
 
@@ -20,7 +22,7 @@ thread_local! {
 /// let (a, count) = Counted::count(|| Counted::from_f64(2.0) * Counted::from_f64(3.0));
 /// assert_eq!((a.to_f64(), count), (6.0, 1));
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Counted(f64);
 
 impl Counted {

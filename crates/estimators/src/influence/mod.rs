@@ -6,6 +6,7 @@ mod transport;
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Linearizer, Rollout, Stack, Trace};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Operand, Pattern, Scalar, Scratch, check_reach};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,8 @@ impl Plan {
 pub struct Influence<T> {
     stack: Arc<Stack<T>>,
     plan: Plan,
+    /// How the reach follows from the net; none for one that was given.
+    order: Option<Order>,
     /// The schedule in use: never [`Schedule::Auto`].
     schedule: Schedule,
     blocks: Blocks,
@@ -173,7 +176,7 @@ impl<T: Scalar> Influence<T> {
     /// If `lanes` or `window` is zero.
     pub fn of_order(stack: Arc<Stack<T>>, order: Order, plan: Plan) -> Result<Self, EstimatorError> {
         let reach = reach(&stack, &plan.transport.pattern(&stack), order, plan.scope);
-        Self::new(stack, &reach, plan)
+        Ok(Self { order: Some(order), ..Self::new(stack, &reach, plan)? })
     }
 
     /// An estimator whose row `r` reaches the states `reach[r]` (increasing). Any reaches are allowed; an empty one
@@ -227,6 +230,7 @@ impl<T: Scalar> Influence<T> {
             linearizer,
             stack,
             plan,
+            order: None,
             steps: 0,
             observed: 0,
         })
@@ -250,6 +254,13 @@ impl<T: Scalar> Influence<T> {
     /// The slot of the step made last.
     fn slot(&self) -> usize {
         if self.schedule == Schedule::Streaming { 0 } else { self.steps - 1 }
+    }
+}
+
+impl<T: Scalar> Persist for Influence<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.part("rollout", &mut self.rollout)?;
+        archive.slice("influence", &mut self.influence)
     }
 }
 
@@ -312,6 +323,30 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
                 self.blocks.carry(influence, steps, local, scratch);
             }
         }
+    }
+
+    fn mark_diverged(&self, diverged: &mut [bool]) {
+        self.rollout.state().mark_diverged(diverged);
+        Lanes::new(&self.influence, self.plan.lanes).mark_diverged(diverged);
+    }
+
+    fn forget(&mut self, lane: usize) {
+        self.rollout.clear_lane(lane);
+        LanesMut::new(&mut self.influence, self.plan.lanes).clear_lane(lane);
+    }
+
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        let new = match self.order {
+            Some(order) => Self::of_order(stack, order, self.plan),
+            None => Self::new(stack, &self.blocks.reaches(), self.plan),
+        };
+        let mut new = new.expect("the reaches fit every net with these rows and states");
+        std::mem::swap(&mut new.rollout, &mut self.rollout);
+        if !self.influence.is_empty() && !new.influence.is_empty() {
+            let (old, lanes) = (&self.influence, self.plan.lanes);
+            new.blocks.relay(&self.blocks, origin, lanes, old, &mut new.influence);
+        }
+        *self = new;
     }
 
     fn cost(&self) -> Cost {

@@ -157,21 +157,16 @@ pub const ROUNDING: f64 = 1e-11;
 
 pub fn any_size() -> impl Strategy<Value = Size> {
     (1_usize..5, prop_oneof![Just(0.0), 0.2..0.7_f64]).prop_map(|(units, sparsity)| Size {
-        units,
-        sparsity,
         input_sparsity: sparsity / 2.0,
+        ..Size::sparse(units, sparsity)
     })
 }
 
 /// Any registered cell; those without masks are made dense.
 pub fn any_cell() -> impl Strategy<Value = CellConfig> {
-    (any_size(), 0..CellConfig::every(Size::dense(1)).len()).prop_map(|(size, kind)| match CellConfig::every(
-        size,
-    )[kind]
-    {
-        CellConfig::QuasiLstm(s) => CellConfig::QuasiLstm(Size::dense(s.units)),
-        CellConfig::Embedding(s) => CellConfig::Embedding(Size::dense(s.units)),
-        masked => masked,
+    (any_size(), 0..CellConfig::every(Size::dense(1)).len()).prop_map(|(size, kind)| {
+        let sparse = CellConfig::every(size)[kind];
+        if sparse.is_masked() { sparse } else { CellConfig::every(Size::dense(size.units))[kind] }
     })
 }
 

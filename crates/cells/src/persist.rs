@@ -1,0 +1,43 @@
+//! The running state of a net, saved, restored and forgotten.
+
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::{LanesMut, Scalar};
+
+use crate::{Rollout, Trace};
+
+impl<T: Scalar> Persist for Rollout<T> {
+    /// The state; everything else is memory for the next step.
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.slice("state", &mut self.state)
+    }
+}
+
+impl<T: Scalar> Rollout<T> {
+    /// Zeroes the state of one lane, whatever it holds.
+    pub fn clear_lane(&mut self, lane: usize) {
+        LanesMut::new(&mut self.state, self.lanes).clear_lane(lane);
+    }
+}
+
+impl<T: Scalar> Persist for Trace<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.slice("sources", &mut self.dense_sources)?;
+        archive.slice("symbols", &mut self.symbols)?;
+        let range = self.symbol_range;
+        let inside = self.symbols.iter().all(|&symbol| (symbol as usize) < range);
+        archive.check("symbols", inside, || format!("a symbol outside 0..{range}"))?;
+        archive.slice("row-jacobian", &mut self.row_jacobian)?;
+        archive.slice("direct", &mut self.direct)?;
+        archive.slice("scales", &mut self.scales)?;
+        archive.slice("starts", &mut self.starts)
+    }
+}
+
+impl<T: Scalar> Trace<T> {
+    /// Zeroes everything of one lane but its symbol, whatever it holds.
+    pub fn clear_lane(&mut self, lane: usize) {
+        for array in [&mut self.dense_sources, &mut self.row_jacobian, &mut self.direct, &mut self.scales] {
+            LanesMut::new(array, self.lanes).clear_lane(lane);
+        }
+    }
+}

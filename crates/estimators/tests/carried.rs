@@ -1,0 +1,287 @@
+//! What is carried from window to window: saved and restored, forgotten after a divergence, and taken along when masks
+//! change.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rand_xoshiro::rand_core::SeedableRng;
+use rtrl_cells::{CellConfig, GateMask, Inputs, Masks, Size, Stack};
+use rtrl_checkpoint::{from_bytes, to_bytes};
+use rtrl_estimators::{EstimatorConfig, GradientEstimator, RtrlConfig, Schedule, SnapConfig, TbpttConfig};
+use rtrl_sparse::{Lanes, Pattern};
+use support::{Case, Datum, ROUNDING, Rng, any_case, assert_equal};
+
+/// All estimators, and the forms of them that carry something else.
+fn every(window: usize) -> Vec<EstimatorConfig> {
+    let mut configs = EstimatorConfig::every();
+    for schedule in [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint] {
+        configs.push(EstimatorConfig::Snap(SnapConfig { order: 2, schedule, ..Default::default() }));
+    }
+    configs.push(EstimatorConfig::Rtrl(RtrlConfig { dense: true, ..Default::default() }));
+    configs.push(EstimatorConfig::Tbptt(TbpttConfig { horizon: window.max(5), replay: true }));
+    configs
+}
+
+/// One window: the gradient of losses `L_t = c_t · h_t + ½ |h_t|²`.
+fn window(
+    case: &Case,
+    estimator: &mut dyn GradientEstimator<f64>,
+    weights: &[f64],
+    data: &[Datum],
+) -> Vec<f64> {
+    let mut gradient = vec![0.0; weights.len()];
+    for datum in data {
+        estimator.step(weights, case.input(datum), &datum.starts);
+        let h = estimator.hidden();
+        let delta: Vec<f64> = h.values().iter().zip(&datum.c).map(|(h, c)| c + h).collect();
+        estimator.observe(weights, Lanes::new(&delta, case.lanes), &mut gradient);
+    }
+    estimator.finish_window(weights, &mut gradient);
+    gradient
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_restored_estimator_goes_on_bit_for_bit(case in any_case(1..=2), pause in 0_usize..4) {
+        let case = Case { steps: 6 * case.window, ..case };
+        let stack = case.stack::<f64>();
+        let (weights, data) = (case.weights(&stack), case.data(stack.hidden().len()));
+        for config in every(case.window) {
+            let build = || config.build(stack.clone(), case.lanes, case.window).unwrap();
+            let (mut unbroken, mut restored) = (build(), build());
+            let mut windows = data.chunks(case.window);
+            for data in windows.by_ref().take(pause) {
+                window(&case, &mut *unbroken, &weights, data);
+            }
+            // What it held before must not matter.
+            window(&case, &mut *restored, &weights, &data[..case.window]);
+            let saved = to_bytes(|archive| unbroken.persist(archive)).unwrap();
+            from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
+            prop_assert_eq!(&to_bytes(|archive| restored.persist(archive)).unwrap(), &saved);
+            for data in windows {
+                let expected = window(&case, &mut *unbroken, &weights, data);
+                let found = window(&case, &mut *restored, &weights, data);
+                prop_assert_eq!(found, expected, "{:?}", &config);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lane_that_is_forgotten_begins_anew_and_disturbs_no_other(case in any_case(1..=2)) {
+        let case = Case { lanes: 3, window: 2, steps: 8, inputs: Inputs::Dense(2), resets: false, ..case };
+        let stack = case.stack::<f64>();
+        let (weights, mut data) = (case.weights(&stack), case.data(stack.hidden().len()));
+        // Lane 1 begins a sequence after the second window.
+        data[4].starts[1] = true;
+        for config in every(case.window) {
+            let build = || config.build(stack.clone(), case.lanes, case.window).unwrap();
+            let (mut healthy, mut poisoned) = (build(), build());
+            for (t, data) in data.chunks(2).enumerate() {
+                let mut given = data.to_vec();
+                if t == 1 {
+                    given[0].dense[1] = f64::NAN;
+                }
+                let expected = window(&case, &mut *healthy, &weights, data);
+                let found = window(&case, &mut *poisoned, &weights, &given);
+                let mut diverged = [false; 3];
+                poisoned.mark_diverged(&mut diverged);
+                if t == 1 {
+                    prop_assert_eq!(diverged, [false, true, false], "{:?}", &config);
+                    healthy.forget(1);
+                    poisoned.forget(1);
+                } else {
+                    prop_assert_eq!(diverged, [false; 3]);
+                    prop_assert_eq!(found, expected, "{:?}, window {}", &config, t);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_masks_change_nothing(case in any_case(1..=2)) {
+        let case = Case { steps: 3 * case.window, ..case };
+        let stack = case.stack::<f64>();
+        let (weights, data) = (case.weights(&stack), case.data(stack.hidden().len()));
+        let origin: Vec<_> = (0..weights.len() as u32).map(Some).collect();
+        for config in every(case.window) {
+            let build = || config.build(stack.clone(), case.lanes, case.window).unwrap();
+            let (mut unbroken, mut relaid) = (build(), build());
+            for data in data.chunks(case.window) {
+                let expected = window(&case, &mut *unbroken, &weights, data);
+                prop_assert_eq!(window(&case, &mut *relaid, &weights, data), expected, "{:?}", &config);
+                relaid.relay(case.stack(), &origin);
+            }
+        }
+    }
+}
+
+/// A GRU whose masks are `masks`, and where each of its weights stands in the order gate, unit, source.
+fn gru(masks: &Masks) -> Arc<Stack<f64>> {
+    let config = CellConfig::Gru(Size::dense(4));
+    Arc::new(Stack::new(vec![config.with_masks(Inputs::Dense(2), masks).unwrap()]).unwrap())
+}
+
+/// For each weight of `new`, the same weight of `old`.
+fn origin(new: &Stack<f64>, old: &Stack<f64>) -> Vec<Option<u32>> {
+    let pattern = old.linear().pattern();
+    new.linear().pattern().iter().map(|(r, c)| pattern.find(r, c).map(|w| w as u32)).collect()
+}
+
+fn thinned(seed: u64, keep: f64) -> Masks {
+    let mut rng = Rng::seed_from_u64(seed);
+    CellConfig::Gru(Size::sparse(4, 1.0 - keep)).masks(Inputs::Dense(2), &mut rng).unwrap()
+}
+
+/// Losses of the second of two phases, run under different masks, by finite differences of each weight of the second: one
+/// that existed before is varied in both phases.
+#[test]
+fn exact_rtrl_stays_exact_when_masks_change() {
+    let case = Case {
+        layers: Vec::new(),
+        inputs: Inputs::Dense(2),
+        lanes: 2,
+        steps: 8,
+        window: 4,
+        seed: 5,
+        resets: false,
+    };
+    for (before, after) in [(1.0, 0.5), (0.5, 1.0), (0.6, 0.6)] {
+        let (old, new) = (gru(&thinned(1, before)), gru(&thinned(2, after)));
+        let data = case.data(4);
+        let weights = case.weights(&new);
+        let origin = origin(&new, &old);
+        assert!(origin.iter().any(Option::is_some));
+        // Weights that are pruned have values of their own.
+        let under_old = |weights: &[f64]| {
+            let mut all = case.weights(&old);
+            for (w, o) in weights.iter().zip(&origin) {
+                if let Some(o) = o {
+                    all[*o as usize] = *w;
+                }
+            }
+            all
+        };
+        let loss = |weights: &[f64]| {
+            let mut rollout = old.rollout(2);
+            let mut sum = 0.0;
+            for (t, datum) in data.iter().enumerate() {
+                let (stack, weights) =
+                    if t < 4 { (&old, under_old(weights)) } else { (&new, weights.to_vec()) };
+                let input = case.input(datum);
+                stack.forward(&weights, input, &datum.starts, &mut rollout, &mut stack.trace(2));
+                if t >= 4 {
+                    let h = rollout.state().slice(stack.hidden());
+                    sum += h.values().iter().zip(&datum.c).map(|(h, c)| c * h + 0.5 * h * h).sum::<f64>();
+                }
+            }
+            sum
+        };
+        let difference = |w: usize| {
+            // Central differences: error ~ h² of third derivatives, and 1e-16 / h of rounding.
+            let h = 1e-5;
+            let moved = |by: f64| {
+                let mut moved = weights.clone();
+                moved[w] += by;
+                loss(&moved)
+            };
+            (moved(h) - moved(-h)) / (2.0 * h)
+        };
+        let expected: Vec<f64> = (0..weights.len()).map(difference).collect();
+        for schedule in [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint] {
+            let config = EstimatorConfig::Rtrl(RtrlConfig { dense: true, schedule, truncate: false });
+            let mut estimator = config.build(old.clone(), 2, 4).unwrap();
+            window(&case, &mut *estimator, &under_old(&weights), &data[..4]);
+            estimator.relay(new.clone(), &origin);
+            let found = window(&case, &mut *estimator, &weights, &data[4..]);
+            assert_equal("RTRL across a change of masks", &found, &expected, 1e-8);
+            // Forgetting at the change would not do.
+            let mut anew = config.build(new.clone(), 2, 4).unwrap();
+            let mut later = data[4..].to_vec();
+            later[0].starts = vec![true; 2];
+            let cold = window(&case, &mut *anew, &weights, &later);
+            assert!(support::deviation(&cold, &expected) > 1e-3);
+        }
+    }
+}
+
+/// With no influence yet, changing the masks is the same as building anew.
+#[test]
+fn a_change_before_the_first_step_is_the_same_as_building_anew() {
+    let case = Case {
+        layers: Vec::new(),
+        inputs: Inputs::Dense(2),
+        lanes: 2,
+        steps: 9,
+        window: 3,
+        seed: 2,
+        resets: true,
+    };
+    let (old, new) = (gru(&thinned(3, 0.7)), gru(&thinned(4, 0.5)));
+    let data = case.data(4);
+    let weights = case.weights(&new);
+    for config in every(3) {
+        let mut relaid = config.build(old.clone(), 2, 3).unwrap();
+        relaid.relay(new.clone(), &origin(&new, &old));
+        let mut anew = config.build(new.clone(), 2, 3).unwrap();
+        for data in data.chunks(3) {
+            let expected = window(&case, &mut *anew, &weights, data);
+            assert_eq!(window(&case, &mut *relaid, &weights, data), expected, "{config:?}");
+        }
+    }
+}
+
+/// SnAp-1 keeps one entry for each weight and state of its row, whatever the other weights are: columns of surviving
+/// weights go on as if nothing had happened, as long as the states do too.
+#[test]
+fn pruning_weights_of_zero_leaves_the_rest_of_snap_1_alone() {
+    let case = Case {
+        layers: Vec::new(),
+        inputs: Inputs::Dense(2),
+        lanes: 1,
+        steps: 12,
+        window: 4,
+        seed: 8,
+        resets: false,
+    };
+    let (dense, sparse) = (gru(&thinned(1, 1.0)), gru(&thinned(6, 0.5)));
+    let origin = origin(&sparse, &dense);
+    let few = case.weights(&sparse);
+    let mut all = vec![0.0; dense.weights_len()];
+    for (w, o) in few.iter().zip(&origin) {
+        all[o.unwrap() as usize] = *w;
+    }
+    let data = case.data(4);
+    let config = EstimatorConfig::Snap(SnapConfig::default());
+    let mut pruned = config.build(dense.clone(), 1, 4).unwrap();
+    let mut whole = config.build(dense, 1, 4).unwrap();
+    window(&case, &mut *pruned, &all, &data[..4]);
+    window(&case, &mut *whole, &all, &data[..4]);
+    pruned.relay(sparse, &origin);
+    for data in data[4..].chunks(4) {
+        let expected = window(&case, &mut *whole, &all, data);
+        let expected: Vec<f64> = origin.iter().map(|o| expected[o.unwrap() as usize]).collect();
+        assert_equal("survivors", &window(&case, &mut *pruned, &few, data), &expected, ROUNDING);
+    }
+}
+
+#[test]
+fn a_state_of_another_net_is_refused() {
+    let (small, large) = (gru(&thinned(1, 0.5)), gru(&thinned(1, 1.0)));
+    for config in [SnapConfig::default(), SnapConfig { order: 2, ..Default::default() }] {
+        let config = EstimatorConfig::Snap(config);
+        let mut from = config.build(small.clone(), 2, 3).unwrap();
+        let saved = to_bytes(|archive| from.persist(archive)).unwrap();
+        let mut to = config.build(large.clone(), 2, 3).unwrap();
+        let error = from_bytes(&saved, |archive| to.persist(archive)).unwrap_err();
+        assert!(error.to_string().starts_with("section `influence`: expected"), "{error}");
+    }
+    let masks =
+        Masks { gates: vec![GateMask { input: Pattern::dense(4, 2), recurrent: Pattern::dense(4, 4) }] };
+    assert!(CellConfig::Gru(Size::dense(4)).with_masks::<f64>(Inputs::Dense(2), &masks).is_err());
+}
