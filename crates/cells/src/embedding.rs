@@ -30,6 +30,7 @@ impl Embedding {
             weights: Pattern::dense(units, inputs.len() + 1),
             row_jacobian: Pattern::identity(units),
             direct: Pattern::empty(units, units),
+            masked: Vec::new(),
         };
         structure.validate()?;
         Ok(Self { structure })

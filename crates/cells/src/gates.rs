@@ -2,7 +2,7 @@
 
 use rtrl_sparse::Pattern;
 
-use crate::{CellError, Masks};
+use crate::{CellError, MaskRows, Masks};
 
 /// What the rows of one gate read.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,19 @@ pub(crate) fn weights(
     };
     let rows = gates.iter().flat_map(|gate| (0..units).map(move |unit| row(gate, unit)));
     Ok(Pattern::from_rows(inputs + 1 + recurrent, rows)?)
+}
+
+/// Where the matrices of each mask stand.
+pub(crate) fn masked(masks: &Masks, units: usize, gates: &[GateRows]) -> Vec<MaskRows> {
+    let first = |mask: usize, reads: fn(&GateRows) -> bool| {
+        let gate = gates.iter().position(|gate| gate.mask == mask && reads(gate));
+        units * gate.expect("every mask has rows on the inputs and on the recurrent sources")
+    };
+    let rows = |mask| MaskRows {
+        input: first(mask, |gate| gate.input),
+        recurrent: first(mask, |gate| gate.recurrent.is_some()),
+    };
+    (0..masks.gates.len()).map(rows).collect()
 }
 
 /// `gates` copies of the identity, one below the other: each row reaches its own unit.

@@ -48,6 +48,7 @@ impl Gru {
                 weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
                 row_jacobian: gates::own_unit(4, units),
                 direct: Pattern::identity(units),
+                masked: gates::masked(masks, units, &rows),
             },
         })
     }

@@ -65,6 +65,7 @@ impl GruResetBefore {
             weights,
             row_jacobian,
             direct: Pattern::identity(units),
+            masked: gates::masked(masks, units, &rows),
         };
         Ok(Self { structure, paths })
     }

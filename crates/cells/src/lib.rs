@@ -47,5 +47,5 @@ pub use mask::{GateMask, Masks, Sparsity};
 pub use quasi_lstm::QuasiLstm;
 pub use registry::{CellConfig, Distribution, Size};
 pub use stack::{Backward, Input, Rollout, Stack, Trace};
-pub use structure::{Inputs, Recurrent, Structure};
+pub use structure::{Inputs, MaskRows, Recurrent, Structure};
 pub use vanilla::{Activation, Vanilla};

@@ -42,6 +42,7 @@ impl Lstm {
                 weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
                 row_jacobian: row_jacobian(units)?,
                 direct: direct(units)?,
+                masked: gates::masked(masks, units, &rows),
             },
         })
     }

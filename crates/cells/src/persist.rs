@@ -1,9 +1,9 @@
 //! The running state of a net, saved, restored and forgotten.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{LanesMut, Scalar};
+use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar};
 
-use crate::{Rollout, Trace};
+use crate::{Rollout, Stack, Trace};
 
 impl<T: Scalar> Persist for Rollout<T> {
     /// The state; everything else is memory for the next step.
@@ -30,6 +30,30 @@ impl<T: Scalar> Persist for Trace<T> {
         archive.slice("direct", &mut self.direct)?;
         archive.slice("scales", &mut self.scales)?;
         archive.slice("starts", &mut self.starts)
+    }
+}
+
+impl<T: Scalar> Stack<T> {
+    /// A trace of a net with other masks as a trace of this one. Entries of Jacobians that the other net did not have are
+    /// zero.
+    ///
+    /// # Panics
+    /// If more than the masks differs.
+    #[must_use]
+    pub fn relay_trace(&self, old: &Self, trace: &Trace<T>) -> Trace<T> {
+        let lanes = trace.lanes;
+        let moved = |new: &Pattern, old: &Pattern, values: &[T]| {
+            let values = Lanes::new(values, lanes);
+            let zeros = vec![T::ZERO; lanes];
+            new.iter()
+                .flat_map(|(r, c)| old.find(r, c).map_or(&zeros[..], |entry| values.at(entry)).to_vec())
+                .collect()
+        };
+        Trace {
+            row_jacobian: moved(&self.own_jacobian, &old.own_jacobian, &trace.row_jacobian),
+            direct: moved(&self.own_direct, &old.own_direct, &trace.direct),
+            ..trace.clone()
+        }
     }
 }
 

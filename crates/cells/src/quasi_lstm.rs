@@ -47,6 +47,7 @@ impl QuasiLstm {
                 weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
                 row_jacobian: gates::own_unit(2, units),
                 direct: Pattern::identity(units),
+                masked: gates::masked(masks, units, &rows),
             },
         })
     }

@@ -15,9 +15,9 @@ pub struct Stack<T> {
     layers: Vec<Layer<T>>,
     linear: Linear,
     /// Own row Jacobians of all layers, rows × states.
-    own_jacobian: Pattern,
+    pub(crate) own_jacobian: Pattern,
     /// Direct Jacobians of all layers, states × states.
-    own_direct: Pattern,
+    pub(crate) own_direct: Pattern,
     dynamics: Pattern,
     row_jacobian: Pattern,
     /// `X = G W_input`: how the states of a layer depend on those of the layer below at the same step.
@@ -219,6 +219,14 @@ impl<T: Scalar> Stack<T> {
     /// If there is no such layer.
     pub fn layer_rows(&self, depth: usize) -> Range<usize> {
         self.layers[depth].rows.clone()
+    }
+
+    /// The structure of the cell of layer `depth`.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn layer_structure(&self, depth: usize) -> &crate::Structure {
+        self.layers[depth].structure()
     }
 
     /// The states that a readout sees: the hidden part of the top layer.

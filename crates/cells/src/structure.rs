@@ -79,6 +79,18 @@ pub struct Structure {
     pub row_jacobian: Pattern,
     /// states × states: the pattern of `∂φ/∂s_{t-1}` at fixed z, the leak path.
     pub direct: Pattern,
+    /// Where the matrices of each gate mask stand among the rows; empty for a cell that is built without masks.
+    pub masked: Vec<MaskRows>,
+}
+
+/// The first rows of the two matrices of a gate; the row of unit i stands i rows behind. In a row, the weights of the
+/// inputs come first and those of the recurrent sources last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaskRows {
+    /// Of the matrix on the inputs.
+    pub input: usize,
+    /// Of the matrix on the recurrent sources.
+    pub recurrent: usize,
 }
 
 impl Structure {

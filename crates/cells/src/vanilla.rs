@@ -52,6 +52,7 @@ impl Vanilla {
             weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
             row_jacobian: gates::own_unit(1, units),
             direct: Pattern::empty(units, units),
+            masked: gates::masked(masks, units, &rows),
         };
         Ok(Self { structure, activation })
     }

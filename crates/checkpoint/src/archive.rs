@@ -159,6 +159,13 @@ impl<'a> Archive<'a> {
         self.check(name, found == number, || format!("expected {number}, found {found}"))
     }
 
+    /// Leaves unread whatever follows.
+    pub fn skip_rest(&mut self) {
+        if let Mode::Load(rest) = &mut self.mode {
+            *rest = &[];
+        }
+    }
+
     /// Refuses content that contradicts what is known.
     ///
     /// # Errors

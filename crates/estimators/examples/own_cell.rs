@@ -32,6 +32,7 @@ impl Minimal {
             weights: Pattern::from_rows(all, rows).expect("increasing columns"),
             row_jacobian: Pattern::from_rows(units, reached.chain(own)).expect("increasing columns"),
             direct: Pattern::identity(units),
+            masked: Vec::new(),
         };
         Self { structure, units }
     }

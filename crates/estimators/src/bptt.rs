@@ -107,6 +107,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        self.traces.fill(stack.trace(self.lanes));
         self.stack = stack;
     }
 

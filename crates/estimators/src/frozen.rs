@@ -62,6 +62,7 @@ impl<T: Scalar> GradientEstimator<T> for Frozen<T> {
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        self.trace = stack.trace(self.rollout.state().lanes());
         self.stack = stack;
     }
 

@@ -213,6 +213,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         let zeros = |len: usize| vec![T::ZERO; len * self.lanes];
         self.dynamics = zeros(self.linearizer.dynamics().nnz());
         self.row_jacobian = zeros(self.linearizer.row_jacobian().pattern().nnz());
+        self.trace = stack.trace(self.lanes);
         self.stack = stack;
     }
 

@@ -194,6 +194,9 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+        for step in self.steps.iter_mut().chain(&mut self.spare) {
+            step.trace = stack.relay_trace(&self.stack, &step.trace);
+        }
         self.stack = stack;
     }
 

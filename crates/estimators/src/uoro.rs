@@ -236,6 +236,7 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
                 new.copy_from_slice(old.at(*origin as usize));
             }
         }
+        self.trace = stack.trace(self.lanes);
         self.stack = stack;
     }
 

@@ -39,6 +39,7 @@ impl Leaky {
             weights: Pattern::dense(units, inputs + 1),
             row_jacobian: Pattern::identity(units),
             direct: Pattern::identity(units),
+            masked: Vec::new(),
         };
         Self { structure }
     }

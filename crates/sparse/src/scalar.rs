@@ -66,6 +66,8 @@ pub trait Scalar:
         let half = Self::from_f64(0.5);
         half * (half * self).tanh() + half
     }
+    /// Zero in place of a subnormal number, with which some processors are slow.
+    fn flushed(self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()
@@ -98,6 +100,11 @@ macro_rules! scalar {
             }
             fn tanh(self) -> Self {
                 self.tanh()
+            }
+            #[inline]
+            fn flushed(self) -> Self {
+                // Written so that NaN stays NaN.
+                if self.abs() < <$float>::MIN_POSITIVE { 0.0 } else { self }
             }
             fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
                 $gemm(out, beta, a, b);

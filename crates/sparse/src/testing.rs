@@ -117,6 +117,9 @@ impl Scalar for Counted {
     fn tanh(self) -> Self {
         Self(self.0.tanh())
     }
+    fn flushed(self) -> Self {
+        Self(self.0.flushed())
+    }
     fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
         for i in 0..a.rows() {
             for j in 0..b.cols() {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Stack};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_estimators::{EstimatorConfig, EstimatorError, GradientEstimator};
 use rtrl_sparse::Lanes;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,7 @@ pub(crate) struct Comparison {
     sums: Vec<Vec<Sums>>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sums {
     cosine: f64,
     ratio: f64,
@@ -73,9 +74,7 @@ impl Comparison {
         window: usize,
         seed: u64,
     ) -> Result<Self, EstimatorError> {
-        let all = std::iter::once(0..stack.weights_len()).collect();
-        let mut groups = vec![("all".to_string(), all)];
-        groups.extend(stack.groups());
+        let groups = groups(stack);
         let runner = |config: &EstimatorConfig| Runner::new(&config.reseeded(seed), stack, lanes, window);
         let passive = config.passive.iter().map(|p| Ok((p.label.clone(), runner(&p.estimator)?)));
         Ok(Self {
@@ -91,8 +90,8 @@ impl Comparison {
     }
 
     /// The same step as the estimator that trains.
-    pub fn step(&mut self, weights: &[f32], symbols: &[u32], starts: &[bool]) {
-        self.runners().for_each(|r| r.estimator.step(weights, Input::Symbols(symbols), starts));
+    pub fn step(&mut self, weights: &[f32], input: Input<'_, f32>, starts: &[bool]) {
+        self.runners().for_each(|r| r.estimator.step(weights, input, starts));
     }
 
     /// The same loss.
@@ -111,6 +110,20 @@ impl Comparison {
             }
         }
         self.runners().for_each(|r| r.gradient.fill(0.0));
+    }
+
+    /// A lane begins anew.
+    pub fn forget(&mut self, lane: usize) {
+        self.runners().for_each(|r| r.estimator.forget(lane));
+    }
+
+    /// Goes on with other masks.
+    pub fn relay(&mut self, stack: &Arc<Stack<f32>>, origin: &[Option<u32>]) {
+        for runner in self.runners() {
+            runner.estimator.relay(stack.clone(), origin);
+            runner.gradient = vec![0.0; origin.len()];
+        }
+        self.groups = groups(stack);
     }
 
     /// The means since the last call.
@@ -134,6 +147,21 @@ impl Comparison {
         }
         alignments
     }
+}
+
+impl Persist for Comparison {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        self.runners().try_for_each(|runner| archive.part("estimator", &mut *runner.estimator))?;
+        self.sums.iter_mut().try_for_each(|sums| archive.slice("sums", sums))
+    }
+}
+
+/// All weights, and the groups of the net.
+fn groups(stack: &Stack<f32>) -> Vec<(String, Vec<Range<usize>>)> {
+    let all = std::iter::once(0..stack.weights_len()).collect();
+    let mut groups = vec![("all".to_string(), all)];
+    groups.extend(stack.groups());
+    groups
 }
 
 impl Sums {

@@ -6,11 +6,11 @@ use rtrl_tasks::TaskConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{ConfigError, OptimizerConfig};
+use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
 
 /// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
 /// the old meaning are not taken for those of the new.
-pub const CONFIG_VERSION: u32 = 1;
+pub const CONFIG_VERSION: u32 = 2;
 
 /// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,15 @@ pub struct RunConfig {
     pub readout: ReadoutConfig,
     /// How gradients change weights; one instance for the recurrent weights and one for the readout.
     pub optimizer: OptimizerConfig,
+    /// Schedule, clipping and groups of the updates.
+    #[serde(default, skip_serializing_if = "UpdateConfig::is_default")]
+    pub update: UpdateConfig,
+    /// How the set of weights that exist changes during training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewiring: Option<RewiringConfig>,
+    /// What is done when a number is no longer finite.
+    #[serde(default, skip_serializing_if = "DivergencePolicy::is_default")]
+    pub divergence: DivergencePolicy,
     /// The loop.
     pub training: TrainingConfig,
     /// Estimators that run passively beside the one that trains.
@@ -145,26 +154,29 @@ impl RunConfig {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
             }
         }
-        self.optimizer.validate()
+        self.optimizer.validate()?;
+        self.update.validate()?;
+        self.divergence.validate()?;
+        self.rewiring.as_ref().map_or(Ok(()), |rewiring| rewiring.validate())
     }
 
-    /// SHA-256 of the configuration and [`CONFIG_VERSION`], in hexadecimal: the identity of a run.
+    /// The configuration as JSON, in the one form that is hashed.
     ///
     /// # Panics
     /// Never: a configuration always has a JSON form.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain data")
+    }
+
+    /// SHA-256 of the configuration and [`CONFIG_VERSION`], in hexadecimal: the identity of a run.
     pub fn hash(&self) -> String {
-        let canonical = serde_json::to_string(self).expect("plain data");
-        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{canonical}"));
+        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{}", self.to_json()));
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The name of the run's folder: the task's kind and the first digits of the hash.
     pub fn folder(&self) -> String {
-        let kind = match &self.task {
-            TaskConfig::Copy(_) => "copy",
-            TaskConfig::CharLm(_) => "char-lm",
-            _ => "task",
-        };
-        format!("{kind}-{}", &self.hash()[..12])
+        let task = serde_json::to_value(&self.task).unwrap_or_default();
+        format!("{}-{}", task["kind"].as_str().unwrap_or("task"), &self.hash()[..12])
     }
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use rtrl_cells::CellError;
+use rtrl_checkpoint::CheckpointError;
 use rtrl_estimators::EstimatorError;
 use rtrl_tasks::TaskError;
 
@@ -19,6 +20,14 @@ pub enum ConfigError {
         column: usize,
         /// What is wrong, with the field and what is allowed.
         message: String,
+    },
+    /// Settings for a group of parameters that does not exist.
+    #[error("`update.groups` names `{found}`; there are: {known}")]
+    Group {
+        /// The name found.
+        found: String,
+        /// The names that there are.
+        known: String,
     },
     /// A value without meaning.
     #[error("`{field}` must be {allowed}, found {found}")]
@@ -49,7 +58,9 @@ pub enum TrainError {
     #[error(transparent)]
     Task(#[from] TaskError),
     /// A quantity became NaN or infinite.
-    #[error("step {step}: the {quantity} is not finite under {estimator}; lower the learning rate")]
+    #[error(
+        "step {step}: the {quantity} is not finite under {estimator}; lower the learning rate, clip, or set a policy under `divergence`"
+    )]
     Diverged {
         /// Time step, from 1.
         step: u64,
@@ -67,6 +78,26 @@ pub enum TrainError {
         path: PathBuf,
         /// Why it failed.
         source: std::io::Error,
+    },
+    /// A checkpoint or model cannot be written or used.
+    #[error("checkpoint {}: {source}", path.display())]
+    Checkpoint {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: CheckpointError,
+    },
+    /// Another process is making the run.
+    #[error("another process is making the run in {}; wait for it, or end it", path.display())]
+    Locked {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// The run was made with other data under the same name.
+    #[error("the text of the run in {} has changed since it was made; restore it, or remove the folder", path.display())]
+    DataChanged {
+        /// The run's folder.
+        path: PathBuf,
     },
     /// A file of the run folder is damaged.
     #[error("{}, line {line}: {reason}; remove the run's folder to run it again", path.display())]

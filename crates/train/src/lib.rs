@@ -19,7 +19,7 @@
 //!     trainer.train_window()?;
 //! }
 //! let last = trainer.train_window()?;
-//! assert!((last.bits / last.targets as f64) < 0.8 * (first.bits / first.targets as f64));
+//! assert!((last.loss / last.targets as f64) < 0.8 * (first.loss / first.targets as f64));
 //! # Ok::<(), rtrl_train::TrainError>(())
 //! ```
 //!
@@ -27,18 +27,29 @@
 
 mod compare;
 mod config;
+mod divergence;
 mod error;
+mod evaluate;
+mod folder;
 mod metrics;
+mod model;
 mod optimizer;
 mod readout;
 mod run;
+mod sparsity;
 mod trainer;
 
 pub use compare::Alignment;
 pub use config::{CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig};
+pub use divergence::DivergencePolicy;
 pub use error::{ConfigError, TrainError};
 pub use metrics::{Record, read_metrics};
-pub use optimizer::{Adam, AdamConfig, Optimizer, OptimizerConfig};
-pub use readout::Readout;
-pub use run::{Outcome, Progress, Summary, read_summary, run};
+pub use model::Model;
+pub use optimizer::{
+    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
+    RateSchedule, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
+};
+pub use readout::{Loss, Readout, Targets};
+pub use run::{Outcome, Progress, RunOptions, Summary, read_summary, run};
+pub use sparsity::{Matrices, RewiringConfig};
 pub use trainer::{Trainer, WindowReport};

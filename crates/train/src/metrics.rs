@@ -1,12 +1,12 @@
 //! Measurements of a run, as JSON lines.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Alignment, TrainError};
+use crate::{Alignment, RunConfig, TrainError};
 
 /// One line of the metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,12 +19,21 @@ pub struct Record {
     /// Mean loss since the last record, in bits per target; none if there was no target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<f64>,
+    /// Mean squared error since the last record, for tasks whose targets are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
     /// Level of the task's curriculum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u32>,
     /// Loss on held-out data, in bits per target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_bits: Option<f64>,
+    /// Lanes that began anew since the last record because they were not finite.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_lanes: u64,
+    /// Why the run has gone back to this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
     /// How passive estimators compare with their reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alignment: Vec<Alignment>,
@@ -32,25 +41,80 @@ pub struct Record {
     pub seconds: f64,
 }
 
-/// Writes records, each flushed as it is written.
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde hands it over.
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl Record {
+    /// A record without measurements.
+    pub(crate) fn at(step: u64, config: &RunConfig, seconds: f64) -> Self {
+        Self {
+            step,
+            characters: step * config.training.lanes as u64,
+            bits: None,
+            error: None,
+            level: None,
+            valid_bits: None,
+            skipped_lanes: 0,
+            rolled_back: None,
+            alignment: Vec::new(),
+            seconds,
+        }
+    }
+}
+
+/// Writes records, each at once.
 #[derive(Debug)]
 pub(crate) struct Writer {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
+    /// Seconds of the last record that was kept.
+    pub seconds: f64,
 }
 
 impl Writer {
-    pub fn create(path: &Path) -> Result<Self, TrainError> {
-        let file = File::create(path).map_err(TrainError::file("create", path))?;
-        Ok(Self { path: path.to_path_buf(), file: BufWriter::new(file) })
+    /// Goes on behind the first `records` lines of a file; whatever follows them is cut off.
+    pub fn go_on(path: &Path, records: u64) -> Result<Self, TrainError> {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(TrainError::file("open", path))?;
+        let mut writer = Self { path: path.to_path_buf(), file, seconds: 0.0 };
+        writer.keep(records)?;
+        Ok(writer)
     }
 
+    /// Cuts off everything behind the first `records` lines.
+    pub fn keep(&mut self, records: u64) -> Result<(), TrainError> {
+        let failed = |source| TrainError::file("read", &self.path)(source);
+        let mut content = Vec::new();
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        self.file.read_to_end(&mut content).map_err(failed)?;
+        let lines: Vec<_> = content.split_inclusive(|&byte| byte == b'\n').take(records as usize).collect();
+        let whole = lines.iter().filter(|line| line.ends_with(b"\n")).count();
+        if (whole as u64) < records {
+            let reason = format!("the checkpoint knows of {records} records, {whole} are left");
+            return Err(TrainError::Damaged { path: self.path.clone(), line: whole + 1, reason });
+        }
+        // A line that is no record has no seconds; time then begins anew.
+        let last = lines.last().and_then(|line| serde_json::from_slice::<Record>(line).ok());
+        self.seconds = last.map_or(0.0, |record| record.seconds);
+        let len = lines.iter().map(|line| line.len() as u64).sum();
+        let cut = self.file.set_len(len).and_then(|()| self.file.seek(SeekFrom::Start(len)));
+        cut.map(drop).map_err(TrainError::file("write", &self.path))
+    }
+
+    /// Adds a record.
     pub fn write(&mut self, record: &Record) -> Result<(), TrainError> {
-        serde_json::to_writer(&mut self.file, record)
-            .map_err(std::io::Error::from)
-            .and_then(|()| self.file.write_all(b"\n"))
-            .and_then(|()| self.file.flush())
-            .map_err(TrainError::file("write", &self.path))
+        let written = serde_json::to_vec(record).map_err(std::io::Error::from).and_then(|mut line| {
+            line.push(b'\n');
+            self.file.write_all(&line)
+        });
+        written.map_err(TrainError::file("write", &self.path))
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self) -> Result<(), TrainError> {
+        self.file.sync_data().map_err(TrainError::file("write", &self.path))
     }
 }
 

@@ -1,11 +1,40 @@
-//! From the hidden state to a distribution over classes, and back.
+//! From the hidden state to a prediction, and back.
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::{Lanes, Scalar};
 
-/// A linear map, or one hidden layer of ReLU units and a linear map, followed by softmax and cross-entropy.
+/// What a readout predicts, and how it is scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// One of several classes: softmax and cross-entropy, in bits.
+    CrossEntropy,
+    /// Real numbers: the squared error of each. The gradient is that of half of it.
+    Squared,
+}
+
+/// What should have been predicted in each lane; nothing where there is `None`.
+#[derive(Debug, Clone, Copy)]
+pub enum Targets<'a> {
+    /// One class for each lane.
+    Classes(&'a [Option<u32>]),
+    /// `[outputs][lanes]` numbers.
+    Values(&'a [Option<f32>]),
+}
+
+impl Targets<'_> {
+    /// Number of targets that there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Classes(targets) => targets.iter().flatten().count(),
+            Self::Values(targets) => targets.iter().flatten().count(),
+        }
+    }
+}
+
+/// A linear map, or one hidden layer of ReLU units and a linear map, followed by a [`Loss`].
 ///
 /// # Shapes
 /// Parameters are one flat vector: for each layer the matrix `[out][in]`, then the bias `[out]`. Everything that
@@ -13,6 +42,7 @@ use rtrl_sparse::{Lanes, Scalar};
 #[derive(Debug, Clone)]
 pub struct Readout<T> {
     lanes: usize,
+    loss: Loss,
     layers: Vec<Layer<T>>,
     parameters: Vec<T>,
     /// Greatest and sum of each lane for the softmax; adjoints of a hidden layer.
@@ -35,7 +65,7 @@ impl<T> Layer<T> {
 }
 
 impl<T: Scalar> Readout<T> {
-    /// A readout of `inputs` hidden units into `classes`, through a layer of `width` ReLU units if given; weights and
+    /// A readout of `inputs` hidden units into `outputs` classes or numbers, through a layer of `width` ReLU units if given; weights and
     /// biases uniform on ±1/√(inputs of the layer), drawn in `f64`.
     ///
     /// # Panics
@@ -43,15 +73,16 @@ impl<T: Scalar> Readout<T> {
     pub fn new(
         inputs: usize,
         width: Option<usize>,
-        classes: usize,
+        outputs: usize,
+        loss: Loss,
         lanes: usize,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Self {
-        assert!(inputs > 0 && classes > 0 && lanes > 0 && width != Some(0), "sizes must be at least 1");
+        assert!(inputs > 0 && outputs > 0 && lanes > 0 && width != Some(0), "sizes must be at least 1");
         let mut layers = Vec::new();
         let (mut from, mut first) = (inputs, 0);
         let mut parameters = Vec::new();
-        for outputs in width.into_iter().chain([classes]) {
+        for outputs in width.into_iter().chain([outputs]) {
             layers.push(Layer { inputs: from, outputs, first, output: vec![T::ZERO; outputs * lanes] });
             let bound = 1.0 / (from as f64).sqrt();
             let len = (from + 1) * outputs;
@@ -59,7 +90,7 @@ impl<T: Scalar> Readout<T> {
             first += len;
             from = outputs;
         }
-        Self { lanes, work: work(&layers, lanes), layers, parameters }
+        Self { lanes, loss, work: work(&layers, lanes), layers, parameters }
     }
 
     /// The same readout, with a copy of its parameters, for another number of lanes.
@@ -67,7 +98,13 @@ impl<T: Scalar> Readout<T> {
     pub fn with_lanes(&self, lanes: usize) -> Self {
         let layer = |l: &Layer<T>| Layer { output: vec![T::ZERO; l.outputs * lanes], first: l.first, ..*l };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
-        Self { lanes, work: work(&layers, lanes), layers, parameters: self.parameters.clone() }
+        Self {
+            lanes,
+            loss: self.loss,
+            work: work(&layers, lanes),
+            layers,
+            parameters: self.parameters.clone(),
+        }
     }
 
     /// All parameters.
@@ -85,7 +122,7 @@ impl<T: Scalar> Readout<T> {
         self.layers.iter().map(|l| l.inputs * l.outputs).sum()
     }
 
-    /// Log-probabilities of the classes given the hidden state, `[classes][lanes]`, in nats.
+    /// The prediction from the hidden state, `[outputs][lanes]`: log-probabilities of the classes in nats, or numbers.
     ///
     /// # Panics
     /// If `hidden` has the wrong size.
@@ -108,41 +145,43 @@ impl<T: Scalar> Readout<T> {
                 layer.output.iter_mut().filter(|x| **x < T::ZERO).for_each(|x| *x = T::ZERO);
             }
         }
-        let logits = &mut self.layers[last];
-        log_softmax(&mut logits.output, self.lanes, &mut self.work);
-        Lanes::new(&logits.output, self.lanes)
+        let outputs = &mut self.layers[last].output;
+        if self.loss == Loss::CrossEntropy {
+            log_softmax(outputs, self.lanes, &mut self.work);
+        }
+        Lanes::new(outputs, self.lanes)
     }
 
     /// Loss and gradients of the step last given to [`forward`](Self::forward), with the same `hidden`.
     ///
-    /// Overwrites `bits` with the cross-entropy of each lane in **bits** (0 where there is no target) and
-    /// `hidden_gradient` (`[inputs][lanes]`) with the gradient of the sum over lanes of the loss in **nats**; adds the
-    /// gradient of that sum to `parameter_gradient`. Lanes without a target contribute exactly nothing.
+    /// Overwrites `losses` with the loss of each lane (cross-entropy in **bits**, or the sum of squared errors; 0 where
+    /// there is no target) and `hidden_gradient` (`[inputs][lanes]`) with the gradient of the sum over lanes of the
+    /// cross-entropy in **nats**, or of half the squared error; adds the gradient of that sum to `parameter_gradient`.
+    /// What has no target contributes exactly nothing.
     ///
     /// # Panics
-    /// If sizes do not fit or a target is not a class.
+    /// If sizes do not fit, or the targets are not of the kind that the readout predicts.
     pub fn loss_and_gradient(
         &mut self,
         hidden: Lanes<'_, T>,
-        targets: &[Option<u32>],
-        bits: &mut [f64],
+        targets: Targets<'_>,
+        losses: &mut [f64],
         hidden_gradient: &mut [T],
         parameter_gradient: &mut [T],
     ) {
-        self.loss(targets, bits);
-        if targets.iter().all(Option::is_none) {
+        self.loss(targets, losses);
+        if targets.count() == 0 {
             hidden_gradient.fill(T::ZERO);
             return;
         }
         let lanes = self.lanes;
-        let logits = self.layers.last_mut().expect("there is a last layer");
-        for (class, row) in logits.output.chunks_exact_mut(lanes).enumerate() {
-            for (p, target) in row.iter_mut().zip(targets) {
-                *p = match target {
-                    Some(target) if *target as usize == class => p.exp() - T::ONE,
-                    Some(_) => p.exp(),
-                    None => T::ZERO,
-                };
+        let outputs = &mut self.layers.last_mut().expect("there is a last layer").output;
+        match targets {
+            Targets::Classes(targets) => cross_entropy_gradient(outputs, targets),
+            Targets::Values(targets) => {
+                for (y, target) in outputs.iter_mut().zip(targets) {
+                    *y = target.map_or(T::ZERO, |target| *y - T::from_f64(f64::from(target)));
+                }
             }
         }
         for index in (0..self.layers.len()).rev() {
@@ -171,20 +210,49 @@ impl<T: Scalar> Readout<T> {
         }
     }
 
-    /// Only the loss, in bits, of the step last given to [`forward`](Self::forward).
+    /// Only the losses, as [`loss_and_gradient`](Self::loss_and_gradient) defines them, of the step last given to
+    /// [`forward`](Self::forward).
     ///
     /// # Panics
-    /// If sizes do not fit or a target is not a class.
-    pub fn loss(&self, targets: &[Option<u32>], bits: &mut [f64]) {
-        assert_eq!((targets.len(), bits.len()), (self.lanes, self.lanes), "number of lanes");
-        let logits = self.layers.last().expect("there is a last layer");
-        for (lane, (target, bits)) in targets.iter().zip(bits).enumerate() {
-            *bits = match target {
-                Some(class) => {
-                    assert!((*class as usize) < logits.outputs, "class {class} of {}", logits.outputs);
-                    -logits.output[*class as usize * self.lanes + lane].to_f64() / std::f64::consts::LN_2
+    /// If sizes do not fit, or the targets are not of the kind that the readout predicts.
+    pub fn loss(&self, targets: Targets<'_>, losses: &mut [f64]) {
+        let lanes = self.lanes;
+        assert_eq!(losses.len(), lanes, "number of lanes");
+        let outputs = &self.layers.last().expect("there is a last layer").output;
+        match (targets, self.loss) {
+            (Targets::Classes(targets), Loss::CrossEntropy) => {
+                assert_eq!(targets.len(), lanes, "number of lanes");
+                for (lane, (target, bits)) in targets.iter().zip(losses).enumerate() {
+                    *bits = target.map_or(0.0, |class| {
+                        let at = class as usize * lanes + lane;
+                        assert!(at < outputs.len(), "class {class} of {}", outputs.len() / lanes);
+                        -outputs[at].to_f64() / std::f64::consts::LN_2
+                    });
                 }
-                None => 0.0,
+            }
+            (Targets::Values(targets), Loss::Squared) => {
+                assert_eq!(targets.len(), outputs.len(), "number of targets");
+                losses.fill(0.0);
+                for (targets, outputs) in targets.chunks_exact(lanes).zip(outputs.chunks_exact(lanes)) {
+                    for ((loss, target), y) in losses.iter_mut().zip(targets).zip(outputs) {
+                        *loss += target.map_or(0.0, |target| (y.to_f64() - f64::from(target)).powi(2));
+                    }
+                }
+            }
+            (Targets::Classes(_), Loss::Squared) => panic!("this readout predicts numbers, not classes"),
+            (Targets::Values(_), Loss::CrossEntropy) => panic!("this readout predicts classes, not numbers"),
+        }
+    }
+}
+
+/// Log-probabilities become `∂L/∂logits`.
+fn cross_entropy_gradient<T: Scalar>(outputs: &mut [T], targets: &[Option<u32>]) {
+    for (class, row) in outputs.chunks_exact_mut(targets.len()).enumerate() {
+        for (p, target) in row.iter_mut().zip(targets) {
+            *p = match target {
+                Some(target) if *target as usize == class => p.exp() - T::ONE,
+                Some(_) => p.exp(),
+                None => T::ZERO,
             };
         }
     }

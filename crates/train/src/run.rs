@@ -1,23 +1,27 @@
 //! A run in a folder of its own.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rtrl_checkpoint::{Archive, ArchiveError, CheckpointError, Loaded, Persist};
 use rtrl_estimators::Cost;
+use rtrl_tasks::{BuildTask, Signal};
 use serde::{Deserialize, Serialize};
 
+use crate::folder::Folder;
 use crate::metrics::Writer;
-use crate::{Record, RunConfig, TrainError, Trainer, WindowReport};
+use crate::{DivergencePolicy, Record, RunConfig, TrainError, Trainer, WindowReport};
 
 /// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Time steps made.
     pub step: u64,
     /// Time steps of the whole run.
     pub steps: u64,
+    /// The time step at which this call began: not 0 if it went on from a checkpoint.
+    pub resumed_at: u64,
 }
 
 /// What a finished run leaves.
@@ -28,10 +32,16 @@ pub struct Summary {
     pub hash: String,
     /// Version of this crate.
     pub version: String,
+    /// Identifies the data outside of the configuration, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<u64>,
     /// Time steps made.
     pub steps: u64,
     /// Mean loss of the last record with a target, in bits per target.
     pub bits: Option<f64>,
+    /// Mean squared error of the last record with a target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
     /// Final level of the curriculum.
     pub level: Option<u32>,
     /// Final loss on held-out data, in bits per target.
@@ -47,98 +57,83 @@ pub struct Summary {
 pub enum Outcome {
     /// The run is complete, now or from an earlier call.
     Finished(Summary),
-    /// It was told to stop.
+    /// It was told to stop and has left a checkpoint; the same call goes on from there.
     Interrupted,
 }
 
-/// The files of a run folder.
-struct Folder {
-    path: PathBuf,
+/// Where and how runs are made; nothing here changes their results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Runs are made in `root/<config.folder()>`.
+    pub root: PathBuf,
+    /// Time between two checkpoints; zero for one after each window.
+    pub checkpoint_every: Duration,
+    /// Whether the last checkpoint stays when the run is complete.
+    pub keep_checkpoint: bool,
 }
 
-impl Folder {
-    fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-
-    /// The summary, if the run of this configuration is complete.
-    fn finished(&self, hash: &str) -> Option<Summary> {
-        // A result that cannot be read is as good as none: the run is made again.
-        read_summary(&self.path).ok().filter(|summary| summary.hash == hash)
-    }
-
-    /// Writes a file so that it is either whole or absent.
-    fn write(&self, name: &str, content: &str) -> Result<(), TrainError> {
-        let path = self.file(name);
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            file.write_all(content.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(TrainError::file("write", &path))
+impl RunOptions {
+    /// In `root`, with a checkpoint every minute.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), checkpoint_every: Duration::from_secs(60), keep_checkpoint: false }
     }
 }
 
-/// Makes the run that `config` describes in `root/<config.folder()>`, or reads its result if it has been made: `config.toml`,
-/// `metrics.jsonl` and finally `result.json`. A run that was interrupted is made again from its beginning.
+/// Makes the run that `config` describes in its folder, goes on with it from its last checkpoint, or reads its result if it
+/// is complete.
 ///
-/// `progress` is called after each window; when `stop` is set, the run ends after its window and leaves no result.
+/// `progress` is called after each window; when `stop` is set, the run ends after its window with a checkpoint. However
+/// often and at whatever moment it was ended, the complete run has the same metrics (seconds aside) and weights, bit for
+/// bit.
 ///
 /// # Errors
-/// If the configuration has no meaning, data or folder cannot be used, or training diverges.
+/// If the configuration has no meaning, data or folder cannot be used, another process is making the run, its data have
+/// changed since it began, or training diverges.
 pub fn run(
     config: &RunConfig,
-    root: &Path,
+    options: &RunOptions,
     progress: &mut dyn FnMut(Progress),
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    let hash = config.hash();
-    let folder = Folder { path: root.join(config.folder()) };
-    if let Some(summary) = folder.finished(&hash) {
+    let path = options.root.join(config.folder());
+    if let Some(summary) = finished(config, &path)? {
         return Ok(Outcome::Finished(summary));
     }
-    let mut trainer = Trainer::new(config)?;
-    std::fs::create_dir_all(&folder.path).map_err(TrainError::file("create the folder", &folder.path))?;
-    folder.write("config.toml", &config.to_toml()?)?;
-    let mut log = Log {
-        writer: Writer::create(&folder.file("metrics.jsonl"))?,
-        started: Instant::now(),
-        since: WindowReport::default(),
-        bits: None,
-        valid_bits: None,
-    };
-    let steps = config.training.steps;
-    while trainer.steps() < steps {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(Outcome::Interrupted);
-        }
-        let before = trainer.steps();
-        let window = trainer.train_window()?;
-        log.add(window);
-        let due = |every: u64| before / every != trainer.steps() / every;
-        let last = trainer.steps() == steps;
-        let evaluate = last || config.training.evaluate_every.is_some_and(due);
-        if last || evaluate || due(config.training.log_every) {
-            log.record(&mut trainer, config, evaluate)?;
-        }
-        progress(Progress { step: trainer.steps(), steps });
+    // Before anything is written: a mistake leaves nothing behind.
+    let state = State::new(config)?;
+    let folder = Folder::open(path.clone())?;
+    if let Some(summary) = finished(config, &path)? {
+        return Ok(Outcome::Finished(summary));
     }
-    let summary = Summary {
-        hash,
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        steps,
-        bits: log.bits,
-        level: trainer.level(),
-        valid_bits: log.valid_bits,
-        cost: trainer.cost(),
-        seconds: log.started.elapsed().as_secs_f64(),
+    folder.tidy(&[]);
+    folder.write("config.toml", &config.to_toml()?)?;
+    let state = resume(state, config, &folder)?;
+    let metrics = Writer::go_on(&folder.file("metrics.jsonl"), state.records)?;
+    let before = metrics.seconds;
+    let mut run = Run {
+        resumed_at: state.trainer.steps(),
+        saved: Instant::now(),
+        started: Instant::now() - Duration::try_from_secs_f64(before).unwrap_or_default(),
+        folder,
+        options,
+        config,
+        metrics,
+        state,
     };
-    let json = serde_json::to_string_pretty(&summary)
-        .map_err(|error| TrainError::file("write", &folder.file("result.json"))(error.into()))?;
-    folder.write("result.json", &json)?;
-    Ok(Outcome::Finished(summary))
+    if run.all(progress, stop)? { run.finish().map(Outcome::Finished) } else { Ok(Outcome::Interrupted) }
+}
+
+/// The summary, if the run of this configuration is complete.
+fn finished(config: &RunConfig, path: &Path) -> Result<Option<Summary>, TrainError> {
+    // A result that cannot be read is as good as none: the run is made again.
+    let Some(summary) = read_summary(path).ok().filter(|summary| summary.hash == config.hash()) else {
+        return Ok(None);
+    };
+    if summary.data == config.task.fingerprint()? {
+        Ok(Some(summary))
+    } else {
+        Err(TrainError::DataChanged { path: path.to_path_buf() })
+    }
 }
 
 /// The summary of a finished run in `folder`.
@@ -155,41 +150,232 @@ pub fn read_summary(folder: &Path) -> Result<Summary, TrainError> {
     })
 }
 
-/// Collects losses between records.
-struct Log {
-    writer: Writer,
-    started: Instant,
-    since: WindowReport,
-    bits: Option<f64>,
-    valid_bits: Option<f64>,
+/// Restores the last good checkpoint into a state, if there is one.
+fn resume(fresh: State, config: &RunConfig, folder: &Folder) -> Result<State, TrainError> {
+    let path = folder.file("checkpoint");
+    let mut fresh = Some(fresh);
+    let build = || fresh.take().map_or_else(|| State::new(config), Ok).map_err(ResumeError::Train);
+    let loaded = rtrl_checkpoint::load_latest(&path, build, |state, archive| state.persist(archive));
+    match loaded {
+        Ok(Loaded::Nothing) => State::new(config),
+        Ok(Loaded::Latest(state) | Loaded::Previous(state, _)) => Ok(state),
+        Err(ResumeError::Train(error)) => Err(error),
+        Err(ResumeError::Checkpoint(source)) => Err(TrainError::Checkpoint { path, source }),
+    }
 }
 
-impl Log {
-    fn add(&mut self, window: WindowReport) {
-        self.since.steps += window.steps;
-        self.since.targets += window.targets;
-        self.since.bits += window.bits;
+enum ResumeError {
+    Train(TrainError),
+    Checkpoint(CheckpointError),
+}
+
+impl From<CheckpointError> for ResumeError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error)
+    }
+}
+
+/// Everything that changes during a run.
+struct State {
+    trainer: Trainer,
+    /// Losses since the last record.
+    since: WindowReport,
+    loss: Option<f64>,
+    valid_loss: Option<f64>,
+    /// Lines of the metrics that belong to the steps made.
+    records: u64,
+    /// For the policy of rolling back: the state at a regular step, as a checkpoint, and how often it was used.
+    good: Vec<u8>,
+    attempts: u32,
+}
+
+impl State {
+    fn new(config: &RunConfig) -> Result<Self, TrainError> {
+        Ok(Self {
+            trainer: Trainer::new(config)?,
+            since: WindowReport::default(),
+            loss: None,
+            valid_loss: None,
+            records: 0,
+            good: Vec::new(),
+            attempts: 0,
+        })
     }
 
-    fn record(
-        &mut self,
-        trainer: &mut Trainer,
-        config: &RunConfig,
-        evaluate: bool,
-    ) -> Result<(), TrainError> {
-        let since = std::mem::take(&mut self.since);
-        let bits = (since.targets > 0).then(|| since.bits / since.targets as f64);
-        let valid_bits = if evaluate { trainer.evaluate()? } else { None };
-        self.bits = bits.or(self.bits);
-        self.valid_bits = valid_bits.or(self.valid_bits);
-        self.writer.write(&Record {
+    /// What goes back when the run does.
+    fn persist_run(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        self.trainer.persist(archive)?;
+        let WindowReport { steps, targets, loss, skipped } = &mut self.since;
+        for (name, count) in [("steps", steps), ("targets", targets), ("skipped", skipped)] {
+            archive.value(&format!("since/{name}"), count)?;
+        }
+        archive.value("since/loss", loss)?;
+        archive.value("loss", &mut self.loss)?;
+        archive.value("valid-loss", &mut self.valid_loss)?;
+        archive.value("records", &mut self.records)
+    }
+}
+
+impl Persist for State {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        self.persist_run(archive)?;
+        archive.vec("good", &mut self.good)?;
+        archive.value("attempts", &mut self.attempts)
+    }
+}
+
+/// A run that is being made.
+struct Run<'a> {
+    config: &'a RunConfig,
+    options: &'a RunOptions,
+    folder: Folder,
+    metrics: Writer,
+    state: State,
+    started: Instant,
+    saved: Instant,
+    resumed_at: u64,
+}
+
+impl Run<'_> {
+    /// All windows that are left; whether the run has come to its end.
+    fn all(&mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<bool, TrainError> {
+        let steps = self.config.training.steps;
+        while self.state.trainer.steps() < steps {
+            if stop.load(Ordering::Relaxed) {
+                self.save()?;
+                return Ok(false);
+            }
+            self.remember()?;
+            match self.window() {
+                Err(TrainError::Diverged { step, quantity, estimator }) => {
+                    self.roll_back(step, quantity, estimator)?;
+                }
+                other => other?,
+            }
+            if self.saved.elapsed() >= self.options.checkpoint_every {
+                self.save()?;
+            }
+            let (step, resumed_at) = (self.state.trainer.steps(), self.resumed_at);
+            progress(Progress { step, steps, resumed_at });
+        }
+        Ok(true)
+    }
+
+    fn window(&mut self) -> Result<(), TrainError> {
+        let t = &self.config.training;
+        let before = self.state.trainer.steps();
+        let window = self.state.trainer.train_window()?;
+        let since = &mut self.state.since;
+        since.steps += window.steps;
+        since.targets += window.targets;
+        since.loss += window.loss;
+        since.skipped += window.skipped;
+        let step = self.state.trainer.steps();
+        let due = |every: u64| before / every != step / every;
+        let last = step == t.steps;
+        let evaluate = last || t.evaluate_every.is_some_and(due);
+        if evaluate || due(t.log_every) { self.record(evaluate) } else { Ok(()) }
+    }
+
+    fn record(&mut self, evaluate: bool) -> Result<(), TrainError> {
+        let State { trainer, since, loss, valid_loss, records, .. } = &mut self.state;
+        let since = std::mem::take(since);
+        let mean = (since.targets > 0).then(|| since.loss / since.targets as f64);
+        let valid = if evaluate { trainer.evaluate()? } else { None };
+        *loss = mean.or(*loss);
+        *valid_loss = valid.or(*valid_loss);
+        let symbols = matches!(trainer.model().signals().1, Signal::Symbols(_));
+        *records += 1;
+        self.metrics.write(&Record {
             step: trainer.steps(),
-            characters: trainer.steps() * config.training.lanes as u64,
-            bits,
+            characters: trainer.steps() * self.config.training.lanes as u64,
+            bits: mean.filter(|_| symbols),
+            error: mean.filter(|_| !symbols),
             level: trainer.level(),
-            valid_bits,
+            valid_bits: valid,
+            skipped_lanes: since.skipped,
+            rolled_back: None,
             alignment: trainer.take_alignment(),
             seconds: self.started.elapsed().as_secs_f64(),
         })
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let path = self.folder.file("checkpoint");
+        self.metrics.sync()?;
+        let saved = rtrl_checkpoint::save(&path, |archive| self.state.persist(archive));
+        self.saved = Instant::now();
+        saved.map_err(|source| TrainError::Checkpoint { path, source })
+    }
+
+    /// Keeps the state in memory if the policy says so and the time has come.
+    fn remember(&mut self) -> Result<(), TrainError> {
+        let DivergencePolicy::RollBack { every, .. } = self.config.divergence else { return Ok(()) };
+        let (step, window) = (self.state.trainer.steps(), self.config.training.window as u64);
+        let crossed = step == 0 || step / every != step.saturating_sub(window) / every;
+        // Having gone back, the run is at such a step again, and remembers the lower rate.
+        if crossed {
+            let good = rtrl_checkpoint::to_bytes(|archive| self.state.persist_run(archive));
+            let path = self.folder.file("checkpoint");
+            self.state.good =
+                good.map_err(|source| TrainError::Checkpoint { path, source: source.into() })?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to the remembered state with a lower learning rate, or fails if the policy does not provide for it.
+    fn roll_back(&mut self, step: u64, quantity: &'static str, estimator: String) -> Result<(), TrainError> {
+        let diverged = || TrainError::Diverged { step, quantity, estimator };
+        let DivergencePolicy::RollBack { factor, attempts, .. } = self.config.divergence else {
+            return Err(diverged());
+        };
+        if self.state.attempts == attempts {
+            return Err(diverged());
+        }
+        let mut back = State::new(self.config)?;
+        let path = self.folder.file("checkpoint");
+        rtrl_checkpoint::from_bytes(&self.state.good, |archive| back.persist_run(archive))
+            .map_err(|source| TrainError::Checkpoint { path, source })?;
+        back.good = std::mem::take(&mut self.state.good);
+        back.attempts = self.state.attempts + 1;
+        back.trainer.lower_rate(factor);
+        self.state = back;
+        self.metrics.keep(self.state.records)?;
+        self.state.records += 1;
+        self.metrics.write(&Record {
+            rolled_back: Some(format!("from step {step}: the {quantity} was not finite")),
+            ..Record::at(self.state.trainer.steps(), self.config, self.started.elapsed().as_secs_f64())
+        })
+    }
+
+    fn finish(mut self) -> Result<Summary, TrainError> {
+        self.save()?;
+        let path = self.folder.file("model");
+        let model = self.state.trainer.model_mut();
+        rtrl_checkpoint::save(&path, |archive| archive.part("model", model))
+            .map_err(|source| TrainError::Checkpoint { path: path.clone(), source })?;
+        let symbols = matches!(model.signals().1, Signal::Symbols(_));
+        let summary = Summary {
+            hash: self.config.hash(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            data: self.config.task.fingerprint()?,
+            steps: self.state.trainer.steps(),
+            bits: self.state.loss.filter(|_| symbols),
+            error: self.state.loss.filter(|_| !symbols),
+            level: self.state.trainer.level(),
+            valid_bits: self.state.valid_loss,
+            cost: self.state.trainer.cost(),
+            seconds: self.started.elapsed().as_secs_f64(),
+        };
+        let json = serde_json::to_string_pretty(&summary)
+            .map_err(|error| TrainError::file("write", &self.folder.file("result.json"))(error.into()))?;
+        self.folder.write("result.json", &json)?;
+        let checkpoint = self.folder.file("checkpoint");
+        let mut spent = vec![rtrl_checkpoint::previous(&checkpoint), rtrl_checkpoint::previous(&path)];
+        if !self.options.keep_checkpoint {
+            spent.push(checkpoint);
+        }
+        self.folder.tidy(&spent);
+        Ok(summary)
     }
 }

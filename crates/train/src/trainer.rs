@@ -1,36 +1,17 @@
-//! The loop: a task, a net, an estimator, a readout and two optimizers.
+//! The loop: a task, a net, an estimator, a readout and their optimizers.
 
-use std::sync::Arc;
-
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
-use rtrl_cells::{Input, Inputs, Stack, init};
-use rtrl_estimators::{Cost, EstimatorConfig, FrozenConfig, GradientEstimator};
+use rtrl_cells::Input;
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_estimators::{Cost, GradientEstimator};
 use rtrl_sparse::Lanes;
-use rtrl_tasks::{BuildTask, Evaluation, Signal, Step, Task};
+use rtrl_tasks::{BuildTask, Signal, Step, Task};
 
 use crate::compare::Comparison;
-use crate::{Alignment, Optimizer, Readout, RunConfig, TrainError};
-
-/// Lanes of an evaluation: held-out data is read in this many pieces side by side.
-const EVALUATION_LANES: usize = 32;
-
-/// Independent streams of random numbers, each from the seed of the run: another estimator sees the same masks,
-/// initial weights and data.
-#[derive(Clone, Copy)]
-enum Stream {
-    Masks = 1,
-    Core = 2,
-    Readout = 3,
-}
-
-impl Stream {
-    /// The seed is spread over 64 bits by an odd multiple of 2^64 / φ; `seed_from_u64` then fills the state by SplitMix64.
-    fn rng(self, seed: u64) -> Xoshiro256PlusPlus {
-        let stream = (self as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(stream))
-    }
-}
+use crate::divergence::all_finite;
+use crate::evaluate::HeldOut;
+use crate::optimizer::Parameters;
+use crate::sparsity::Rewiring;
+use crate::{Alignment, DivergencePolicy, Model, Readout, RunConfig, Targets, TrainError, Updater};
 
 /// What one window of training did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -39,34 +20,45 @@ pub struct WindowReport {
     pub steps: u64,
     /// Predictions that had a target.
     pub targets: u64,
-    /// Sum of their losses, in bits.
-    pub bits: f64,
+    /// Sum of their losses: in bits, or squared errors.
+    pub loss: f64,
+    /// Lanes that were not finite and begin anew; the window changed no weight then.
+    pub skipped: u64,
 }
 
 /// A training run in `f32`.
 pub struct Trainer {
-    config: RunConfig,
-    stack: Arc<Stack<f32>>,
-    weights: Vec<f32>,
+    model: Model,
     gradient: Vec<f32>,
     estimator: Box<dyn GradientEstimator<f32>>,
-    readout: Readout<f32>,
     readout_gradient: Vec<f32>,
-    optimizers: [Box<dyn Optimizer<f32>>; 2],
+    updater: Updater,
     task: Box<dyn Task>,
     held_out: Option<HeldOut>,
     comparison: Option<Comparison>,
+    rewiring: Option<Rewiring>,
     data: Step,
-    bits: Vec<f64>,
+    losses: Vec<f64>,
     hidden_gradient: Vec<f32>,
+    /// Lanes that are not finite since some step of this window.
+    diverged: Vec<bool>,
+    /// Lanes that begin anew with the next step although the task does not say so.
+    restart: Vec<bool>,
     steps: u64,
 }
 
-/// Everything that an evaluation needs.
-struct HeldOut {
-    evaluation: Evaluation,
-    data: Step,
-    bits: Vec<f64>,
+/// What the net reads at a step.
+pub(crate) fn input_of(step: &Step) -> Input<'_, f32> {
+    if step.input.is_empty() {
+        Input::Dense(Lanes::new(&step.input_values, step.starts.len()))
+    } else {
+        Input::Symbols(&step.input)
+    }
+}
+
+/// What is asked at a step.
+pub(crate) fn targets_of(step: &Step) -> Targets<'_> {
+    if step.target.is_empty() { Targets::Values(&step.target_values) } else { Targets::Classes(&step.target) }
 }
 
 impl Trainer {
@@ -75,52 +67,48 @@ impl Trainer {
     /// # Errors
     /// If a part of the configuration has no meaning or its data cannot be read.
     pub fn new(config: &RunConfig) -> Result<Self, TrainError> {
+        let task = config.task.build(config.training.lanes.max(1), config.training.seed)?;
+        let held_out = HeldOut::new(&config.task, config.training.evaluate_bytes)?;
+        Ok(Self { held_out, ..Self::with_task(config, task)? })
+    }
+
+    /// The same with a task of one's own in place of the one that `config` names, without held-out data.
+    ///
+    /// # Errors
+    /// If a part of the configuration has no meaning.
+    pub fn with_task(config: &RunConfig, task: Box<dyn Task>) -> Result<Self, TrainError> {
         config.validate()?;
         let t = &config.training;
-        let task = config.task.build(t.lanes, t.seed)?;
-        let mut masks = Stream::Masks.rng(t.seed);
-        let mut inputs = match task.inputs() {
-            Signal::Symbols(n) => Inputs::Symbols(n),
-            Signal::Values(n) => Inputs::Dense(n),
-        };
-        let mut layers = Vec::with_capacity(config.layers.len());
-        for layer in &config.layers {
-            let cell = layer.build::<f32>(inputs, &mut masks)?;
-            inputs = Inputs::Dense(cell.structure().hidden.len());
-            layers.push(cell);
-        }
-        let stack = Arc::new(Stack::new(layers)?);
-        let weights = init::uniform(&stack, &mut Stream::Core.rng(t.seed));
-        let hidden = stack.hidden().len();
-        let width = config.readout.hidden;
-        let (Signal::Symbols(targets) | Signal::Values(targets)) = task.targets();
-        let readout = Readout::new(hidden, width, targets, t.lanes, &mut Stream::Readout.rng(t.seed));
+        let model = Model::new(config, task.inputs(), task.targets())?;
+        let stack = model.stack();
         let window = t.window.min(usize::try_from(t.steps).unwrap_or(usize::MAX));
         let comparison = config.compare.as_ref();
         let comparison =
-            comparison.map(|c| Comparison::new(c, &stack, t.lanes, window, t.seed)).transpose()?;
-        let held_out = config.task.evaluation(EVALUATION_LANES, t.evaluate_bytes)?;
+            comparison.map(|c| Comparison::new(c, stack, t.lanes, window, t.seed)).transpose()?;
+        let (weights, parameters) = (stack.weights_len(), model.readout().parameters().len());
+        let updates = t.steps.div_ceil(t.window as u64);
         Ok(Self {
-            gradient: vec![0.0; weights.len()],
+            gradient: vec![0.0; weights],
             estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, window)?,
-            readout_gradient: vec![0.0; readout.parameters().len()],
-            optimizers: [weights.len(), readout.parameters().len()].map(|len| config.optimizer.build(len)),
-            held_out: held_out.map(|evaluation| HeldOut {
-                data: Step::new(&*evaluation.task, EVALUATION_LANES),
-                evaluation,
-                bits: vec![0.0; EVALUATION_LANES],
-            }),
+            readout_gradient: vec![0.0; parameters],
+            updater: Updater::new(&config.optimizer, &config.update, stack.groups(), parameters, updates)?,
+            held_out: None,
             comparison,
+            rewiring: config.rewiring.as_ref().map(|r| Rewiring::new(r, &model, window)).transpose()?,
             data: Step::new(&*task, t.lanes),
-            bits: vec![0.0; t.lanes],
-            hidden_gradient: vec![0.0; hidden * t.lanes],
+            losses: vec![0.0; t.lanes],
+            hidden_gradient: vec![0.0; stack.hidden().len() * t.lanes],
+            diverged: vec![false; t.lanes],
+            restart: vec![false; t.lanes],
             steps: 0,
-            config: config.clone(),
-            stack,
-            weights,
-            readout,
+            model,
             task,
         })
+    }
+
+    /// The run.
+    pub fn config(&self) -> &RunConfig {
+        self.model.config()
     }
 
     /// Time steps made so far.
@@ -133,14 +121,24 @@ impl Trainer {
         self.task.level()
     }
 
-    /// The recurrent weights, in the order of [`Stack::linear`].
+    /// The net as it is now.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The net as it is now, to be saved.
+    pub fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
+    /// The recurrent weights, in the order of [`Stack::linear`](rtrl_cells::Stack::linear).
     pub fn weights(&self) -> &[f32] {
-        &self.weights
+        self.model.weights()
     }
 
     /// The readout.
     pub fn readout(&self) -> &Readout<f32> {
-        &self.readout
+        self.model.readout()
     }
 
     /// Counted cost of the estimator.
@@ -153,87 +151,207 @@ impl Trainer {
         self.comparison.as_mut().map(Comparison::take).unwrap_or_default()
     }
 
+    /// Multiplies the learning rate of everything to come.
+    pub fn lower_rate(&mut self, factor: f64) {
+        self.updater.lower_rate(factor);
+    }
+
     /// Makes one window of time steps, or what is left of the run, and one update of all weights by the mean gradient over
     /// the window's targets.
     ///
     /// # Errors
-    /// If the data cannot be read, or a loss or weight is no longer finite.
+    /// If the data cannot be read, or a loss, state, influence or gradient is no longer finite and the policy does not
+    /// provide for it. The trainer is of no use then.
     pub fn train_window(&mut self) -> Result<WindowReport, TrainError> {
-        let left = self.config.training.steps.saturating_sub(self.steps);
+        let t = &self.model.config().training;
+        let left = t.steps.saturating_sub(self.steps);
         let mut report = WindowReport::default();
-        for _ in 0..left.min(self.config.training.window as u64) {
+        for _ in 0..left.min(t.window as u64) {
             self.train_step(&mut report)?;
         }
-        self.estimator.finish_window(&self.weights, &mut self.gradient);
+        self.estimator.finish_window(&self.model.weights, &mut self.gradient);
         if let Some(comparison) = &mut self.comparison {
-            comparison.finish_window(&self.weights, &self.gradient);
+            comparison.finish_window(&self.model.weights, &self.gradient);
         }
-        let scale = 1.0 / report.targets.max(1) as f32;
-        for (optimizer, (weights, gradient)) in self.optimizers.iter_mut().zip([
-            (&mut self.weights[..], &mut self.gradient[..]),
-            (self.readout.parameters_mut(), &mut self.readout_gradient[..]),
-        ]) {
-            gradient.iter_mut().for_each(|g| *g *= scale);
-            optimizer.update(weights, gradient);
+        self.check_gradients()?;
+        if self.diverged.contains(&true) {
+            report.skipped = self.skip()?;
+            return Ok(report);
         }
+        let scale = 1.0 / report.targets.max(1) as f64;
+        let Self { model, gradient, readout_gradient, .. } = self;
+        if let Some(rewiring) = &mut self.rewiring {
+            rewiring.finish_window(model);
+        }
+        let vectors = [
+            Parameters { weights: &mut model.weights, gradient },
+            Parameters { weights: model.readout.parameters_mut(), gradient: readout_gradient },
+        ];
+        self.updater.update(vectors, scale);
+        self.rewire()?;
         Ok(report)
     }
 
     fn train_step(&mut self, report: &mut WindowReport) -> Result<(), TrainError> {
         self.task.next(&mut self.data)?;
-        self.estimator.step(&self.weights, Input::Symbols(&self.data.input), &self.data.starts);
+        for (starts, restart) in self.data.starts.iter_mut().zip(&mut self.restart) {
+            *starts |= std::mem::take(restart);
+        }
+        self.steps += 1;
+        let (weights, lanes) = (&self.model.weights, self.losses.len());
+        self.estimator.step(weights, input_of(&self.data), &self.data.starts);
         let hidden = self.estimator.hidden();
-        self.readout.forward(hidden);
-        self.readout.loss_and_gradient(
+        self.model.readout.forward(hidden);
+        self.model.readout.loss_and_gradient(
             hidden,
-            &self.data.target,
-            &mut self.bits,
+            targets_of(&self.data),
+            &mut self.losses,
             &mut self.hidden_gradient,
             &mut self.readout_gradient,
         );
-        self.steps += 1;
+        self.check_step()?;
         report.steps += 1;
-        report.targets += self.data.target.iter().flatten().count() as u64;
-        report.bits += self.bits.iter().sum::<f64>();
-        if !report.bits.is_finite() {
-            return Err(self.diverged("loss"));
-        }
-        self.task.report(&self.bits);
-        let delta = Lanes::new(&self.hidden_gradient, self.config.training.lanes);
-        self.estimator.observe(&self.weights, delta, &mut self.gradient);
+        report.targets += targets_of(&self.data).count() as u64;
+        report.loss += self.losses.iter().sum::<f64>();
+        self.task.report(&self.losses);
+        let (weights, delta) = (&self.model.weights, Lanes::new(&self.hidden_gradient, lanes));
+        self.estimator.observe(weights, delta, &mut self.gradient);
         if let Some(comparison) = &mut self.comparison {
-            comparison.step(&self.weights, &self.data.input, &self.data.starts);
-            comparison.observe(&self.weights, delta);
+            comparison.step(weights, input_of(&self.data), &self.data.starts);
+            comparison.observe(weights, delta);
+        }
+        if let Some(rewiring) = &mut self.rewiring {
+            rewiring.step(&self.model, input_of(&self.data), &self.data.starts, delta);
         }
         Ok(())
     }
 
-    fn diverged(&self, quantity: &'static str) -> TrainError {
-        let estimator = format!("{:?}", self.config.estimator);
+    /// Looks at states and losses of the step just made.
+    fn check_step(&mut self) -> Result<(), TrainError> {
+        let hidden = self.estimator.hidden();
+        let state = all_finite(hidden.values());
+        if state && self.losses.iter().all(|loss| loss.is_finite()) {
+            return Ok(());
+        }
+        if self.model.config().divergence != DivergencePolicy::SkipLane {
+            return Err(self.error(if state { "loss" } else { "state" }));
+        }
+        hidden.mark_diverged(&mut self.diverged);
+        // What a lane that is not finite would have lost counts as a guess.
+        let guess = match self.model.signals().1 {
+            Signal::Symbols(n) => (n as f64).log2(),
+            Signal::Values(_) => 0.0,
+        };
+        for (diverged, loss) in self.diverged.iter_mut().zip(&mut self.losses) {
+            *diverged |= !loss.is_finite();
+            if *diverged {
+                *loss = guess;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the gradients of the window just made. An influence that is not finite makes the gradient so at the same
+    /// step, whatever it is multiplied with.
+    fn check_gradients(&mut self) -> Result<(), TrainError> {
+        if self.diverged.contains(&true) {
+            return Ok(());
+        }
+        let core = all_finite(&self.gradient);
+        if core && all_finite(&self.readout_gradient) {
+            return Ok(());
+        }
+        self.estimator.mark_diverged(&mut self.diverged);
+        if self.model.config().divergence == DivergencePolicy::SkipLane && self.diverged.contains(&true) {
+            return Ok(());
+        }
+        let quantity = match (core, self.diverged.contains(&true)) {
+            (true, _) => "gradient of the readout",
+            (false, true) => "influence",
+            (false, false) => "gradient",
+        };
+        Err(self.error(quantity))
+    }
+
+    /// Leaves out the update of the window, and has the lanes that are not finite begin anew.
+    fn skip(&mut self) -> Result<u64, TrainError> {
+        self.estimator.mark_diverged(&mut self.diverged);
+        if !self.diverged.contains(&false) {
+            return Err(self.error("state or influence of every lane"));
+        }
+        self.gradient.fill(0.0);
+        self.readout_gradient.fill(0.0);
+        let mut skipped = 0;
+        for lane in 0..self.diverged.len() {
+            if std::mem::take(&mut self.diverged[lane]) {
+                skipped += 1;
+                self.restart[lane] = true;
+                self.estimator.forget(lane);
+                self.comparison.iter_mut().for_each(|comparison| comparison.forget(lane));
+                self.rewiring.iter_mut().for_each(|rewiring| rewiring.forget(lane));
+            }
+        }
+        Ok(skipped)
+    }
+
+    /// Changes the masks if that is due.
+    fn rewire(&mut self) -> Result<(), TrainError> {
+        let Some(rewiring) = &mut self.rewiring else { return Ok(()) };
+        let Some(masks) = rewiring.due(&self.model, self.steps) else { return Ok(()) };
+        let origin = self.model.set_masks(masks)?;
+        rewiring.initialize(&mut self.model, &origin);
+        self.follow(&origin);
+        Ok(())
+    }
+
+    /// Everything that depends on which weights exist follows the model.
+    fn follow(&mut self, origin: &[Option<u32>]) {
+        let stack = self.model.stack();
+        self.gradient = vec![0.0; stack.weights_len()];
+        self.estimator.relay(stack.clone(), origin);
+        self.updater.relay(origin, stack.groups());
+        self.comparison.iter_mut().for_each(|comparison| comparison.relay(stack, origin));
+        self.rewiring.iter_mut().for_each(|rewiring| rewiring.relay(&self.model));
+    }
+
+    fn error(&self, quantity: &'static str) -> TrainError {
+        let estimator = format!("{:?}", self.model.config().estimator);
         TrainError::Diverged { step: self.steps, estimator, quantity }
     }
 
-    /// Mean loss on the held-out data in bits per target, with the current weights and a state of its own; `None` for a
-    /// task without such data.
+    /// Mean loss on the held-out data, per target, with the current weights and a state of its own; `None` for a task
+    /// without such data.
     ///
     /// # Errors
     /// If the data cannot be read, or the loss is not finite.
     pub fn evaluate(&mut self) -> Result<Option<f64>, TrainError> {
         let Some(held_out) = &mut self.held_out else { return Ok(None) };
-        let frozen = EstimatorConfig::Frozen(FrozenConfig::default());
-        let mut net = frozen.build(self.stack.clone(), EVALUATION_LANES, 1)?;
-        let mut readout = self.readout.with_lanes(EVALUATION_LANES);
-        let (mut sum, mut targets) = (0.0, 0_u64);
-        for _ in 0..held_out.evaluation.steps {
-            held_out.evaluation.task.next(&mut held_out.data)?;
-            let data = &held_out.data;
-            net.step(&self.weights, Input::Symbols(&data.input), &data.starts);
-            readout.forward(net.hidden());
-            readout.loss(&data.target, &mut held_out.bits);
-            sum += held_out.bits.iter().sum::<f64>();
-            targets += data.target.iter().flatten().count() as u64;
+        let mean = held_out.mean_loss(&self.model)?;
+        if mean.is_finite() { Ok(Some(mean)) } else { Err(self.error("held-out loss")) }
+    }
+}
+
+impl Persist for Trainer {
+    /// Between windows.
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        let before = self.model.stack().clone();
+        archive.part("model", &mut self.model)?;
+        if !std::sync::Arc::ptr_eq(&before, self.model.stack()) {
+            // Other masks: everything is read anew, so nothing needs to survive.
+            self.follow(&vec![None; self.model.stack().weights_len()]);
         }
-        let mean = sum / targets as f64;
-        if mean.is_finite() { Ok(Some(mean)) } else { Err(self.diverged("held-out loss")) }
+        archive.part("estimator", &mut *self.estimator)?;
+        archive.part("updates", &mut self.updater)?;
+        archive.part("task", &mut *self.task)?;
+        if let Some(comparison) = &mut self.comparison {
+            archive.part("comparison", comparison)?;
+        }
+        if let Some(rewiring) = &mut self.rewiring {
+            archive.part("rewiring", rewiring)?;
+        }
+        archive.slice("restart", &mut self.restart)?;
+        archive.value("steps", &mut self.steps)?;
+        let last = self.model.config().training.steps;
+        archive.check("steps", self.steps <= last, || format!("{} of {last} steps", self.steps))
     }
 }

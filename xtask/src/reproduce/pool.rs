@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rtrl_train::{Outcome, Progress, Summary};
+use rtrl_train::{Outcome, Progress, RunOptions, Summary};
 
 use super::experiment::Planned;
 
@@ -60,7 +60,7 @@ fn one(
     };
     let name =
         format!("{} {} seed {}", display.names[experiment], planned.method, planned.config.training.seed);
-    let outcome = rtrl_train::run(&planned.config, out, &mut progress, stop);
+    let outcome = rtrl_train::run(&planned.config, &RunOptions::new(out), &mut progress, stop);
     match outcome.map_err(|error| format!("{name}: {error}"))? {
         Outcome::Finished(summary) => {
             display.bars[experiment].inc(steps - shown);

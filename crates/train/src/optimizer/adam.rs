@@ -1,9 +1,12 @@
 //! Adam.
 
+use std::ops::Range;
+
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::Optimizer;
+use super::{Build, Optimizer, check, check_decay, check_rate, relaid};
 use crate::ConfigError;
 
 /// Settings of [`Adam`]; the defaults are those of the reference, but for the learning rate, which must be given.
@@ -41,22 +44,85 @@ impl AdamConfig {
     pub fn new(learning_rate: f64) -> Self {
         Self { learning_rate, beta1: beta1(), beta2: beta2(), epsilon: epsilon() }
     }
+}
 
-    pub(super) fn build<T: Scalar>(&self, len: usize) -> Box<dyn Optimizer<T>> {
+impl Build for AdamConfig {
+    fn build<T: Scalar>(&self, len: usize) -> Box<dyn Optimizer<T>> {
         Box::new(Adam::new(self.clone(), len))
     }
 
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        let check = |field, allowed, ok: bool, found: f64| {
-            if ok { Ok(()) } else { Err(ConfigError::Value { field, allowed, found: found.to_string() }) }
-        };
-        let rate = self.learning_rate;
-        check("optimizer.learning_rate", "a positive number", rate > 0.0 && rate.is_finite(), rate)?;
-        let decay = |beta: f64| (0.0..1.0).contains(&beta);
-        check("optimizer.beta1", "in 0.0..1.0", decay(self.beta1), self.beta1)?;
-        check("optimizer.beta2", "in 0.0..1.0", decay(self.beta2), self.beta2)?;
+    fn validate(&self) -> Result<(), ConfigError> {
+        check_rate(self.learning_rate)?;
+        check_decay("optimizer.beta1", self.beta1)?;
+        check_decay("optimizer.beta2", self.beta2)?;
         let epsilon = self.epsilon;
         check("optimizer.epsilon", "a positive number", epsilon > 0.0 && epsilon.is_finite(), epsilon)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+}
+
+/// Settings of [`Adam`] with decoupled weight decay: each update also takes `learning_rate * weight_decay` of each weight
+/// away.
+///
+/// # Reference
+/// Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, arXiv:1711.05101.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdamWConfig {
+    /// α, the step size.
+    pub learning_rate: f64,
+    /// β₁, decay of the mean gradient.
+    #[serde(default = "beta1")]
+    pub beta1: f64,
+    /// β₂, decay of the mean squared gradient.
+    #[serde(default = "beta2")]
+    pub beta2: f64,
+    /// ε, added to the root of the mean square.
+    #[serde(default = "epsilon")]
+    pub epsilon: f64,
+    /// λ, the decay.
+    #[serde(default = "weight_decay")]
+    pub weight_decay: f64,
+}
+
+fn weight_decay() -> f64 {
+    0.01
+}
+
+impl AdamWConfig {
+    /// The defaults of the reference with this learning rate.
+    #[must_use]
+    pub fn new(learning_rate: f64) -> Self {
+        let AdamConfig { beta1, beta2, epsilon, .. } = AdamConfig::new(learning_rate);
+        Self { learning_rate, beta1, beta2, epsilon, weight_decay: weight_decay() }
+    }
+
+    fn adam(&self) -> AdamConfig {
+        let Self { learning_rate, beta1, beta2, epsilon, .. } = *self;
+        AdamConfig { learning_rate, beta1, beta2, epsilon }
+    }
+}
+
+impl Build for AdamWConfig {
+    fn build<T: Scalar>(&self, len: usize) -> Box<dyn Optimizer<T>> {
+        self.adam().build(len)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.adam().validate()?;
+        let decay = self.weight_decay;
+        check("optimizer.weight_decay", "a number, 0 or more", decay >= 0.0 && decay.is_finite(), decay)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
     }
 }
 
@@ -85,23 +151,39 @@ impl<T: Scalar> Adam<T> {
     }
 }
 
+impl<T: Scalar> Persist for Adam<T> {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.slice("mean", &mut self.mean)?;
+        archive.slice("square", &mut self.square)?;
+        archive.value("powers", &mut self.powers)
+    }
+}
+
 impl<T: Scalar> Optimizer<T> for Adam<T> {
-    fn update(&mut self, weights: &mut [T], gradient: &mut [T]) {
+    fn begin(&mut self) {
+        self.powers = (self.powers.0 * self.config.beta1, self.powers.1 * self.config.beta2);
+    }
+
+    fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64) {
         let len = self.mean.len();
         assert_eq!((weights.len(), gradient.len()), (len, len), "number of weights");
-        let AdamConfig { learning_rate, beta1, beta2, epsilon } = self.config;
-        self.powers = (self.powers.0 * beta1, self.powers.1 * beta2);
+        let AdamConfig { beta1, beta2, epsilon, .. } = self.config;
         let rate = T::from_f64(learning_rate / (1.0 - self.powers.0));
         let correction = T::from_f64(1.0 / (1.0 - self.powers.1));
         let (b1, b2, epsilon) = (T::from_f64(beta1), T::from_f64(beta2), T::from_f64(epsilon));
         let (c1, c2) = (T::from_f64(1.0 - beta1), T::from_f64(1.0 - beta2));
-        let state = self.mean.iter_mut().zip(&mut self.square);
-        for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(state) {
-            *m = b1 * *m + c1 * *g;
-            *v = b2 * *v + c2 * (*g * *g);
+        let state = self.mean[range.clone()].iter_mut().zip(&mut self.square[range.clone()]);
+        for ((w, &g), (m, v)) in weights[range.clone()].iter_mut().zip(&gradient[range]).zip(state) {
+            // Both decay for ever where no gradient comes any more.
+            *m = (b1 * *m + c1 * g).flushed();
+            *v = (b2 * *v + c2 * (g * g)).flushed();
             *w -= rate * *m / ((*v * correction).sqrt() + epsilon);
-            *g = T::ZERO;
         }
+    }
+
+    fn relay(&mut self, origin: &[Option<u32>]) {
+        self.mean = relaid(&self.mean, origin);
+        self.square = relaid(&self.square, origin);
     }
 }
 
@@ -115,12 +197,13 @@ mod tests {
         // m = 0.9 · 0.2 - 0.1 = 0.08, m̂ = 0.08 / 0.19; v = 0.999 · 0.004 + 0.001 = 0.004996, v̂ = v / 0.001999.
         let mut adam = Adam::<f64>::new(AdamConfig::new(0.1), 1);
         let (mut w, mut g) = ([1.0], [2.0]);
-        adam.update(&mut w, &mut g);
+        adam.begin();
+        adam.update(0..1, &mut w, &g, 0.1);
         let first = 1.0 - 0.1 * 2.0 / (2.0 + 1e-8);
         assert!((w[0] - first).abs() < 1e-12, "{}", w[0]);
-        assert_eq!(g, [0.0], "the gradient is zero on return");
         g[0] = -1.0;
-        adam.update(&mut w, &mut g);
+        adam.begin();
+        adam.update(0..1, &mut w, &g, 0.1);
         let (m, v): (f64, f64) = (0.08 / 0.19, 0.004996 / 0.001999);
         let second = first - 0.1 * m / (v.sqrt() + 1e-8);
         assert!((w[0] - second).abs() < 1e-12, "{} and {second}", w[0]);

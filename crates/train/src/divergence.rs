@@ -1,0 +1,86 @@
+//! What happens when a number is no longer finite.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ConfigError;
+
+/// What a run does when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files name
+/// it: `policy = "stop"`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "policy", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DivergencePolicy {
+    /// The run ends with an error.
+    #[default]
+    Stop,
+    /// The run goes back to how it was at the last multiple of `every` steps and goes on with a lower learning rate.
+    RollBack {
+        /// Time steps between the states that are kept in memory.
+        every: u64,
+        /// What the learning rate is multiplied with.
+        #[serde(default = "factor")]
+        factor: f64,
+        /// How often this may happen in one run; then the run ends with an error.
+        #[serde(default = "attempts")]
+        attempts: u32,
+    },
+    /// The window's update is left out, and the lanes that are not finite begin anew. If all lanes are, the run ends with
+    /// an error.
+    SkipLane,
+}
+
+fn factor() -> f64 {
+    0.5
+}
+
+fn attempts() -> u32 {
+    5
+}
+
+impl DivergencePolicy {
+    /// Whether it is what is done if nothing is said.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let Self::RollBack { every, factor, attempts } = *self else { return Ok(()) };
+        let error = |field, allowed, found: String| Err(ConfigError::Value { field, allowed, found });
+        if every == 0 || attempts == 0 {
+            return error("training.divergence", "an `every` and `attempts` of at least 1", "0".into());
+        }
+        if !(factor > 0.0 && factor < 1.0) {
+            return error("training.divergence.factor", "between 0.0 and 1.0", factor.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// Whether none of the numbers is NaN or infinite, in one pass that vectorizes.
+pub(crate) fn all_finite(x: &[f32]) -> bool {
+    let greatest = x.iter().map(|x| x.to_bits() & 0x7fff_ffff).fold(0, u32::max);
+    greatest < f32::INFINITY.to_bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_finite_numbers_pass() {
+        assert!(all_finite(&[]) && all_finite(&[0.0, -0.0, f32::MAX, f32::MIN, 1e-45]));
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!all_finite(&[1.0, bad, 2.0]), "{bad}");
+        }
+    }
+
+    #[test]
+    fn policies_without_meaning_are_refused() {
+        let parse = |text: &str| toml::from_str::<DivergencePolicy>(text).unwrap().validate();
+        assert!(parse("policy = 'stop'").is_ok() && parse("policy = 'skip-lane'").is_ok());
+        assert!(parse("policy = 'roll-back'\nevery = 10").is_ok());
+        assert!(parse("policy = 'roll-back'\nevery = 0").is_err());
+        assert!(parse("policy = 'roll-back'\nevery = 1\nfactor = 1.0").is_err());
+        assert!(parse("policy = 'roll-back'\nevery = 1\nattempts = 0").is_err());
+    }
+}

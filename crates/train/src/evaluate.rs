@@ -1,0 +1,100 @@
+//! Held-out data.
+
+use rayon::prelude::*;
+use rtrl_estimators::{EstimatorConfig, EstimatorError, FrozenConfig, GradientEstimator};
+use rtrl_tasks::{BuildTask, Evaluation, Step, TaskConfig};
+
+use crate::readout::Readout;
+use crate::trainer::{input_of, targets_of};
+use crate::{Model, TrainError};
+
+/// Held-out data is read in this many pieces side by side: the result depends on it, so it is fixed.
+const LANES: usize = 32;
+/// Lanes that are evaluated together, by one thread.
+const GROUP: usize = 8;
+/// Time steps that are read before they are evaluated.
+const CHUNK: u64 = 256;
+
+/// Held-out data of a task.
+pub(crate) struct HeldOut {
+    evaluation: Evaluation,
+    steps: Vec<Step>,
+}
+
+/// Some lanes of an evaluation.
+struct Group {
+    first: usize,
+    net: Box<dyn GradientEstimator<f32>>,
+    readout: Readout<f32>,
+    losses: Vec<f64>,
+    sum: f64,
+    targets: u64,
+}
+
+impl HeldOut {
+    /// `None` for a task without held-out data.
+    pub fn new(task: &TaskConfig, max_bytes: Option<u64>) -> Result<Option<Self>, TrainError> {
+        let Some(evaluation) = task.evaluation(LANES, max_bytes)? else { return Ok(None) };
+        let chunk = evaluation.steps.min(CHUNK) as usize;
+        let step = Step::new(&*evaluation.task, LANES);
+        Ok(Some(Self { evaluation, steps: vec![step; chunk] }))
+    }
+
+    /// Mean loss with the present weights, from states of its own: the lanes are shared out among threads, and the result
+    /// does not depend on how many there are.
+    pub fn mean_loss(&mut self, model: &Model) -> Result<f64, TrainError> {
+        let groups = (0..LANES).step_by(GROUP).map(|first| Group::new(model, first));
+        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let mut left = self.evaluation.steps;
+        while left > 0 {
+            let steps = &mut self.steps[..left.min(CHUNK) as usize];
+            left -= steps.len() as u64;
+            for step in steps.iter_mut() {
+                self.evaluation.task.next(step)?;
+            }
+            groups.par_iter_mut().for_each(|group| group.run(model, steps));
+        }
+        let targets: u64 = groups.iter().map(|group| group.targets).sum();
+        Ok(groups.iter().map(|group| group.sum).sum::<f64>() / targets as f64)
+    }
+}
+
+impl Group {
+    fn new(model: &Model, first: usize) -> Result<Self, EstimatorError> {
+        let frozen = EstimatorConfig::Frozen(FrozenConfig::default());
+        Ok(Self {
+            first,
+            net: frozen.build(model.stack().clone(), GROUP, 1)?,
+            readout: model.readout().with_lanes(GROUP),
+            losses: vec![0.0; GROUP],
+            sum: 0.0,
+            targets: 0,
+        })
+    }
+
+    fn run(&mut self, model: &Model, steps: &[Step]) {
+        for step in steps {
+            let step = lanes_of(step, self.first);
+            self.net.step(model.weights(), input_of(&step), &step.starts);
+            self.readout.forward(self.net.hidden());
+            let targets = targets_of(&step);
+            self.readout.loss(targets, &mut self.losses);
+            self.sum += self.losses.iter().sum::<f64>();
+            self.targets += targets.count() as u64;
+        }
+    }
+}
+
+/// `GROUP` lanes of a step, from `first` on.
+fn lanes_of(step: &Step, first: usize) -> Step {
+    fn part<T: Copy>(all: &[T], first: usize) -> Vec<T> {
+        all.chunks_exact(LANES).flat_map(|entry| &entry[first..first + GROUP]).copied().collect()
+    }
+    Step {
+        input: part(&step.input, first),
+        input_values: part(&step.input_values, first),
+        target: part(&step.target, first),
+        target_values: part(&step.target_values, first),
+        starts: part(&step.starts, first),
+    }
+}

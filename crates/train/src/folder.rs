@@ -1,0 +1,81 @@
+//! The files of a run.
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::TrainError;
+
+/// How long to wait for a lock: a process that is being killed, or was just forked and has not yet closed its files, holds
+/// one for a moment.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+/// A run's folder, locked: no other process writes to it while this lives.
+///
+/// | file | what |
+/// |---|---|
+/// | `config.toml` | the run |
+/// | `metrics.jsonl` | a line for each record |
+/// | `checkpoint`, `checkpoint.previous` | the state of a run that has not ended |
+/// | `model` | the net at the end |
+/// | `result.json` | the result; a run that has it is complete |
+/// | `lock` | held by the process that makes the run |
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// Released when the file is closed, however the process ends.
+    _lock: File,
+}
+
+impl Folder {
+    /// Creates the folder if need be and locks it.
+    pub fn open(path: PathBuf) -> Result<Self, TrainError> {
+        std::fs::create_dir_all(&path).map_err(TrainError::file("create the folder", &path))?;
+        let lock = path.join("lock");
+        let file = File::options().write(true).create(true).truncate(false).open(&lock);
+        let file = file.map_err(TrainError::file("open", &lock))?;
+        for attempt in 0.. {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(source)) => return Err(TrainError::file("lock", &lock)(source)),
+                Err(TryLockError::WouldBlock) if attempt == LOCK_ATTEMPTS => {
+                    return Err(TrainError::Locked { path });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            }
+        }
+        Ok(Self { path, _lock: file })
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file so that it is either whole or absent.
+    pub fn write(&self, name: &str, content: &str) -> Result<(), TrainError> {
+        let path = self.file(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            file.write_all(content.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        write().map_err(TrainError::file("write", &path))
+    }
+
+    /// Removes what only an unfinished run needs, and the temporary files of a process that was killed.
+    pub fn tidy(&self, also: &[PathBuf]) {
+        // What cannot be removed is only in the way.
+        also.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(".tmp") || name.starts_with(".checkpoint-") {
+                drop(std::fs::remove_file(entry.path()));
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! One update of all parameters: learning rates, clipping and decay by group.
+
+use std::ops::Range;
+
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use serde::{Deserialize, Serialize};
+
+use super::{Optimizer, OptimizerConfig, RateSchedule, check};
+use crate::ConfigError;
+
+/// Settings of updates beyond those of the optimizer.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateConfig {
+    /// How the learning rate changes over the run.
+    pub schedule: RateSchedule,
+    /// Greatest Euclidean norm of the gradient of all parameters together; a longer one is scaled down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Parameters with settings of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupConfig>,
+}
+
+/// Settings of a group of parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupConfig {
+    /// `readout`, or a group of [`Stack::groups`](rtrl_cells::Stack::groups): `recurrent`, or `layer 1 recurrent` in a
+    /// deep net, where `recurrent` means that of every layer.
+    pub name: String,
+    /// Factor of the learning rate; 0 freezes the group.
+    #[serde(default = "one")]
+    pub rate: f64,
+    /// Greatest norm of the group's own gradient, before the clipping of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Decoupled weight decay instead of the optimizer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl UpdateConfig {
+    /// Whether everything is as if nothing had been said.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        self.schedule.validate()?;
+        let norm = |field, clip: Option<f64>| {
+            let clip = clip.unwrap_or(1.0);
+            check(field, "a positive number", clip > 0.0 && clip.is_finite(), clip)
+        };
+        norm("update.clip", self.clip)?;
+        for group in &self.groups {
+            norm("update.groups.clip", group.clip)?;
+            let share = |x: f64| x >= 0.0 && x.is_finite();
+            check("update.groups.rate", "a number, 0 or more", share(group.rate), group.rate)?;
+            let decay = group.weight_decay.unwrap_or(0.0);
+            check("update.groups.weight_decay", "a number, 0 or more", share(decay), decay)?;
+        }
+        Ok(())
+    }
+}
+
+/// A vector of parameters and its gradient.
+pub struct Parameters<'a> {
+    /// The parameters.
+    pub weights: &'a mut [f32],
+    /// The gradient; zero after the update.
+    pub gradient: &'a mut [f32],
+}
+
+/// One group, with its settings resolved.
+struct Group {
+    /// Which of the two vectors: 0 for the recurrent weights, 1 for the readout.
+    vector: usize,
+    ranges: Vec<Range<usize>>,
+    rate: f64,
+    clip: Option<f64>,
+    weight_decay: f64,
+}
+
+/// Updates the recurrent weights and the readout.
+pub struct Updater {
+    config: UpdateConfig,
+    optimizer: OptimizerConfig,
+    optimizers: [Box<dyn Optimizer<f32>>; 2],
+    groups: Vec<Group>,
+    /// Updates made, and those of the whole run.
+    done: u64,
+    updates: u64,
+    /// Lowered after a divergence.
+    rate: f64,
+}
+
+impl Updater {
+    /// For recurrent weights in these groups and a readout of `readout` parameters, over a run of `updates` updates.
+    ///
+    /// # Errors
+    /// If a group of the settings does not exist.
+    pub fn new(
+        optimizer: &OptimizerConfig,
+        config: &UpdateConfig,
+        core: Vec<(String, Vec<Range<usize>>)>,
+        readout: usize,
+        updates: u64,
+    ) -> Result<Self, ConfigError> {
+        let len = core.iter().flat_map(|(_, ranges)| ranges).map(ExactSizeIterator::len).sum();
+        Ok(Self {
+            groups: resolve(optimizer, config, core, readout)?,
+            config: config.clone(),
+            optimizer: optimizer.clone(),
+            optimizers: [len, readout].map(|len| optimizer.build(len)),
+            done: 0,
+            updates,
+            rate: 1.0,
+        })
+    }
+
+    /// Multiplies the learning rate of everything to come.
+    pub fn lower_rate(&mut self, factor: f64) {
+        self.rate *= factor;
+    }
+
+    /// The learning rate of the next update, before factors of groups.
+    #[must_use]
+    pub fn learning_rate(&self) -> f64 {
+        let factor = self.config.schedule.factor(self.done, self.updates);
+        self.optimizer.learning_rate() * self.rate * factor
+    }
+
+    /// One update by `scale` times the gradients, which are zero on return.
+    pub fn update(&mut self, mut vectors: [Parameters<'_>; 2], scale: f64) {
+        let rate = self.learning_rate();
+        self.done += 1;
+        for group in &self.groups {
+            let gradient = &mut vectors[group.vector].gradient;
+            let clip = clip_factor(group.clip, || scale * norm(gradient, &group.ranges));
+            multiply(gradient, &group.ranges, (scale * clip) as f32);
+        }
+        let whole = |vectors: &[Parameters<'_>; 2]| {
+            let norms = self.groups.iter().map(|g| norm(vectors[g.vector].gradient, &g.ranges));
+            norms.map(|norm| norm * norm).sum::<f64>().sqrt()
+        };
+        let clip = clip_factor(self.config.clip, || whole(&vectors));
+        self.optimizers.iter_mut().for_each(|optimizer| optimizer.begin());
+        for group in &self.groups {
+            let Parameters { weights, gradient } = &mut vectors[group.vector];
+            if clip < 1.0 {
+                multiply(gradient, &group.ranges, clip as f32);
+            }
+            let rate = rate * group.rate;
+            if group.weight_decay > 0.0 {
+                multiply(weights, &group.ranges, (1.0 - rate * group.weight_decay) as f32);
+            }
+            for range in &group.ranges {
+                self.optimizers[group.vector].update(range.clone(), weights, gradient, rate);
+            }
+        }
+        vectors.iter_mut().for_each(|vector| vector.gradient.fill(0.0));
+    }
+
+    /// Goes on with other recurrent weights: weight `w` is what `origin[w]` was, or is new.
+    ///
+    /// # Panics
+    /// If the new groups lack one that the settings name.
+    pub fn relay(&mut self, origin: &[Option<u32>], core: Vec<(String, Vec<Range<usize>>)>) {
+        self.optimizers[0].relay(origin);
+        let readout = self.groups.iter().filter(|g| g.vector == 1).flat_map(|g| &g.ranges);
+        let readout = readout.map(ExactSizeIterator::len).sum();
+        let groups = resolve(&self.optimizer, &self.config, core, readout);
+        self.groups = groups.expect("masks do not change the names of groups");
+    }
+}
+
+impl Persist for Updater {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.value("done", &mut self.done)?;
+        archive.value("rate", &mut self.rate)?;
+        let [core, readout] = &mut self.optimizers;
+        archive.part("core", &mut **core)?;
+        archive.part("readout", &mut **readout)
+    }
+}
+
+/// All groups with their settings.
+fn resolve(
+    optimizer: &OptimizerConfig,
+    config: &UpdateConfig,
+    core: Vec<(String, Vec<Range<usize>>)>,
+    readout: usize,
+) -> Result<Vec<Group>, ConfigError> {
+    let whole = std::iter::once(0..readout).collect();
+    let all: Vec<_> = core
+        .into_iter()
+        .map(|(name, ranges)| (name, 0, ranges))
+        .chain([("readout".to_string(), 1, whole)])
+        .collect();
+    let named = |settings: &GroupConfig, name: &str| {
+        name == settings.name || name.strip_suffix(&settings.name).is_some_and(|rest| rest.ends_with(' '))
+    };
+    for settings in &config.groups {
+        if !all.iter().any(|(name, ..)| named(settings, name)) {
+            let names: Vec<_> = all.iter().map(|(name, ..)| name.as_str()).collect();
+            return Err(ConfigError::Group { found: settings.name.clone(), known: names.join(", ") });
+        }
+    }
+    let group = |(name, vector, ranges): (String, usize, Vec<Range<usize>>)| {
+        // The last that names it counts, so that the general comes before the particular.
+        let settings = config.groups.iter().rfind(|settings| named(settings, &name));
+        Group {
+            vector,
+            ranges,
+            rate: settings.map_or(1.0, |s| s.rate),
+            clip: settings.and_then(|s| s.clip),
+            weight_decay: settings.and_then(|s| s.weight_decay).unwrap_or_else(|| optimizer.weight_decay()),
+        }
+    };
+    Ok(all.into_iter().map(group).collect())
+}
+
+/// What a gradient of this norm is multiplied with; the norm is computed only if it is asked for.
+fn clip_factor(clip: Option<f64>, norm: impl FnOnce() -> f64) -> f64 {
+    clip.map_or(1.0, |clip| {
+        let norm = norm();
+        if norm > clip { clip / norm } else { 1.0 }
+    })
+}
+
+fn norm(x: &[f32], ranges: &[Range<usize>]) -> f64 {
+    let squares = ranges.iter().flat_map(|range| &x[range.clone()]).map(|&x| f64::from(x).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+fn multiply(x: &mut [f32], ranges: &[Range<usize>], factor: f32) {
+    for range in ranges {
+        x[range.clone()].iter_mut().for_each(|x| *x *= factor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SgdConfig;
+
+    fn core() -> Vec<(String, Vec<Range<usize>>)> {
+        vec![("layer 0 input".into(), vec![0..1, 2..3]), ("layer 0 recurrent".into(), vec![1..2, 3..4])]
+    }
+
+    /// Weights of 1 after one update by gradients of 1 (core) and 2 (readout) at a rate of 0.1.
+    fn updated(config: &str) -> Result<(Vec<f32>, Vec<f32>), ConfigError> {
+        let config: UpdateConfig = toml::from_str(config).unwrap();
+        config.validate()?;
+        let optimizer = OptimizerConfig::Sgd(SgdConfig::new(0.1));
+        let mut updater = Updater::new(&optimizer, &config, core(), 2, 4)?;
+        let (mut core, mut readout) = (vec![1.0; 4], vec![1.0; 2]);
+        let mut gradients = (vec![10.0; 4], vec![20.0; 2]);
+        let vectors = [
+            Parameters { weights: &mut core, gradient: &mut gradients.0 },
+            Parameters { weights: &mut readout, gradient: &mut gradients.1 },
+        ];
+        updater.update(vectors, 0.1);
+        assert_eq!(gradients, (vec![0.0; 4], vec![0.0; 2]));
+        Ok((core, readout))
+    }
+
+    fn close(found: &[f32], expected: &[f32]) {
+        let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near && found.len() == expected.len(), "{found:?} and {expected:?}");
+    }
+
+    #[test]
+    fn settings_of_groups_by_hand() {
+        let (core, readout) = updated("").unwrap();
+        close(&core, &[0.9; 4]);
+        close(&readout, &[0.8; 2]);
+        let (core, readout) = updated("groups = [{ name = 'recurrent', rate = 0.5 }]").unwrap();
+        close(&core, &[0.9, 0.95, 0.9, 0.95]);
+        close(&readout, &[0.8; 2]);
+        let decay =
+            "groups = [{ name = 'layer 0 input', weight_decay = 1.0 }, { name = 'readout', rate = 0.0 }]";
+        let (core, readout) = updated(decay).unwrap();
+        close(&core, &[0.8, 0.9, 0.8, 0.9]);
+        close(&readout, &[1.0; 2]);
+        // The norm of all is √(4 · 1 + 2 · 4); that of the readout alone √8.
+        let all = 12.0_f32.sqrt();
+        let (core, readout) = updated("clip = 1.0").unwrap();
+        close(&core, &[1.0 - 0.1 / all; 4]);
+        close(&readout, &[1.0 - 0.2 / all; 2]);
+        let (core, readout) = updated("clip = 100.0\ngroups = [{ name = 'readout', clip = 1.0 }]").unwrap();
+        close(&core, &[0.9; 4]);
+        close(&readout, &[1.0 - 0.2 / 8.0_f32.sqrt(); 2]);
+        let (core, _) = updated("schedule = { kind = 'warm-up', updates = 4 }").unwrap();
+        close(&core, &[0.975; 4]);
+    }
+
+    #[test]
+    fn groups_that_do_not_exist_are_named() {
+        let error = updated("groups = [{ name = 'rekurrent' }]").unwrap_err().to_string();
+        assert!(error.contains("rekurrent") && error.contains("layer 0 input, layer 0 recurrent, readout"));
+        assert!(updated("clip = 0.0").is_err());
+        assert!(updated("groups = [{ name = 'readout', rate = -1.0 }]").is_err());
+        assert!(updated("schedule = { kind = 'cosine', floor = 2.0 }").is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! Numbers that are not finite, and the exact size of an update.
+
+#![allow(missing_docs)]
+
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::Lanes;
+use rtrl_tasks::{Signal, Step, Task, TaskError};
+use rtrl_train::{RunConfig, TrainError, Trainer};
+
+const LANES: usize = 3;
+
+/// Two smooth inputs; the target is their sum, except where there is none. `spoil` changes the inputs of a lane.
+struct Waves {
+    step: u64,
+    spoil: fn(u64, usize) -> Option<f32>,
+}
+
+impl Persist for Waves {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.value("step", &mut self.step)
+    }
+}
+
+impl Task for Waves {
+    fn inputs(&self) -> Signal {
+        Signal::Values(2)
+    }
+
+    fn targets(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        for lane in 0..LANES {
+            let phase = 0.3 * self.step as f32 + lane as f32;
+            let (a, b) = (phase.sin(), phase.cos());
+            step.input_values[lane] = (self.spoil)(self.step, lane).unwrap_or(a);
+            step.input_values[LANES + lane] = b;
+            step.target_values[lane] = (self.step % 3 != lane as u64).then_some(a + b);
+            step.starts[lane] = self.step == 0;
+        }
+        self.step += 1;
+        Ok(())
+    }
+}
+
+fn trainer(settings: &str, spoil: fn(u64, usize) -> Option<f32>) -> Trainer {
+    seeded(settings, 3, spoil)
+}
+
+fn seeded(settings: &str, seed: u64, spoil: fn(u64, usize) -> Option<f32>) -> Trainer {
+    let text = format!(
+        r#"
+        task = {{ kind = "copy" }}
+        estimator = {{ kind = "snap", order = 1 }}
+        training = {{ lanes = {LANES}, window = 4, steps = 400, seed = {seed} }}
+        {settings}
+    "#
+    );
+    let config = RunConfig::from_toml(&text, "test").unwrap();
+    Trainer::with_task(&config, Box::new(Waves { step: 0, spoil })).unwrap()
+}
+
+const GRU: &str =
+    "layers = [{ kind = 'gru', units = 5 }]\noptimizer = { kind = 'sgd', learning_rate = 0.1 }\n";
+
+fn clean(_: u64, _: usize) -> Option<f32> {
+    None
+}
+
+#[test]
+fn an_update_is_the_mean_gradient_over_the_targets_of_the_window() {
+    // The gradient of the readout can be written down: y = w h + b, loss ½ (y - t)² for each target.
+    let mut trainer = trainer(GRU, clean);
+    let before = trainer.readout().parameters().to_vec();
+    let weights = trainer.weights().to_vec();
+    let stack = trainer.model().stack().clone();
+    let (mut rollout, mut trace) = (stack.rollout(LANES), stack.trace(LANES));
+    let mut task = Waves { step: 0, spoil: clean };
+    let mut step = Step::new(&task, LANES);
+    let (mut gradient, mut count) = (vec![0.0; before.len()], 0);
+    for _ in 0..4 {
+        task.next(&mut step).unwrap();
+        let input = rtrl_cells::Input::Dense(Lanes::new(&step.input_values, LANES));
+        stack.forward(&weights, input, &step.starts, &mut rollout, &mut trace);
+        let h = rollout.state();
+        for lane in 0..LANES {
+            let Some(target) = step.target_values[lane] else { continue };
+            let units = before.len() - 1;
+            let y: f32 = (0..units).map(|i| before[i] * h.at(i)[lane]).sum::<f32>() + before[units];
+            count += 1;
+            (0..units).for_each(|i| gradient[i] += (y - target) * h.at(i)[lane]);
+            gradient[units] += y - target;
+        }
+    }
+    let report = trainer.train_window().unwrap();
+    assert_eq!((report.targets, count), (8, 8), "lanes without a target are not counted");
+    for ((after, before), gradient) in trainer.readout().parameters().iter().zip(&before).zip(&gradient) {
+        // f32 sums of eight terms near one.
+        assert!((after - (before - 0.1 * gradient / 8.0)).abs() < 1e-6);
+    }
+    assert_ne!(trainer.weights(), weights);
+}
+
+fn error_of(mut trainer: Trainer) -> TrainError {
+    (0..100).find_map(|_| trainer.train_window().err()).expect("diverges")
+}
+
+#[test]
+fn what_is_not_finite_is_named_at_its_step() {
+    let at_ten = |step: u64, lane: usize| (step == 10 && lane == 1).then_some(f32::NAN);
+    match error_of(trainer(GRU, at_ten)) {
+        TrainError::Diverged { step, quantity, estimator } => {
+            assert_eq!((step, quantity), (11, "state"), "steps are counted from 1");
+            assert!(estimator.contains("Snap"), "{estimator}");
+        }
+        other => panic!("{other}"),
+    }
+    // The readout alone: the core is frozen and stays finite.
+    let frozen = GRU.replace("0.1", "1e30")
+        + "update.groups = [{ name = 'readout', rate = 1.0 }, { name = 'input', rate = 0.0 }, { name = 'bias', rate = 0.0 }, { name = 'recurrent', rate = 0.0 }]\n";
+    let error = error_of(trainer(&frozen, clean));
+    assert!(
+        matches!(
+            error,
+            TrainError::Diverged { quantity: "gradient of the readout" | "loss" | "gradient", .. }
+        ),
+        "{error}"
+    );
+    // Inputs near the greatest number leave the state finite, since ReLU units weigh them by less than one, and not the
+    // influence, which adds them up.
+    let relu = "layers = [{ kind = 'vanilla-relu', units = 4 }]\noptimizer = { kind = 'sgd', learning_rate = 1e-38 }\n";
+    let huge = |_, _| Some(0.9 * f32::MAX);
+    let quantity = |seed| match error_of(seeded(relu, seed, huge)) {
+        TrainError::Diverged { quantity, .. } => quantity,
+        other => panic!("{other}"),
+    };
+    assert!((0..50).map(quantity).any(|quantity| quantity == "influence"));
+}
+
+#[test]
+fn a_lane_that_is_skipped_leaves_the_others_learning() {
+    let skip = GRU.to_string() + "divergence = { policy = 'skip-lane' }\n";
+    let twice = |step: u64, lane: usize| ((step == 9 || step == 30) && lane == 1).then_some(f32::NAN);
+    let mut trainer = trainer(&skip, twice);
+    let mut skipped = Vec::new();
+    let mut before = trainer.weights().to_vec();
+    for window in 0..100 {
+        let report = trainer.train_window().unwrap();
+        assert!(report.loss.is_finite());
+        if report.skipped > 0 {
+            skipped.push((window, report.skipped));
+            assert_eq!(trainer.weights(), before, "the window changes no weight");
+        } else {
+            assert_ne!(trainer.weights(), before);
+        }
+        before = trainer.weights().to_vec();
+        assert!(before.iter().chain(trainer.readout().parameters()).all(|w| w.is_finite()));
+    }
+    assert_eq!(skipped, [(2, 1), (7, 1)]);
+}
+
+#[test]
+fn all_lanes_at_once_are_an_error_under_every_policy() {
+    let skip = GRU.to_string() + "divergence = { policy = 'skip-lane' }\n";
+    let all = |step: u64, _: usize| (step == 9).then_some(f32::INFINITY);
+    let error = error_of(trainer(&skip, all));
+    assert!(matches!(error, TrainError::Diverged { step: 12, .. }), "{error}");
+}
