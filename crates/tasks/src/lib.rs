@@ -26,18 +26,22 @@
 //!
 //! A new task is a file with a configuration that implements [`BuildTask`], and one line in `registry.rs`.
 
+pub mod adding;
 pub mod char_lm;
 pub mod copy;
 mod corpus;
 mod error;
 pub mod grammar;
+pub mod recall;
 mod registry;
 mod streams;
 mod task;
 
+pub use adding::{AddingConfig, AddingTask};
 pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation};
 pub use copy::{CopyConfig, CopyTask};
 pub use corpus::{Corpus, Origin};
 pub use error::TaskError;
+pub use recall::{RecallConfig, RecallTask};
 pub use registry::{BuildTask, Evaluation, TaskConfig};
 pub use task::{Signal, Step, Task};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CharLmConfig, CopyConfig, Task, TaskError};
+use crate::{AddingConfig, CharLmConfig, CopyConfig, RecallConfig, Task, TaskError};
 
 /// One pass over held-out data.
 pub struct Evaluation {
@@ -70,4 +70,8 @@ register! {
     Copy(CopyConfig),
     /// `kind = "char-lm"`: byte-level language modeling.
     CharLm(CharLmConfig),
+    /// `kind = "adding"`: the adding problem.
+    Adding(AddingConfig),
+    /// `kind = "recall"`: delayed recall with distractors.
+    Recall(RecallConfig),
 }

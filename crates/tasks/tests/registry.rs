@@ -2,7 +2,10 @@
 
 use rtrl_checkpoint::{from_bytes, to_bytes};
 use rtrl_tasks::copy::{Averaging, Layout};
-use rtrl_tasks::{BuildTask, CharLmConfig, CopyConfig, Signal, Step, Task, TaskConfig, TaskError};
+use rtrl_tasks::{
+    AddingConfig, BuildTask, CharLmConfig, CopyConfig, RecallConfig, Signal, Step, Task, TaskConfig,
+    TaskError,
+};
 
 const _: Option<&dyn Task> = None;
 
@@ -12,6 +15,8 @@ fn every_task() -> Vec<TaskConfig> {
         TaskConfig::Copy(CopyConfig::default()),
         TaskConfig::Copy(CopyConfig { layout: Layout::Delimiter, ..CopyConfig::default() }),
         TaskConfig::CharLm(char_lm),
+        TaskConfig::Adding(AddingConfig { length: 12, spread: 4 }),
+        TaskConfig::Recall(RecallConfig::default()),
     ]
 }
 
@@ -46,6 +51,9 @@ fn files_name_tasks_and_leave_out_defaults() {
 fn the_documented_defaults_are_the_defaults() {
     let copy = "averaging = 'all-positions'\nthreshold = 0.15\nspread = 5\nlevel = 1\nlayout = 'echo'";
     assert_eq!(toml::from_str::<CopyConfig>(copy).unwrap(), CopyConfig::default());
+    assert_eq!(toml::from_str::<AddingConfig>("length = 50\nspread = 0").unwrap(), AddingConfig::default());
+    let recall = "symbols = 4\ndistractors = 4\ndelay = 20\nspread = 10";
+    assert_eq!(toml::from_str::<RecallConfig>(recall).unwrap(), RecallConfig::default());
     let char_lm = "corpus_bytes = 2097152\ncorpus_seed = 0\nvalid_fraction = 0.05\ncrop = 128";
     assert_eq!(toml::from_str::<CharLmConfig>(char_lm).unwrap(), CharLmConfig::default());
 }

@@ -91,7 +91,7 @@ impl Persist for CharLmEvaluation {
         archive.expect("text", self.text.fingerprint())?;
         archive.value("position", &mut self.position)?;
         archive.check("position", self.position <= self.steps, || "behind the end".to_string())?;
-        if archive.is_loading() && self.position % self.chunk as u64 != 0 {
+        if archive.is_loading() && !self.position.is_multiple_of(self.chunk as u64) {
             let position = self.position;
             self.position -= position % self.chunk as u64;
             let read = self.read_chunks();
