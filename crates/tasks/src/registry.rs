@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AddingConfig, CharLmConfig, CopyConfig, RecallConfig, Task, TaskError};
+use crate::{AddingConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Task, TaskError};
 
 /// One pass over held-out data.
 pub struct Evaluation {
@@ -74,4 +74,6 @@ register! {
     Adding(AddingConfig),
     /// `kind = "recall"`: delayed recall with distractors.
     Recall(RecallConfig),
+    /// `kind = "counting"`: aⁿbⁿ and balanced brackets.
+    Counting(CountingConfig),
 }

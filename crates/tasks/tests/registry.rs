@@ -2,9 +2,10 @@
 
 use rtrl_checkpoint::{from_bytes, to_bytes};
 use rtrl_tasks::copy::{Averaging, Layout};
+use rtrl_tasks::counting::{Language, Targets};
 use rtrl_tasks::{
-    AddingConfig, BuildTask, CharLmConfig, CopyConfig, RecallConfig, Signal, Step, Task, TaskConfig,
-    TaskError,
+    AddingConfig, BuildTask, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Signal, Step, Task,
+    TaskConfig, TaskError,
 };
 
 const _: Option<&dyn Task> = None;
@@ -17,6 +18,13 @@ fn every_task() -> Vec<TaskConfig> {
         TaskConfig::CharLm(char_lm),
         TaskConfig::Adding(AddingConfig { length: 12, spread: 4 }),
         TaskConfig::Recall(RecallConfig::default()),
+        TaskConfig::Counting(CountingConfig::default()),
+        TaskConfig::Counting(CountingConfig {
+            language: Language::Dyck2,
+            targets: Targets::Determined,
+            depth: Some(3),
+            ..CountingConfig::default()
+        }),
     ]
 }
 
@@ -54,6 +62,8 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!(toml::from_str::<AddingConfig>("length = 50\nspread = 0").unwrap(), AddingConfig::default());
     let recall = "symbols = 4\ndistractors = 4\ndelay = 20\nspread = 10";
     assert_eq!(toml::from_str::<RecallConfig>(recall).unwrap(), RecallConfig::default());
+    let counting = "language = 'an-bn'\ntargets = 'all'\npairs = 10\nspread = 9";
+    assert_eq!(toml::from_str::<CountingConfig>(counting).unwrap(), CountingConfig::default());
     let char_lm = "corpus_bytes = 2097152\ncorpus_seed = 0\nvalid_fraction = 0.05\ncrop = 128";
     assert_eq!(toml::from_str::<CharLmConfig>(char_lm).unwrap(), CharLmConfig::default());
 }
