@@ -27,6 +27,7 @@
 //! A new task is a file with a configuration that implements [`BuildTask`], and one line in `registry.rs`.
 
 pub mod adding;
+pub mod chaos;
 pub mod char_lm;
 pub mod copy;
 mod corpus;
@@ -39,6 +40,7 @@ mod streams;
 mod task;
 
 pub use adding::{AddingConfig, AddingTask};
+pub use chaos::{ChaosConfig, ChaosParameters, ChaosTask};
 pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation};
 pub use copy::{CopyConfig, CopyTask};
 pub use corpus::{Corpus, Origin};

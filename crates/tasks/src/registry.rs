@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AddingConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Task, TaskError};
+use crate::{
+    AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Task, TaskError,
+};
 
 /// One pass over held-out data.
 pub struct Evaluation {
@@ -76,4 +78,6 @@ register! {
     Recall(RecallConfig),
     /// `kind = "counting"`: aⁿbⁿ and balanced brackets.
     Counting(CountingConfig),
+    /// `kind = "chaos"`: continual prediction of a chaotic system.
+    Chaos(ChaosConfig),
 }

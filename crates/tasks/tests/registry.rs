@@ -1,11 +1,12 @@
 //! Tasks as configuration files name them, and what every task owes its caller.
 
 use rtrl_checkpoint::{from_bytes, to_bytes};
+use rtrl_tasks::chaos::System;
 use rtrl_tasks::copy::{Averaging, Layout};
 use rtrl_tasks::counting::{Language, Targets};
 use rtrl_tasks::{
-    AddingConfig, BuildTask, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Signal, Step, Task,
-    TaskConfig, TaskError,
+    AddingConfig, BuildTask, ChaosConfig, ChaosParameters, CharLmConfig, CopyConfig, CountingConfig,
+    RecallConfig, Signal, Step, Task, TaskConfig, TaskError,
 };
 
 const _: Option<&dyn Task> = None;
@@ -25,6 +26,10 @@ fn every_task() -> Vec<TaskConfig> {
             depth: Some(3),
             ..CountingConfig::default()
         }),
+        TaskConfig::Chaos(toml::from_str("shift_at = 60\nshift_every = 50\n[shifted]\nrho = 40").unwrap()),
+        TaskConfig::Chaos(
+            toml::from_str("system = 'mackey-glass'\nshift_at = 60\n[shifted]\ntau = 30").unwrap(),
+        ),
     ]
 }
 
@@ -42,6 +47,16 @@ fn files_name_tasks_and_leave_out_defaults() {
         layout: Layout::Delimiter,
     };
     assert_eq!(read(text).unwrap(), TaskConfig::Copy(full));
+    let text = "kind = 'chaos'\nsystem = 'mackey-glass'\nshift_at = 9\nparameters = { tau = 20.5 }\nshifted.tau = 30";
+    let tau = |tau| ChaosParameters { tau: Some(tau), ..ChaosParameters::default() };
+    let chaos = ChaosConfig {
+        system: System::MackeyGlass,
+        shift_at: Some(9),
+        parameters: tau(20.5),
+        shifted: tau(30.0),
+        ..ChaosConfig::default()
+    };
+    assert_eq!(read(text).unwrap(), TaskConfig::Chaos(chaos));
     for (wrong, word) in [
         ("kind = 'copy'\nspred = 4", "spred"),
         ("kind = 'char-lm'\nthreshold = 0.15", "threshold"),
@@ -49,6 +64,8 @@ fn files_name_tasks_and_leave_out_defaults() {
         ("threshold = 0.15", "kind"),
         ("kind = 'copy'\naveraging = 'all'", "all"),
         ("kind = 'copy'\nspread = -1", "-1"),
+        ("kind = 'chaos'\n[shifted]\nro = 40", "ro"),
+        ("kind = 'counting'\nlanguage = 'dyck-3'", "dyck-3"),
     ] {
         let error = read(wrong).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
@@ -64,6 +81,7 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!(toml::from_str::<RecallConfig>(recall).unwrap(), RecallConfig::default());
     let counting = "language = 'an-bn'\ntargets = 'all'\npairs = 10\nspread = 9";
     assert_eq!(toml::from_str::<CountingConfig>(counting).unwrap(), CountingConfig::default());
+    assert_eq!(toml::from_str::<ChaosConfig>("system = 'lorenz'").unwrap(), ChaosConfig::default());
     let char_lm = "corpus_bytes = 2097152\ncorpus_seed = 0\nvalid_fraction = 0.05\ncrop = 128";
     assert_eq!(toml::from_str::<CharLmConfig>(char_lm).unwrap(), CharLmConfig::default());
 }
