@@ -41,7 +41,7 @@ mod task;
 
 pub use adding::{AddingConfig, AddingTask};
 pub use chaos::{ChaosConfig, ChaosParameters, ChaosTask};
-pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation};
+pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation, CharLmStream};
 pub use copy::{CopyConfig, CopyTask};
 pub use corpus::{Corpus, Origin};
 pub use counting::{CountingConfig, CountingTask};
