@@ -221,7 +221,7 @@ impl Lane {
 ///
 /// # Reference
 /// Gers & Schmidhuber 2001, "LSTM recurrent networks learn simple context-free and context-sensitive languages", for
-/// aⁿbⁿ; Suzgun, Gehrmann, Belinkov & Shieber 2019 (arXiv:1906.03648, arXiv:1911.03329) for the Dyck languages. They ask
+/// aⁿbⁿ; Suzgun, Gehrmann, Belinkov & Shieber 2019 (arXiv:1906.03648) for the Dyck languages. They ask
 /// for the set of possible symbols; here the one that comes is asked for, or nothing where there are several.
 #[derive(Debug, Clone)]
 pub struct CountingTask {

@@ -159,7 +159,7 @@ fn constants_standardize_and_losses_are_as_documented() {
 }
 
 #[test]
-fn attractors_keep_their_balances_and_their_published_ranges() {
+fn attractors_keep_their_balances_and_their_known_ranges() {
     // On average nothing grows: 0 = ⟨(x²)′⟩ gives ⟨x²⟩ = ⟨xy⟩, and 0 = ⟨z′⟩ gives ⟨xy⟩ = β⟨z⟩.
     let (law, mut system) = (System::Lorenz.law(), Lorenz([5.0, -3.0, 20.0]));
     (0..10_000).for_each(|_| system.step(&law, 0.005));
