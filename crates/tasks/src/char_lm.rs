@@ -1,6 +1,7 @@
 //! Byte-level language modeling: predict the next byte of a text.
 
 mod evaluation;
+mod stream;
 
 use std::path::PathBuf;
 
@@ -10,12 +11,24 @@ use serde::{Deserialize, Serialize};
 use crate::streams::{Stream, below, lane_streams};
 use crate::{BuildTask, Corpus, Evaluation, Signal, Step, Task, TaskError};
 pub use evaluation::CharLmEvaluation;
+pub use stream::CharLmStream;
 
 /// Inputs and targets are bytes \[B\].
 pub const BYTES: usize = 256;
 
 /// Keeps the crops apart from other uses of the same seed.
 const SALT: u64 = 0x6368_6172_5f6c_6d5f;
+
+/// In which order the training text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Random crops, state reset at each: [`CharLm`].
+    #[default]
+    Crops,
+    /// From beginning to end, state carried on: [`CharLmStream`].
+    Stream,
+}
 
 /// Configuration of the character language model. A field that is left out has the default given with it.
 ///
@@ -34,7 +47,9 @@ pub struct CharLmConfig {
     pub corpus_seed: u64,
     /// Share of the text that is held out, strictly between 0 and 1. Ignored if `valid` is given. Default 0.05 \[D\].
     pub valid_fraction: f64,
-    /// Predictions per crop. Default 128 \[A\].
+    /// In which order the training text is read. Default `crops` \[A\].
+    pub mode: Mode,
+    /// Predictions per crop, 1 or more; of no consequence in the mode `stream`. Default 128 \[A\].
     pub crop: usize,
 }
 
@@ -46,6 +61,7 @@ impl Default for CharLmConfig {
             corpus_bytes: 2 << 20,
             corpus_seed: 0,
             valid_fraction: 0.05,
+            mode: Mode::Crops,
             crop: 128,
         }
     }
@@ -61,11 +77,11 @@ pub struct CharLmData {
 }
 
 impl CharLmConfig {
-    /// Opens or generates the text and checks that both parts can hold a crop.
+    /// Opens or generates the text and checks that both parts can hold a crop, or in the mode `stream` a prediction.
     ///
     /// # Errors
     /// [`TaskError::Config`] for a crop, share or size without meaning, [`TaskError::TooShort`] for a part of fewer
-    /// than `crop + 1` bytes, and the errors of [`Corpus::open`].
+    /// than `crop + 1` bytes (`stream`: 2), and the errors of [`Corpus::open`].
     pub fn data(&self) -> Result<CharLmData, TaskError> {
         let error = |field, value, expected| TaskError::Config { task: "char-lm", field, value, expected };
         if self.crop == 0 {
@@ -89,8 +105,9 @@ impl CharLmConfig {
                 return Err(error("valid_fraction", self.valid_fraction.to_string(), expected));
             }
         };
+        let need = if self.mode == Mode::Stream { 2 } else { self.crop as u64 + 1 };
         for (part, corpus) in [("training", &training), ("validation", &validation)] {
-            let (origin, len, need) = (corpus.origin().clone(), corpus.len(), self.crop as u64 + 1);
+            let (origin, len) = (corpus.origin().clone(), corpus.len());
             if len < need {
                 return Err(TaskError::TooShort { origin, part, len, need });
             }
@@ -101,7 +118,11 @@ impl CharLmConfig {
 
 impl BuildTask for CharLmConfig {
     fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
-        Ok(Box::new(CharLm::new(self.data()?.training, self.crop, lanes, seed)?))
+        let text = self.data()?.training;
+        Ok(match self.mode {
+            Mode::Crops => Box::new(CharLm::new(text, self.crop, lanes, seed)?),
+            Mode::Stream => Box::new(CharLmStream::new(text, lanes)?),
+        })
     }
 
     fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {

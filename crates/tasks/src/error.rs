@@ -80,10 +80,10 @@ pub enum TaskError {
         len: u64,
     },
 
-    /// A part of a text cannot hold a single crop.
+    /// A part of a text cannot hold a single crop, or not one prediction for each lane.
     #[error(
-        "the {part} part of {origin} has {len} bytes, but one crop needs {need}: \
-         give a longer text, a shorter `crop`, or another share in `valid_fraction`"
+        "the {part} part of {origin} has {len} bytes, but {need} are needed: \
+         give a longer text, a shorter `crop`, fewer lanes, or another share in `valid_fraction`"
     )]
     TooShort {
         /// Which text.

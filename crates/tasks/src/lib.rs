@@ -1,8 +1,17 @@
-//! Streams of symbols to learn from: the copy task with its curriculum, and byte-level language modeling.
+//! Streams of symbols and numbers to learn from.
 //!
-//! A [`Task`] hands out one [`Step`] after the other: in every lane of a minibatch the symbol to read, the symbol to
-//! predict if there is one, and whether a new sequence starts. It knows nothing of nets, and everything random in it
-//! is seeded, lane by lane. [`TaskConfig`] is any task as a configuration file names it:
+//! | `kind` | reads | predicts | asks for |
+//! |---|---|---|---|
+//! | [`copy`] | 4 or 5 symbols | 4 or 2 symbols | memory that grows with a curriculum |
+//! | [`adding`] | 2 values | 1 value | two numbers kept until the end |
+//! | [`recall`] | k + d + 1 symbols | k symbols | one symbol kept over distractors |
+//! | [`counting`] | 3 or 5 symbols | 3 or 5 symbols | a counter, or a stack |
+//! | [`char-lm`](char_lm) | 256 symbols | 256 symbols | a text, in crops or as one stream |
+//! | [`chaos`] | 3 or 1 values | 3 or 1 values | a world that may change, and never begins anew |
+//!
+//! A [`Task`] hands out one [`Step`] after the other: in every lane of a minibatch what to read, what to predict if
+//! anything is asked, and whether a new sequence starts. It knows nothing of nets, and everything random in it is
+//! seeded, lane by lane. [`TaskConfig`] is any task as a configuration file names it:
 //!
 //! ```
 //! use rtrl_tasks::{BuildTask, CopyConfig, Step, Task, TaskConfig};
@@ -26,18 +35,26 @@
 //!
 //! A new task is a file with a configuration that implements [`BuildTask`], and one line in `registry.rs`.
 
+pub mod adding;
+pub mod chaos;
 pub mod char_lm;
 pub mod copy;
 mod corpus;
+pub mod counting;
 mod error;
 pub mod grammar;
+pub mod recall;
 mod registry;
 mod streams;
 mod task;
 
-pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation};
+pub use adding::{AddingConfig, AddingTask};
+pub use chaos::{ChaosConfig, ChaosParameters, ChaosTask};
+pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation, CharLmStream};
 pub use copy::{CopyConfig, CopyTask};
 pub use corpus::{Corpus, Origin};
+pub use counting::{CountingConfig, CountingTask};
 pub use error::TaskError;
+pub use recall::{RecallConfig, RecallTask};
 pub use registry::{BuildTask, Evaluation, TaskConfig};
 pub use task::{Signal, Step, Task};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CharLmConfig, CopyConfig, Task, TaskError};
+use crate::{
+    AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Task, TaskError,
+};
 
 /// One pass over held-out data.
 pub struct Evaluation {
@@ -70,4 +72,12 @@ register! {
     Copy(CopyConfig),
     /// `kind = "char-lm"`: byte-level language modeling.
     CharLm(CharLmConfig),
+    /// `kind = "adding"`: the adding problem.
+    Adding(AddingConfig),
+    /// `kind = "recall"`: delayed recall with distractors.
+    Recall(RecallConfig),
+    /// `kind = "counting"`: aⁿbⁿ and balanced brackets.
+    Counting(CountingConfig),
+    /// `kind = "chaos"`: continual prediction of a chaotic system.
+    Chaos(ChaosConfig),
 }

@@ -6,13 +6,22 @@ use super::BYTES;
 use crate::{Corpus, Signal, Step, Task, TaskError};
 
 /// Bytes that a lane reads at a time.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// Consecutive predictions of one lane: byte `first + 1 + i` from all before it, for `i` in `0..count`.
 #[derive(Debug, Clone)]
-struct Piece {
-    first: u64,
-    count: u64,
+pub(super) struct Piece {
+    pub first: u64,
+    pub count: u64,
+}
+
+impl Piece {
+    /// All predictions, one contiguous piece per lane; the first lanes have one more if they do not divide evenly.
+    pub fn share(predictions: u64, lanes: usize) -> Vec<Self> {
+        let (share, longer) = (predictions / lanes as u64, predictions % lanes as u64);
+        let piece = |b: u64| Self { first: b * share + b.min(longer), count: share + u64::from(b < longer) };
+        (0..lanes as u64).map(piece).collect()
+    }
 }
 
 /// A validation text cut into one contiguous piece per lane, each read once from a reset state that is then carried
@@ -60,12 +69,11 @@ impl CharLmEvaluation {
             return Err(TaskError::TooShort { origin, part: "validation", len, need: 2 });
         }
         let predictions = (text.len() - 1).min(max_bytes.unwrap_or(u64::MAX));
-        let (share, longer) = (predictions / lanes as u64, predictions % lanes as u64);
-        let piece = |b: u64| Piece { first: b * share + b.min(longer), count: share + u64::from(b < longer) };
-        let steps = share + u64::from(longer > 0);
+        let pieces = Piece::share(predictions, lanes);
+        let steps = pieces[0].count;
         let chunk = steps.min(CHUNK as u64) as usize;
         let chunks = vec![0; lanes * (chunk + 1)];
-        Ok(Self { text, pieces: (0..lanes as u64).map(piece).collect(), steps, position: 0, chunks, chunk })
+        Ok(Self { text, pieces, steps, position: 0, chunks, chunk })
     }
 
     /// Steps of one pass: predictions / lanes, rounded up.
@@ -91,7 +99,7 @@ impl Persist for CharLmEvaluation {
         archive.expect("text", self.text.fingerprint())?;
         archive.value("position", &mut self.position)?;
         archive.check("position", self.position <= self.steps, || "behind the end".to_string())?;
-        if archive.is_loading() && self.position % self.chunk as u64 != 0 {
+        if archive.is_loading() && !self.position.is_multiple_of(self.chunk as u64) {
             let position = self.position;
             self.position -= position % self.chunk as u64;
             let read = self.read_chunks();

@@ -235,6 +235,26 @@ fn configurations_without_meaning_are_refused() {
 }
 
 #[test]
+fn the_mode_chooses_between_crops_and_a_stream() {
+    let (file, bytes) = halves(950, 50);
+    let config =
+        CharLmConfig { text: Some(file.path().into()), mode: Mode::Stream, ..CharLmConfig::default() };
+    // 949 predictions in two lanes; a crop of 128 would not fit the held-out part.
+    let all = steps(&mut *config.build(2, 4).unwrap(), 2, 1000);
+    for (t, step) in all.iter().enumerate() {
+        let at = [t % 475, 475 + t % 474];
+        assert_eq!(step.input, at.map(|i| u32::from(bytes[i])));
+        assert_eq!(step.target, at.map(|i| Some(u32::from(bytes[i + 1]))));
+        assert_eq!(step.starts, [t % 475 == 0, t % 474 == 0]);
+    }
+    assert_eq!(config.evaluation(1, None).unwrap().unwrap().steps, 49);
+    let crops = CharLmConfig { mode: Mode::Crops, ..config.clone() };
+    assert!(matches!(crops.build(2, 4), Err(TaskError::TooShort { part: "validation", need: 129, .. })));
+    let nothing_held_out = CharLmConfig { valid_fraction: 0.001, ..config };
+    assert!(matches!(nothing_held_out.build(2, 4), Err(TaskError::TooShort { len: 1, need: 2, .. })));
+}
+
+#[test]
 fn a_text_that_shrinks_under_the_task_is_an_error_and_not_the_end() {
     let (file, _) = halves(1000, 1000);
     let config =

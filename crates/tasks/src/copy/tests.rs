@@ -43,6 +43,60 @@ fn laid_out(layout: Layout, bits: &[u32]) -> (Vec<u32>, Vec<Option<u32>>) {
     }
 }
 
+/// A stream whose copied bits cost nothing, so that L may rise: symbols lane by lane, and L at each step.
+fn climbing(task: &mut CopyTask, lanes: usize, steps: usize) -> (Vec<Vec<Symbol>>, Vec<u32>) {
+    let (mut all, mut levels) = (vec![Vec::new(); lanes], Vec::new());
+    for _ in 0..steps {
+        for (lane, symbols) in all.iter_mut().zip(streams(task, lanes, 1)) {
+            lane.extend(symbols);
+        }
+        levels.push(task.level().unwrap());
+        task.report(&vec![0.0; lanes]);
+    }
+    (all, levels)
+}
+
+fn parses(lane: &[Symbol], levels: &[u32], layout: Layout, spread: u32) {
+    let mut t = 0;
+    for sequence in sequences(lane) {
+        // Strings begun before a raise are finished as they are.
+        let (n, level) = ((sequence.len() - 2) / 2, levels[t]);
+        assert!(
+            (level.saturating_sub(spread).max(1)..=level).contains(&(n as u32)),
+            "length {n} at L = {level}"
+        );
+        let bits: Vec<u32> = sequence[1..=n].iter().map(|symbol| symbol.0).collect();
+        assert!(bits.iter().all(|&bit| bit < 2));
+        let read: (Vec<_>, Vec<_>) = sequence.iter().map(|symbol| (symbol.0, symbol.1)).unzip();
+        assert_eq!(read, laid_out(layout, &bits));
+        t += sequence.len();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Every variant that a paper or its neighbors could have meant.
+    #[test]
+    fn streams_parse_in_every_variant_while_the_curriculum_moves(seed: u64, lanes in 2_usize..5, level in 3_u32..9) {
+        for layout in [Layout::Echo, Layout::Delimiter] {
+            for averaging in [Averaging::AllPositions, Averaging::CopiedBits] {
+                for spread in [4, 5] {
+                    let config = CopyConfig { averaging, threshold: 0.15, spread, level, layout };
+                    let mut task = CopyTask::new(&config, lanes, seed).unwrap();
+                    let (all, levels) = climbing(&mut task, lanes, 6000);
+                    prop_assert!(levels.is_sorted() && levels[5999] > level, "L rises: {:?}", config);
+                    for lane in &all {
+                        parses(lane, &levels, layout, spread);
+                    }
+                    let alone = |t: usize| all[0][t].2 && !all[1][t].2;
+                    prop_assert!((0..6000).any(alone), "lanes reset on their own: {:?}", config);
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn streams_parse_back_into_sequences(
