@@ -93,9 +93,6 @@ impl Target<'_> {
             let Some(member) = dataset.members.iter().find(|member| member.inside == name) else {
                 return Err(self.refuse(&format!("{name:?} does not belong to {}", dataset.name)));
             };
-            if entry.size() > member.at_most {
-                return Err(self.too_large(member));
-            }
             plan.push((index, member));
         }
         match dataset.members.iter().find(|member| plan.iter().all(|(_, found)| found.name != member.name)) {
@@ -110,15 +107,15 @@ impl Target<'_> {
             tempfile_in(self.folder, member.name).map_err(|source| write_error(&path, source))?;
         match hash::copy(from, &mut temporary, member.at_most, self.stop) {
             Ok(Copied::All(hash)) => Ok((member, temporary, hash)),
-            Ok(Copied::TooLong) => Err(self.too_large(member)),
+            // Whatever size the archive declares: it may lie.
+            Ok(Copied::TooLong) => Err(self.refuse(&format!(
+                "{:?} is larger than the {} bytes expected",
+                member.inside, member.at_most
+            ))),
             Err(Fault::Interrupted) => Err(DataError::Interrupted),
             Err(Fault::Read(error)) => Err(self.refuse(&format!("{:?} is damaged: {error}", member.inside))),
             Err(Fault::Write(source)) => Err(write_error(&path, source)),
         }
-    }
-
-    fn too_large(&self, member: &Member) -> DataError {
-        self.refuse(&format!("{:?} is larger than the {} bytes expected", member.inside, member.at_most))
     }
 
     fn refuse(&self, reason: &str) -> DataError {

@@ -102,3 +102,21 @@ fn an_interruption_exits_with_130_and_keeps_what_arrived() {
     failed(&child.wait_with_output().unwrap(), 130, &["interrupted"]);
     assert_eq!(size(&part), 1000);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_takes_no_more_is_told_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(|_, _| Reply::whole(&vec![3; SIZE]));
+    // A limit on the size of files stands in for a full disk.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_xtask"), "data"])
+        .args(["get", "tinyshakespeare", "--url", &server.url, "--to", dir.path().to_str().unwrap()])
+        .env("NO_PROXY", "127.0.0.1")
+        .output()
+        .unwrap();
+    failed(&output, 1, &["cannot write", "tinyshakespeare.txt.part", "too large"]);
+    assert_eq!(server.seen().len(), 1, "another attempt cannot mend it");
+    let arrived = std::fs::read(dir.path().join("tinyshakespeare.txt.part")).unwrap();
+    assert!(!arrived.is_empty() && arrived.iter().all(|byte| *byte == 3));
+}

@@ -35,6 +35,8 @@ pub enum Then {
     Stall,
     /// Sends the body again and again.
     Repeat,
+    /// The same, but slowly, for ten seconds.
+    Trickle,
 }
 
 pub struct Reply {
@@ -42,11 +44,12 @@ pub struct Reply {
     headers: Vec<String>,
     body: Vec<u8>,
     then: Then,
+    unfinished: bool,
 }
 
 impl Reply {
     pub fn new(status: &'static str) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), then: Then::Close }
+        Self { status, headers: Vec::new(), body: Vec::new(), then: Then::Close, unfinished: false }
     }
 
     /// All of `content`, with its size.
@@ -61,6 +64,11 @@ impl Reply {
             .header(&format!("Content-Range: bytes {first}-{last}/{total}"))
             .header(&format!("Content-Length: {}", total - first))
             .body(&content[first..])
+    }
+
+    /// A head whose last header does not end.
+    pub fn endless_head(then: Then) -> Self {
+        Self { unfinished: true, ..Self::new("200 OK").header("X-Long: ").body(b"x").then(then) }
     }
 
     pub fn header(mut self, header: &str) -> Self {
@@ -87,14 +95,21 @@ impl Reply {
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let mut head = format!("HTTP/1.1 {}\r\nConnection: close\r\n", self.status);
         self.headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
-        stream.write_all(format!("{head}\r\n").as_bytes())?;
+        let head = if self.unfinished { head.trim_end().to_string() } else { head + "\r\n" };
+        stream.write_all(head.as_bytes())?;
         stream.write_all(&self.body)?;
         match self.then {
             Then::Close => {}
-            // Both until the client gives up.
+            // All of these until the client gives up.
             Then::Repeat => loop {
                 stream.write_all(&self.body)?;
             },
+            Then::Trickle => {
+                for _ in 0..1000 {
+                    stream.write_all(&self.body)?;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
             Then::Stall => {
                 stream.set_read_timeout(Some(Duration::from_secs(20)))?;
                 stream.read_to_end(&mut Vec::new())?;
