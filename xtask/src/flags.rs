@@ -18,6 +18,9 @@ pub struct Flags {
 pub enum Command {
     /// Trains everything that an experiment compares, and writes a report.
     Reproduce(Reproduce),
+    /// Fetches public texts to train on.
+    #[command(subcommand)]
+    Data(Data),
     /// Runs every check that a change must pass.
     Ci {
         /// Leaves out the tests, for a caller that has just run them.
@@ -74,4 +77,26 @@ pub struct Reproduce {
     /// Lists the experiments and ends.
     #[arg(long)]
     pub list: bool,
+}
+
+/// What `cargo xtask data` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Data {
+    /// Downloads a dataset, checks it and unpacks it; goes on where an interrupted download ended.
+    Get {
+        /// The dataset, as the list names it.
+        name: String,
+        /// Another address of the archive; it must serve the same bytes.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Data folder; the dataset becomes a folder in it.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        to: PathBuf,
+    },
+    /// Names the datasets, their sizes and licenses, and which of them are present.
+    List {
+        /// Data folder.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        to: PathBuf,
+    },
 }

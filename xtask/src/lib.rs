@@ -1,6 +1,7 @@
 //! The parts of `cargo xtask` that are worth testing as a library.
 
 pub mod ci;
+pub mod data;
 pub mod flags;
 pub mod report;
 pub mod reproduce;
