@@ -74,6 +74,9 @@ pub struct Reproduce {
     /// Folder for the runs and the report.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
+    /// Prints what would be run, with estimates of time and memory, and ends.
+    #[arg(long)]
+    pub plan: bool,
     /// Lists the experiments and ends.
     #[arg(long)]
     pub list: bool,

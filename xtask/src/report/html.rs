@@ -70,7 +70,7 @@ fn contents(report: &Report) -> Markup {
 }
 
 fn has_claims(report: &Report) -> bool {
-    report.experiments.iter().any(|section| !section.claims.is_empty())
+    !super::claims(report).is_empty()
 }
 
 /// Claims of all experiments, first on the page.
@@ -109,11 +109,16 @@ fn tally(report: &Report) -> String {
     format!("Verdicts: {}.", counts.collect::<Vec<_>>().join(", "))
 }
 
-fn claim_row(experiment: usize, claim: &Claim) -> Markup {
+fn claim_row(experiment: Option<usize>, claim: &Claim) -> Markup {
     let class = claim.verdict.words().replace(' ', "-");
     html! {
         tr {
-            th scope="row" { a href={ "#experiment-" (experiment + 1) } { (claim.id) } }
+            th scope="row" {
+                @match experiment {
+                    Some(index) => a href={ "#experiment-" (index + 1) } { (claim.id) },
+                    None => (claim.id),
+                }
+            }
             td {
                 span class={ "verdict " (class) } {
                     span aria-hidden="true" { (claim.verdict.mark()) " " } (claim.verdict.words())

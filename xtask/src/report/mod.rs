@@ -35,7 +35,8 @@ pub use model::{
     Align, Axis, Claim, Environment, Figure, Point, Reference, Report, RunEntry, Section, Series, Table,
     Verdict, Yardstick,
 };
-pub use terminal::terminal;
+pub use terminal::{tables, terminal};
+pub(crate) use text::duration;
 
 /// The files that [`write()`] has written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,13 +117,14 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// All claims with the index of their experiment, in the order of their ids: `C2` before `C10`.
-fn claims(report: &Report) -> Vec<(usize, &Claim)> {
+/// All claims with the index of the experiment that decided them, in the order of their ids: `C2` before `C10`.
+pub(crate) fn claims(report: &Report) -> Vec<(Option<usize>, &Claim)> {
     let mut claims: Vec<_> = report
         .experiments
         .iter()
         .enumerate()
-        .flat_map(|(index, section)| section.claims.iter().map(move |claim| (index, claim)))
+        .flat_map(|(index, section)| section.claims.iter().map(move |claim| (Some(index), claim)))
+        .chain(report.not_run.iter().map(|claim| (None, claim)))
         .collect();
     claims.sort_by_key(|(_, claim)| {
         let digits = claim.id.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -139,7 +141,7 @@ fn claim_table(report: &Report) -> Option<Table> {
         .into_iter()
         .map(|(index, claim)| {
             let verdict = format!("{} {}", claim.verdict.mark(), claim.verdict.words());
-            let experiment = report.experiments[index].name.clone();
+            let experiment = index.map_or_else(String::new, |index| report.experiments[index].name.clone());
             vec![claim.id.clone(), verdict, claim.text.clone(), claim.evidence.clone(), experiment]
         })
         .collect();

@@ -18,6 +18,9 @@ pub struct Report {
     pub environment: Environment,
     /// One section per experiment, in the order of the page.
     pub experiments: Vec<Section>,
+    /// Claims that no experiment of the report decides.
+    #[serde(default)]
+    pub not_run: Vec<Claim>,
 }
 
 /// Machine and versions that the numbers depend on.
@@ -183,8 +186,17 @@ pub struct Claim {
     pub text: String,
     /// Whether it held.
     pub verdict: Verdict,
-    /// The numbers that decide it.
+    /// The numbers that decide it, in words.
     pub evidence: String,
+    /// The same numbers for programs: a name and a value each.
+    #[serde(default)]
+    pub numbers: Vec<(String, f64)>,
+    /// Seeds behind the numbers.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+    /// Hashes of the runs behind the numbers.
+    #[serde(default)]
+    pub runs: Vec<String>,
 }
 
 /// Whether a claim held.

@@ -20,6 +20,7 @@ pub(super) fn report() -> Report {
             isa: "AVX2 and FMA".to_owned(),
         },
         experiments: vec![copy(), lm()],
+        not_run: Vec::new(),
     }
 }
 
@@ -86,7 +87,15 @@ pub(super) fn lm_figure() -> Figure {
 }
 
 fn claim(id: &str, verdict: Verdict, text: &str, evidence: &str) -> Claim {
-    Claim { id: id.to_owned(), text: text.to_owned(), verdict, evidence: evidence.to_owned() }
+    Claim {
+        id: id.to_owned(),
+        text: text.to_owned(),
+        verdict,
+        evidence: evidence.to_owned(),
+        numbers: Vec::new(),
+        seeds: Vec::new(),
+        runs: Vec::new(),
+    }
 }
 
 fn runs(labels: &[&str], experiment: &str) -> Vec<RunEntry> {

@@ -25,6 +25,12 @@ pub fn terminal(report: &Report, width: u16) -> String {
     blocks.join("\n\n") + "\n"
 }
 
+/// Tables as text.
+#[must_use]
+pub fn tables(tables: &[Table], width: u16) -> String {
+    tables.iter().map(|table| block(table, width)).collect::<Vec<_>>().join("\n\n")
+}
+
 fn block(table: &Table, width: u16) -> String {
     let mut drawn = comfy_table::Table::new();
     drawn

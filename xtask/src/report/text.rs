@@ -25,7 +25,7 @@ pub(super) fn trim(text: &str) -> &str {
 }
 
 /// A duration as a reader would say it.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }

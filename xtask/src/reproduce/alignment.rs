@@ -2,12 +2,15 @@
 
 use rtrl_train::Alignment;
 
-use super::experiment::{Done, Experiment, Study, mean_and_deviation};
+use super::experiment::{Done, Experiment, Kind, Study, mean_and_deviation};
 use crate::report::{Align, Axis, Figure, Point, Section, Series, Table};
 
 /// The experiment.
-pub const EXPERIMENT: Experiment =
-    Experiment { name: "alignment", toml: include_str!("../../experiments/alignment.toml"), section };
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "alignment",
+    toml: include_str!("../../experiments/alignment.toml"),
+    kind: Kind::Runs { section },
+};
 
 /// Records at the end of a run whose mean is its final value.
 const LAST: usize = 5;

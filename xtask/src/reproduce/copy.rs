@@ -1,19 +1,34 @@
 //! The copy task: how long a string can be copied.
 
-use rtrl_train::Record;
+use rtrl_train::{Record, Summary};
 
-use super::experiment::{Experiment, Study};
-use crate::report::{Axis, Figure, Section, Yardstick};
+use super::experiment::{Experiment, Kind, Study};
+use super::verdict::{all, claim};
+use crate::report::{Axis, Claim, Figure, Section, Verdict, Yardstick};
 
-/// The experiment.
-pub const EXPERIMENT: Experiment =
-    Experiment { name: "copy", toml: include_str!("../../experiments/copy.toml"), section };
+/// Sparse nets, updated at every step, and BPTT.
+pub const SPARSE: Experiment = Experiment {
+    name: "copy-sparse",
+    toml: include_str!("../../experiments/copy-sparse.toml"),
+    kind: Kind::Runs { section: sparse },
+};
+
+/// Updates at every step against updates at the end of windows.
+pub const ONLINE: Experiment = Experiment {
+    name: "copy-online",
+    toml: include_str!("../../experiments/copy-online.toml"),
+    kind: Kind::Runs { section: online },
+};
 
 /// Steps and mean L of five runs of rank-16 OK with 128 units, batch 16, an update at every step and the all-positions
 /// rule, from the logs published with Benzing et al. (2019).
 const PUBLIC: [(f64, f64); 4] = [(1e5, 16.0), (5e5, 28.0), (1e6, 34.2), (2e6, 41.8)];
 
-fn section(study: &Study) -> Section {
+fn level(summary: &Summary) -> Option<f64> {
+    summary.level.map(f64::from)
+}
+
+fn section(study: &Study, claims: Vec<Claim>, caveats: &[&str]) -> Section {
     let series = study.series(|r| r.step as f64, |r: &Record| r.level.map(f64::from));
     let longest = study.runs.iter().map(|run| run.config.training.steps).max().unwrap_or(0) as f64;
     // The yardstick belongs beside runs of its length only.
@@ -24,7 +39,7 @@ fn section(study: &Study) -> Section {
         question: study.settings.question.clone(),
         setup: vec![study.setup()],
         figures: vec![Figure {
-            id: "copy".to_string(),
+            id: study.name.to_string(),
             caption: "Level L of the curriculum against time steps seen: strings of up to L bits are copied. L rises when the \
                       average loss over all positions, blanks included, falls below 0.15 bits per character."
                 .to_string(),
@@ -34,12 +49,46 @@ fn section(study: &Study) -> Section {
             references: Vec::new(),
             yardsticks,
         }],
-        tables: vec![study.table("final L", |summary| summary.level.map(f64::from), 1)],
-        claims: Vec::new(),
-        caveats: vec![
-            "BPTT is truncated at its window and changes the weights once for each, the others once for each time step."
-                .to_string(),
-        ],
+        tables: vec![study.table("final L", level, 1)],
+        claims,
+        caveats: caveats.iter().map(ToString::to_string).collect(),
         runs: Vec::new(),
     }
+}
+
+/// A difference of final levels in words, its verdict and its number.
+fn compared(study: &Study, a: &str, b: &str) -> (Verdict, String, Vec<(String, f64)>) {
+    match study.difference(a, b, level) {
+        Some(d) => {
+            (d.positive(), format!("final L of {a} minus {b}: {d}"), vec![(format!("{a} - {b}"), d.mean)])
+        }
+        None => (Verdict::NotRun, String::new(), Vec::new()),
+    }
+}
+
+fn sparse(study: &Study) -> Section {
+    // BPTT that changes the weights as rarely as its window demands is what online learning is to beat.
+    let (faster, words, numbers) = compared(study, "SnAp-2", "BPTT");
+    let (learns, more, others) = compared(study, "SnAp-2", "Frozen");
+    let numbers = [numbers, others].concat();
+    let decided = claim("C4", all(&[faster, learns]), format!("{words}; {more}."), numbers);
+    section(
+        study,
+        vec![study.backed(decided, &["SnAp-2", "BPTT", "Frozen"])],
+        &[
+            "BPTT is truncated at its window and changes the weights once for each, the others once for each time step.",
+            "TBPTT(1, 16) updates as often as SnAp, at many times its cost.",
+        ],
+    )
+}
+
+fn online(study: &Study) -> Section {
+    let (learns, words, numbers) = compared(study, "SnAp-1, online", "Frozen");
+    let (_, more, others) = compared(study, "SnAp-1, online", "SnAp-1, window");
+    let decided = claim("C11", learns, format!("{words}; {more}."), [numbers, others].concat());
+    section(
+        study,
+        vec![study.backed(decided, &["SnAp-1, online", "SnAp-1, window", "Frozen"])],
+        &["Both forms of SnAp-1 see the same data; online it makes as many updates as there are time steps."],
+    )
 }

@@ -1,22 +1,44 @@
 //! The character language model.
 
-use rtrl_train::Record;
+use rtrl_train::{Record, Summary};
 
-use super::experiment::{Experiment, Study};
-use crate::report::{Axis, Figure, Section};
+use super::experiment::{Experiment, Kind, Study};
+use super::verdict::{Difference, all, claim};
+use crate::report::{Axis, Claim, Figure, Section, Verdict};
 
-/// The experiment.
-pub const EXPERIMENT: Experiment =
-    Experiment { name: "lm", toml: include_str!("../../experiments/lm.toml"), section };
+/// Dense nets.
+pub const DENSE: Experiment = Experiment {
+    name: "lm-dense",
+    toml: include_str!("../../experiments/lm-dense.toml"),
+    kind: Kind::Runs { section: dense },
+};
 
-fn section(study: &Study) -> Section {
+/// Sparse nets.
+pub const SPARSE: Experiment = Experiment {
+    name: "lm-sparse",
+    toml: include_str!("../../experiments/lm-sparse.toml"),
+    kind: Kind::Runs { section: sparse },
+};
+
+/// Nets of growing width and sparsity with equal numbers of recurrent weights.
+pub const WIDTH: Experiment = Experiment {
+    name: "lm-width",
+    toml: include_str!("../../experiments/lm-width.toml"),
+    kind: Kind::Runs { section: width },
+};
+
+fn bits(summary: &Summary) -> Option<f64> {
+    summary.valid_bits
+}
+
+fn section(study: &Study, claims: Vec<Claim>) -> Section {
     let series = study.series(|r| r.characters as f64, |r: &Record| r.valid_bits);
     Section {
         name: study.name.to_string(),
         question: study.settings.question.clone(),
         setup: vec![study.setup()],
         figures: vec![Figure {
-            id: "lm".to_string(),
+            id: study.name.to_string(),
             caption: "Bits per character on held-out text against characters of training text seen.".to_string(),
             x: Axis { label: "characters".to_string(), log: true },
             y: Axis { label: "bits per character".to_string(), log: false },
@@ -24,11 +46,60 @@ fn section(study: &Study) -> Section {
             references: Vec::new(),
             yardsticks: Vec::new(),
         }],
-        tables: vec![study.table("final bits per character", |summary| summary.valid_bits, 3)],
-        claims: Vec::new(),
+        tables: vec![study.table("final bits per character", bits, 3)],
+        claims,
         caveats: vec![
             "The state is reset at each crop in training and carried through the held-out text in evaluation.".to_string(),
         ],
         runs: Vec::new(),
     }
+}
+
+/// A claim from differences of final bits: each with the bound that it must exceed.
+fn decided(study: &Study, id: &str, conditions: &[(&str, &str, f64)]) -> Claim {
+    let (mut verdicts, mut words, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+    for &(a, b, bound) in conditions {
+        let Some((step, difference)) = study.difference_when_equal(a, b, |record| record.valid_bits) else {
+            verdicts.push(Verdict::NotRun);
+            continue;
+        };
+        verdicts.push(difference.above(bound));
+        let above = if bound == 0.0 { String::new() } else { format!(" (should exceed {bound})") };
+        let lanes = study.runs.first().map_or(1, |run| run.config.training.lanes as u64);
+        let characters = (step * lanes) as f64 / 1e6;
+        words.push(format!("{a} − {b} after {characters:.2} million characters: {difference} bits{above}"));
+        numbers.push((format!("{a} - {b}"), difference.mean));
+    }
+    let methods: Vec<&str> = conditions.iter().flat_map(|&(a, b, _)| [a, b]).collect();
+    study.backed(claim(id, all(&verdicts), words.join("; ") + ".", numbers), &methods)
+}
+
+/// How near "close" is, in bits per character: the tenth in which two numbers of one digit would be called equal.
+const CLOSE: f64 = 0.1;
+
+fn dense(study: &Study) -> Section {
+    let better = decided(study, "C3", &[("UORO", "SnAp-1", 0.0), ("RFLO", "SnAp-1", 0.0)]);
+    let close = decided(study, "C7", &[("BPTT", "SnAp-1", -CLOSE), ("UORO", "SnAp-1", CLOSE)]);
+    section(study, vec![better, close])
+}
+
+fn sparse(study: &Study) -> Section {
+    // "At least as good" allows for a hundredth of a bit.
+    let order = decided(study, "C8", &[("SnAp-1", "SnAp-2", -0.01), ("BPTT", "SnAp-2", -CLOSE)]);
+    section(study, vec![order])
+}
+
+fn width(study: &Study) -> Section {
+    let labels: Vec<&str> = study.settings.methods.iter().map(|method| method.label.as_str()).collect();
+    let (Some(&narrow), Some(&wide)) = (labels.first(), labels.last()) else {
+        return section(study, Vec::new());
+    };
+    let mut claim = decided(study, "C9", &[(narrow, wide, 0.0)]);
+    let steps = labels.windows(2).filter_map(|pair| {
+        let a = study.values(pair[0], bits);
+        let difference = Difference::paired(&a, &study.values(pair[1], bits))?;
+        Some(format!("{} − {}: {difference}", pair[0], pair[1]))
+    });
+    claim.evidence = format!("{} Step by step: {}.", claim.evidence, steps.collect::<Vec<_>>().join("; "));
+    section(study, vec![claim])
 }

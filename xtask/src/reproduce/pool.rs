@@ -10,6 +10,35 @@ use rtrl_train::{Outcome, Progress, RunOptions, Summary};
 
 use super::experiment::Planned;
 
+/// Applies `make` to everything in `queue`, on `threads` threads, until one fails or `stop` is set; the first message.
+pub fn each<T: Sync>(
+    queue: &[T],
+    threads: usize,
+    stop: &AtomicBool,
+    make: impl Fn(&T) -> Result<(), String> + Sync,
+) -> Result<(), String> {
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(queue.len()) {
+            scope.spawn(|| {
+                while let Some(item) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let first = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_none();
+                    if stop.load(Ordering::Relaxed) || !first {
+                        break;
+                    }
+                    if let Err(message) = make(item) {
+                        failed
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .get_or_insert(message);
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
 /// Makes all runs, at most `jobs` at a time, each in its folder under `out`. A run that fails does not stop the others;
 /// returned are the messages of those that did. Results do not depend on `jobs`.
 pub fn run(

@@ -1,0 +1,93 @@
+//! Continual prediction of a chaotic system that changes.
+
+use rtrl_tasks::TaskConfig;
+use rtrl_train::Record;
+
+use super::experiment::{Done, Experiment, Kind, Study, mean_and_deviation};
+use crate::report::{Align, Axis, Figure, Section, Table};
+
+/// The experiment.
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "continual",
+    toml: include_str!("../../experiments/continual.toml"),
+    kind: Kind::Runs { section },
+};
+
+fn shift(study: &Study) -> u64 {
+    match study.runs.first().map(|run| &run.config.task) {
+        Some(TaskConfig::Chaos(config)) => config.shift_at.unwrap_or(u64::MAX),
+        _ => u64::MAX,
+    }
+}
+
+fn section(study: &Study) -> Section {
+    let series = study.series(|r| r.step as f64, |r: &Record| r.error);
+    let shift = shift(study);
+    Section {
+        name: study.name.to_string(),
+        question: study.settings.question.clone(),
+        setup: vec![
+            study.setup(),
+            format!(
+                "The next observation of a Lorenz system is predicted from the present one and the state of the net; all values \
+                 are standardized. The parameters change after {shift} steps. There is no held-out data: each prediction is made \
+                 before its target is seen."
+            ),
+        ],
+        figures: vec![Figure {
+            id: "continual".to_string(),
+            caption: format!(
+                "Mean squared error of the predictions since the last record against time steps; the system changes at step {shift}."
+            ),
+            x: Axis { label: "time steps".to_string(), log: false },
+            y: Axis { label: "squared error".to_string(), log: true },
+            series,
+            references: Vec::new(),
+            yardsticks: Vec::new(),
+        }],
+        tables: vec![table(study, shift)],
+        claims: Vec::new(),
+        caveats: vec![
+            "BPTT is truncated at its window and changes the weights once for each, the others once for each time step."
+                .to_string(),
+        ],
+        runs: Vec::new(),
+    }
+}
+
+/// The error of the record that ends at or before a step, counted from the shift in records.
+fn around(run: &Done, shift: u64, records: i64) -> Option<f64> {
+    let first_after = run.records.iter().position(|r| r.step > shift)? as i64;
+    let index = usize::try_from(first_after + records).ok()?;
+    run.records.get(index)?.error
+}
+
+fn table(study: &Study, shift: u64) -> Table {
+    let every = study.runs.first().map_or(0, |run| run.config.training.log_every);
+    let row = |label: &String| {
+        let cell = |of: &dyn Fn(&Done) -> Option<f64>| {
+            let values: Vec<f64> = study.of(label).filter_map(of).collect();
+            mean_and_deviation(&values).map_or_else(String::new, |(mean, sd)| format!("{mean:.4} ± {sd:.4}"))
+        };
+        vec![
+            label.clone(),
+            cell(&|run| around(run, shift, -1)),
+            cell(&|run| around(run, shift, 0)),
+            cell(&|run| around(run, shift, 2)),
+            cell(&|run| run.summary.error),
+        ]
+    };
+    let headers = [
+        "method".to_string(),
+        format!("last {every} steps before"),
+        format!("first {every} after"),
+        format!("third {every} after"),
+        "end".to_string(),
+    ];
+    Table {
+        caption: "Mean squared error around the change, ± standard deviation over seeds.".to_string(),
+        headers: headers.to_vec(),
+        rows: study.settings.methods.iter().map(|method| row(&method.label)).collect(),
+        align: [vec![Align::Left], vec![Align::Right; 4]].concat(),
+    }
+}

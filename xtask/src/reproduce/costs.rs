@@ -1,0 +1,339 @@
+//! What a step of each estimator costs: counted, and timed beside BPTT.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rtrl_cells::{CellConfig, Size};
+use rtrl_estimators::{
+    BpttConfig, EstimatorConfig, KfRtrlConfig, Order, RfloConfig, RtrlConfig, Schedule, Scope, SnapConfig,
+    UoroConfig, reach,
+};
+use serde::{Deserialize, Serialize};
+
+use super::experiment::{Experiment, Kind};
+use super::measured::{Item, Measured, typed};
+use super::nets::{Driver, Net};
+use super::verdict::{all, claim, holds};
+use crate::report::{Align, Claim, Section, Table};
+
+/// The experiment.
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "costs",
+    toml: include_str!("../../experiments/costs.toml"),
+    kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: true, section },
+};
+
+/// The table `measure`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Units and sparsity.
+    sizes: Vec<(usize, f64)>,
+    inputs: usize,
+    /// Steps of a window.
+    window: usize,
+    /// Seconds that an estimator is timed.
+    seconds: f64,
+}
+
+/// One net.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct One {
+    net: Net,
+    cell: String,
+    units: usize,
+    sparsity: f64,
+    window: usize,
+    seconds: f64,
+}
+
+/// What is found about it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Found {
+    weights: usize,
+    states: usize,
+    /// Share of J that SnAp-n keeps, for n = 1, 2, 3.
+    densities: Vec<f64>,
+    /// Share of D and of the recurrent weights that exist.
+    dynamics: f64,
+    estimators: Vec<Row>,
+}
+
+/// One estimator.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Row {
+    label: String,
+    macs: f64,
+    bytes: usize,
+    /// Least of several; none where a window would take too long.
+    nanoseconds: Option<f64>,
+}
+
+fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, String> {
+    let s: Settings = table.clone().try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    let mut items = Vec::new();
+    for &(units, sparsity) in &s.sizes {
+        let size = Size::sparse(units, sparsity);
+        let cells = [
+            ("vanilla", CellConfig::Vanilla(size)),
+            ("GRU", CellConfig::Gru(size)),
+            ("LSTM", CellConfig::Lstm(size)),
+        ];
+        for (name, cell) in cells {
+            let net = Net { cell, inputs: s.inputs, seed: 0 };
+            let (window, seconds) = (s.window, s.seconds);
+            let one = One { net, cell: name.to_string(), units, sparsity, window, seconds };
+            items.push(Item::new(
+                experiment,
+                format!("{name}-{units} {:.1} % sparse", 100.0 * sparsity),
+                one,
+            ));
+        }
+    }
+    Ok(items)
+}
+
+/// Every estimator with its window, BPTT first.
+fn estimators(window: usize) -> Vec<(&'static str, EstimatorConfig, usize)> {
+    let streaming = Schedule::Streaming;
+    let snap = |order, schedule, truncate| {
+        EstimatorConfig::Snap(SnapConfig { order, schedule, truncate, ..Default::default() })
+    };
+    let rtrl = |dense, schedule, truncate| EstimatorConfig::Rtrl(RtrlConfig { dense, schedule, truncate });
+    vec![
+        ("BPTT", EstimatorConfig::Bptt(BpttConfig {}), window),
+        ("SnAp-1", snap(1, streaming, false), 1),
+        ("SnAp-1, window", snap(1, Schedule::Adjoint, true), window),
+        ("SnAp-2", snap(2, streaming, false), 1),
+        ("SnAp-2, window", snap(2, Schedule::Adjoint, true), window),
+        ("SnAp-3", snap(3, streaming, false), 1),
+        ("RTRL", rtrl(false, streaming, false), 1),
+        ("RTRL, dense", rtrl(true, streaming, false), 1),
+        ("RFLO", EstimatorConfig::Rflo(RfloConfig::default()), 1),
+        ("UORO", EstimatorConfig::Uoro(UoroConfig::default()), 1),
+        ("KF-RTRL", EstimatorConfig::KfRtrl(KfRtrlConfig::default()), 1),
+    ]
+}
+
+/// J of more entries is counted from its structure and not built.
+const LARGEST: u64 = 200_000_000;
+
+fn measure(one: One) -> Result<Found, String> {
+    let mut driver = one.net.build::<f32>()?;
+    let data = driver.data(one.window);
+    let stack = driver.stack.clone();
+    let pattern = stack.linear().pattern();
+    let all = (stack.states() * stack.weights_len()) as f64;
+    let entries = |order: Order| -> u64 {
+        let reach = reach(&stack, stack.dynamics(), order, Scope::Stack);
+        reach.iter().enumerate().map(|(row, r)| (r.len() * pattern.row(row).len()) as u64).sum()
+    };
+    let mut rows = Vec::new();
+    for (label, config, window) in estimators(one.window) {
+        let order = match &config {
+            EstimatorConfig::Rtrl(rtrl) => Some(if rtrl.dense { Order::All } else { Order::Closure }),
+            EstimatorConfig::Snap(snap) => Some(Order::Steps(snap.order)),
+            _ => None,
+        };
+        if order.is_some_and(|order| entries(order) > LARGEST) {
+            continue;
+        }
+        let mut estimator = driver.estimator(&config, window)?;
+        let cost = estimator.cost();
+        let nanoseconds = time(&driver, &mut *estimator, &data, window, one.seconds);
+        rows.push(Row { label: label.to_string(), macs: cost.macs(), bytes: cost.bytes, nanoseconds });
+    }
+    Ok(Found {
+        weights: stack.weights_len(),
+        states: stack.states(),
+        densities: (1..=3).map(|n| entries(Order::Steps(n)) as f64 / all).collect(),
+        dynamics: stack.dynamics().nnz() as f64 / (stack.states() * stack.states()) as f64,
+        estimators: rows,
+    })
+}
+
+/// Nanoseconds of a step: the least over windows that together take about `seconds`. None if a window takes ten times that.
+fn time(
+    driver: &Driver<f32>,
+    estimator: &mut dyn rtrl_estimators::GradientEstimator<f32>,
+    data: &[(Vec<f32>, Vec<f32>)],
+    window: usize,
+    seconds: f64,
+) -> Option<f64> {
+    let budget = Duration::from_secs_f64(seconds);
+    let begun = Instant::now();
+    let mut least = f64::INFINITY;
+    while begun.elapsed() < budget || least.is_infinite() {
+        for part in data.chunks_exact(window) {
+            let started = Instant::now();
+            driver.gradient(estimator, part);
+            least = least.min(started.elapsed().as_secs_f64() * 1e9 / window as f64);
+            if begun.elapsed() > 10 * budget {
+                return least.is_finite().then_some(least);
+            }
+        }
+    }
+    Some(least)
+}
+
+fn section(items: &[Item], out: &Path) -> Result<Section, String> {
+    let measured: Vec<Measured<One, Found>> =
+        items.iter().map(|item| item.read(out)).collect::<Result<_, _>>()?;
+    let mut claims = vec![cost_of_snap_1(&measured), savings(&measured)];
+    for claim in &mut claims {
+        claim.seeds = vec![0];
+        claim.runs = measured.iter().map(|m| m.entry.hash.clone()).collect();
+    }
+    Ok(Section {
+        name: String::new(),
+        question: String::new(),
+        setup: vec![format!(
+            "Multiply-adds per time step and bytes are counted from the structure (a test counts what the kernels multiply, to \
+             the last one). Times are the least over repeated windows on one core, one lane, `f32`, each estimator beside BPTT in \
+             the same process. Windows have {} steps; the others update at every step.",
+            measured.first().map_or(0, |m| m.settings.window)
+        )],
+        figures: Vec::new(),
+        tables: vec![nets(&measured), counted(&measured), timed(&measured)],
+        claims,
+        caveats: vec![
+            "Times depend on the machine and on what else it was doing; counts do not.".to_string(),
+            "Cells that would hold more than 200 million entries of J are left out.".to_string(),
+        ],
+        runs: measured.into_iter().map(|m| m.entry).collect(),
+    })
+}
+
+type All = [Measured<One, Found>];
+
+fn name(m: &Measured<One, Found>) -> String {
+    format!("{}-{}, {:.1} %", m.settings.cell, m.settings.units, 100.0 * m.settings.sparsity)
+}
+
+fn find<'a>(m: &'a Measured<One, Found>, label: &str) -> Option<&'a Row> {
+    m.result.estimators.iter().find(|row| row.label == label)
+}
+
+fn nets(measured: &All) -> Table {
+    let row = |m: &Measured<One, Found>| {
+        let mut row = vec![name(m), m.result.weights.to_string(), m.result.states.to_string()];
+        row.push(format!("{:.4}", m.result.dynamics));
+        row.extend(m.result.densities.iter().map(|density| format!("{density:.4}")));
+        row
+    };
+    Table {
+        caption: "The nets, and the density of what SnAp-n keeps of J (entries over states × weights)."
+            .to_string(),
+        headers: ["net", "weights", "states", "density of D", "P₁", "P₂", "P₃"].map(str::to_string).to_vec(),
+        rows: measured.iter().map(row).collect(),
+        align: [vec![Align::Left], vec![Align::Right; 6]].concat(),
+    }
+}
+
+/// One row for each estimator, one column for each net.
+fn by_net(
+    measured: &All,
+    caption: &str,
+    cell: impl Fn(&Measured<One, Found>, &Row) -> Option<String>,
+) -> Table {
+    let labels = estimators(1);
+    let row = |(label, ..): &(&'static str, EstimatorConfig, usize)| {
+        let value =
+            |m: &Measured<One, Found>| find(m, label).and_then(|row| cell(m, row)).unwrap_or_default();
+        [vec![(*label).to_string()], measured.iter().map(value).collect()].concat()
+    };
+    Table {
+        caption: caption.to_string(),
+        headers: [vec!["estimator".to_string()], measured.iter().map(name).collect()].concat(),
+        rows: labels.iter().map(row).collect(),
+        align: [vec![Align::Left], vec![Align::Right; measured.len()]].concat(),
+    }
+}
+
+fn ratio(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+fn counted(measured: &All) -> Table {
+    by_net(measured, "Counted multiply-adds of a step over those of BPTT.", |m, row| {
+        Some(ratio(row.macs / find(m, "BPTT")?.macs))
+    })
+}
+
+fn timed(measured: &All) -> Table {
+    by_net(measured, "Measured time of a step: microseconds, and over that of BPTT.", |m, row| {
+        let (own, bptt) = (row.nanoseconds?, find(m, "BPTT")?.nanoseconds?);
+        Some(format!("{} ({})", ratio(own / 1e3), ratio(own / bptt)))
+    })
+}
+
+/// C2.
+fn cost_of_snap_1(measured: &All) -> Claim {
+    let over_bptt = |label: &str, of: fn(&Row) -> Option<f64>| -> Vec<f64> {
+        measured.iter().filter_map(|m| Some(of(find(m, label)?)? / of(find(m, "BPTT")?)?)).collect()
+    };
+    let greatest = |x: &[f64]| x.iter().copied().fold(0.0, f64::max);
+    let least = |x: &[f64]| x.iter().copied().fold(f64::INFINITY, f64::min);
+    let macs = |row: &Row| Some(row.macs);
+    let (online, window) = (over_bptt("SnAp-1", macs), over_bptt("SnAp-1, window", macs));
+    let (online_time, window_time) =
+        (over_bptt("SnAp-1", |r| r.nanoseconds), over_bptt("SnAp-1, window", |r| r.nanoseconds));
+    let range = |x: &[f64]| format!("{:.2} to {:.2}", least(x), greatest(x));
+    claim(
+        "C2",
+        // With the weights constant over a window, as BPTT has them, both forms give the same gradient.
+        holds(greatest(&window) <= 1.0),
+        format!(
+            "Multiply-adds over those of BPTT: {} in windows like BPTT's, {} updating at every step. Times: {} and {}.",
+            range(&window),
+            range(&online),
+            range(&window_time),
+            range(&online_time)
+        ),
+        vec![
+            ("counted, window, greatest".to_string(), greatest(&window)),
+            ("counted, online, greatest".to_string(), greatest(&online)),
+        ],
+    )
+}
+
+/// C6.
+fn savings(measured: &All) -> Claim {
+    let mut verdicts = Vec::new();
+    let (mut parts, mut numbers) = (Vec::new(), Vec::new());
+    for m in measured.iter().filter(|m| m.settings.sparsity > 0.0) {
+        let Some(sparse) = find(m, "RTRL") else { continue };
+        let weights = dense_weights(m);
+        let saved = (m.result.states * m.result.states) as f64 * weights / sparse.macs;
+        let expected = weights / m.result.weights as f64 / m.result.dynamics;
+        verdicts.push(holds((0.5..2.0).contains(&(saved / expected))));
+        parts.push(format!("{} × {saved:.0} ({expected:.0})", name(m)));
+        numbers.push((format!("saved, {}", name(m)), saved));
+        numbers.push((format!("two factors of density, {}", name(m)), expected));
+    }
+    claim(
+        "C6",
+        all(&verdicts),
+        format!(
+            "Multiply-adds of RTRL on the dense net (states² × weights) over those on the sparse one, and in brackets one over \
+         the density of the weights times that of D: {}.",
+            parts.join(", ")
+        ),
+        numbers,
+    )
+}
+
+/// Weights of the net if nothing was masked.
+fn dense_weights(m: &Measured<One, Found>) -> f64 {
+    let (k, inputs) = (m.settings.units as f64, m.settings.net.inputs as f64);
+    let (gates, rows) = match m.settings.cell.as_str() {
+        "vanilla" => (1.0, 1.0),
+        "GRU" => (3.0, 4.0),
+        _ => (4.0, 4.0),
+    };
+    gates * k * (k + inputs) + rows * k
+}

@@ -1,0 +1,194 @@
+//! SnAp-n against RTRL for growing n.
+
+use std::path::Path;
+
+use rtrl_cells::{CellConfig, Size};
+use rtrl_estimators::{BpttConfig, EstimatorConfig, Order, RtrlConfig, Scope, SnapConfig, reach};
+use serde::{Deserialize, Serialize};
+
+use super::experiment::{Experiment, Kind};
+use super::measured::{Item, Measured, typed};
+use super::nets::Net;
+use super::verdict::{all, claim, holds};
+use crate::report::{Axis, Figure, Point, Section, Series};
+
+/// The experiment.
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "equivalence",
+    toml: include_str!("../../experiments/equivalence.toml"),
+    kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
+};
+
+/// Sums of a few thousand products in `f64`, taken in another order.
+const ROUNDING: f64 = 1e-10;
+
+/// The table `measure`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    units: Vec<usize>,
+    sparsity: f64,
+    inputs: usize,
+    steps: usize,
+    orders: usize,
+    seeds: u64,
+}
+
+/// One net.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct One {
+    net: Net,
+    cell: String,
+    units: usize,
+    steps: usize,
+    orders: usize,
+    seed: u64,
+}
+
+/// What is found about it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Found {
+    /// |SnAp-n − RTRL| / |RTRL| for n = 1, 2, …
+    deviations: Vec<f64>,
+    /// Entries of J that SnAp-n keeps.
+    kept: Vec<u64>,
+    /// Entries of the immediate Jacobian, and of the closure.
+    immediate: u64,
+    closure: u64,
+    /// |BPTT − RTRL| / |RTRL|.
+    bptt: f64,
+}
+
+fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, String> {
+    let s: Settings = table.clone().try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    let mut items = Vec::new();
+    for &units in &s.units {
+        let size = Size::sparse(units, s.sparsity);
+        for cell in CellConfig::every(size).into_iter().filter(CellConfig::is_masked) {
+            let name = serde_json::to_value(cell).map_err(|error| error.to_string())?;
+            let name = name["kind"].as_str().unwrap_or_default().to_string();
+            for seed in 0..s.seeds {
+                let net = Net { cell, inputs: s.inputs, seed };
+                let one = One { net, cell: name.clone(), units, steps: s.steps, orders: s.orders, seed };
+                items.push(Item::new(experiment, format!("{name}-{units} seed {seed}"), one));
+            }
+        }
+    }
+    Ok(items)
+}
+
+fn measure(one: One) -> Result<Found, String> {
+    let mut driver = one.net.build::<f64>()?;
+    let data = driver.data(one.steps);
+    let gradient = |config: EstimatorConfig| -> Result<Vec<f64>, String> {
+        Ok(driver.gradient(&mut *driver.estimator(&config, one.steps)?, &data))
+    };
+    let exact = gradient(EstimatorConfig::Rtrl(RtrlConfig { truncate: true, ..Default::default() }))?;
+    let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let deviation = |g: &[f64]| {
+        let difference: Vec<f64> = g.iter().zip(&exact).map(|(a, b)| a - b).collect();
+        norm(&difference) / norm(&exact)
+    };
+    let stack = &driver.stack;
+    let pattern = stack.linear().pattern();
+    let entries = |order: Order| -> u64 {
+        let reach = reach(stack, stack.dynamics(), order, Scope::Stack);
+        reach.iter().enumerate().map(|(row, r)| (r.len() * pattern.row(row).len()) as u64).sum()
+    };
+    let (mut deviations, mut kept) = (Vec::new(), Vec::new());
+    for order in 1..=one.orders {
+        let config = SnapConfig { order, truncate: true, ..Default::default() };
+        deviations.push(deviation(&gradient(EstimatorConfig::Snap(config))?));
+        kept.push(entries(Order::Steps(order)));
+    }
+    let own = (0..pattern.rows()).map(|r| (stack.row_jacobian().row(r).len() * pattern.row(r).len()) as u64);
+    Ok(Found {
+        deviations,
+        kept,
+        immediate: own.sum(),
+        closure: entries(Order::Closure),
+        bptt: deviation(&gradient(EstimatorConfig::Bptt(BpttConfig {}))?),
+    })
+}
+
+fn section(items: &[Item], out: &Path) -> Result<Section, String> {
+    let measured: Vec<Measured<One, Found>> =
+        items.iter().map(|item| item.read(out)).collect::<Result<_, _>>()?;
+    let mut series: Vec<Series> = Vec::new();
+    for m in &measured {
+        let label = format!("{}-{}", m.settings.cell, m.settings.units);
+        let place = series.iter().position(|s| s.label == label).unwrap_or_else(|| {
+            let points = (1..=m.settings.orders).map(|n| Point { x: n as f64, y: Vec::new() });
+            series.push(Series { label, points: points.collect() });
+            series.len() - 1
+        });
+        for (point, &deviation) in series[place].points.iter_mut().zip(&m.result.deviations) {
+            // On a logarithmic axis there is no zero; this is below every rounding.
+            point.y.push(deviation.max(1e-17));
+        }
+    }
+    let saturated = measured.iter().flat_map(|m| {
+        let found = &m.result;
+        let pairs = found.kept.iter().zip(&found.deviations);
+        pairs.filter(|(kept, _)| **kept == found.closure).map(|(_, deviation)| *deviation)
+    });
+    let worst = saturated.clone().fold(0.0, f64::max);
+    let reached = measured.iter().filter(|m| m.result.kept.last() == Some(&m.result.closure)).count();
+    let bptt = measured.iter().map(|m| m.result.bptt).fold(0.0, f64::max);
+    let immediate = measured.iter().all(|m| m.result.kept.first() == Some(&m.result.immediate));
+    let first = measured.iter().filter_map(|m| m.result.deviations.first().copied());
+    let approximate = first.clone().fold(f64::INFINITY, f64::min);
+    // Where all influence is immediate, SnAp-1 is RTRL; on these nets it is not.
+    let verdict = all(&[
+        holds(reached > 0 && worst < ROUNDING),
+        holds(bptt < ROUNDING),
+        holds(immediate),
+        holds(approximate > 1e-6),
+    ]);
+    let evidence = format!(
+        "Deviation of at most {worst:.0e} where SnAp-n keeps every live entry ({reached} of {} nets within the orders shown); \
+         BPTT deviates from RTRL by at most {bptt:.0e}. SnAp-1 keeps exactly the entries of the immediate Jacobian and \
+         deviates by {approximate:.2} to {:.2}.",
+        measured.len(),
+        first.fold(0.0, f64::max)
+    );
+    let numbers = vec![
+        ("deviation where saturated".to_string(), worst),
+        ("deviation of BPTT".to_string(), bptt),
+        ("least deviation of SnAp-1".to_string(), approximate),
+    ];
+    let mut decided = claim("C1", verdict, evidence, numbers);
+    decided.seeds = measured
+        .iter()
+        .map(|m| m.settings.seed)
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    decided.runs = measured.iter().map(|m| m.entry.hash.clone()).collect();
+    Ok(Section {
+        name: String::new(),
+        question: String::new(),
+        setup: vec![format!(
+            "One sequence of {} steps from rest for each net, with random inputs and a random gradient of the loss by the hidden \
+             state at every step, in `f64`, weights constant. The recurrent weights are sparse; masks are uniformly random.",
+            measured.first().map_or(0, |m| m.settings.steps)
+        )],
+        figures: vec![Figure {
+            id: "equivalence".to_string(),
+            caption: "Relative deviation of the gradient of SnAp-n from that of RTRL against n.".to_string(),
+            x: Axis { label: "n".to_string(), log: false },
+            y: Axis { label: "relative deviation".to_string(), log: true },
+            series,
+            references: Vec::new(),
+            yardsticks: Vec::new(),
+        }],
+        tables: Vec::new(),
+        claims: vec![decided],
+        caveats: vec![
+            "How fast the deviation falls depends on the weights: these are initial ones. SnAp-n reaches RTRL when n covers the \
+             diameter of the net's graph, which is small even for sparse random graphs."
+                .to_string(),
+        ],
+        runs: measured.into_iter().map(|m| m.entry).collect(),
+    })
+}
