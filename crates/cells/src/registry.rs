@@ -157,6 +157,15 @@ impl CellConfig {
         self.parts().0.units
     }
 
+    /// Number of gates with masks.
+    #[must_use]
+    pub fn gates(&self) -> usize {
+        match self.parts().1 {
+            Wiring::Gates(gates) | Wiring::Diagonal(gates) => gates,
+            Wiring::Fixed => 0,
+        }
+    }
+
     /// Whether any weights of its matrices may be missing.
     #[must_use]
     pub fn is_masked(&self) -> bool {

@@ -159,6 +159,15 @@ impl<'a> Archive<'a> {
         self.check(name, found == number, || format!("expected {number}, found {found}"))
     }
 
+    /// Bytes that have not been read; 0 when saving. What is built from a file should not be larger.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        match &self.mode {
+            Mode::Save(_) => 0,
+            Mode::Load(rest) => rest.len(),
+        }
+    }
+
     /// Leaves unread whatever follows.
     pub fn skip_rest(&mut self) {
         if let Mode::Load(rest) = &mut self.mode {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{CellError, GateMask, Inputs, Masks, Stack, init};
-use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_checkpoint::{Archive, ArchiveError, CheckpointError, Persist};
 use rtrl_sparse::Pattern;
 use rtrl_tasks::Signal;
 
@@ -55,13 +55,24 @@ impl Model {
             masks.push(layer.masks(read, &mut rng)?);
             read = Inputs::Dense(layer.units());
         }
+        Self::with_masks(config, inputs, targets, masks, t.lanes)
+    }
+
+    fn with_masks(
+        config: &RunConfig,
+        inputs: Signal,
+        targets: Signal,
+        masks: Vec<Masks>,
+        lanes: usize,
+    ) -> Result<Self, TrainError> {
+        let t = &config.training;
         let stack = build(config, inputs, &masks)?;
         let (outputs, loss) = match targets {
             Signal::Symbols(n) => (n, Loss::CrossEntropy),
             Signal::Values(n) => (n, Loss::Squared),
         };
         let (hidden, rng) = (stack.hidden().len(), &mut Stream::Readout.rng(t.seed));
-        let readout = Readout::new(hidden, config.readout.hidden, outputs, loss, t.lanes, rng);
+        let readout = Readout::new(hidden, config.readout.hidden, outputs, loss, lanes, rng);
         let weights = init::uniform(&stack, &mut Stream::Core.rng(t.seed));
         Ok(Self { config: config.clone(), signals: (inputs, targets), masks, stack, weights, readout })
     }
@@ -117,23 +128,34 @@ impl Model {
         Ok(origin)
     }
 
-    /// Reads the net from a model or a checkpoint; the rest of a checkpoint is skipped.
+    /// Reads the net from a model or a checkpoint; the rest of a checkpoint is skipped. The readout has one lane.
+    ///
+    /// What is allocated is bounded by the size of the file, whatever it says.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, or describes a net that cannot be built.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let mut found = None;
-        let loaded = rtrl_checkpoint::load(path, |archive| {
-            let mut description = Description::default();
-            archive.part("model", &mut description)?;
-            let mut model = description.build(archive)?;
-            archive.part("model", &mut Parameters(&mut model))?;
-            archive.skip_rest();
-            found = Some(model);
-            Ok(())
-        });
+        let loaded = rtrl_checkpoint::load(path, |archive| Self::read(archive).map(|model| found = Some(model)));
         loaded.map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })?;
         Ok(found.expect("a checkpoint was loaded"))
+    }
+
+    /// Reads the net from what [`load`](Self::load) would read, in memory.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let mut found = None;
+        rtrl_checkpoint::from_bytes(bytes, |archive| Self::read(archive).map(|model| found = Some(model)))?;
+        Ok(found.expect("a checkpoint was loaded"))
+    }
+
+    fn read(archive: &mut Archive<'_>) -> Result<Self, ArchiveError> {
+        let mut blank = Blank::default();
+        archive.part("model", &mut blank)?;
+        archive.skip_rest();
+        Ok(blank.model.expect("restored"))
     }
 }
 
@@ -166,8 +188,22 @@ impl Persist for Model {
         description.persist(archive)?;
         let (found, run) = (&description.config, || "it belongs to another run".to_string());
         archive.check("config", *found == expected, run)?;
-        Parameters(self).persist(archive)
+        let mut masks = self.masks.clone();
+        for mask in masks.iter_mut().flat_map(|masks| &mut masks.gates) {
+            let (units, inputs) = (mask.input.rows(), mask.input.cols());
+            persist_mask(mask, units, inputs, archive)?;
+        }
+        if masks != self.masks {
+            let changed = self.set_masks(masks);
+            archive.check("masks", changed.is_ok(), || reason(changed.err()))?;
+        }
+        archive.slice("weights", &mut self.weights)?;
+        archive.slice("readout", self.readout.parameters_mut())
     }
+}
+
+fn reason(error: Option<impl ToString>) -> String {
+    error.map_or_else(String::new, |error| error.to_string())
 }
 
 /// What has to be known before a net can be built.
@@ -188,21 +224,6 @@ impl Description {
         let (inputs, targets) = model.signals;
         Self { config: model.config.to_json().into_bytes(), signals: [signal(inputs), signal(targets)] }
     }
-
-    fn build(&self, archive: &Archive<'_>) -> Result<Model, ArchiveError> {
-        let content = |reason: String| match archive.check("model/config", false, || reason) {
-            Err(error) => error,
-            Ok(()) => unreachable!("the check is for what is false"),
-        };
-        let config: RunConfig =
-            serde_json::from_slice(&self.config).map_err(|error| content(error.to_string()))?;
-        let signal = |(symbols, n): (bool, u64)| {
-            let n = n as usize;
-            if symbols { Signal::Symbols(n) } else { Signal::Values(n) }
-        };
-        let [inputs, targets] = self.signals.map(signal);
-        Model::new(&config, inputs, targets).map_err(|error| content(error.to_string()))
-    }
 }
 
 impl Persist for Description {
@@ -212,41 +233,82 @@ impl Persist for Description {
     }
 }
 
-/// Masks and parameters of a net.
-struct Parameters<'a>(&'a mut Model);
+/// A net that is built while it is read.
+#[derive(Default)]
+struct Blank {
+    model: Option<Model>,
+}
 
-impl Persist for Parameters<'_> {
+impl Persist for Blank {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        let model = &mut *self.0;
-        let mut masks = model.masks.clone();
-        for mask in masks.iter_mut().flat_map(|masks| &mut masks.gates) {
-            persist_mask(mask, archive)?;
+        // Each unit, input and output has a weight of four bytes at least, so that no size can exceed this.
+        let budget = archive.remaining();
+        let mut description = Description::default();
+        description.persist(archive)?;
+        let parsed = serde_json::from_slice::<RunConfig>(&description.config);
+        let config = match parsed {
+            Ok(config) => config,
+            Err(error) => return archive.check("config", false, || error.to_string()),
+        };
+        let fits = |n: usize| n > 0 && n <= budget;
+        let sizes = description.signals.map(|(_, n)| usize::try_from(n).unwrap_or(usize::MAX));
+        let sizes_fit = sizes.into_iter().all(fits)
+            && !config.layers.is_empty()
+            && config.layers.iter().all(|layer| fits(layer.units()))
+            && config.readout.hidden.is_none_or(fits);
+        archive.check("config", sizes_fit, || "sizes that the file cannot hold".to_string())?;
+        let [inputs, targets] = [0, 1].map(|i| match description.signals[i].0 {
+            true => Signal::Symbols(sizes[i]),
+            false => Signal::Values(sizes[i]),
+        });
+        let (mut masks, mut read, mut weights) = (Vec::new(), sizes[0], 0);
+        for layer in &config.layers {
+            let mut gates = Vec::new();
+            for _ in 0..layer.gates() {
+                let mut mask = GateMask { input: Pattern::empty(0, 0), recurrent: Pattern::empty(0, 0) };
+                persist_mask(&mut mask, layer.units(), read, archive)?;
+                gates.push(mask);
+            }
+            // A cell without masks has them all.
+            weights += if gates.is_empty() { layer.units().saturating_mul(read) } else { 0 };
+            masks.push(Masks { gates });
+            read = layer.units();
         }
-        if masks != model.masks {
-            let changed = model.set_masks(masks);
-            archive.check("masks", changed.is_ok(), || {
-                changed.err().map_or_else(String::new, |e| e.to_string())
-            })?;
-        }
+        let width = config.readout.hidden.unwrap_or(0);
+        weights += read.saturating_mul(width.max(1)).max(width.saturating_mul(sizes[1]));
+        archive.check("config", fits(weights), || "more weights than the file holds".to_string())?;
+        let built = Model::with_masks(&config, inputs, targets, masks, 1);
+        let mut model = match built {
+            Ok(model) => model,
+            Err(error) => return archive.check("masks", false, || error.to_string()),
+        };
         archive.slice("weights", &mut model.weights)?;
-        archive.slice("readout", model.readout.parameters_mut())
+        archive.slice("readout", model.readout.parameters_mut())?;
+        self.model = Some(model);
+        Ok(())
     }
 }
 
-fn persist_mask(mask: &mut GateMask, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-    for (name, pattern) in [("input", &mut mask.input), ("recurrent", &mut mask.recurrent)] {
+/// Saves a mask, or reads one of `units` rows on `inputs` inputs.
+fn persist_mask(
+    mask: &mut GateMask,
+    units: usize,
+    inputs: usize,
+    archive: &mut Archive<'_>,
+) -> Result<(), ArchiveError> {
+    for (name, pattern, cols) in
+        [("input", &mut mask.input, inputs), ("recurrent", &mut mask.recurrent, units)]
+    {
         let mut lengths: Vec<u32> = (0..pattern.rows()).map(|r| pattern.row(r).len() as u32).collect();
-        archive.slice(name, &mut lengths)?;
+        archive.vec(name, &mut lengths)?;
         let mut columns: Vec<u32> = pattern.iter().map(|(_, c)| c).collect();
         archive.vec(name, &mut columns)?;
         let mut rest = &columns[..];
-        let rows: Option<Vec<_>> = lengths
-            .iter()
-            .map(|&len| rest.split_off(..len as usize).map(|row| row.iter().copied()))
-            .collect();
-        let read = rows.filter(|_| rest.is_empty()).and_then(|rows| {
+        let rows: Option<Vec<_>> =
+            lengths.iter().map(|&len| rest.split_off(..len as usize).map(|row| row.iter().copied())).collect();
+        let read = rows.filter(|rows| rest.is_empty() && rows.len() == units).and_then(|rows| {
             // Columns that are out of range or out of order are refused here.
-            Pattern::from_rows(pattern.cols(), rows).ok()
+            Pattern::from_rows(cols, rows).ok()
         });
         archive.check(name, read.is_some(), || "this is no mask".to_string())?;
         if let Some(read) = read {

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::dense::{Matrix, multiply};
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_sparse::{Lanes, Scalar, math};
 
 /// What a readout predicts, and how it is scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Readout<T> {
     loss: Loss,
     layers: Vec<Layer<T>>,
     parameters: Vec<T>,
-    /// Greatest and sum of each lane for the softmax; adjoints of a hidden layer.
+    /// Greatest and sum of each lane and exponentials for the softmax; adjoints of a hidden layer.
     work: Vec<T>,
 }
 
@@ -247,25 +247,27 @@ impl<T: Scalar> Readout<T> {
 
 /// Log-probabilities become `∂L/∂logits`.
 fn cross_entropy_gradient<T: Scalar>(outputs: &mut [T], targets: &[Option<u32>]) {
-    for (class, row) in outputs.chunks_exact_mut(targets.len()).enumerate() {
-        for (p, target) in row.iter_mut().zip(targets) {
-            *p = match target {
-                Some(target) if *target as usize == class => p.exp() - T::ONE,
-                Some(_) => p.exp(),
-                None => T::ZERO,
-            };
+    let lanes = targets.len();
+    math::exp(outputs);
+    for (lane, target) in targets.iter().enumerate() {
+        match target {
+            Some(target) => outputs[*target as usize * lanes + lane] -= T::ONE,
+            None => outputs.iter_mut().skip(lane).step_by(lanes).for_each(|p| *p = T::ZERO),
         }
     }
 }
 
 fn work<T: Scalar>(layers: &[Layer<T>], lanes: usize) -> Vec<T> {
     let widest = layers.iter().map(|l| l.inputs).max().unwrap_or(0);
-    vec![T::ZERO; widest.max(2) * lanes]
+    let outputs = layers.last().map_or(0, |l| l.outputs);
+    vec![T::ZERO; widest.max(outputs + 2) * lanes]
 }
 
 /// `x ← x - log Σ exp x` over classes, in each lane, with the greatest taken out first.
 fn log_softmax<T: Scalar>(x: &mut [T], lanes: usize, work: &mut [T]) {
-    let (greatest, sum) = work[..2 * lanes].split_at_mut(lanes);
+    let (per_lane, rest) = work.split_at_mut(2 * lanes);
+    let (greatest, sum) = per_lane.split_at_mut(lanes);
+    let exponentials = &mut rest[..x.len()];
     greatest.copy_from_slice(&x[..lanes]);
     for row in x.chunks_exact(lanes) {
         for (g, &x) in greatest.iter_mut().zip(row) {
@@ -274,10 +276,12 @@ fn log_softmax<T: Scalar>(x: &mut [T], lanes: usize, work: &mut [T]) {
     }
     sum.fill(T::ZERO);
     for row in x.chunks_exact_mut(lanes) {
-        for ((x, &g), sum) in row.iter_mut().zip(greatest.iter()).zip(sum.iter_mut()) {
-            *x -= g;
-            *sum += x.exp();
-        }
+        row.iter_mut().zip(greatest.iter()).for_each(|(x, &g)| *x -= g);
+    }
+    exponentials.copy_from_slice(x);
+    math::exp(exponentials);
+    for row in exponentials.chunks_exact(lanes) {
+        sum.iter_mut().zip(row).for_each(|(sum, &e)| *sum += e);
     }
     sum.iter_mut().for_each(|s| *s = s.ln());
     for row in x.chunks_exact_mut(lanes) {

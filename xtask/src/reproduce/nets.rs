@@ -30,11 +30,6 @@ pub struct Driver<T> {
 }
 
 impl Net {
-    /// A number of the settings in words.
-    pub fn label(&self) -> String {
-        format!("{:?} seed {}", self.cell, self.seed)
-    }
-
     /// Builds the net.
     ///
     /// # Errors

@@ -175,8 +175,8 @@ impl<T: Scalar> Optimizer<T> for Adam<T> {
         let state = self.mean[range.clone()].iter_mut().zip(&mut self.square[range.clone()]);
         for ((w, &g), (m, v)) in weights[range.clone()].iter_mut().zip(&gradient[range]).zip(state) {
             // Both decay for ever where no gradient comes any more.
-            *m = (b1 * *m + c1 * g).flushed();
-            *v = (b2 * *v + c2 * (g * g)).flushed();
+            *m = (b1 * *m + c1 * g).flush();
+            *v = (b2 * *v + c2 * (g * g)).flush();
             *w -= rate * *m / ((*v * correction).sqrt() + epsilon);
         }
     }

@@ -83,7 +83,7 @@ impl<T: Scalar> Optimizer<T> for RmsProp<T> {
         let (keep, add) = (T::from_f64(self.decay), T::from_f64(1.0 - self.decay));
         let (weights, gradient) = (&mut weights[range.clone()], &gradient[range.clone()]);
         for ((w, &g), v) in weights.iter_mut().zip(gradient).zip(&mut self.square[range]) {
-            *v = (keep * *v + add * (g * g)).flushed();
+            *v = (keep * *v + add * (g * g)).flush();
             *w -= rate * g / (v.sqrt() + epsilon);
         }
     }

@@ -114,7 +114,7 @@ impl<T: Scalar> Optimizer<T> for Sgd<T> {
         }
         let momentum = T::from_f64(self.momentum);
         for ((w, &g), v) in weights.iter_mut().zip(gradient).zip(&mut self.velocity[range]) {
-            *v = (momentum * *v + g).flushed();
+            *v = (momentum * *v + g).flush();
             *w -= rate * if self.nesterov { g + momentum * *v } else { *v };
         }
     }
