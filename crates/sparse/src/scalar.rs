@@ -6,6 +6,7 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 
 use crate::dense::Matrix;
 use crate::kernels::gemm;
+use crate::kernels::simd::{Kernel, dispatch};
 
 mod sealed {
     pub trait Sealed {}
@@ -65,6 +66,15 @@ pub trait Scalar:
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()
     }
+    /// `self a + b`, rounded once: fast only where the processor is known to have the instruction.
+    #[doc(hidden)]
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// Zero in the place of a subnormal number.
+    #[doc(hidden)]
+    fn flush(self) -> Self;
+    /// Runs a kernel, on arrays of `lanes` lanes, with the instructions of this thread's level.
+    #[doc(hidden)]
+    fn dispatch<K: Kernel<Self>>(lanes: usize, kernel: K) -> K::Output;
     /// `out = beta * out + a * b`; see [`multiply`](crate::dense::multiply), which checks the sizes.
     #[doc(hidden)]
     fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>);
@@ -93,6 +103,18 @@ macro_rules! scalar {
             }
             fn tanh(self) -> Self {
                 self.tanh()
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
+            }
+            #[inline(always)]
+            fn flush(self) -> Self {
+                if self.abs() < <$float>::MIN_POSITIVE { 0.0 } else { self }
+            }
+            #[inline]
+            fn dispatch<K: Kernel<Self>>(lanes: usize, kernel: K) -> K::Output {
+                dispatch(lanes, kernel)
             }
             fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
                 $gemm(out, beta, a, b);

@@ -1,4 +1,4 @@
-//! An instrument for tests: a scalar that counts its own multiplications.
+//! Instruments for tests: a scalar that counts its own multiplications, and the choice of the instructions in use.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -7,6 +7,8 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 
 use crate::Scalar;
 use crate::dense::Matrix;
+pub use crate::kernels::simd::Level;
+use crate::kernels::simd::{Kernel, one_by_one};
 
 thread_local! {
     static MULTIPLICATIONS: Cell<u64> = const { Cell::new(0) };
@@ -114,6 +116,15 @@ impl Scalar for Counted {
     }
     fn tanh(self) -> Self {
         Self(self.0.tanh())
+    }
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
+    }
+    fn flush(self) -> Self {
+        self
+    }
+    fn dispatch<K: Kernel<Self>>(_lanes: usize, kernel: K) -> K::Output {
+        one_by_one(kernel)
     }
     fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
         for i in 0..a.rows() {
