@@ -5,6 +5,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use crate::dense::Matrix;
+use crate::kernels::elementary::{Apply, Function};
 use crate::kernels::gemm;
 use crate::kernels::simd::{Kernel, dispatch};
 
@@ -72,6 +73,21 @@ pub trait Scalar:
     /// Zero in the place of a subnormal number.
     #[doc(hidden)]
     fn flush(self) -> Self;
+    /// See [`math::exp`](crate::math::exp).
+    #[doc(hidden)]
+    fn exp_slice(x: &mut [Self]) {
+        x.iter_mut().for_each(|x| *x = x.exp());
+    }
+    /// See [`math::tanh`](crate::math::tanh).
+    #[doc(hidden)]
+    fn tanh_slice(x: &mut [Self]) {
+        x.iter_mut().for_each(|x| *x = x.tanh());
+    }
+    /// See [`math::sigmoid`](crate::math::sigmoid).
+    #[doc(hidden)]
+    fn sigmoid_slice(x: &mut [Self]) {
+        x.iter_mut().for_each(|x| *x = x.sigmoid());
+    }
     /// Runs a kernel, on arrays of `lanes` lanes, with the instructions of this thread's level.
     #[doc(hidden)]
     fn dispatch<K: Kernel<Self>>(lanes: usize, kernel: K) -> K::Output;
@@ -81,7 +97,7 @@ pub trait Scalar:
 }
 
 macro_rules! scalar {
-    ($float:ty, $gemm:path) => {
+    ($float:ty, $gemm:path, { $($slices:item)* }) => {
         impl Scalar for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -112,6 +128,7 @@ macro_rules! scalar {
             fn flush(self) -> Self {
                 if self.abs() < <$float>::MIN_POSITIVE { 0.0 } else { self }
             }
+            $($slices)*
             #[inline]
             fn dispatch<K: Kernel<Self>>(lanes: usize, kernel: K) -> K::Output {
                 dispatch(lanes, kernel)
@@ -122,5 +139,15 @@ macro_rules! scalar {
         }
     };
 }
-scalar!(f32, gemm::sgemm);
-scalar!(f64, gemm::dgemm);
+scalar!(f32, gemm::sgemm, {
+    fn exp_slice(x: &mut [Self]) {
+        dispatch(1, Apply { function: Function::Exp, x });
+    }
+    fn tanh_slice(x: &mut [Self]) {
+        dispatch(1, Apply { function: Function::Tanh, x });
+    }
+    fn sigmoid_slice(x: &mut [Self]) {
+        dispatch(1, Apply { function: Function::Sigmoid, x });
+    }
+});
+scalar!(f64, gemm::dgemm, {});

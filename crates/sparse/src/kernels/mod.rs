@@ -2,6 +2,7 @@
 
 mod adjoint;
 mod diagonal;
+pub(crate) mod elementary;
 pub(crate) mod gemm;
 pub(crate) mod linear;
 pub mod simd;
