@@ -1,4 +1,4 @@
-//! Least time of one step of some estimators, for a quick comparison of kernels: `time [FILTER]`.
+//! Least time of one step of some estimators, for a quick comparison of kernels: `time [FILTER [LEVEL]]`.
 
 #![allow(missing_docs)]
 
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rtrl_benches::{Bench, sparse_sizes};
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{BpttConfig, EstimatorConfig, RtrlConfig, Schedule, SnapConfig};
+use rtrl_sparse::testing::Level;
 
 /// How long each case is repeated; the least time of a window counts, since other processes only ever add to it.
 const REPEAT: Duration = Duration::from_millis(400);
@@ -17,6 +18,16 @@ fn snap(order: usize, schedule: Schedule, truncate: bool) -> EstimatorConfig {
 
 fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
+    match std::env::args().nth(2) {
+        None => run(&filter),
+        Some(name) => {
+            let level = Level::available().find(|level| format!("{level:?}").eq_ignore_ascii_case(&name));
+            level.expect("a level of this processor").force(|| run(&filter));
+        }
+    }
+}
+
+fn run(filter: &str) {
     let bptt = || EstimatorConfig::Bptt(BpttConfig {});
     let rtrl = || EstimatorConfig::Rtrl(RtrlConfig { truncate: true, ..Default::default() });
     let mut cases = Vec::new();
@@ -51,7 +62,7 @@ fn main() {
     let carried = snap(2, Schedule::Adjoint, false);
     cases.push(("gru-48 1 snap-2 carried".into(), CellConfig::Gru(gru), carried, 1, 32));
     for (name, cell, estimator, lanes, window) in cases {
-        if !name.contains(&filter) {
+        if !name.contains(filter) {
             continue;
         }
         let mut bench = Bench::new(cell, &estimator, lanes, window);

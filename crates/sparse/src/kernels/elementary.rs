@@ -58,7 +58,7 @@ fn each<S: Simd<f32>>(simd: S, x: &mut [f32], f: impl Each) {
 }
 
 /// ln 2, its first bits and the rest: multiples of the first part by exponents are exact.
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 
 /// Added to a number below 2²², leaves its nearest integer in the low bits.
 const ROUND: f32 = 12_582_912.0;
@@ -121,7 +121,7 @@ impl Each for Tanh {
         let a = x.abs();
         let z = a * a;
         let mut p = -5.704_988_7e-3;
-        for c in [2.063_908_9e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_82] {
+        for c in [2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
             p = simd.scalar(p, z, c);
         }
         let small = simd.scalar(p * z, a, a);

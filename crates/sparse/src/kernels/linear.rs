@@ -14,6 +14,10 @@ const TOGETHER: usize = 4;
 /// Columns whose sums are formed at once in a transposed product of several lanes.
 const COLUMNS: usize = 8;
 
+/// Lanes whose sources are turned around at once in an outer product, and the widest vector of any level.
+const TURNED: usize = 64;
+const WIDEST: usize = 16;
+
 impl Linear {
     /// The last row, exclusive, of those from `r` on within `end` that read the same sources, all consecutive: their
     /// weights are a dense matrix. `r + 1` at least.
@@ -67,8 +71,14 @@ impl Linear {
                 g[entry] += dot_lanes(simd, z, u.dense.at(j));
             }
         }
+        self.add_symbols(r, z, u.symbols, g);
+    }
+
+    /// The part of one row of the outer product that belongs to one-hot sources.
+    #[inline(always)]
+    fn add_symbols<T: Scalar>(&self, r: usize, z: &[T], symbols: &[u32], g: &mut [T]) {
         if self.symbols > 0 {
-            for (&z, &symbol) in z.iter().zip(u.symbols) {
+            for (&z, &symbol) in z.iter().zip(symbols) {
                 if let Some(entry) = self.symbol_entry(r, symbol) {
                     g[entry] += z;
                 }
@@ -363,10 +373,59 @@ impl<T: Scalar> Kernel<T> for Outer<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>>(self, simd: S) {
-        let first = self.range.start;
-        for r in self.range {
-            self.linear.outer(simd, r, self.z.at(r - first), self.u, self.g);
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        let (linear, first) = (self.linear, self.range.start);
+        let mut r = first;
+        while r < self.range.end {
+            let alike = linear.alike(r, self.range.end);
+            if self.z.lanes() > 1 && r + TOGETHER <= alike {
+                self.matrix(simd, r..alike);
+            } else {
+                for r in r..alike {
+                    linear.outer(simd, r, self.z.at(r - first), self.u, self.g);
+                }
+            }
+            r = alike;
+        }
+    }
+}
+
+impl<T: Scalar> Outer<'_, T> {
+    /// Several lanes of rows that read alike: the sources are turned around once for all rows, so that a vector runs along
+    /// the weights and need not be summed.
+    #[inline(always)]
+    fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
+        let Row { first, run, .. } = self.linear.rows[rows.start];
+        let lanes = self.z.lanes();
+        let mut turned = [T::ZERO; TURNED * WIDEST];
+        let whole = run - run % S::WIDTH;
+        for block in (0..lanes).step_by(TURNED) {
+            let block = block..lanes.min(block + TURNED);
+            for column in (0..whole).step_by(S::WIDTH) {
+                let u = self.u.dense.run(first + column..first + column + S::WIDTH);
+                for (c, u) in u.chunks_exact(lanes).enumerate() {
+                    for (turned, &u) in turned.chunks_exact_mut(S::WIDTH).zip(&u[block.clone()]) {
+                        turned[c] = u;
+                    }
+                }
+                for r in rows.clone() {
+                    let mut sum = simd.splat(T::ZERO);
+                    let z = &self.z.at(r - self.range.start)[block.clone()];
+                    for (&z, turned) in z.iter().zip(turned.chunks_exact(S::WIDTH)) {
+                        sum = simd.mul_add(simd.splat(z), simd.load(turned), sum);
+                    }
+                    let g = &mut self.g[self.linear.rows[r].dense.start + column..][..S::WIDTH];
+                    simd.store(simd.add(simd.load(g), sum), g);
+                }
+            }
+        }
+        for r in rows {
+            let z = self.z.at(r - self.range.start);
+            let g = &mut self.g[self.linear.rows[r].dense.clone()];
+            for (j, g) in (first..first + run).zip(g).skip(whole) {
+                *g += dot_lanes(simd, z, self.u.dense.at(j));
+            }
+            self.linear.add_symbols(r, z, self.u.symbols, self.g);
         }
     }
 }
