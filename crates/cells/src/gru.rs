@@ -1,6 +1,6 @@
 //! The gated recurrent unit with the reset gate after the matrix product.
 
-use rtrl_sparse::{Pattern, Scalar};
+use rtrl_sparse::{Pattern, Scalar, math};
 
 use crate::gates::{self, GateRows};
 use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
@@ -65,10 +65,13 @@ impl<T: Scalar> Cell<T> for Gru {
         let (a, h) = (rows.values(), previous.values());
         let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
         let n = h.len();
+        math::sigmoid(&mut a[..2 * n]);
         for e in 0..n {
-            let (r, z) = (a[e].sigmoid(), a[n + e].sigmoid());
-            let recurrent = a[3 * n + e];
-            let candidate = (a[2 * n + e] + r * recurrent).tanh();
+            a[2 * n + e] += a[e] * a[3 * n + e];
+        }
+        math::tanh(&mut a[2 * n..3 * n]);
+        for e in 0..n {
+            let (r, z, candidate, recurrent) = (a[e], a[n + e], a[2 * n + e], a[3 * n + e]);
             next[e] = candidate + z * (h[e] - candidate);
             // dh'/d(argument of tanh), through which r and both halves of n act.
             let inner = (T::ONE - z) * (T::ONE - candidate * candidate);

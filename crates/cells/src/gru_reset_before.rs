@@ -1,6 +1,6 @@
 //! The gated recurrent unit with the reset gate before the matrix product.
 
-use rtrl_sparse::{Pattern, Scalar};
+use rtrl_sparse::{Pattern, Scalar, math};
 
 use crate::gates::{self, GateRows};
 use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
@@ -80,20 +80,20 @@ impl<T: Scalar> Cell<T> for GruResetBefore {
         let units = self.structure.states;
         step.preactivate(0..2 * units);
         let n = step.previous.values().len();
-        for (scale, &a) in step.scales.values().iter_mut().zip(&step.rows.values()[..n]) {
-            *scale = a.sigmoid();
-        }
+        step.scales.values().copy_from_slice(&step.rows.values()[..n]);
+        math::sigmoid(step.scales.values());
         step.rescale();
         step.preactivate(2 * units..3 * units);
 
         let reset_entries = self.paths.len();
         let lanes = step.previous.lanes();
-        let (a, h) = (step.rows.values(), step.previous.values());
+        let (a, h) = (&mut step.rows.values()[..3 * n], step.previous.values());
         let (next, direct) = (step.next.values(), step.direct.values());
         let (resets, others) = step.row_jacobian.values().split_at_mut(reset_entries * lanes);
+        math::sigmoid(&mut a[n..2 * n]);
+        math::tanh(&mut a[2 * n..]);
         for e in 0..n {
-            let z = a[n + e].sigmoid();
-            let candidate = a[2 * n + e].tanh();
+            let (z, candidate) = (a[n + e], a[2 * n + e]);
             next[e] = candidate + z * (h[e] - candidate);
             others[e] = (h[e] - candidate) * (z * (T::ONE - z));
             others[n + e] = (T::ONE - z) * (T::ONE - candidate * candidate);

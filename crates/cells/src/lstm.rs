@@ -1,6 +1,6 @@
 //! Long short-term memory without peepholes.
 
-use rtrl_sparse::{Pattern, Scalar};
+use rtrl_sparse::{Pattern, Scalar, math};
 
 use crate::gates::{self, GateRows};
 use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
@@ -66,14 +66,19 @@ fn activate<T: Scalar>(step: &mut CellStep<'_, T>) {
     let (a, previous) = (step.rows.values(), step.previous.values());
     let (next, direct, jacobian) = (step.next.values(), step.direct.values(), step.row_jacobian.values());
     let n = previous.len() / 2;
+    math::sigmoid(&mut a[..2 * n]);
+    math::tanh(&mut a[2 * n..3 * n]);
+    math::sigmoid(&mut a[3 * n..4 * n]);
     for e in 0..n {
-        let (i, f) = (a[e].sigmoid(), a[n + e].sigmoid());
-        let (g, o) = (a[2 * n + e].tanh(), a[3 * n + e].sigmoid());
-        let c = previous[n + e];
-        let new = f * c + i * g;
-        let squashed = new.tanh();
+        next[n + e] = a[n + e] * previous[n + e] + a[e] * a[2 * n + e];
+    }
+    let (squashed, new) = next.split_at_mut(n);
+    squashed.copy_from_slice(new);
+    math::tanh(squashed);
+    for e in 0..n {
+        let (i, f, g, o) = (a[e], a[n + e], a[2 * n + e], a[3 * n + e]);
+        let (c, squashed) = (previous[n + e], next[e]);
         next[e] = o * squashed;
-        next[n + e] = new;
         // dh'/dc' at fixed o.
         let visible = o * (T::ONE - squashed * squashed);
         let by_row = [g * (i * (T::ONE - i)), c * (f * (T::ONE - f)), i * (T::ONE - g * g)];

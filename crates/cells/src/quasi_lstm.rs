@@ -1,6 +1,6 @@
 //! A gated cell with element-wise recurrence.
 
-use rtrl_sparse::{Pattern, Scalar};
+use rtrl_sparse::{Pattern, Scalar, math};
 
 use crate::gates::{self, GateRows};
 use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
@@ -64,8 +64,10 @@ impl<T: Scalar> Cell<T> for QuasiLstm {
         let (a, c) = (rows.values(), previous.values());
         let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
         let n = c.len();
+        math::sigmoid(&mut a[..n]);
+        math::tanh(&mut a[n..2 * n]);
         for e in 0..n {
-            let (f, z) = (a[e].sigmoid(), a[n + e].tanh());
+            let (f, z) = (a[e], a[n + e]);
             next[e] = z + f * (c[e] - z);
             g[e] = (c[e] - z) * (f * (T::ONE - f));
             g[n + e] = (T::ONE - f) * (T::ONE - z * z);

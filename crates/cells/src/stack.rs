@@ -381,9 +381,8 @@ impl<T: Scalar> Stack<T> {
     /// # Panics
     /// If sizes do not fit.
     pub fn accumulate_outer(&self, backward: &Backward<T>, trace: &Trace<T>, gradient: &mut [T]) {
-        for (r, row) in backward.rows.chunks_exact(backward.lanes).enumerate() {
-            self.linear.accumulate_outer(r, row, trace.sources(), gradient);
-        }
+        let rows = Lanes::new(&backward.rows, backward.lanes);
+        self.linear.accumulate_outer_rows(0..rows.len(), rows, trace.sources(), gradient);
     }
 
     fn read_input(&self, input: Input<'_, T>, trace: &mut Trace<T>) {

@@ -1,6 +1,6 @@
 //! The vanilla (Elman) recurrent net.
 
-use rtrl_sparse::{Pattern, Scalar};
+use rtrl_sparse::{Pattern, Scalar, math};
 use serde::{Deserialize, Serialize};
 
 use crate::gates::{self, GateRows};
@@ -67,16 +67,20 @@ impl<T: Scalar> Cell<T> for Vanilla {
         step.preactivate(0..self.structure.states);
         let CellStep { rows, next, row_jacobian, .. } = step;
         let (z, h, g) = (rows.values(), next.values(), row_jacobian.values());
-        for e in 0..z.len() {
-            (h[e], g[e]) = match self.activation {
-                Activation::Tanh => {
-                    let h = z[e].tanh();
-                    (h, T::ONE - h * h)
+        match self.activation {
+            Activation::Tanh => {
+                h.copy_from_slice(&z[..h.len()]);
+                math::tanh(h);
+                for (g, &h) in g.iter_mut().zip(&*h) {
+                    *g = T::ONE - h * h;
                 }
-                Activation::Relu if z[e] > T::ZERO => (z[e], T::ONE),
-                // Written so that NaN stays NaN: a diverged net must not look silent.
-                Activation::Relu => (z[e] * T::ZERO, T::ZERO),
-            };
+            }
+            Activation::Relu => {
+                for ((h, g), &z) in h.iter_mut().zip(g).zip(&*z) {
+                    // Written so that NaN stays NaN: a diverged net must not look silent.
+                    (*h, *g) = if z > T::ZERO { (z, T::ONE) } else { (z * T::ZERO, T::ZERO) };
+                }
+            }
         }
     }
 }

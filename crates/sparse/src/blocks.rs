@@ -53,12 +53,41 @@ pub struct Block {
     pub(crate) columns: usize,
     /// First scalar of this block in the array of all blocks, per lane.
     pub(crate) start: usize,
-    /// D[R, R] in compressed rows of runs, in the local numbering of `reach`.
+    /// D[R, R] in compressed rows, in the local numbering of `reach`.
     pub(crate) offsets: Box<[u32]>,
+    /// Entry by entry, if most entries stand alone; empty if not.
+    pub(crate) entries: Box<[Entry]>,
+    /// As runs of entries, if most entries follow another one; empty if not.
     pub(crate) runs: Box<[Run]>,
     pub(crate) dynamics_nnz: usize,
+    /// How many runs there are, be they kept or not.
+    pub(crate) run_count: usize,
+    /// G[R, rows], ordered by state.
+    pub(crate) immediate: Box<[Immediate]>,
     /// Whether D[R, R] has no entry off its diagonal.
     pub(crate) diagonal: bool,
+}
+
+/// Mean entries of a run below which D is kept entry by entry: a vector along a shorter one would not pay.
+const SHORT: usize = 8;
+
+/// One entry of a row of D[R, R].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub column: u32,
+    /// Where the value of D stands.
+    pub entry: u32,
+}
+
+/// One entry of G[R, rows].
+#[derive(Debug, Clone)]
+pub(crate) struct Immediate {
+    /// Local state.
+    pub state: u32,
+    /// Where the value of G stands.
+    pub entry: u32,
+    /// Columns of the block that belong to dense sources of the row.
+    pub columns: Range<u32>,
 }
 
 /// Entries of a row of D[R, R] whose columns and values follow each other.
@@ -83,6 +112,13 @@ pub(crate) struct BlockRow {
     pub jacobian: Vec<(u32, u32)>,
 }
 
+impl BlockRow {
+    fn immediate(&self) -> impl Iterator<Item = Immediate> + '_ {
+        let columns = (self.columns.start + self.coded) as u32..self.columns.end as u32;
+        self.jacobian.iter().map(move |&(state, entry)| Immediate { state, entry, columns: columns.clone() })
+    }
+}
+
 impl Block {
     /// R: the states of this block, increasing.
     pub fn reach(&self) -> &[u32] {
@@ -103,9 +139,21 @@ impl Block {
         self.reach.len() * self.columns
     }
 
-    #[inline]
-    pub(crate) fn dynamics_row(&self, local: usize) -> &[Run] {
-        &self.runs[self.offsets[local] as usize..self.offsets[local + 1] as usize]
+    /// The runs of a row of D[R, R], if they are kept.
+    #[inline(always)]
+    pub(crate) fn dynamics_runs(&self, local: usize) -> &[Run] {
+        if self.runs.is_empty() { &[] } else { &self.runs[self.dynamics_row(local)] }
+    }
+
+    /// The entries of a row of D[R, R], if they are kept.
+    #[inline(always)]
+    pub(crate) fn dynamics_entries(&self, local: usize) -> &[Entry] {
+        if self.entries.is_empty() { &[] } else { &self.entries[self.dynamics_row(local)] }
+    }
+
+    #[inline(always)]
+    fn dynamics_row(&self, local: usize) -> Range<usize> {
+        self.offsets[local] as usize..self.offsets[local + 1] as usize
     }
 
     fn new(
@@ -118,7 +166,7 @@ impl Block {
     ) -> Self {
         let local = |state: u32| reach.binary_search(&state).ok().map(|at| at as u32);
         let mut columns = 0;
-        let rows = rows
+        let rows: Vec<BlockRow> = rows
             .iter()
             .map(|&row| {
                 let entries = linear.pattern().entries(row);
@@ -135,12 +183,14 @@ impl Block {
                 }
             })
             .collect();
-        let (mut offsets, mut runs) = (vec![0], Vec::<Run>::new());
+        let (mut run_offsets, mut runs) = (vec![0], Vec::<Run>::new());
+        let (mut entry_offsets, mut entries) = (vec![0], Vec::new());
         for &state in reach {
             let (state, first) = (state as usize, runs.len());
             for (e, &c) in dynamics.pattern().entries(state).zip(dynamics.pattern().row(state)) {
                 let Some(column) = local(c) else { continue };
                 let entry = dynamics.place(e);
+                entries.push(Entry { column, entry });
                 match runs[first..].last_mut() {
                     Some(run) if (run.column + run.len, run.entry + run.len) == (column, entry) => {
                         run.len += 1;
@@ -148,19 +198,33 @@ impl Block {
                     _ => runs.push(Run { column, entry, len: 1 }),
                 }
             }
-            offsets.push(runs.len() as u32);
+            run_offsets.push(runs.len() as u32);
+            entry_offsets.push(entries.len() as u32);
         }
+        let mut immediate: Vec<Immediate> = rows.iter().flat_map(BlockRow::immediate).collect();
+        immediate.sort_by_key(|entry| entry.state);
         let diagonal = (0..reach.len()).all(|i| {
-            let row = &runs[offsets[i] as usize..offsets[i + 1] as usize];
-            row.iter().all(|run| run.column as usize == i && run.len == 1)
+            let row = &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
+            row.iter().all(|entry| entry.column as usize == i)
         });
+        let (dynamics_nnz, run_count) = (entries.len(), runs.len());
+        let offsets = if diagonal || entries.len() < SHORT * runs.len() {
+            runs.clear();
+            entry_offsets
+        } else {
+            entries.clear();
+            run_offsets
+        };
         Self {
             reach: reach.into(),
             rows,
             columns,
             start,
             offsets: offsets.into(),
-            dynamics_nnz: runs.iter().map(|run| run.len as usize).sum(),
+            dynamics_nnz,
+            run_count,
+            entries: entries.into(),
+            immediate: immediate.into(),
             runs: runs.into(),
             diagonal,
         }
@@ -287,7 +351,8 @@ impl Blocks {
     pub fn index_bytes(&self) -> usize {
         let block = |b: &Block| {
             let rows = b.rows.iter().map(|r| size_of::<BlockRow>() + r.jacobian.len() * 8).sum::<usize>();
-            b.reach.len() * 8 + b.runs.len() * size_of::<Run>() + rows
+            let dynamics = b.runs.len() * size_of::<Run>() + b.entries.len() * size_of::<Entry>();
+            b.reach.len() * 8 + dynamics + b.immediate.len() * size_of::<Immediate>() + rows
         };
         self.blocks.iter().map(block).sum()
     }

@@ -60,7 +60,7 @@ impl Sizes {
             reach: block.reach.len() as u64,
             columns: block.columns as u64,
             dense: rows().map(dense).sum(),
-            dynamics: block.dynamics_nnz as u64,
+            dynamics: block.dynamics_nnz() as u64,
             jacobian: rows().map(jacobian).sum(),
             immediate: rows().map(|row| dense(row) * jacobian(row)).sum(),
             coded: rows().filter(|row| row.coded > 0).map(jacobian).sum(),
@@ -111,8 +111,8 @@ impl Blocks {
     /// Mean number of entries of D[R, R] that follow each other in memory: how far work along D alone can be vectorized in
     /// one lane.
     pub fn mean_run(&self) -> f64 {
-        let runs: usize = self.blocks.iter().map(|block| block.runs.len()).sum();
-        let entries: usize = self.blocks.iter().map(|block| block.dynamics_nnz).sum();
+        let runs: usize = self.blocks.iter().map(|block| block.run_count).sum();
+        let entries: usize = self.blocks.iter().map(|block| block.dynamics_nnz()).sum();
         entries as f64 / runs.max(1) as f64
     }
 }

@@ -1,7 +1,8 @@
 //! Dense matrix products behind one safe function, so that the library that does them can be changed in one place.
 
 use crate::Scalar;
-use crate::kernels::vector::{axpy, dot};
+use crate::kernels::Computation;
+use crate::kernels::vector::{MatrixVector, RankOne};
 
 /// A read-only dense matrix: `rows × cols`, row after row, possibly seen transposed.
 #[derive(Debug, Clone, Copy)]
@@ -64,18 +65,10 @@ pub fn multiply<T: Scalar>(out: &mut [T], beta: T, a: Matrix<'_, T>, b: Matrix<'
         return T::gemm(out, beta, a, b);
     }
     // A vector or a rank-one update: packing would cost more than the product.
-    out.iter_mut().for_each(|out| *out = if beta == T::ZERO { T::ZERO } else { beta * *out });
-    if b.cols == 1 && !a.transposed && a.cols > 0 {
-        for (out, row) in out.iter_mut().zip(a.values.chunks_exact(a.cols)) {
-            *out += dot(row, b.values);
-        }
-    } else if b.cols == 1 {
-        for (row, &b) in a.values.chunks_exact(a.rows.max(1)).zip(b.values) {
-            axpy(out, b, row);
-        }
-    } else if a.cols == 1 {
-        for (row, &a) in out.chunks_exact_mut(b.cols.max(1)).zip(a.values) {
-            axpy(row, a, b.values);
-        }
+    if b.cols == 1 {
+        let kernel = MatrixVector { out, beta, matrix: a.values, x: b.values, transposed: a.transposed };
+        T::run(1, Computation::MatrixVector(kernel));
+    } else {
+        T::run(1, Computation::RankOne(RankOne { out, beta, a: a.values, b: b.values }));
     }
 }

@@ -35,6 +35,7 @@ pub mod dense;
 mod kernels;
 mod lanes;
 mod linear;
+pub mod math;
 mod pattern;
 mod product;
 mod relay;

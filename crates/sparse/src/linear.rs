@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::kernels::vector::{axpy, dot};
+use crate::kernels::Computation;
+use crate::kernels::linear::{Multiply, MultiplyTransposed, Outer};
 use crate::{Lanes, LanesMut, Pattern, Scalar};
 
 /// A linear map from *sources* u to *rows* z through a sparse matrix of weights.
@@ -12,18 +13,27 @@ use crate::{Lanes, LanesMut, Pattern, Scalar};
 /// hold source `symbols + i` at entry `i`. Weights are one flat slice in the order of the pattern.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    pattern: Pattern,
-    symbols: usize,
-    rows: Vec<Row>,
+    pub(crate) pattern: Pattern,
+    pub(crate) symbols: usize,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// Where the dense part of a row lies.
 #[derive(Debug, Clone)]
-struct Row {
+pub(crate) struct Row {
     /// Weights of the dense sources; those of the symbols lie before.
-    dense: Range<usize>,
-    /// First dense source, if the dense sources of the row are consecutive.
-    consecutive: Option<usize>,
+    pub dense: Range<usize>,
+    /// First dense source, and how many follow each other from there on: often all.
+    pub first: usize,
+    pub run: usize,
+}
+
+impl Row {
+    /// Whether the dense sources of both rows are the same ones, and consecutive.
+    #[inline]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        (self.first, self.run, self.dense.len()) == (other.first, other.run, other.run)
+    }
 }
 
 impl Linear {
@@ -39,11 +49,9 @@ impl Linear {
                 let entries = pattern.entries(r);
                 let coded = pattern.row(r).partition_point(|&c| (c as usize) < symbols);
                 let dense = &pattern.row(r)[coded..];
-                let consecutive = match (dense.first(), dense.last()) {
-                    (Some(&a), Some(&b)) if (b - a) as usize + 1 == dense.len() => Some(a as usize - symbols),
-                    _ => None,
-                };
-                Row { dense: entries.start + coded..entries.end, consecutive }
+                let first = dense.first().map_or(0, |&c| c as usize - symbols);
+                let run = dense.iter().zip(first + symbols..).take_while(|&(&c, next)| c as usize == next);
+                Row { dense: entries.start + coded..entries.end, first, run: run.count() }
             })
             .collect();
         Self { pattern, symbols, rows }
@@ -80,14 +88,31 @@ impl Linear {
         self.pattern.row(r)[skip..].iter().map(|&c| c as usize - self.symbols)
     }
 
+    /// The dense sources of row `r` in `u`, if they are consecutive.
+    pub(crate) fn contiguous<'a, T: Scalar>(&self, r: usize, u: Lanes<'a, T>) -> Option<&'a [T]> {
+        let Row { dense, first, run } = &self.rows[r];
+        (*run == dense.len()).then(|| u.run(*first..first + run))
+    }
+
     /// Copies the dense sources of row `r` from `u`, entry after entry, into `into`.
+    #[inline]
     pub(crate) fn gather<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, into: &mut [T]) {
-        match self.rows[r].consecutive {
-            Some(first) => into.copy_from_slice(u.run(first..first + self.rows[r].dense.len())),
-            None => {
-                for (into, j) in into.chunks_exact_mut(u.lanes()).zip(self.dense_row(r)) {
-                    into.copy_from_slice(u.at(j));
-                }
+        let Row { dense, first, run } = &self.rows[r];
+        let lanes = u.lanes();
+        let (consecutive, others) = into.split_at_mut(run * lanes);
+        consecutive.copy_from_slice(u.run(*first..first + run));
+        if others.is_empty() {
+            return;
+        }
+        let sources = &self.pattern.row(r)[self.pattern.row(r).len() - (dense.len() - run)..];
+        if lanes == 1 {
+            let u = u.values();
+            for (into, &j) in others.iter_mut().zip(sources) {
+                *into = u[j as usize - self.symbols];
+            }
+        } else {
+            for (into, &j) in others.chunks_exact_mut(lanes).zip(sources) {
+                into.copy_from_slice(u.at(j as usize - self.symbols));
             }
         }
     }
@@ -117,32 +142,8 @@ impl Linear {
         z: &mut LanesMut<'_, T>,
         first: usize,
     ) {
-        let lanes = z.lanes();
-        for r in range {
-            let row = &self.rows[r];
-            let w = &weights[row.dense.clone()];
-            let out = z.at(r - first);
-            match (row.consecutive, lanes) {
-                (Some(first), 1) => out[0] = dot(w, u.dense.run(first..first + w.len())),
-                (None, 1) => {
-                    let u = u.dense.values();
-                    out[0] = self.dense_row(r).zip(w).map(|(j, &w)| w * u[j]).sum();
-                }
-                _ => {
-                    out.fill(T::ZERO);
-                    for (j, &w) in self.dense_row(r).zip(w) {
-                        axpy(out, w, u.dense.at(j));
-                    }
-                }
-            }
-            if self.symbols > 0 {
-                for (z, &symbol) in out.iter_mut().zip(u.symbols) {
-                    if let Some(entry) = self.symbol_entry(r, symbol) {
-                        *z += weights[entry];
-                    }
-                }
-            }
-        }
+        let (linear, lanes, z) = (self, z.lanes(), z.reborrow());
+        T::run(lanes, Computation::Multiply(Multiply { linear, weights, range, u, z, first }));
     }
 
     /// `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j`: the transposed product.
@@ -156,20 +157,9 @@ impl Linear {
         z: Lanes<'_, T>,
         a: &mut LanesMut<'_, T>,
     ) {
-        let lanes = z.lanes();
-        for r in range {
-            let row = &self.rows[r];
-            let w = &weights[row.dense.clone()];
-            let z = z.at(r);
-            match (row.consecutive, lanes) {
-                (Some(first), 1) => axpy(a.run(first..first + w.len()), z[0], w),
-                _ => {
-                    for (j, &w) in self.dense_row(r).zip(w) {
-                        axpy(a.at(j), w, z);
-                    }
-                }
-            }
-        }
+        let (linear, lanes, a) = (self, z.lanes(), a.reborrow());
+        let kernel = MultiplyTransposed { linear, weights, range, z, a };
+        T::run(lanes, Computation::MultiplyTransposed(kernel));
     }
 
     /// `g_rj += Σ_lanes z_r u_j` for every weight of row `r`: one row of the outer product, summed over lanes.
@@ -178,23 +168,21 @@ impl Linear {
     /// # Panics
     /// If the sizes do not fit.
     pub fn accumulate_outer<T: Scalar>(&self, r: usize, z: &[T], u: Sources<'_, T>, g: &mut [T]) {
-        let row = &self.rows[r];
-        let out = &mut g[row.dense.clone()];
-        match (row.consecutive, z.len()) {
-            (Some(first), 1) => axpy(out, z[0], u.dense.run(first..first + out.len())),
-            _ => {
-                for (j, g) in self.dense_row(r).zip(out) {
-                    *g += dot(z, u.dense.at(j));
-                }
-            }
-        }
-        if self.symbols > 0 {
-            for (&z, &symbol) in z.iter().zip(u.symbols) {
-                if let Some(entry) = self.symbol_entry(r, symbol) {
-                    g[entry] += z;
-                }
-            }
-        }
+        self.accumulate_outer_rows(r..r + 1, Lanes::new(z, z.len()), u, g);
+    }
+
+    /// [`accumulate_outer`](Self::accumulate_outer) for the rows in `range`; entry `i` of `z` is row `range.start + i`.
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    pub fn accumulate_outer_rows<T: Scalar>(
+        &self,
+        range: Range<usize>,
+        z: Lanes<'_, T>,
+        u: Sources<'_, T>,
+        g: &mut [T],
+    ) {
+        T::run(z.lanes(), Computation::Outer(Outer { linear: self, range, z, u, g }));
     }
 }
 

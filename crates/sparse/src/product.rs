@@ -1,5 +1,7 @@
 //! Sparse products into a fixed pattern.
 
+use crate::kernels::Computation;
+use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::vector::{axpy, axpy_lanes};
 use crate::{Lanes, LanesMut, Pattern, Scalar};
 
@@ -102,24 +104,64 @@ impl Product {
     /// `C += A · B` with the same B in every lane.
     pub fn accumulate_shared<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: &[T]) {
         let lanes = c.lanes();
-        for run in &self.runs {
-            let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
-            let left = a.at(run.left as usize);
-            if lanes == 1 {
-                axpy(c.run(out..out + len), left[0], &b[right..right + len]);
-            } else {
-                for k in 0..len {
-                    axpy(c.at(out + k), b[right + k], left);
-                }
-            }
-        }
+        T::run(lanes, Computation::Shared(Shared { runs: &self.runs, c: c.reborrow(), a, b }));
     }
 
     /// `C += A · B` with its own B in each lane.
     pub fn accumulate<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: Lanes<'_, T>) {
-        for run in &self.runs {
+        let lanes = c.lanes();
+        T::run(lanes, Computation::Own(Own { runs: &self.runs, c: c.reborrow(), a, b }));
+    }
+}
+
+pub struct Shared<'a, T> {
+    runs: &'a [Run],
+    c: LanesMut<'a, T>,
+    a: Lanes<'a, T>,
+    b: &'a [T],
+}
+
+impl<T: Scalar> Kernel<T> for Shared<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        let lanes = self.c.lanes();
+        for run in self.runs {
             let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
-            axpy_lanes(c.run(out..out + len), a.at(run.left as usize), b.run(right..right + len));
+            let left = self.a.at(run.left as usize);
+            if let (1, 1) = (lanes, len) {
+                let c = &mut self.c.values()[out];
+                *c = simd.scalar(left[0], self.b[right], *c);
+            } else if lanes == 1 {
+                axpy(simd, self.c.run(out..out + len), left[0], &self.b[right..right + len]);
+            } else {
+                for (c, &b) in
+                    self.c.run(out..out + len).chunks_exact_mut(lanes).zip(&self.b[right..right + len])
+                {
+                    axpy(simd, c, b, left);
+                }
+            }
+        }
+    }
+}
+
+pub struct Own<'a, T> {
+    runs: &'a [Run],
+    c: LanesMut<'a, T>,
+    a: Lanes<'a, T>,
+    b: Lanes<'a, T>,
+}
+
+impl<T: Scalar> Kernel<T> for Own<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        for run in self.runs {
+            let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
+            let (left, right) = (self.a.at(run.left as usize), self.b.run(right..right + len));
+            axpy_lanes(simd, self.c.run(out..out + len), left, right);
         }
     }
 }

@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::dense::Matrix;
+use crate::kernels::elementary::{Apply, Function};
 use crate::kernels::gemm;
+use crate::kernels::simd::dispatch;
+use crate::kernels::{Computation, each};
 
 mod sealed {
     pub trait Sealed {}
@@ -66,19 +69,40 @@ pub trait Scalar:
         let half = Self::from_f64(0.5);
         half * (half * self).tanh() + half
     }
-    /// Zero in place of a subnormal number, with which some processors are slow.
-    fn flushed(self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()
     }
+    /// `self a + b`, rounded once: fast only where the processor is known to have the instruction.
+    #[doc(hidden)]
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// Zero in the place of a subnormal number, with which some processors are slow; NaN stays.
+    fn flush(self) -> Self;
+    /// See [`math::exp`](crate::math::exp).
+    #[doc(hidden)]
+    fn exp_slice(x: &mut [Self]) {
+        x.iter_mut().for_each(|x| *x = x.exp());
+    }
+    /// See [`math::tanh`](crate::math::tanh).
+    #[doc(hidden)]
+    fn tanh_slice(x: &mut [Self]) {
+        x.iter_mut().for_each(|x| *x = x.tanh());
+    }
+    /// See [`math::sigmoid`](crate::math::sigmoid).
+    #[doc(hidden)]
+    fn sigmoid_slice(x: &mut [Self]) {
+        x.iter_mut().for_each(|x| *x = x.sigmoid());
+    }
+    /// Runs a kernel, on arrays of `lanes` lanes, with the instructions of this thread's level.
+    #[doc(hidden)]
+    fn run(lanes: usize, kernel: Computation<'_, Self>);
     /// `out = beta * out + a * b`; see [`multiply`](crate::dense::multiply), which checks the sizes.
     #[doc(hidden)]
     fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>);
 }
 
 macro_rules! scalar {
-    ($float:ty, $gemm:path) => {
+    ($float:ty, $gemm:path, { $($slices:item)* }) => {
         impl Scalar for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -101,10 +125,17 @@ macro_rules! scalar {
             fn tanh(self) -> Self {
                 self.tanh()
             }
-            #[inline]
-            fn flushed(self) -> Self {
-                // Written so that NaN stays NaN.
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
+            }
+            #[inline(always)]
+            fn flush(self) -> Self {
                 if self.abs() < <$float>::MIN_POSITIVE { 0.0 } else { self }
+            }
+            $($slices)*
+            fn run(lanes: usize, kernel: Computation<'_, Self>) {
+                each!(kernel, kernel => dispatch(lanes, kernel));
             }
             fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
                 $gemm(out, beta, a, b);
@@ -112,5 +143,15 @@ macro_rules! scalar {
         }
     };
 }
-scalar!(f32, gemm::sgemm);
-scalar!(f64, gemm::dgemm);
+scalar!(f32, gemm::sgemm, {
+    fn exp_slice(x: &mut [Self]) {
+        dispatch(1, Apply { function: Function::Exp, x });
+    }
+    fn tanh_slice(x: &mut [Self]) {
+        dispatch(1, Apply { function: Function::Tanh, x });
+    }
+    fn sigmoid_slice(x: &mut [Self]) {
+        dispatch(1, Apply { function: Function::Sigmoid, x });
+    }
+});
+scalar!(f64, gemm::dgemm, {});

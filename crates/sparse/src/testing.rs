@@ -1,4 +1,4 @@
-//! An instrument for tests: a scalar that counts its own multiplications.
+//! Instruments for tests: a scalar that counts its own multiplications, and the choice of the instructions in use.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
 use crate::dense::Matrix;
+pub use crate::kernels::simd::Level;
+use crate::kernels::simd::one_by_one;
+use crate::kernels::{Computation, each};
 
 thread_local! {
     static MULTIPLICATIONS: Cell<u64> = const { Cell::new(0) };
@@ -117,8 +120,14 @@ impl Scalar for Counted {
     fn tanh(self) -> Self {
         Self(self.0.tanh())
     }
-    fn flushed(self) -> Self {
-        Self(self.0.flushed())
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
+    }
+    fn flush(self) -> Self {
+        self
+    }
+    fn run(_lanes: usize, kernel: Computation<'_, Self>) {
+        each!(kernel, kernel => one_by_one(kernel));
     }
     fn gemm(out: &mut [Self], beta: Self, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
         for i in 0..a.rows() {

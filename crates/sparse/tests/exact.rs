@@ -6,6 +6,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_sparse::dense::{Matrix, multiply};
+use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Product, Scratch, Sources};
 
 /// Shrunk failures are kept beside this file, under version control.
@@ -40,6 +41,11 @@ fn has(pattern: &Pattern, r: usize, c: usize) -> bool {
     pattern.find(r, c as u32).is_some()
 }
 
+/// Runs a property with the instructions of every level that the processor has.
+fn at_every_level(property: impl Fn() -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
+    Level::available().try_for_each(|level| level.force(&property))
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -72,24 +78,27 @@ proptest! {
         a in pattern(4, 5), b in pattern(5, 6), c in pattern(4, 6),
         (x, y) in (integers(PLENTY), integers(PLENTY)), lanes in 1_usize..4,
     ) {
-        let product = Product::new(&c, Operand::plain(&a), Operand::plain(&b));
-        let (x, y) = (&x[..a.nnz() * lanes], &y[..b.nnz() * lanes]);
-        let mut own = vec![1.0; c.nnz() * lanes];
-        product.accumulate(&mut LanesMut::new(&mut own, lanes), Lanes::new(x, lanes), Lanes::new(y, lanes));
-        let mut shared = vec![1.0; c.nnz() * lanes];
-        let first = &y[..b.nnz()];
-        product.accumulate_shared(&mut LanesMut::new(&mut shared, lanes), Lanes::new(x, lanes), first);
-        for lane in 0..lanes {
-            let (x, y, first) = (dense(&a, x, lanes, lane), dense(&b, y, lanes, lane), dense(&b, first, 1, 0));
-            for (e, (r, col)) in c.iter().enumerate() {
-                let sum = |y: &[Vec<f64>]| 1.0 + (0..5).map(|k| x[r][k] * y[k][col as usize]).sum::<f64>();
-                prop_assert_eq!(own[e * lanes + lane], sum(&y));
-                prop_assert_eq!(shared[e * lanes + lane], sum(&first));
+        at_every_level(|| {
+            let product = Product::new(&c, Operand::plain(&a), Operand::plain(&b));
+            let (x, y) = (&x[..a.nnz() * lanes], &y[..b.nnz() * lanes]);
+            let mut own = vec![1.0; c.nnz() * lanes];
+            product.accumulate(&mut LanesMut::new(&mut own, lanes), Lanes::new(x, lanes), Lanes::new(y, lanes));
+            let mut shared = vec![1.0; c.nnz() * lanes];
+            let first = &y[..b.nnz()];
+            product.accumulate_shared(&mut LanesMut::new(&mut shared, lanes), Lanes::new(x, lanes), first);
+            for lane in 0..lanes {
+                let (x, y, first) = (dense(&a, x, lanes, lane), dense(&b, y, lanes, lane), dense(&b, first, 1, 0));
+                for (e, (r, col)) in c.iter().enumerate() {
+                    let sum = |y: &[Vec<f64>]| 1.0 + (0..5).map(|k| x[r][k] * y[k][col as usize]).sum::<f64>();
+                    prop_assert_eq!(own[e * lanes + lane], sum(&y));
+                    prop_assert_eq!(shared[e * lanes + lane], sum(&first));
+                }
             }
-        }
-        let terms = |r: usize, col: usize| (0..5).filter(|&k| has(&a, r, k) && has(&b, k, col)).count();
-        let macs: usize = c.iter().map(|(r, col)| terms(r, col as usize)).sum();
-        prop_assert_eq!(product.macs(), macs as u64);
+            let terms = |r: usize, col: usize| (0..5).filter(|&k| has(&a, r, k) && has(&b, k, col)).count();
+            let macs: usize = c.iter().map(|(r, col)| terms(r, col as usize)).sum();
+            prop_assert_eq!(product.macs(), macs as u64);
+            Ok(())
+        })?;
     }
 
     #[test]
@@ -97,20 +106,23 @@ proptest! {
         a in integers(12), b in integers(20), old in integers(15),
         (ta, tb) in any::<(bool, bool)>(), beta in -2..3_i32,
     ) {
-        let (m, k, n) = (3, 4, 5);
-        let get = |v: &[f64], t: bool, rows: usize, cols: usize, i: usize, j: usize| {
-            if t { v[j * rows + i] } else { v[i * cols + j] }
-        };
-        let x = if ta { Matrix::new(&a, k, m).t() } else { Matrix::new(&a, m, k) };
-        let y = if tb { Matrix::new(&b, n, k).t() } else { Matrix::new(&b, k, n) };
-        let mut out = old.clone();
-        multiply(&mut out, f64::from(beta), x, y);
-        for i in 0..m {
-            for j in 0..n {
-                let sum: f64 = (0..k).map(|l| get(&a, ta, m, k, i, l) * get(&b, tb, k, n, l, j)).sum();
-                prop_assert_eq!(out[i * n + j], f64::from(beta) * old[i * n + j] + sum);
+        at_every_level(|| {
+            let (m, k, n) = (3, 4, 5);
+            let get = |v: &[f64], t: bool, rows: usize, cols: usize, i: usize, j: usize| {
+                if t { v[j * rows + i] } else { v[i * cols + j] }
+            };
+            let x = if ta { Matrix::new(&a, k, m).t() } else { Matrix::new(&a, m, k) };
+            let y = if tb { Matrix::new(&b, n, k).t() } else { Matrix::new(&b, k, n) };
+            let mut out = old.clone();
+            multiply(&mut out, f64::from(beta), x, y);
+            for i in 0..m {
+                for j in 0..n {
+                    let sum: f64 = (0..k).map(|l| get(&a, ta, m, k, i, l) * get(&b, tb, k, n, l, j)).sum();
+                    prop_assert_eq!(out[i * n + j], f64::from(beta) * old[i * n + j] + sum);
+                }
             }
-        }
+            Ok(())
+        })?;
     }
 
     #[test]
@@ -118,39 +130,42 @@ proptest! {
         w in pattern(4, 7), weights in integers(PLENTY), symbols in 0_usize..4, lanes in 1_usize..4,
         (u, z) in (integers(PLENTY), integers(PLENTY)), coded in proptest::collection::vec(0_u32..4, 4),
     ) {
-        let linear = Linear::new(w.clone(), symbols);
-        let coded: Vec<u32> = coded[..lanes].iter().map(|&c| c % symbols.max(1) as u32).collect();
-        let (u, z) = (&u[..(7 - symbols) * lanes], &z[..4 * lanes]);
-        let sources = Sources { symbols: if symbols > 0 { &coded } else { &[] }, dense: Lanes::new(u, lanes) };
-        let weights = &weights[..w.nnz()];
-        let mut rows = vec![9.0; 4 * lanes];
-        linear.multiply(weights, 0..4, sources, &mut LanesMut::new(&mut rows, lanes), 0);
-        let mut back = vec![1.0; (7 - symbols) * lanes];
-        let back_view = &mut LanesMut::new(&mut back, lanes);
-        linear.multiply_transposed(weights, 0..4, Lanes::new(z, lanes), back_view);
-        let mut gradient = vec![2.0; w.nnz()];
-        for r in 0..4 {
-            linear.accumulate_outer(r, &z[r * lanes..(r + 1) * lanes], sources, &mut gradient);
-        }
-        let full = dense(&w, weights, 1, 0);
-        let source = |j: usize, lane: usize| match j.checked_sub(symbols) {
-            Some(j) => u[j * lanes + lane],
-            None => f64::from(u8::from(coded[lane] as usize == j)),
-        };
-        for lane in 0..lanes {
+        at_every_level(|| {
+            let linear = Linear::new(w.clone(), symbols);
+            let coded: Vec<u32> = coded[..lanes].iter().map(|&c| c % symbols.max(1) as u32).collect();
+            let (u, z) = (&u[..(7 - symbols) * lanes], &z[..4 * lanes]);
+            let sources = Sources { symbols: if symbols > 0 { &coded } else { &[] }, dense: Lanes::new(u, lanes) };
+            let weights = &weights[..w.nnz()];
+            let mut rows = vec![9.0; 4 * lanes];
+            linear.multiply(weights, 0..4, sources, &mut LanesMut::new(&mut rows, lanes), 0);
+            let mut back = vec![1.0; (7 - symbols) * lanes];
+            let back_view = &mut LanesMut::new(&mut back, lanes);
+            linear.multiply_transposed(weights, 0..4, Lanes::new(z, lanes), back_view);
+            let mut gradient = vec![2.0; w.nnz()];
             for r in 0..4 {
-                let sum: f64 = (0..7).map(|j| full[r][j] * source(j, lane)).sum();
-                prop_assert_eq!(rows[r * lanes + lane], sum);
+                linear.accumulate_outer(r, &z[r * lanes..(r + 1) * lanes], sources, &mut gradient);
             }
-            for j in symbols..7 {
-                let sum: f64 = (0..4).map(|r| full[r][j] * z[r * lanes + lane]).sum();
-                prop_assert_eq!(back[(j - symbols) * lanes + lane], 1.0 + sum);
+            let full = dense(&w, weights, 1, 0);
+            let source = |j: usize, lane: usize| match j.checked_sub(symbols) {
+                Some(j) => u[j * lanes + lane],
+                None => f64::from(u8::from(coded[lane] as usize == j)),
+            };
+            for lane in 0..lanes {
+                for r in 0..4 {
+                    let sum: f64 = (0..7).map(|j| full[r][j] * source(j, lane)).sum();
+                    prop_assert_eq!(rows[r * lanes + lane], sum);
+                }
+                for j in symbols..7 {
+                    let sum: f64 = (0..4).map(|r| full[r][j] * z[r * lanes + lane]).sum();
+                    prop_assert_eq!(back[(j - symbols) * lanes + lane], 1.0 + sum);
+                }
             }
-        }
-        for (e, (r, j)) in w.iter().enumerate() {
-            let sum: f64 = (0..lanes).map(|lane| z[r * lanes + lane] * source(j as usize, lane)).sum();
-            prop_assert_eq!(gradient[e], 2.0 + sum);
-        }
+            for (e, (r, j)) in w.iter().enumerate() {
+                let sum: f64 = (0..lanes).map(|lane| z[r * lanes + lane] * source(j as usize, lane)).sum();
+                prop_assert_eq!(gradient[e], 2.0 + sum);
+            }
+            Ok(())
+        })?;
     }
 }
 
@@ -277,41 +292,44 @@ proptest! {
 
     #[test]
     fn three_schedules_equal_the_dense_recursion(case in recursion()) {
-        let linear = Linear::new(case.weights.clone(), case.symbols);
-        let blocks =
-            Blocks::new(linear, Operand::plain(&case.jacobian), Operand::plain(&case.dynamics), &case.reach).unwrap();
-        let kept: usize = (0..ROWS).map(|r| case.reach[r].len() * case.weights.row(r).len()).sum();
-        prop_assert_eq!(blocks.len(), kept);
-        let initial = &case.values[..blocks.len() * case.lanes];
-        let (influence, gradient) = case.dense(&blocks, initial);
-        let mut scratch = Scratch::new(&blocks, case.lanes, case.steps);
+        at_every_level(|| {
+            let linear = Linear::new(case.weights.clone(), case.symbols);
+            let blocks =
+                Blocks::new(linear, Operand::plain(&case.jacobian), Operand::plain(&case.dynamics), &case.reach).unwrap();
+            let kept: usize = (0..ROWS).map(|r| case.reach[r].len() * case.weights.row(r).len()).sum();
+            prop_assert_eq!(blocks.len(), kept);
+            let initial = &case.values[..blocks.len() * case.lanes];
+            let (influence, gradient) = case.dense(&blocks, initial);
+            let mut scratch = Scratch::new(&blocks, case.lanes, case.steps);
 
-        let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-        for t in 0..case.steps {
-            blocks.advance(&mut j, case.local(t), &mut g, &mut scratch);
-        }
-        prop_assert_eq!(&j, &influence, "streaming");
-        prop_assert_eq!(&g, &gradient, "streaming");
-
-        let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-        for block in 0..blocks.blocks().len() {
+            let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
             for t in 0..case.steps {
-                blocks.advance_block(block, &mut j, case.local(t), &mut g, &mut scratch);
+                blocks.advance(&mut j, case.local(t), &mut g, &mut scratch);
             }
-        }
-        prop_assert_eq!(&j, &influence, "blocked");
-        prop_assert_eq!(&g, &gradient, "blocked");
+            prop_assert_eq!(&j, &influence, "streaming");
+            prop_assert_eq!(&g, &gradient, "streaming");
 
-        let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-        blocks.adjoint(Some(&j), case.steps, |t| case.local(t), &mut g, &mut scratch);
-        blocks.carry(&mut j, case.steps, |t| case.local(t), &mut scratch);
-        prop_assert_eq!(&j, &influence, "adjoint");
-        prop_assert_eq!(&g, &gradient, "adjoint");
+            let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
+            for block in 0..blocks.blocks().len() {
+                for t in 0..case.steps {
+                    blocks.advance_block(block, &mut j, case.local(t), &mut g, &mut scratch);
+                }
+            }
+            prop_assert_eq!(&j, &influence, "blocked");
+            prop_assert_eq!(&g, &gradient, "blocked");
 
-        let zeros = vec![0.0; initial.len()];
-        let mut g = vec![0.0; gradient.len()];
-        blocks.adjoint(None, case.steps, |t| case.local(t), &mut g, &mut scratch);
-        prop_assert_eq!(&g, &case.dense(&blocks, &zeros).1, "adjoint from zero");
+            let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
+            blocks.adjoint(Some(&j), case.steps, |t| case.local(t), &mut g, &mut scratch);
+            blocks.carry(&mut j, case.steps, |t| case.local(t), &mut scratch);
+            prop_assert_eq!(&j, &influence, "adjoint");
+            prop_assert_eq!(&g, &gradient, "adjoint");
+
+            let zeros = vec![0.0; initial.len()];
+            let mut g = vec![0.0; gradient.len()];
+            blocks.adjoint(None, case.steps, |t| case.local(t), &mut g, &mut scratch);
+            prop_assert_eq!(&g, &case.dense(&blocks, &zeros).1, "adjoint from zero");
+            Ok(())
+        })?;
     }
 
     #[test]

@@ -136,7 +136,8 @@ impl Model {
     /// If the file cannot be read, is damaged, or describes a net that cannot be built.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let mut found = None;
-        let loaded = rtrl_checkpoint::load(path, |archive| Self::read(archive).map(|model| found = Some(model)));
+        let loaded =
+            rtrl_checkpoint::load(path, |archive| Self::read(archive).map(|model| found = Some(model)));
         loaded.map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })?;
         Ok(found.expect("a checkpoint was loaded"))
     }
@@ -304,8 +305,10 @@ fn persist_mask(
         let mut columns: Vec<u32> = pattern.iter().map(|(_, c)| c).collect();
         archive.vec(name, &mut columns)?;
         let mut rest = &columns[..];
-        let rows: Option<Vec<_>> =
-            lengths.iter().map(|&len| rest.split_off(..len as usize).map(|row| row.iter().copied())).collect();
+        let rows: Option<Vec<_>> = lengths
+            .iter()
+            .map(|&len| rest.split_off(..len as usize).map(|row| row.iter().copied()))
+            .collect();
         let read = rows.filter(|rows| rest.is_empty() && rows.len() == units).and_then(|rows| {
             // Columns that are out of range or out of order are refused here.
             Pattern::from_rows(cols, rows).ok()

@@ -1,7 +1,8 @@
 //! Schedule 3: a window's gradient by the block's own adjoint, and the influence carried over a window at once.
 
-use super::vector::{axpy_lanes, dot};
-use super::{Local, Scratch};
+use super::simd::{Kernel, Simd};
+use super::vector::{axpy, axpy_lanes, dot_lanes};
+use super::{Computation, Local, Scratch};
 use crate::blocks::{Block, Blocks, Run};
 use crate::{Lanes, Linear, Scalar};
 
@@ -22,30 +23,11 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        for block in &self.blocks {
-            let mut lanes = 1;
-            for step in (0..steps).rev() {
-                let now = local(step);
-                lanes = now.delta.lanes();
-                let size = block.reach.len() * lanes;
-                let adjoint = &mut scratch.tile[..size];
-                if step + 1 == steps {
-                    adjoint.fill(T::ZERO);
-                } else {
-                    pull_back(block, local(step + 1).dynamics, adjoint, &mut scratch.sources[..size]);
-                }
-                for (a, &state) in adjoint.chunks_exact_mut(lanes).zip(&block.reach) {
-                    a.iter_mut().zip(now.delta.at(state as usize)).for_each(|(a, &d)| *a += d);
-                }
-                add_outer(block, &self.linear, now, adjoint, &mut scratch.column[..lanes], gradient);
-            }
-            if let (Some(influence), true) = (influence, steps > 0) {
-                let size = block.reach.len() * lanes;
-                let adjoint = &mut scratch.tile[..size];
-                pull_back(block, local(0).dynamics, adjoint, &mut scratch.sources[..size]);
-                let influence = &influence[block.start * lanes..(block.start + block.len()) * lanes];
-                add_initial(block, &self.linear, influence, adjoint, lanes, gradient);
-            }
+        if steps > 0 {
+            let lanes = local(0).delta.lanes();
+            let local = &|step| local(step);
+            let kernel = Adjoint { blocks: self, influence, steps, lanes, local, gradient, scratch };
+            T::run(lanes, Computation::Adjoint(kernel));
         }
     }
 
@@ -63,19 +45,81 @@ impl Blocks {
         local: impl Fn(usize) -> Local<'a, T>,
         scratch: &mut Scratch<T>,
     ) {
-        if steps == 0 {
-            return;
+        if steps > 0 {
+            let lanes = local(0).dynamics.lanes();
+            let local = &|step| local(step);
+            T::run(
+                lanes,
+                Computation::Carry(Carry { blocks: self, influence, steps, lanes, local, scratch }),
+            );
         }
-        let lanes = local(0).dynamics.lanes();
-        for block in &self.blocks {
+    }
+}
+
+pub struct Adjoint<'a, T> {
+    blocks: &'a Blocks,
+    influence: Option<&'a [T]>,
+    steps: usize,
+    lanes: usize,
+    local: &'a dyn Fn(usize) -> Local<'a, T>,
+    gradient: &'a mut [T],
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { blocks, influence, steps, lanes, local, gradient, scratch } = self;
+        for block in &blocks.blocks {
+            let size = block.reach.len() * lanes;
+            let adjoint = &mut scratch.tile[..size];
+            for step in (0..steps).rev() {
+                let now = local(step);
+                if step + 1 == steps {
+                    adjoint.fill(T::ZERO);
+                } else {
+                    pull_back(simd, block, local(step + 1).dynamics, adjoint, &mut scratch.sources[..size]);
+                }
+                for (a, &state) in adjoint.chunks_exact_mut(lanes).zip(&block.reach) {
+                    a.iter_mut().zip(now.delta.at(state as usize)).for_each(|(a, &d)| *a += d);
+                }
+                add_outer(simd, block, &blocks.linear, now, adjoint, &mut scratch.column[..lanes], gradient);
+            }
+            if let Some(influence) = influence {
+                pull_back(simd, block, local(0).dynamics, adjoint, &mut scratch.sources[..size]);
+                let influence = &influence[block.start * lanes..(block.start + block.len()) * lanes];
+                add_initial(simd, block, &blocks.linear, influence, adjoint, lanes, gradient);
+            }
+        }
+    }
+}
+
+pub struct Carry<'a, T> {
+    blocks: &'a Blocks,
+    influence: &'a mut [T],
+    steps: usize,
+    lanes: usize,
+    local: &'a dyn Fn(usize) -> Local<'a, T>,
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Scalar> Kernel<T> for Carry<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { blocks, influence, steps, lanes, local, scratch } = self;
+        for block in &blocks.blocks {
             let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
-            transitions(block, steps, lanes, &local, &mut scratch.transitions);
+            transitions(simd, block, steps, lanes, &local, &mut scratch.transitions);
             let size = block.reach.len() * block.reach.len() * lanes;
-            transit(block, influence, &scratch.transitions[..size], lanes, &mut scratch.tile);
+            transit(simd, block, influence, &scratch.transitions[..size], lanes, &mut scratch.tile);
             for step in 0..steps {
                 let after = &scratch.transitions[(step + 1) * size..(step + 2) * size];
                 let memory = (&mut scratch.column[..], &mut scratch.sources[..]);
-                add_carried(block, &self.linear, influence, local(step), after, memory);
+                add_carried(simd, block, &blocks.linear, influence, local(step), after, memory);
             }
         }
     }
@@ -93,21 +137,53 @@ impl Run {
     }
 }
 
+/// `into += D[i, R] a` for one state `i`.
+#[inline(always)]
+fn propagate<T: Scalar, S: Simd<T>>(
+    simd: S,
+    block: &Block,
+    d: Lanes<'_, T>,
+    i: usize,
+    a: &[T],
+    into: &mut [T],
+) {
+    if let &[a] = a {
+        for entry in block.dynamics_entries(i) {
+            let into = &mut into[entry.column as usize];
+            *into = simd.scalar(a, d.values()[entry.entry as usize], *into);
+        }
+    } else {
+        for entry in block.dynamics_entries(i) {
+            let into = &mut into[entry.column as usize * a.len()..][..a.len()];
+            axpy_lanes(simd, into, a, d.at(entry.entry as usize));
+        }
+    }
+    for run in block.dynamics_runs(i) {
+        axpy_lanes(simd, run.columns(into, a.len()), a, run.values(d));
+    }
+}
+
 /// `a ← D[R, R]ᵀ a`.
-fn pull_back<T: Scalar>(block: &Block, d: Lanes<'_, T>, adjoint: &mut [T], new: &mut [T]) {
+#[inline(always)]
+fn pull_back<T: Scalar, S: Simd<T>>(
+    simd: S,
+    block: &Block,
+    d: Lanes<'_, T>,
+    adjoint: &mut [T],
+    new: &mut [T],
+) {
     let lanes = d.lanes();
     new.fill(T::ZERO);
     for i in 0..block.reach.len() {
-        let a = &adjoint[i * lanes..(i + 1) * lanes];
-        for run in block.dynamics_row(i) {
-            axpy_lanes(run.columns(new, lanes), a, run.values(d));
-        }
+        propagate(simd, block, d, i, &adjoint[i * lanes..(i + 1) * lanes], new);
     }
     adjoint.copy_from_slice(new);
 }
 
 /// gradient += (aᵀ G) ⊗ u for the rows of the block.
-fn add_outer<T: Scalar>(
+#[inline(always)]
+fn add_outer<T: Scalar, S: Simd<T>>(
+    simd: S,
     block: &Block,
     linear: &Linear,
     local: Local<'_, T>,
@@ -120,14 +196,16 @@ fn add_outer<T: Scalar>(
         coefficient.fill(T::ZERO);
         for &(i, entry) in &row.jacobian {
             let a = &adjoint[i as usize * lanes..][..lanes];
-            axpy_lanes(coefficient, local.row_jacobian.at(entry as usize), a);
+            axpy_lanes(simd, coefficient, local.row_jacobian.at(entry as usize), a);
         }
-        linear.accumulate_outer(row.row, coefficient, local.sources, gradient);
+        linear.outer(simd, row.row, coefficient, local.sources, gradient);
     }
 }
 
 /// gradient += aᵀ J, summed over lanes.
-fn add_initial<T: Scalar>(
+#[inline(always)]
+fn add_initial<T: Scalar, S: Simd<T>>(
+    simd: S,
     block: &Block,
     linear: &Linear,
     influence: &[T],
@@ -138,17 +216,23 @@ fn add_initial<T: Scalar>(
     for (i, a) in adjoint.chunks_exact(lanes).enumerate() {
         for row in &block.rows {
             let columns = i * block.columns + row.columns.start..i * block.columns + row.columns.end;
-            let influence = influence[columns.start * lanes..columns.end * lanes].chunks_exact(lanes);
-            let weights = linear.pattern().entries(row.row);
-            for (g, j) in gradient[weights].iter_mut().zip(influence) {
-                *g += dot(a, j);
+            let influence = &influence[columns.start * lanes..columns.end * lanes];
+            let gradient = &mut gradient[linear.pattern().entries(row.row)];
+            if let &[a] = a {
+                axpy(simd, gradient, a, influence);
+            } else {
+                for (g, j) in gradient.iter_mut().zip(influence.chunks_exact(lanes)) {
+                    *g += dot_lanes(simd, a, j);
+                }
             }
         }
     }
 }
 
 /// Φ(τ → T) for τ = T, T-1, …, 0; that of τ stands at position τ.
-fn transitions<'a, T: Scalar>(
+#[inline(always)]
+fn transitions<'a, T: Scalar, S: Simd<T>>(
+    simd: S,
     block: &Block,
     steps: usize,
     lanes: usize,
@@ -169,37 +253,46 @@ fn transitions<'a, T: Scalar>(
         let (before, after) = into[step * size..(step + 2) * size].split_at_mut(size);
         for (before, after) in before.chunks_exact_mut(reach * lanes).zip(after.chunks_exact(reach * lanes)) {
             for (k, phi) in after.chunks_exact(lanes).enumerate() {
-                for run in block.dynamics_row(k) {
-                    axpy_lanes(run.columns(before, lanes), phi, run.values(d));
-                }
+                propagate(simd, block, d, k, phi, before);
             }
         }
     }
 }
 
 /// J ← Φ J, a tile of columns at a time.
-fn transit<T: Scalar>(block: &Block, influence: &mut [T], phi: &[T], lanes: usize, old: &mut [T]) {
+#[inline(always)]
+fn transit<T: Scalar, S: Simd<T>>(
+    simd: S,
+    block: &Block,
+    influence: &mut [T],
+    phi: &[T],
+    lanes: usize,
+    old: &mut [T],
+) {
     let reach = block.reach.len();
     let stride = block.columns * lanes;
-    let step = super::streaming::tile_columns(block, lanes);
-    for first in (0..block.columns).step_by(step) {
-        let width = step.min(block.columns - first) * lanes;
+    let width = super::streaming::tile_scalars::<T>(block) / reach / lanes * lanes;
+    let width = width.max(lanes);
+    for first in (0..stride).step_by(width) {
+        let width = width.min(stride - first);
         for i in 0..reach {
-            old[i * width..(i + 1) * width]
-                .copy_from_slice(&influence[i * stride + first * lanes..][..width]);
+            old[i * width..(i + 1) * width].copy_from_slice(&influence[i * stride + first..][..width]);
         }
         for i in 0..reach {
-            let row = &mut influence[i * stride + first * lanes..][..width];
+            let row = &mut influence[i * stride + first..][..width];
             row.fill(T::ZERO);
             for k in 0..reach {
-                axpy_lanes(row, &phi[(i * reach + k) * lanes..][..lanes], &old[k * width..(k + 1) * width]);
+                let phi = &phi[(i * reach + k) * lanes..][..lanes];
+                axpy_lanes(simd, row, phi, &old[k * width..(k + 1) * width]);
             }
         }
     }
 }
 
 /// J += (Φ G) ⊗ u for one step.
-fn add_carried<T: Scalar>(
+#[inline(always)]
+fn add_carried<T: Scalar, S: Simd<T>>(
+    simd: S,
     block: &Block,
     linear: &Linear,
     influence: &mut [T],
@@ -216,7 +309,7 @@ fn add_carried<T: Scalar>(
         for &(k, entry) in &row.jacobian {
             for (i, v) in column.chunks_exact_mut(lanes).enumerate() {
                 let phi = &phi[(i * reach + k as usize) * lanes..][..lanes];
-                axpy_lanes(v, local.row_jacobian.at(entry as usize), phi);
+                axpy_lanes(simd, v, local.row_jacobian.at(entry as usize), phi);
             }
         }
         let dense = row.coded..row.columns.len();
@@ -225,6 +318,7 @@ fn add_carried<T: Scalar>(
         for (i, v) in column.chunks_exact(lanes).enumerate() {
             let start = i * block.columns + row.columns.start;
             axpy_lanes(
+                simd,
                 &mut influence[(start + dense.start) * lanes..(start + dense.end) * lanes],
                 v,
                 sources,

@@ -1,11 +1,55 @@
 //! Numeric kernels. The layout they work on is fixed by [`Blocks`](crate::Blocks).
 
 mod adjoint;
+mod diagonal;
+pub(crate) mod elementary;
 pub(crate) mod gemm;
+pub(crate) mod linear;
+pub mod simd;
 mod streaming;
 pub(crate) mod vector;
 
+use crate::product::{Own, Shared};
 use crate::{Blocks, Lanes, Scalar, Sources};
+use adjoint::{Adjoint, Carry};
+use linear::{Multiply, MultiplyTransposed, Outer};
+use streaming::Advance;
+use vector::{MatrixVector, RankOne};
+
+/// Every kernel, in a form whose execution has no type parameter but the scalar: each is compiled here, once for each scalar
+/// and level, and not again in every crate that uses it.
+#[doc(hidden)]
+pub enum Computation<'a, T> {
+    Multiply(Multiply<'a, T>),
+    MultiplyTransposed(MultiplyTransposed<'a, T>),
+    Outer(Outer<'a, T>),
+    Advance(Advance<'a, T>),
+    Adjoint(Adjoint<'a, T>),
+    Carry(Carry<'a, T>),
+    Shared(Shared<'a, T>),
+    Own(Own<'a, T>),
+    MatrixVector(MatrixVector<'a, T>),
+    RankOne(RankOne<'a, T>),
+}
+
+/// The same expression for whichever kernel it is.
+macro_rules! each {
+    ($computation:expr, $kernel:ident => $run:expr) => {
+        match $computation {
+            Computation::Multiply($kernel) => $run,
+            Computation::MultiplyTransposed($kernel) => $run,
+            Computation::Outer($kernel) => $run,
+            Computation::Advance($kernel) => $run,
+            Computation::Adjoint($kernel) => $run,
+            Computation::Carry($kernel) => $run,
+            Computation::Shared($kernel) => $run,
+            Computation::Own($kernel) => $run,
+            Computation::MatrixVector($kernel) => $run,
+            Computation::RankOne($kernel) => $run,
+        }
+    };
+}
+pub(crate) use each;
 
 /// Everything that one step contributes to the recursion.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +77,8 @@ pub struct Scratch<T> {
     transitions: Vec<T>,
     /// One column of Φ G, for every state of a block.
     column: Vec<T>,
+    /// What G and u add to one state of a tile.
+    immediate: Vec<T>,
 }
 
 impl<T: Scalar> Scratch<T> {
@@ -42,21 +88,25 @@ impl<T: Scalar> Scratch<T> {
         let largest =
             |size: fn(&crate::blocks::Block) -> usize| blocks.blocks.iter().map(size).max().unwrap_or(0);
         let (reach, columns) = (largest(|b| b.reach.len()), largest(|b| b.columns));
-        let tile = blocks.blocks.iter().map(|b| b.reach.len() * streaming::tile_columns(b, lanes)).max();
+        // Blocks with a diagonal D are updated in place, unless a whole window is carried.
+        let tiled = blocks.blocks.iter().filter(|block| carried_window > 0 || !block.diagonal);
+        let tile = tiled.map(streaming::tile_scalars::<T>).max().unwrap_or(0);
         let transitions = if carried_window == 0 { 0 } else { (carried_window + 1) * reach * reach };
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         Self {
-            tile: zeros(tile.unwrap_or(0).max(reach)),
+            tile: vec![T::ZERO; tile.max(reach * lanes)],
             sources: zeros(columns.max(reach)),
-            gradient: vec![T::ZERO; columns],
+            gradient: vec![T::ZERO; streaming::padded(columns)],
             transitions: zeros(transitions),
             column: zeros(reach),
+            immediate: vec![T::ZERO; streaming::WIDEST_ROW],
         }
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let parts = [&self.tile, &self.sources, &self.gradient, &self.transitions, &self.column];
+        let parts =
+            [&self.tile, &self.sources, &self.gradient, &self.transitions, &self.column, &self.immediate];
         parts.iter().map(|part| part.len() * size_of::<T>()).sum()
     }
 }

@@ -1,26 +1,44 @@
 //! Schedule 1 and 2: the recursion itself, one step of one block at a time.
 
-use super::vector::{add, axpy, axpy_lanes, dot};
-use super::{Local, Scratch};
-use crate::blocks::{Block, BlockRow, Blocks};
+use std::ops::Range;
+
+use super::simd::{Kernel, Simd};
+use super::vector::{add, axpy};
+use super::{Computation, Local, Scratch, diagonal};
+use crate::blocks::{Block, BlockRow, Blocks, Immediate};
 use crate::{Lanes, Linear, Scalar};
 
-/// Scalars of J that are updated together: small enough to stay in a first-level cache beside their old values.
-const TILE: usize = 2048;
+/// Bytes of J that are updated together: small enough that their old values stay in a first-level cache.
+const TILE_BYTES: usize = 32 * 1024;
 
-/// Columns of a block that are updated together.
-pub(super) fn tile_columns(block: &Block, lanes: usize) -> usize {
-    (TILE / (block.reach.len() * lanes))
-        .max(1)
-        .next_multiple_of(if lanes == 1 { 16 } else { 1 })
-        // Rows without weights make a block without columns.
-        .min(block.columns.max(1))
+/// The greatest number of scalars that a vector and a row of a tile have at any level.
+const WIDEST: usize = 16;
+pub(super) const WIDEST_ROW: usize = 8 * WIDEST;
+
+/// Scalars of memory for the old values of a tile of `block`, and its alignment.
+pub(super) fn tile_scalars<T>(block: &Block) -> usize {
+    let reach = block.reach.len();
+    (reach * WIDEST_ROW).min(TILE_BYTES / size_of::<T>()).max(reach * WIDEST) + ALIGNMENT / size_of::<T>()
+}
+
+/// Memory that vectors of `width` scalars may read beyond an array of `columns`.
+pub(super) fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(WIDEST)
+}
+
+/// A vector that straddles two lines of the cache is loaded twice.
+const ALIGNMENT: usize = 64;
+
+/// The part of `memory` from the first line of the cache on.
+fn aligned<T>(memory: &mut [T]) -> &mut [T] {
+    let skip = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT / size_of::<T>());
+    &mut memory[skip..]
 }
 
 impl Blocks {
     /// One step of every block: `J ← P ∘ (D J + G ⊗ u)`, then `gradient += δᵀ J`, summed over lanes.
     ///
-    /// `influence` is `[len()][lanes]`; `gradient` is laid out as the weights.
+    /// `influence` is `[len()][lanes]`; `gradient` is laid out as the weights. Subnormal entries of J become zero.
     ///
     /// # Panics
     /// If sizes do not fit.
@@ -31,9 +49,7 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        for block in 0..self.blocks.len() {
-            self.advance_block(block, influence, local, gradient, scratch);
-        }
+        self.advance_range(0..self.blocks.len(), influence, local, gradient, scratch);
     }
 
     /// [`advance`](Self::advance) for one block: a sweep that stays with a block for all steps of a window keeps it in
@@ -49,33 +65,70 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
+        self.advance_range(block..block + 1, influence, local, gradient, scratch);
+    }
+
+    fn advance_range<T: Scalar>(
+        &self,
+        range: Range<usize>,
+        influence: &mut [T],
+        local: Local<'_, T>,
+        gradient: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
+        let blocks = &self.blocks[range];
         let lanes = local.dynamics.lanes();
-        let block = &self.blocks[block];
-        let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
-        gather(block, &self.linear, local.sources.dense, &mut scratch.sources);
-        scratch.gradient[..block.columns].fill(T::ZERO);
-        let step = tile_columns(block, lanes);
-        let mut first = 0;
-        while first < block.columns {
-            let columns = first..(first + step).min(block.columns);
-            recur(block, influence, columns.clone(), local.dynamics, &mut scratch.tile);
-            add_immediate(block, influence, columns.clone(), local.row_jacobian, &scratch.sources);
-            contract(block, influence, columns.clone(), local.delta, &mut scratch.gradient);
-            first = columns.end;
-        }
-        for row in &block.rows {
-            let weights = self.linear.pattern().entries(row.row);
-            add(&mut gradient[weights], &scratch.gradient[row.columns.clone()]);
-        }
-        if self.linear.symbols() > 0 {
-            for row in block.rows.iter().filter(|row| row.coded > 0) {
-                add_symbols(block, row, &self.linear, influence, local, gradient);
+        let kernel = Advance { blocks, linear: &self.linear, influence, local, gradient, scratch };
+        T::run(lanes, Computation::Advance(kernel));
+    }
+}
+
+pub struct Advance<'a, T> {
+    blocks: &'a [Block],
+    linear: &'a Linear,
+    influence: &'a mut [T],
+    local: Local<'a, T>,
+    gradient: &'a mut [T],
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Scalar> Kernel<T> for Advance<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let lanes = self.local.dynamics.lanes();
+        for block in self.blocks {
+            let influence = &mut self.influence[block.start * lanes..(block.start + block.len()) * lanes];
+            if block.diagonal {
+                let sources = &mut self.scratch.sources;
+                diagonal::advance(simd, block, self.linear, influence, self.local, self.gradient, sources);
+            } else {
+                gather(block, self.linear, self.local.sources.dense, &mut self.scratch.sources);
+                let step = Step { block, local: self.local };
+                if lanes == 1 {
+                    step.sweep::<S, false>(simd, influence, self.scratch);
+                } else {
+                    self.scratch.gradient[..block.columns].fill(T::ZERO);
+                    step.sweep::<S, true>(simd, influence, self.scratch);
+                }
+                for row in &block.rows {
+                    let weights = self.linear.pattern().entries(row.row);
+                    let gradient = &self.scratch.gradient[row.columns.clone()];
+                    add(simd, &mut self.gradient[weights], gradient);
+                }
+            }
+            if self.linear.symbols() > 0 {
+                for row in block.rows.iter().filter(|row| row.coded > 0) {
+                    add_symbols(block, row, self.linear, influence, self.local, self.gradient);
+                }
             }
         }
     }
 }
 
 /// u of every column of the block; the columns of symbols are left as they are.
+#[inline(always)]
 fn gather<T: Scalar>(block: &Block, linear: &Linear, dense: Lanes<'_, T>, into: &mut [T]) {
     let lanes = dense.lanes();
     for row in &block.rows {
@@ -84,94 +137,198 @@ fn gather<T: Scalar>(block: &Block, linear: &Linear, dense: Lanes<'_, T>, into: 
     }
 }
 
-/// J[:, columns] ← D[R, R] J[:, columns].
-fn recur<T: Scalar>(
-    block: &Block,
-    influence: &mut [T],
-    columns: std::ops::Range<usize>,
-    d: Lanes<'_, T>,
-    old: &mut [T],
-) {
-    let lanes = d.lanes();
-    let (width, stride) = (columns.len() * lanes, block.columns * lanes);
-    let start = columns.start * lanes;
-    if !block.diagonal {
-        for i in 0..block.reach.len() {
-            let row = i * stride + start;
-            old[i * width..(i + 1) * width].copy_from_slice(&influence[row..row + width]);
+/// A vector of the lanes of one entry from `at` on, or its only lane everywhere.
+#[inline(always)]
+pub(super) fn coefficient<T: Scalar, S: Simd<T>, const LANES: bool>(
+    simd: S,
+    values: Lanes<'_, T>,
+    entry: usize,
+    at: usize,
+) -> S::Vector {
+    if LANES {
+        simd.load(&values.values()[entry * values.lanes() + at..])
+    } else {
+        simd.splat(values.values()[entry])
+    }
+}
+
+/// One step of a block whose D couples states.
+struct Step<'a, T> {
+    block: &'a Block,
+    local: Local<'a, T>,
+}
+
+/// Where the vectors of a tile stand in J: vector `c` of the tile at `first + c * stride`, `len` scalars in all for one
+/// lane.
+#[derive(Clone, Copy)]
+struct Place {
+    first: usize,
+    stride: usize,
+    /// Scalars of the last vector.
+    last: usize,
+    /// Scalars of one row of J.
+    row: usize,
+    /// First column of the tile, and first of the lanes.
+    column: usize,
+    lane: usize,
+}
+
+impl<T: Scalar> Step<'_, T> {
+    /// All tiles of the block, each a few vectors wide and all states high. A vector is `WIDTH` columns of the only lane, or
+    /// `WIDTH` lanes of a column.
+    #[inline(always)]
+    fn sweep<S: Simd<T>, const LANES: bool>(&self, simd: S, influence: &mut [T], scratch: &mut Scratch<T>) {
+        let (columns, lanes) = (self.block.columns, self.local.dynamics.lanes());
+        let vectors = if LANES { columns } else { columns.div_ceil(S::WIDTH) };
+        let room = TILE_BYTES / (self.block.reach.len() * S::WIDTH * size_of::<T>());
+        // Tiles of equal width.
+        let tiles = vectors.div_ceil(room.clamp(1, S::TILE)).max(1);
+        let wide = vectors.div_ceil(tiles);
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            let mut vector = 0;
+            while vector < vectors {
+                let count = wide.min(vectors - vector);
+                let column = if LANES { vector } else { vector * S::WIDTH };
+                let end = column + count * S::WIDTH;
+                let place = Place {
+                    first: column * lanes + lane,
+                    stride: if LANES { lanes } else { S::WIDTH },
+                    last: if LANES { S::WIDTH } else { S::WIDTH - end.saturating_sub(columns) },
+                    row: columns * lanes,
+                    column,
+                    lane,
+                };
+                match count {
+                    1 => self.tile::<S, LANES, 1>(simd, influence, scratch, place),
+                    2 => self.tile::<S, LANES, 2>(simd, influence, scratch, place),
+                    3 => self.tile::<S, LANES, 3>(simd, influence, scratch, place),
+                    4 => self.tile::<S, LANES, 4>(simd, influence, scratch, place),
+                    5 => self.tile::<S, LANES, 5>(simd, influence, scratch, place),
+                    6 => self.tile::<S, LANES, 6>(simd, influence, scratch, place),
+                    7 => self.tile::<S, LANES, 7>(simd, influence, scratch, place),
+                    _ => self.tile::<S, LANES, 8>(simd, influence, scratch, place),
+                }
+                vector += count;
+            }
         }
     }
-    for i in 0..block.reach.len() {
-        let row = &mut influence[i * stride + start..][..width];
-        match block.dynamics_row(i) {
-            [run] if block.diagonal => scale(row, d.at(run.entry as usize)),
-            runs => {
-                row.fill(T::ZERO);
-                for run in runs {
-                    for k in 0..run.len as usize {
-                        let old = &old[(run.column as usize + k) * width..][..width];
-                        axpy_lanes(row, d.at(run.entry as usize + k), old);
-                    }
+
+    /// One tile: its old values are set aside, then each state's new values are formed in registers, stored and contracted.
+    #[inline(always)]
+    fn tile<S: Simd<T>, const LANES: bool, const C: usize>(
+        &self,
+        simd: S,
+        influence: &mut [T],
+        scratch: &mut Scratch<T>,
+        place: Place,
+    ) {
+        let (block, local) = (self.block, self.local);
+        let Scratch { tile, sources, gradient, immediate, .. } = scratch;
+        let old = &mut aligned(tile)[..block.reach.len() * C * S::WIDTH];
+        for (old, row) in old.chunks_exact_mut(C * S::WIDTH).zip(influence.chunks_exact(place.row)) {
+            for c in 0..C {
+                let row = &row[place.first + c * place.stride..];
+                let v = if c + 1 == C && place.last < S::WIDTH {
+                    simd.load_part(&row[..place.last])
+                } else {
+                    simd.load(row)
+                };
+                simd.store(v, &mut old[c * S::WIDTH..]);
+            }
+        }
+        let old = &*old;
+        let zero = simd.splat(T::ZERO);
+        let mut slope = [zero; C];
+        let mut immediates = &block.immediate[..];
+        for (i, row) in influence.chunks_exact_mut(place.row).enumerate() {
+            let mut new = [zero; C];
+            if immediates.first().is_some_and(|first| first.state as usize == i) {
+                let own = immediates.partition_point(|entry| entry.state as usize <= i);
+                let into = &mut immediate[..C * S::WIDTH];
+                self.immediate::<S, LANES>(simd, &immediates[..own], sources, place, into);
+                immediates = &immediates[own..];
+                for (c, new) in new.iter_mut().enumerate() {
+                    *new = simd.load(&into[c * S::WIDTH..]);
+                }
+            }
+            for entry in block.dynamics_entries(i) {
+                let d = coefficient::<T, S, LANES>(simd, local.dynamics, entry.entry as usize, place.lane);
+                add_row(simd, &mut new, d, old, entry.column as usize);
+            }
+            for run in block.dynamics_runs(i) {
+                for k in 0..run.len as usize {
+                    let entry = run.entry as usize + k;
+                    let d = coefficient::<T, S, LANES>(simd, local.dynamics, entry, place.lane);
+                    add_row(simd, &mut new, d, old, run.column as usize + k);
+                }
+            }
+            let delta = coefficient::<T, S, LANES>(simd, local.delta, block.reach[i] as usize, place.lane);
+            for c in 0..C {
+                let new = simd.flush(new[c]);
+                slope[c] = simd.mul_add(delta, new, slope[c]);
+                let row = &mut row[place.first + c * place.stride..];
+                if c + 1 == C && place.last < S::WIDTH {
+                    simd.store_part(new, &mut row[..place.last]);
+                } else {
+                    simd.store(new, row);
                 }
             }
         }
-    }
-}
-
-/// `x[c][b] *= a[b]`.
-fn scale<T: Scalar>(x: &mut [T], a: &[T]) {
-    if let &[a] = a {
-        x.iter_mut().for_each(|x| *x *= a);
-    } else {
-        for x in x.chunks_exact_mut(a.len()) {
-            x.iter_mut().zip(a).for_each(|(x, &a)| *x *= a);
-        }
-    }
-}
-
-/// J[:, columns] += G[R, row] u for every row that has some of the columns.
-fn add_immediate<T: Scalar>(
-    block: &Block,
-    influence: &mut [T],
-    columns: std::ops::Range<usize>,
-    g: Lanes<'_, T>,
-    u: &[T],
-) {
-    let lanes = g.lanes();
-    let stride = block.columns * lanes;
-    for row in &block.rows {
-        let first = (row.columns.start + row.coded).max(columns.start) * lanes;
-        let last = row.columns.end.min(columns.end) * lanes;
-        if first >= last {
-            continue;
-        }
-        for &(i, entry) in &row.jacobian {
-            let i = i as usize * stride;
-            axpy_lanes(&mut influence[i + first..i + last], g.at(entry as usize), &u[first..last]);
-        }
-    }
-}
-
-/// gradient[columns] += δ[R]ᵀ J[:, columns], summed over lanes.
-fn contract<T: Scalar>(
-    block: &Block,
-    influence: &[T],
-    columns: std::ops::Range<usize>,
-    delta: Lanes<'_, T>,
-    gradient: &mut [T],
-) {
-    let lanes = delta.lanes();
-    let stride = block.columns * lanes;
-    for (i, &state) in block.reach.iter().enumerate() {
-        let delta = delta.at(state as usize);
-        let row = &influence[i * stride + columns.start * lanes..i * stride + columns.end * lanes];
-        if let &[delta] = delta {
-            axpy(&mut gradient[columns.clone()], delta, row);
-        } else {
-            for (g, row) in gradient[columns.clone()].iter_mut().zip(row.chunks_exact(lanes)) {
-                *g += dot(delta, row);
+        for (c, slope) in slope.into_iter().enumerate() {
+            if LANES {
+                gradient[place.column + c] += simd.sum(slope);
+            } else {
+                simd.store(slope, &mut gradient[place.column + c * S::WIDTH..]);
             }
         }
+    }
+
+    /// `G[i, row] u` for the columns of a tile, from the entries of G of one state.
+    #[inline(always)]
+    fn immediate<S: Simd<T>, const LANES: bool>(
+        &self,
+        simd: S,
+        entries: &[Immediate],
+        u: &[T],
+        place: Place,
+        into: &mut [T],
+    ) {
+        into.fill(T::ZERO);
+        let (lanes, jacobian) = (self.local.row_jacobian.lanes(), self.local.row_jacobian);
+        let width = if LANES { into.len() / S::WIDTH } else { into.len() };
+        for entry in entries {
+            let first = (entry.columns.start as usize).max(place.column);
+            let last = (entry.columns.end as usize).min(place.column + width);
+            if first >= last {
+                continue;
+            }
+            if LANES {
+                let g = coefficient::<T, S, true>(simd, jacobian, entry.entry as usize, place.lane);
+                for column in first..last {
+                    let into = &mut into[(column - place.column) * S::WIDTH..];
+                    let u = simd.load(&u[column * lanes + place.lane..]);
+                    simd.store(simd.mul_add(g, u, simd.load(into)), into);
+                }
+            } else {
+                let g = jacobian.values()[entry.entry as usize];
+                axpy(simd, &mut into[first - place.column..last - place.column], g, &u[first..last]);
+            }
+        }
+    }
+}
+
+/// `new += d old[state]`, where a tile has `C` vectors for each state.
+#[inline(always)]
+fn add_row<T: Scalar, S: Simd<T>, const C: usize>(
+    simd: S,
+    new: &mut [S::Vector; C],
+    d: S::Vector,
+    old: &[T],
+    state: usize,
+) {
+    let old = &old[state * C * S::WIDTH..][..C * S::WIDTH];
+    for (c, new) in new.iter_mut().enumerate() {
+        *new = simd.mul_add(d, simd.load(&old[c * S::WIDTH..]), *new);
     }
 }
 

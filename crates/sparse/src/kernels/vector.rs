@@ -1,57 +1,146 @@
-//! Vector primitives, written so that the compiler can vectorize them for any lane count.
+//! Vector primitives, each for one level of instructions.
 
+use super::simd::{Kernel, Simd};
 use crate::Scalar;
 
-/// Independent partial sums of [`dot`]: floating-point addition is not associative, so the compiler keeps one chain
-/// unless the code has several.
-const ACCUMULATORS: usize = 16;
+/// Independent partial sums of [`dot`]: enough to hide the time that one multiply-add takes.
+const ACCUMULATORS: usize = 4;
+
+/// Scalars that are faster one by one than as part of a vector: what a part of a vector has just stored cannot be loaded
+/// before it has reached the cache.
+pub const FEW: usize = 3;
 
 /// `out += a * x`.
-#[inline]
-pub fn axpy<T: Scalar>(out: &mut [T], a: T, x: &[T]) {
+#[inline(always)]
+pub fn axpy<T: Scalar, S: Simd<T>>(simd: S, out: &mut [T], a: T, x: &[T]) {
     debug_assert_eq!(out.len(), x.len());
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out += a * x;
+    let v = simd.splat(a);
+    let (mut outs, mut xs) = (out.chunks_exact_mut(S::WIDTH), x.chunks_exact(S::WIDTH));
+    for (out, x) in (&mut outs).zip(&mut xs) {
+        simd.store(simd.mul_add(v, simd.load(x), simd.load(out)), out);
+    }
+    let (out, x) = (outs.into_remainder(), xs.remainder());
+    if x.len() <= FEW {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = simd.scalar(a, x, *out));
+    } else {
+        simd.store_part(simd.mul_add(v, simd.load_part(x), simd.load_part(out)), out);
     }
 }
 
 /// `out += x`.
-#[inline]
-pub fn add<T: Scalar>(out: &mut [T], x: &[T]) {
+#[inline(always)]
+pub fn add<T: Scalar, S: Simd<T>>(simd: S, out: &mut [T], x: &[T]) {
     debug_assert_eq!(out.len(), x.len());
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out += x;
+    let (mut outs, mut xs) = (out.chunks_exact_mut(S::WIDTH), x.chunks_exact(S::WIDTH));
+    for (out, x) in (&mut outs).zip(&mut xs) {
+        simd.store(simd.add(simd.load(x), simd.load(out)), out);
+    }
+    let (out, x) = (outs.into_remainder(), xs.remainder());
+    if S::WIDTH > 1 && !x.is_empty() {
+        simd.store_part(simd.add(simd.load_part(x), simd.load_part(out)), out);
     }
 }
 
-/// `out[c][b] += a[b] * x[c][b]`: every entry `c` scaled lane by lane.
-#[inline]
-pub fn axpy_lanes<T: Scalar>(out: &mut [T], a: &[T], x: &[T]) {
+/// `out[c][b] += a[b] * x[c][b]`: every entry `c` scaled lane by lane. More than one lane must be whole vectors.
+#[inline(always)]
+pub fn axpy_lanes<T: Scalar, S: Simd<T>>(simd: S, out: &mut [T], a: &[T], x: &[T]) {
     debug_assert_eq!(out.len(), x.len());
     if let &[a] = a {
-        return axpy(out, a, x);
+        return axpy(simd, out, a, x);
     }
     for (out, x) in out.chunks_exact_mut(a.len()).zip(x.chunks_exact(a.len())) {
-        for ((out, &x), &a) in out.iter_mut().zip(x).zip(a) {
-            *out += a * x;
+        let parts = out.chunks_exact_mut(S::WIDTH).zip(x.chunks_exact(S::WIDTH));
+        for ((out, x), a) in parts.zip(a.chunks_exact(S::WIDTH)) {
+            simd.store(simd.mul_add(simd.load(a), simd.load(x), simd.load(out)), out);
         }
     }
 }
 
 /// `Σ x y`, in a fixed order of summation.
-#[inline]
-pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
+#[inline(always)]
+pub fn dot<T: Scalar, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
     debug_assert_eq!(x.len(), y.len());
-    let (xs, ys) = (x.chunks_exact(ACCUMULATORS), y.chunks_exact(ACCUMULATORS));
-    let tail: T = xs.remainder().iter().zip(ys.remainder()).map(|(&x, &y)| x * y).sum();
-    if x.len() < ACCUMULATORS {
-        return tail;
-    }
-    let mut sums = [T::ZERO; ACCUMULATORS];
-    for (x, y) in xs.zip(ys) {
-        for ((sum, &x), &y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y;
+    let mut sums = [simd.splat(T::ZERO); ACCUMULATORS];
+    let (mut xs, mut ys) = (x.chunks_exact(ACCUMULATORS * S::WIDTH), y.chunks_exact(ACCUMULATORS * S::WIDTH));
+    for (x, y) in (&mut xs).zip(&mut ys) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = simd.mul_add(simd.load(&x[i * S::WIDTH..]), simd.load(&y[i * S::WIDTH..]), *sum);
         }
     }
-    sums.into_iter().sum::<T>() + tail
+    let (mut xs, mut ys) = (xs.remainder().chunks_exact(S::WIDTH), ys.remainder().chunks_exact(S::WIDTH));
+    for (x, y) in (&mut xs).zip(&mut ys) {
+        sums[0] = simd.mul_add(simd.load(x), simd.load(y), sums[0]);
+    }
+    let (x, y) = (xs.remainder(), ys.remainder());
+    if S::WIDTH > 1 && !x.is_empty() {
+        sums[1] = simd.mul_add(simd.load_part(x), simd.load_part(y), sums[1]);
+    }
+    simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
+}
+
+/// `Σ x y` over lanes, in whole vectors.
+#[inline(always)]
+pub fn dot_lanes<T: Scalar, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
+    let mut sum = simd.splat(T::ZERO);
+    for (x, y) in x.chunks_exact(S::WIDTH).zip(y.chunks_exact(S::WIDTH)) {
+        sum = simd.mul_add(simd.load(x), simd.load(y), sum);
+    }
+    simd.sum(sum)
+}
+
+/// `out ← beta out`, without reading `out` if `beta` is zero.
+fn scale<T: Scalar>(out: &mut [T], beta: T) {
+    if beta == T::ZERO {
+        out.fill(T::ZERO);
+    } else if beta != T::ONE {
+        out.iter_mut().for_each(|out| *out *= beta);
+    }
+}
+
+/// `out ← beta out + A x`, with `A` row after row.
+pub struct MatrixVector<'a, T> {
+    pub out: &'a mut [T],
+    pub beta: T,
+    pub matrix: &'a [T],
+    pub x: &'a [T],
+    /// Whether the matrix is `Aᵀ`.
+    pub transposed: bool,
+}
+
+impl<T: Scalar> Kernel<T> for MatrixVector<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        scale(self.out, self.beta);
+        if self.transposed {
+            for (row, &x) in self.matrix.chunks_exact(self.out.len().max(1)).zip(self.x) {
+                axpy(simd, self.out, x, row);
+            }
+        } else {
+            for (out, row) in self.out.iter_mut().zip(self.matrix.chunks_exact(self.x.len().max(1))) {
+                *out += dot(simd, row, self.x);
+            }
+        }
+    }
+}
+
+/// `out ← beta out + a bᵀ`.
+pub struct RankOne<'a, T> {
+    pub out: &'a mut [T],
+    pub beta: T,
+    pub a: &'a [T],
+    pub b: &'a [T],
+}
+
+impl<T: Scalar> Kernel<T> for RankOne<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        scale(self.out, self.beta);
+        for (row, &a) in self.out.chunks_exact_mut(self.b.len().max(1)).zip(self.a) {
+            axpy(simd, row, a, self.b);
+        }
+    }
 }

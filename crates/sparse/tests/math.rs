@@ -1,0 +1,95 @@
+//! Elementary functions of slices against `f64`, at every level of instructions.
+
+#![allow(missing_docs)]
+
+use rtrl_sparse::math;
+use rtrl_sparse::testing::Level;
+
+/// The stated accuracy, in units in the last place.
+const ULPS: f64 = 2.5;
+
+type Function = (&'static str, fn(&mut [f32]), fn(f64) -> f64);
+
+const FUNCTIONS: [Function; 3] =
+    [
+        ("exp", math::exp, f64::exp),
+        ("tanh", math::tanh, f64::tanh),
+        ("sigmoid", math::sigmoid, |x| {
+            if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
+        }),
+    ];
+
+/// The distance of neighboring `f32` at `x`.
+fn unit(x: f64) -> f64 {
+    let x = x.abs().min(f64::from(f32::MAX)) as f32;
+    let exponent = (x.to_bits() >> 23).max(1) as i32 - 127;
+    2.0_f64.powi(exponent - 23)
+}
+
+/// Every 1009th number, of both signs, from the smallest to infinity; about four million.
+fn sweep() -> impl Iterator<Item = f32> {
+    let magnitudes = (0..=f32::INFINITY.to_bits()).step_by(1009).map(f32::from_bits);
+    magnitudes.flat_map(|x| [x, -x])
+}
+
+#[test]
+fn functions_are_accurate_everywhere() {
+    let inputs: Vec<f32> = sweep().collect();
+    for level in Level::available() {
+        for (name, ours, exact) in FUNCTIONS {
+            let mut found = inputs.clone();
+            level.force(|| ours(&mut found));
+            let mut worst = (0.0, 0.0);
+            for (&x, &found) in inputs.iter().zip(&found) {
+                let exact = exact(f64::from(x));
+                if exact > f64::from(f32::MAX) {
+                    assert!(found == f32::INFINITY || found == f32::MAX, "{level:?} {name} {x}: {found}");
+                    continue;
+                }
+                let error = (f64::from(found) - exact).abs() / unit(exact);
+                if error > worst.0 || error.is_nan() {
+                    worst = (error, x);
+                }
+            }
+            println!("{level:?} {name}: {} at {}", worst.0, worst.1);
+            assert!(worst.0 < ULPS, "{level:?} {name}: {} units at {}", worst.0, worst.1);
+        }
+    }
+}
+
+#[test]
+fn special_values_are_kept() {
+    for level in Level::available() {
+        for len in [1, 15, 16, 40] {
+            let of = |f: fn(&mut [f32]), x: f32| {
+                let mut slice = vec![x; len];
+                level.force(|| f(&mut slice));
+                assert!(slice.iter().all(|y| y.to_bits() == slice[0].to_bits()), "{level:?}");
+                slice[0]
+            };
+            for (name, f, _) in FUNCTIONS {
+                assert!(of(f, f32::NAN).is_nan() && of(f, -f32::NAN).is_nan(), "{level:?} {name}");
+            }
+            let infinity = f32::INFINITY;
+            assert_eq!([of(math::exp, infinity), of(math::exp, -infinity)], [infinity, 0.0]);
+            assert_eq!([of(math::tanh, infinity), of(math::tanh, -infinity)], [1.0, -1.0]);
+            assert_eq!([of(math::sigmoid, infinity), of(math::sigmoid, -infinity)], [1.0, 0.0]);
+            for zero in [0.0_f32, -0.0] {
+                assert_eq!(of(math::tanh, zero).to_bits(), zero.to_bits());
+                assert_eq!([of(math::exp, zero), of(math::sigmoid, zero)], [1.0, 0.5]);
+            }
+            let tiny = f32::from_bits(3);
+            assert_eq!([of(math::tanh, tiny), of(math::tanh, -tiny)], [tiny, -tiny]);
+            assert_eq!(of(math::exp, -150.0), 0.0);
+            // A subnormal result, and the smallest of all.
+            assert!(of(math::exp, -103.0) > 0.0 && of(math::sigmoid, -103.0) > 0.0);
+        }
+    }
+}
+
+#[test]
+fn other_scalars_use_their_own_functions() {
+    let mut x = [0.3_f64, -2.0];
+    math::tanh(&mut x);
+    assert_eq!(x, [0.3_f64.tanh(), (-2.0_f64).tanh()]);
+}
