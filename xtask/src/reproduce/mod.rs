@@ -16,6 +16,7 @@ use experiment::{Done, Experiment, Planned, Study};
 use rtrl_train::{Trainer, read_metrics};
 use serde::Serialize;
 
+use crate::engine;
 use crate::flags::Reproduce;
 use crate::report::{self, Environment, Report, RunEntry, Section, terminal};
 
@@ -66,11 +67,13 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
         );
         return Err(mistake(message));
     }
+    let engine = engine::of_flags(flags, jobs).map_err(|error| (error.status(), error.to_string()))?;
     prepare(&flags.out)?;
     let stop = stop_on_interrupt();
     let all =
         plans.iter().map(|(experiment, _, plan)| (experiment.name, plan.as_slice())).collect::<Vec<_>>();
-    let failures = pool::run(&all, &flags.out, jobs, &stop);
+    let failures = pool::run(&all, engine.as_ref(), &stop);
+    let failures = failures.map_err(|error| (error.status(), error.to_string()))?;
     if stop.load(Ordering::Relaxed) {
         let message = "interrupted; finished runs are kept, and the same command goes on with the others";
         return Err((130, message.to_string()));
