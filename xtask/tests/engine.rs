@@ -165,7 +165,7 @@ fn a_time_limit_costs_nothing() {
 }
 
 #[test]
-fn a_cancelled_task_is_not_put_back_into_the_queue() {
+fn a_canceled_task_is_not_put_back_into_the_queue() {
     let _alone = alone();
     let jobs = [job(LONG, 0, COPY)];
     let fake = Fake::new();
@@ -176,6 +176,11 @@ fn a_cancelled_task_is_not_put_back_into_the_queue() {
     let second = call(&fake.slurm(), &jobs, false);
     assert_eq!(second.finished, [0]);
     same_as_local(&fake.out(), &jobs);
+    let fake = Fake::new();
+    disturb(&fake, &jobs[0], ": > \"${0%/*}/cancel\"; kill -s KILL -- \"-$2\"");
+    let only = call(&fake.hq(), &jobs, false);
+    assert_eq!((only.failures.len(), fake.submissions()), (1, 1), "{only:?}");
+    assert_eq!(only.failures[0].reason, "canceled");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Tasks {
     pub live: BTreeSet<usize>,
     /// Remarks on tasks: why a live one does not begin, or why another failed.
     pub notes: BTreeMap<usize, String>,
+    /// Tasks that somebody canceled: these are not submitted again.
+    pub canceled: BTreeSet<usize>,
 }
 
 /// A scheduler that is there already.
@@ -312,7 +314,8 @@ impl<S: Scheduler> Watch<'_, S> {
                 });
                 let attempts = self.attempts.entry(job).or_default();
                 *attempts += 1;
-                if *attempts <= self.cluster.scheduler.retries() {
+                let canceled = known.canceled.contains(&place.task);
+                if *attempts <= self.cluster.scheduler.retries() && !canceled {
                     self.note(format!("{}: {reason}; once more", self.jobs[job].label));
                     again.push(job);
                 } else {

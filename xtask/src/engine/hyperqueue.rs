@@ -92,6 +92,9 @@ impl Scheduler for HyperQueue {
             match state {
                 "finished" => {}
                 "failed" | "canceled" => {
+                    if state == "canceled" {
+                        tasks.canceled.insert(index);
+                    }
                     let error = task["error"].as_str().and_then(last_line).unwrap_or(state);
                     tasks.notes.insert(index, error.to_string());
                 }

@@ -100,8 +100,10 @@ shift 2
 if [ "$1" = job ]; then
     printf '[{"info": {"name": "%s"}, "tasks": [' "$(cat "$here/job-$3/name")"
     comma=
+    error='"the task failed"'
+    if [ -e "$here/cancel" ]; then error=null; fi
     for task in "$here/job-$3"/[0-9]*; do
-        printf '%s{"id": %s, "state": "%s", "error": "the task failed"}' "$comma" "${task##*/}" "$(cat "$task")"
+        printf '%s{"id": %s, "state": "%s", "error": %s}' "$comma" "${task##*/}" "$(cat "$task")" "$error"
         comma=,
     done
     echo ']}]'
@@ -129,6 +131,7 @@ for i in $(seq 0 "$last"); do
         task=$!
         if [ -x "$here/disturb" ]; then "$here/disturb" "$i" "$task"; fi
         if wait "$task"; then state=finished; else state=failed; fi
+        if [ -e "$here/cancel" ]; then state=canceled; fi
         echo "$state" > "$here/job-$id/$i"
     } > /dev/null 2>&1 &
 done
