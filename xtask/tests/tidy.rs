@@ -34,7 +34,10 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ("crates/cells", &["rtrl-checkpoint", "rtrl-sparse"]),
         ("crates/estimators", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells"]),
         ("crates/tasks", &["rtrl-checkpoint"]),
-        ("crates/train", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks"]),
+        (
+            "crates/train",
+            &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks"],
+        ),
         ("crates/rtrl", &["rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"]),
         ("xtask", &["rtrl-tasks", "rtrl-train"]),
     ];
