@@ -21,6 +21,9 @@ pub enum Command {
     /// Fetches public texts to train on.
     #[command(subcommand)]
     Data(Data),
+    /// Makes one run: what the tasks of `reproduce --engine` call.
+    #[command(hide = true)]
+    RunOne(RunOne),
     /// Runs every check that a change must pass.
     Ci {
         /// Leaves out the tests, for a caller that has just run them.
@@ -51,6 +54,35 @@ impl Profile {
     }
 }
 
+/// Who makes the runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineKind {
+    /// Threads of this process.
+    Local,
+    /// Slurm, by `sbatch`.
+    Slurm,
+    /// A HyperQueue server, by `hq submit`.
+    #[value(name = "hyperqueue")]
+    HyperQueue,
+}
+
+/// Flags of `cargo xtask run-one`.
+#[derive(Debug, Clone, Parser)]
+pub struct RunOne {
+    /// The run's configuration, or a list of such files, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Folder of the runs' folders.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Which line of the list, from 0.
+    #[arg(long, value_name = "N")]
+    pub index: Option<usize>,
+    /// The environment variable that says which line of the list.
+    #[arg(long, value_name = "NAME", conflicts_with = "index")]
+    pub index_from: Option<String>,
+}
+
 /// Flags of `cargo xtask reproduce`.
 #[derive(Debug, Clone, Parser)]
 pub struct Reproduce {
@@ -68,7 +100,19 @@ pub struct Reproduce {
     /// Number of seeds, instead of the profile's.
     #[arg(long, value_name = "N")]
     pub seeds: Option<u64>,
-    /// Runs at a time; as many as there are cores by default.
+    /// Who makes the runs; docs/CLUSTERS.md tells more.
+    #[arg(long, value_enum, default_value = "local")]
+    pub engine: EngineKind,
+    /// Time limit of a task of a scheduler; a run that reaches it goes on from a checkpoint.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(3..))]
+    pub time_limit: Option<u32>,
+    /// Further options of `sbatch` or `hq submit`, quoted as for a shell: "--partition=long --account=mine".
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    pub scheduler_options: Option<String>,
+    /// The HyperQueue server's folder, instead of what HQ_SERVER_DIR says.
+    #[arg(long, value_name = "DIR")]
+    pub server_dir: Option<PathBuf>,
+    /// Runs at a time; as many as there are cores by default, or as the scheduler allows.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Folder for the runs and the report.

@@ -2,6 +2,7 @@
 
 pub mod ci;
 pub mod data;
+pub mod engine;
 pub mod flags;
 pub mod report;
 pub mod reproduce;

@@ -31,16 +31,16 @@ fn bad_input_is_refused_in_one_line() {
     };
     std::fs::write(path("empty.txt"), "").unwrap();
     std::fs::write(path("short.txt"), "a few words").unwrap();
-    to(&["nonsense"], &["no experiment `nonsense`", "copy, lm, alignment"]);
+    to(&["nonsense"], &["no experiment `nonsense`", "equivalence, costs, memory, lm-dense"]);
     to(&["--jobs", "0"], &["--jobs", "at least 1"]);
     to(&["--seeds", "0"], &["--seeds", "at least 1"]);
-    to(&["lm", "--text", &path("missing.txt")], &["missing.txt"]);
-    to(&["lm", "--text", &path("empty.txt")], &["empty.txt", "empty"]);
-    to(&["lm", "--text", &path("short.txt")], &["short.txt"]);
-    to(&["lm", "--text", dir.path().to_str().unwrap()], &["not a"]);
-    to(&["copy", "--text", &path("short.txt")], &["--text", "lm"]);
+    to(&["lm-dense", "--text", &path("missing.txt")], &["missing.txt"]);
+    to(&["lm-dense", "--text", &path("empty.txt")], &["empty.txt", "empty"]);
+    to(&["lm-dense", "--text", &path("short.txt")], &["short.txt"]);
+    to(&["lm-dense", "--text", dir.path().to_str().unwrap()], &["not a"]);
+    to(&["copy-sparse", "--text", &path("short.txt")], &["--text", "lm"]);
     let blocked = path("short.txt");
-    let output = xtask(&["reproduce", "copy", "--out", &blocked]);
+    let output = xtask(&["reproduce", "copy-sparse", "--out", &blocked]);
     assert_eq!(output.status.code(), Some(2));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("--out") && message.lines().count() == 1, "{message}");
@@ -54,5 +54,5 @@ fn the_list_names_every_experiment() {
     let output = xtask(&["reproduce", "--list"]);
     assert!(output.status.success());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(["copy", "lm", "alignment"].iter().all(|name| text.contains(name)), "{text}");
+    assert!(["equivalence", "copy-online", "continual"].iter().all(|name| text.contains(name)), "{text}");
 }

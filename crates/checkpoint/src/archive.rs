@@ -67,10 +67,15 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// As the part's.
     pub fn part(&mut self, name: &str, part: &mut (impl Persist + ?Sized)) -> Result<(), ArchiveError> {
+        self.scope(name, |archive| part.persist(archive))
+    }
+
+    /// Sections whose names are prefixed with `name` and a slash.
+    pub fn scope<R>(&mut self, name: &str, sections: impl FnOnce(&mut Self) -> R) -> R {
         let outer = self.scope.len();
         self.scope.push_str(name);
         self.scope.push('/');
-        let result = part.persist(self);
+        let result = sections(self);
         self.scope.truncate(outer);
         result
     }
@@ -180,7 +185,13 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// [`ArchiveError::Content`] if `fits` is false.
     pub fn check(&self, name: &str, fits: bool, reason: impl FnOnce() -> String) -> Result<(), ArchiveError> {
-        if fits { Ok(()) } else { Err(ArchiveError::Content { name: self.full(name), reason: reason() }) }
+        if fits { Ok(()) } else { Err(self.refusal(name, reason())) }
+    }
+
+    /// The error for content that contradicts what is known.
+    #[must_use]
+    pub fn refusal(&self, name: &str, reason: String) -> ArchiveError {
+        ArchiveError::Content { name: self.full(name), reason }
     }
 
     fn full(&self, name: &str) -> String {

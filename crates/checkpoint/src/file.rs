@@ -105,17 +105,18 @@ pub fn to_bytes(
     }
 }
 
-/// Restores from a checkpoint in memory.
+/// Restores from a checkpoint in memory, and returns what `persist` does.
 ///
 /// # Errors
 /// If the bytes are not a checkpoint, are damaged, or do not fit what `persist` restores.
-pub fn from_bytes(
+pub fn from_bytes<R>(
     bytes: &[u8],
-    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
-) -> Result<(), CheckpointError> {
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<R, ArchiveError>,
+) -> Result<R, CheckpointError> {
     let mut archive = Archive::loading(payload(bytes)?);
-    persist(&mut archive)?;
-    Ok(archive.finish()?)
+    let restored = persist(&mut archive)?;
+    archive.finish()?;
+    Ok(restored)
 }
 
 /// Checks everything about the envelope.
@@ -193,14 +194,14 @@ fn sync_folder(_folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Restores from the checkpoint at `path`. Reading takes the file's size in memory, once.
+/// Restores from the checkpoint at `path`, and returns what `persist` does. Reading takes the file's size in memory, once.
 ///
 /// # Errors
 /// If the file cannot be read, is not a checkpoint, is damaged, or does not fit what `persist` restores.
-pub fn load(
+pub fn load<R>(
     path: &Path,
-    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
-) -> Result<(), CheckpointError> {
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<R, ArchiveError>,
+) -> Result<R, CheckpointError> {
     let bytes = std::fs::read(path).map_err(|source| CheckpointError::File {
         action: "read",
         path: path.to_path_buf(),

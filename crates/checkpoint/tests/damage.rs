@@ -26,7 +26,7 @@ struct State {
 
 impl State {
     fn new(n: usize) -> Self {
-        let lane = |i: usize| Lane { bits: vec![1; i], position: (i % 2 == 0).then_some(i as u64) };
+        let lane = |i: usize| Lane { bits: vec![1; i], position: i.is_multiple_of(2).then_some(i as u64) };
         Self {
             weights: (0..n).map(|i| i as f32 / 3.0).collect(),
             sums: vec![0.5; 3],

@@ -135,11 +135,8 @@ impl Model {
     /// # Errors
     /// If the file cannot be read, is damaged, or describes a net that cannot be built.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let mut found = None;
-        let loaded =
-            rtrl_checkpoint::load(path, |archive| Self::read(archive).map(|model| found = Some(model)));
-        loaded.map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })?;
-        Ok(found.expect("a checkpoint was loaded"))
+        rtrl_checkpoint::load(path, Self::read)
+            .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
     /// Reads the net from what [`load`](Self::load) would read, in memory.
@@ -147,16 +144,13 @@ impl Model {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let mut found = None;
-        rtrl_checkpoint::from_bytes(bytes, |archive| Self::read(archive).map(|model| found = Some(model)))?;
-        Ok(found.expect("a checkpoint was loaded"))
+        rtrl_checkpoint::from_bytes(bytes, Self::read)
     }
 
     fn read(archive: &mut Archive<'_>) -> Result<Self, ArchiveError> {
-        let mut blank = Blank::default();
-        archive.part("model", &mut blank)?;
+        let model = archive.scope("model", read_sections)?;
         archive.skip_rest();
-        Ok(blank.model.expect("restored"))
+        Ok(model)
     }
 }
 
@@ -234,60 +228,48 @@ impl Persist for Description {
     }
 }
 
-/// A net that is built while it is read.
-#[derive(Default)]
-struct Blank {
-    model: Option<Model>,
-}
-
-impl Persist for Blank {
-    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        // Each unit, input and output has a weight of four bytes at least, so that no size can exceed this.
-        let budget = archive.remaining();
-        let mut description = Description::default();
-        description.persist(archive)?;
-        let parsed = serde_json::from_slice::<RunConfig>(&description.config);
-        let config = match parsed {
-            Ok(config) => config,
-            Err(error) => return archive.check("config", false, || error.to_string()),
-        };
-        let fits = |n: usize| n > 0 && n <= budget;
-        let sizes = description.signals.map(|(_, n)| usize::try_from(n).unwrap_or(usize::MAX));
-        let sizes_fit = sizes.into_iter().all(fits)
-            && !config.layers.is_empty()
-            && config.layers.iter().all(|layer| fits(layer.units()))
-            && config.readout.hidden.is_none_or(fits);
-        archive.check("config", sizes_fit, || "sizes that the file cannot hold".to_string())?;
-        let [inputs, targets] = [0, 1].map(|i| match description.signals[i].0 {
-            true => Signal::Symbols(sizes[i]),
-            false => Signal::Values(sizes[i]),
-        });
-        let (mut masks, mut read, mut weights) = (Vec::new(), sizes[0], 0);
-        for layer in &config.layers {
-            let mut gates = Vec::new();
-            for _ in 0..layer.gates() {
-                let mut mask = GateMask { input: Pattern::empty(0, 0), recurrent: Pattern::empty(0, 0) };
-                persist_mask(&mut mask, layer.units(), read, archive)?;
-                gates.push(mask);
-            }
-            // A cell without masks has them all.
-            weights += if gates.is_empty() { layer.units().saturating_mul(read) } else { 0 };
-            masks.push(Masks { gates });
-            read = layer.units();
+/// Builds a net while it is read.
+fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
+    // Each unit, input and output has a weight of four bytes at least, so that no size can exceed this.
+    let budget = archive.remaining();
+    let mut description = Description::default();
+    description.persist(archive)?;
+    let config = serde_json::from_slice::<RunConfig>(&description.config)
+        .map_err(|error| archive.refusal("config", error.to_string()))?;
+    let fits = |n: usize| n > 0 && n <= budget;
+    let sizes = description.signals.map(|(_, n)| usize::try_from(n).unwrap_or(usize::MAX));
+    let sizes_fit = sizes.into_iter().all(fits)
+        && !config.layers.is_empty()
+        && config.layers.iter().all(|layer| fits(layer.units()))
+        && config.readout.hidden.is_none_or(fits);
+    archive.check("config", sizes_fit, || "sizes that the file cannot hold".to_string())?;
+    let signal = |i: usize| match description.signals[i].0 {
+        true => Signal::Symbols(sizes[i]),
+        false => Signal::Values(sizes[i]),
+    };
+    let (mut masks, mut read, mut weights) = (Vec::new(), sizes[0], 0_usize);
+    for layer in &config.layers {
+        let mut gates = Vec::new();
+        for _ in 0..layer.gates() {
+            let mut mask = GateMask { input: Pattern::empty(0, 0), recurrent: Pattern::empty(0, 0) };
+            persist_mask(&mut mask, layer.units(), read, archive)?;
+            gates.push(mask);
         }
-        let width = config.readout.hidden.unwrap_or(0);
-        weights += read.saturating_mul(width.max(1)).max(width.saturating_mul(sizes[1]));
-        archive.check("config", fits(weights), || "more weights than the file holds".to_string())?;
-        let built = Model::with_masks(&config, inputs, targets, masks, 1);
-        let mut model = match built {
-            Ok(model) => model,
-            Err(error) => return archive.check("masks", false, || error.to_string()),
-        };
-        archive.slice("weights", &mut model.weights)?;
-        archive.slice("readout", model.readout.parameters_mut())?;
-        self.model = Some(model);
-        Ok(())
+        // A cell without masks has them all.
+        let all = if gates.is_empty() { layer.units().saturating_mul(read) } else { 0 };
+        weights = weights.saturating_add(all);
+        masks.push(Masks { gates });
+        read = layer.units();
     }
+    let width = config.readout.hidden.unwrap_or(0);
+    let readout = read.saturating_mul(width.max(1)).max(width.saturating_mul(sizes[1]));
+    weights = weights.saturating_add(readout);
+    archive.check("config", fits(weights), || "more weights than the file holds".to_string())?;
+    let mut model = Model::with_masks(&config, signal(0), signal(1), masks, 1)
+        .map_err(|error| archive.refusal("masks", error.to_string()))?;
+    archive.slice("weights", &mut model.weights)?;
+    archive.slice("readout", model.readout.parameters_mut())?;
+    Ok(model)
 }
 
 /// Saves a mask, or reads one of `units` rows on `inputs` inputs.

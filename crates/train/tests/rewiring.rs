@@ -101,7 +101,7 @@ fn replacing_keeps_the_number_of_weights_and_the_values_of_survivors() {
                 "survivors keep their values"
             );
             assert!(fresh.iter().all(|e| (e.3 == 0.0) == fresh_is_zero), "{kind}: {fresh:?}");
-            if trainer.steps() % 100 == 0 && trainer.steps() < 400 {
+            if trainer.steps().is_multiple_of(100) && trainer.steps() < 400 {
                 changes += 1;
                 // A quarter of 32 in each gate, less what was taken and chosen again.
                 assert!((1..=24).contains(&fresh.len()), "{kind}: {}", fresh.len());

@@ -185,9 +185,9 @@ fn kept(stack: &Stack<f32>, exact: &Influence<f32>) -> Vec<[bool; ORDERS.len()]>
     kept
 }
 
-fn measure(one: One) -> Result<Vec<Found>, String> {
-    let mut trainer = Trainer::new(&config(&one)?).map_err(|error| error.to_string())?;
-    let mut exact = Exact::new(&one, &trainer)?;
+fn measure(one: &One) -> Result<Vec<Found>, String> {
+    let mut trainer = Trainer::new(&config(one)?).map_err(|error| error.to_string())?;
+    let mut exact = Exact::new(one, &trainer)?;
     let mut found = Vec::new();
     for &until in &one.settings.steps {
         while trainer.steps() < until {

@@ -118,7 +118,7 @@ fn estimators(window: usize) -> Vec<(&'static str, EstimatorConfig, usize)> {
 /// J of more entries is counted from its structure and not built.
 const LARGEST: u64 = 200_000_000;
 
-fn measure(one: One) -> Result<Found, String> {
+fn measure(one: &One) -> Result<Found, String> {
     let mut driver = one.net.build::<f32>()?;
     let data = driver.data(one.window);
     let stack = driver.stack.clone();

@@ -77,7 +77,7 @@ fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, Str
     Ok(items)
 }
 
-fn measure(one: One) -> Result<Found, String> {
+fn measure(one: &One) -> Result<Found, String> {
     let mut driver = one.net.build::<f64>()?;
     let data = driver.data(one.steps);
     let gradient = |config: EstimatorConfig| -> Result<Vec<f64>, String> {

@@ -131,8 +131,8 @@ pub type Measure = fn(&serde_json::Value) -> Result<serde_json::Value, String>;
 /// If the settings do not parse, or those of `measure`.
 pub fn typed<S: DeserializeOwned, R: Serialize>(
     settings: &serde_json::Value,
-    measure: impl FnOnce(S) -> Result<R, String>,
+    measure: impl FnOnce(&S) -> Result<R, String>,
 ) -> Result<serde_json::Value, String> {
     let settings = S::deserialize(settings).map_err(|error| error.to_string())?;
-    serde_json::to_value(measure(settings)?).map_err(|error| error.to_string())
+    serde_json::to_value(measure(&settings)?).map_err(|error| error.to_string())
 }

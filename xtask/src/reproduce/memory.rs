@@ -62,7 +62,7 @@ fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, Str
 }
 
 /// Bytes held for each length.
-fn measure(one: One) -> Result<Vec<usize>, String> {
+fn measure(one: &One) -> Result<Vec<usize>, String> {
     let driver = one.net.build::<f32>()?;
     let bytes = |&length: &usize| {
         let window = if one.windowed { length } else { 1 };

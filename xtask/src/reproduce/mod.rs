@@ -26,6 +26,7 @@ use measured::Item;
 use rtrl_train::{Record, Trainer, read_metrics};
 use serde::Serialize;
 
+use crate::engine;
 use crate::flags::Reproduce;
 use crate::report::{self, Environment, Report, RunEntry, Section, terminal};
 
@@ -95,12 +96,12 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
     if flags.plan {
         return plan_only(&selected, request, jobs);
     }
+    let engine = engine::of_flags(flags, jobs).map_err(|error| (error.status(), error.to_string()))?;
     prepare(&flags.out)?;
     let stop = stop_on_interrupt();
     measure(&selected, &flags.out, jobs, &stop)?;
     let sweeps = selected.iter().map(|s| (s.experiment.name, s.sweep.as_slice())).collect::<Vec<_>>();
-    let failures = pool::run(&sweeps, &flags.out, jobs, &stop);
-    interrupted(&stop)?;
+    let failures = make(&sweeps, engine.as_ref(), &stop)?;
     // A value that diverges is a result of a sweep: it is not chosen.
     failures.iter().for_each(|message| eprintln!("left out of its sweep: {message}"));
     let (mut studies, mut finals) = (Vec::new(), Vec::new());
@@ -116,8 +117,7 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
         ));
     }
     let all = finals.iter().map(|(name, plan)| (*name, plan.as_slice())).collect::<Vec<_>>();
-    let failures = pool::run(&all, &flags.out, jobs, &stop);
-    interrupted(&stop)?;
+    let failures = make(&all, engine.as_ref(), &stop)?;
     if let Some(first) = failures.first() {
         let message = format!("{} of the runs failed, the first: {first}", failures.len());
         return Err((1, message));
@@ -127,8 +127,8 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
         study.runs = plan.into_iter().map(|run| collect(run, &flags.out)).collect::<Result<_, _>>()?;
         sections.push(section(experiment, &study, &items, &flags.out)?);
     }
-    let decided = sections.iter().flat_map(|section| &section.claims);
-    let not_run = verdict::not_run(decided);
+    let decided: Vec<_> = sections.iter().flat_map(|section| &section.claims).collect();
+    let not_run = verdict::not_run(&decided);
     let report = Report {
         title: "Real-time recurrent learning: reproduction".to_string(),
         profile: flags.profile.name().to_string(),
@@ -205,6 +205,17 @@ fn measure(selected: &[Selected], out: &Path, jobs: usize, stop: &AtomicBool) ->
         done.map_err(|message| (1, message))?;
     }
     Ok(())
+}
+
+/// Makes all runs; returned are those that failed.
+fn make(
+    runs: &[(&'static str, &[Planned])],
+    engine: &dyn engine::Engine,
+    stop: &AtomicBool,
+) -> Result<Vec<engine::Failure>, Failure> {
+    let failures = pool::run(runs, engine, stop);
+    interrupted(stop)?;
+    failures.map_err(|error| (error.status(), error.to_string()))
 }
 
 fn interrupted(stop: &AtomicBool) -> Result<(), Failure> {

@@ -1,14 +1,14 @@
 //! Runs side by side, with progress.
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rtrl_train::{Outcome, Progress, RunOptions, Summary};
+use rtrl_train::Summary;
 
 use super::experiment::Planned;
+use crate::engine::{Engine, EngineError, Event, Failure, Job};
 
 /// Applies `make` to everything in `queue`, on `threads` threads, until one fails or `stop` is set; the first message.
 pub fn each<T: Sync>(
@@ -39,65 +39,42 @@ pub fn each<T: Sync>(
     failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-/// Makes all runs, at most `jobs` at a time, each in its folder under `out`. A run that fails does not stop the others;
-/// returned are the messages of those that did. Results do not depend on `jobs`.
+/// Makes all runs with `engine`. A run that fails does not stop the others; returned are those that did. Results do not
+/// depend on the engine.
 pub fn run(
     experiments: &[(&'static str, &[Planned])],
-    out: &Path,
-    jobs: usize,
+    engine: &dyn Engine,
     stop: &AtomicBool,
-) -> Vec<String> {
+) -> Result<Vec<Failure>, EngineError> {
     let display = Display::new(experiments);
-    let queue: Vec<(usize, &Planned)> = experiments
+    let jobs: Vec<Job> = experiments
         .iter()
         .enumerate()
-        .flat_map(|(e, (_, plan))| plan.iter().map(move |run| (e, run)))
+        .flat_map(|(experiment, (name, plan))| {
+            plan.iter().map(move |run| Job {
+                experiment,
+                label: format!("{name} {} seed {}", run.method, run.config.training.seed),
+                config: run.config.clone(),
+            })
+        })
         .collect();
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.min(queue.len()) {
-            scope.spawn(|| {
-                while let Some(&(experiment, planned)) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    if let Err(message) = one(planned, out, stop, &display, experiment) {
-                        display.say(&format!("failed: {message}"));
-                        failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(message);
-                    }
-                }
-            });
+    let shown: Vec<AtomicU64> = jobs.iter().map(|_| AtomicU64::new(0)).collect();
+    let advance = |job: usize, step: u64| {
+        // A run that was rolled back or lost does not move the bar back.
+        let before = shown[job].fetch_max(step, Ordering::Relaxed);
+        display.bars[jobs[job].experiment].inc(step.saturating_sub(before));
+    };
+    let failures = engine.make(&jobs, stop, &|event| match event {
+        Event::Step { job, step } => advance(job, step),
+        Event::Finished { job, summary } => {
+            advance(job, jobs[job].config.training.steps);
+            display.say(&format!("{}: {}", jobs[job].label, result(summary)));
         }
+        Event::Failed(failure) => display.say(&format!("failed: {failure}")),
+        Event::Note(text) => display.say(text),
     });
     display.finish();
-    failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn one(
-    planned: &Planned,
-    out: &Path,
-    stop: &AtomicBool,
-    display: &Display,
-    experiment: usize,
-) -> Result<(), String> {
-    let steps = planned.config.training.steps;
-    let mut shown = 0;
-    let mut progress = |p: Progress| {
-        display.bars[experiment].inc(p.step - shown);
-        shown = p.step;
-    };
-    let name =
-        format!("{} {} seed {}", display.names[experiment], planned.method, planned.config.training.seed);
-    let outcome = rtrl_train::run(&planned.config, &RunOptions::new(out), &mut progress, stop);
-    match outcome.map_err(|error| format!("{name}: {error}"))? {
-        Outcome::Finished(summary) => {
-            display.bars[experiment].inc(steps - shown);
-            display.say(&format!("{name}: {}", result(&summary)));
-        }
-        Outcome::Interrupted => {}
-    }
-    Ok(())
+    failures
 }
 
 /// The result of a run in a few words.
@@ -113,7 +90,6 @@ fn result(summary: &Summary) -> String {
 
 /// One line for each experiment, with rate and time left.
 struct Display {
-    names: Vec<&'static str>,
     multi: MultiProgress,
     bars: Vec<ProgressBar>,
     live: bool,
@@ -132,7 +108,7 @@ impl Display {
             multi.add(ProgressBar::new(steps).with_style(style.clone()).with_prefix(*name))
         };
         let bars = experiments.iter().map(bar).collect();
-        Self { names: experiments.iter().map(|(name, _)| *name).collect(), multi, bars, live }
+        Self { multi, bars, live }
     }
 
     /// A line above the bars, or on standard error where there are none.

@@ -120,8 +120,8 @@ pub fn claim(id: &str, verdict: Verdict, evidence: String, numbers: Vec<(String,
 
 /// The claims that no experiment of this report has decided.
 #[must_use]
-pub fn not_run<'a>(decided: impl Iterator<Item = &'a Claim> + Clone) -> Vec<Claim> {
-    let missing = CLAIMS.iter().filter(|(id, _)| decided.clone().all(|claim| claim.id != *id));
+pub fn not_run(decided: &[&Claim]) -> Vec<Claim> {
+    let missing = CLAIMS.iter().filter(|(id, _)| decided.iter().all(|claim| claim.id != *id));
     missing.map(|(id, _)| claim(id, Verdict::NotRun, String::new(), Vec::new())).collect()
 }
 

@@ -1,0 +1,55 @@
+//! Runs on threads of this process.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rtrl_train::{Outcome, Progress, RunOptions};
+
+use super::{Engine, EngineError, Event, Failure, Job};
+
+/// Makes runs on threads of this process.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// Folder of the runs' folders.
+    pub out: PathBuf,
+    /// Runs at a time.
+    pub threads: usize,
+}
+
+impl Engine for Local {
+    fn make(
+        &self,
+        jobs: &[Job],
+        stop: &AtomicBool,
+        report: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Vec<Failure>, EngineError> {
+        let next = AtomicUsize::new(0);
+        let failures = Mutex::new(Vec::new());
+        let work = || {
+            while !stop.load(Ordering::Relaxed) {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(index) else { break };
+                let mut progress = |p: Progress| report(Event::Step { job: index, step: p.step });
+                match rtrl_train::run(&job.config, &RunOptions::new(&self.out), &mut progress, stop) {
+                    Ok(Outcome::Finished(summary)) => {
+                        report(Event::Finished { job: index, summary: &summary });
+                    }
+                    Ok(Outcome::Interrupted) => {}
+                    Err(error) => {
+                        let failure =
+                            Failure { job: index, label: job.label.clone(), reason: error.to_string() };
+                        report(Event::Failed(&failure));
+                        failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.min(jobs.len()) {
+                scope.spawn(work);
+            }
+        });
+        Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
