@@ -141,19 +141,28 @@ fn section(
             p.question { (section.question) }
             @if !section.setup.is_empty() {
                 h3 { "Set-up" }
-                @for paragraph in &section.setup { p { (paragraph) } }
+                @for paragraph in &section.setup { p { (prose(paragraph)) } }
             }
             @for figure in &figures { (figure) }
             @for numbers in &section.tables { (table(numbers)) }
             @if !section.caveats.is_empty() {
                 div.caveats {
                     h3 { "Caveats" }
-                    ul { @for caveat in &section.caveats { li { (caveat) } } }
+                    ul { @for caveat in &section.caveats { li { (prose(caveat)) } } }
                 }
             }
             (run_list(&section.runs))
         }
     })
+}
+
+/// Text with `code` between backticks.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 fn figure(digest: &Digest<'_>) -> Result<Markup, ReportError> {
