@@ -133,10 +133,12 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
         holds(approximate > 1e-6),
     ]);
     let evidence = format!(
-        "Deviation of at most {worst:.0e} where SnAp-n keeps every live entry ({reached} of {} nets within the orders shown); \
-         BPTT deviates from RTRL by at most {bptt:.0e}. SnAp-1 keeps exactly the entries of the immediate Jacobian and \
+        "Deviation of at most {} where SnAp-n keeps every live entry ({reached} of {} nets within the orders shown); \
+         BPTT deviates from RTRL by at most {}. SnAp-1 keeps exactly the entries of the immediate Jacobian and \
          deviates by {approximate:.2} to {:.2}.",
+        small(worst),
         measured.len(),
+        small(bptt),
         first.fold(0.0, f64::max)
     );
     let numbers = vec![
@@ -222,11 +224,11 @@ fn table(measured: &[Measured<One, Found>]) -> Table {
         vec![
             cell.to_string(),
             units.to_string(),
-            format!("{:.2e}", at(1)),
-            format!("{:.2e}", at(2)),
-            format!("{:.2e}", at(3)),
+            small(at(1)),
+            small(at(2)),
+            small(at(3)),
             format!("{} – {}", first.unwrap_or(0), last.unwrap_or(0)),
-            format!("{:.0e}", of().map(|m| m.result.bptt).fold(0.0, f64::max)),
+            small(of().map(|m| m.result.bptt).fold(0.0, f64::max)),
         ]
     };
     Table {
@@ -237,4 +239,9 @@ fn table(measured: &[Measured<One, Found>]) -> Table {
         rows: nets.iter().map(row).collect(),
         align: [vec![Align::Left], vec![Align::Right; 6]].concat(),
     }
+}
+
+/// A deviation in few digits.
+fn small(value: f64) -> String {
+    if value == 0.0 { "0".to_string() } else { format!("{value:.1e}") }
 }
