@@ -41,7 +41,9 @@ pub fn import(model: &mut Model, bytes: &[u8], names: &Names, zeros: Zeros) -> R
     }
     match zeros {
         Zeros::Keep => {
-            layers.iter().zip(&tensors).try_for_each(|(layer, tensors)| expect_masks(layer, tensors))?
+            for (layer, tensors) in layers.iter().zip(&tensors) {
+                expect_masks(layer, tensors)?;
+            }
         }
         Zeros::Mask => {
             let masks = layers.iter().zip(&tensors).map(|(layer, tensors)| masks(layer, tensors));

@@ -29,6 +29,7 @@
 //! | [`estimators`] | SnAp-n, exact RTRL, BPTT, UORO, …: gradients at each step |
 //! | [`tasks`] | streams to learn from: the copy task, character language modeling, … |
 //! | [`train`] | readout, optimizers, the training loop |
+//! | [`checkpoint`] | state that is saved and restored |
 //! | [`interchange`] | weights to and from PyTorch, as safetensors |
 
 mod net;
@@ -37,6 +38,7 @@ mod training;
 
 pub use net::Net;
 pub use rtrl_cells as cells;
+pub use rtrl_checkpoint as checkpoint;
 pub use rtrl_estimators as estimators;
 pub use rtrl_interchange as interchange;
 pub use rtrl_sparse as sparse;
