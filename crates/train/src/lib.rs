@@ -30,6 +30,7 @@ mod config;
 mod divergence;
 mod error;
 mod evaluate;
+mod export;
 mod folder;
 mod metrics;
 mod model;
@@ -43,6 +44,7 @@ pub use compare::Alignment;
 pub use config::{CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig};
 pub use divergence::DivergencePolicy;
 pub use error::{ConfigError, TrainError};
+pub use export::{MetricsFormat, export_metrics};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
