@@ -32,6 +32,8 @@
 //! | [`checkpoint`] | state that is saved and restored |
 //! | [`interchange`] | weights to and from PyTorch, as safetensors |
 
+#[cfg(doctest)]
+mod book;
 mod net;
 pub mod prelude;
 mod training;
