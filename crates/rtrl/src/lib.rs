@@ -5,7 +5,8 @@
 //!
 //! // A sparse GRU learns the copy task by SnAp-2, its weights changing at every step.
 //! let net = Gru::new(Inputs::Symbols(4), 32).sparsity(0.75);
-//! let mut trainer = net.trained_by(SnAp::new(2), Adam::new(3e-3)).lanes(8).steps(1000).on(CopyConfig::default())?;
+//! let training = net.trained_by(SnAp::new(2), Adam::new(3e-3)).lanes(8).steps(1000);
+//! let mut trainer = training.on(CopyConfig::default())?;
 //! let mut bits = 2.0; // per symbol: one of four is guessed
 //! while trainer.steps() < 1000 {
 //!     let step = trainer.train_window()?;

@@ -11,7 +11,7 @@ use rtrl_estimators::{Order, Scope, reach};
 use crate::report::palette;
 
 /// Width and height of an entry of J in px.
-const CELL: usize = 9;
+const CELL: usize = 12;
 /// Space for text to the left, and above each panel.
 const LEFT: usize = 64;
 const ABOVE: usize = 30;
@@ -120,7 +120,7 @@ fn panel(drawing: &mut Drawing, net: &Net, reach: &[Vec<u32>], title: &str) {
 
 /// J of a small sparse net under SnAp-1, 2, 3 and RTRL.
 pub fn patterns() -> Result<String, String> {
-    let net = Net::new(CellConfig::Vanilla(Size::sparse(10, 0.82)), 2, 4)?;
+    let net = Net::new(CellConfig::Vanilla(Size::sparse(7, 0.78)), 2, 4)?;
     let mut drawing = Drawing::new();
     let steps = (1..=3).map(|n| (format!("SnAp-{n}"), Order::Steps(n)));
     for (name, order) in steps.chain([("RTRL".to_string(), Order::Closure)]) {
@@ -135,7 +135,7 @@ pub fn patterns() -> Result<String, String> {
         "start",
         "weights, row after row; rows of one color share a block",
     );
-    Ok(drawing.finish("What SnAp-n keeps of the influence matrix of a sparse net of ten units"))
+    Ok(drawing.finish("What SnAp-n keeps of the influence matrix of a sparse net of seven units"))
 }
 
 /// J of a small sparse GRU under SnAp-2, and the blocks that are stored of it.
