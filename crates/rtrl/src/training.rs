@@ -57,6 +57,7 @@ impl Training {
             divergence: Default::default(),
             training,
             compare: None,
+            dynamic: None,
         };
         Self { inputs: net.inputs, config }
     }

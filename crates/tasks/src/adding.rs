@@ -4,7 +4,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams, unit};
-use crate::{BuildTask, Evaluation, Signal, Step, Task, TaskError};
+use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 
 /// Mean of the target: the best prediction of whoever remembers nothing.
 pub const MEAN: f64 = 1.0;
@@ -54,7 +54,12 @@ impl BuildTask for AddingConfig {
     }
 
     /// Always `None`: the task never repeats itself, so its training stream measures generalization.
-    fn evaluation(&self, lanes: usize, _max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+    fn evaluation(
+        &self,
+        _part: Part,
+        lanes: usize,
+        _max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError> {
         self.check(lanes).map(|()| None)
     }
 }

@@ -6,7 +6,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, lane_streams, unit};
-use crate::{BuildTask, Evaluation, Signal, Step, Task, TaskError};
+use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 use systems::{Law, Lorenz, MackeyGlass};
 
 /// Keeps the task's draws apart from other uses of the same seed.
@@ -230,7 +230,12 @@ impl BuildTask for ChaosConfig {
     }
 
     /// Always `None`: chaos does not repeat itself, so the loss before each update measures generalization.
-    fn evaluation(&self, lanes: usize, _max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+    fn evaluation(
+        &self,
+        _part: Part,
+        lanes: usize,
+        _max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError> {
         self.plan(lanes).map(|_| None)
     }
 }

@@ -9,7 +9,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
-use crate::{BuildTask, Corpus, Evaluation, Signal, Step, Task, TaskError};
+use crate::{BuildTask, Corpus, Evaluation, Part, Signal, Step, Task, TaskError};
 pub use evaluation::CharLmEvaluation;
 pub use stream::CharLmStream;
 
@@ -47,10 +47,22 @@ pub struct CharLmConfig {
     pub corpus_seed: u64,
     /// Share of the text that is held out, strictly between 0 and 1. Ignored if `valid` is given. Default 0.05 \[D\].
     pub valid_fraction: f64,
+    /// File of the text that is looked at once, at the end of a run; left out, the part that `test_fraction` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Share of `text` at its very end that is looked at once, from 0 (no such part) to below 1. Ignored if `test` is
+    /// given. Default 0 \[D\].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub test_fraction: f64,
     /// In which order the training text is read. Default `crops` \[A\].
     pub mode: Mode,
     /// Predictions per crop, 1 or more; of no consequence in the mode `stream`. Default 128 \[A\].
     pub crop: usize,
+}
+
+/// Defaults of fields that came later are not written, so that a configuration without them is what it was.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for CharLmConfig {
@@ -61,19 +73,23 @@ impl Default for CharLmConfig {
             corpus_bytes: 2 << 20,
             corpus_seed: 0,
             valid_fraction: 0.05,
+            test: None,
+            test_fraction: 0.0,
             mode: Mode::Crops,
             crop: 128,
         }
     }
 }
 
-/// The two parts of a text, opened, checked and ready to be shared by any number of tasks.
+/// The parts of a text, opened, checked and ready to be shared by any number of tasks.
 #[derive(Debug, Clone)]
 pub struct CharLmData {
     /// What crops are taken from.
     pub training: Corpus,
     /// What is held out.
     pub validation: Corpus,
+    /// What is held out to the very end, if anything is.
+    pub test: Option<Corpus>,
 }
 
 impl CharLmConfig {
@@ -94,11 +110,24 @@ impl CharLmConfig {
             Some(path) => Corpus::open(path)?,
             None => Corpus::generated(self.corpus_seed, self.corpus_bytes)?,
         };
+        let whole = text.len() as f64;
+        let (text, test) = match &self.test {
+            Some(path) => (text, Some(Corpus::open(path)?)),
+            None if self.test_fraction == 0.0 => (text, None),
+            None if self.test_fraction > 0.0 && self.test_fraction < 1.0 => {
+                let (text, test) = text.split(text.len() - (whole * self.test_fraction) as u64)?;
+                (text, Some(test))
+            }
+            None => {
+                let expected = "a share from 0 to below 1, or give a file as `test`";
+                return Err(error("test_fraction", self.test_fraction.to_string(), expected));
+            }
+        };
         let (training, validation) = match &self.valid {
             Some(path) => (text, Corpus::open(path)?),
             None if self.valid_fraction > 0.0 && self.valid_fraction < 1.0 => {
-                let held_out = (text.len() as f64 * self.valid_fraction) as u64;
-                text.split(text.len() - held_out)?
+                let held_out = (whole * self.valid_fraction) as u64;
+                text.split(text.len().saturating_sub(held_out))?
             }
             None => {
                 let expected = "a share strictly between 0 and 1, or give a file as `valid`";
@@ -106,13 +135,16 @@ impl CharLmConfig {
             }
         };
         let need = if self.mode == Mode::Stream { 2 } else { self.crop as u64 + 1 };
-        for (part, corpus) in [("training", &training), ("validation", &validation)] {
+        let held_out = test.iter().map(|test| ("test", test));
+        for (part, corpus) in
+            [("training", &training), ("validation", &validation)].into_iter().chain(held_out)
+        {
             let (origin, len) = (corpus.origin().clone(), corpus.len());
             if len < need {
                 return Err(TaskError::TooShort { origin, part, len, need });
             }
         }
-        Ok(CharLmData { training, validation })
+        Ok(CharLmData { training, validation, test })
     }
 }
 
@@ -125,15 +157,27 @@ impl BuildTask for CharLmConfig {
         })
     }
 
-    fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
-        let task = CharLmEvaluation::new(self.data()?.validation, lanes, max_bytes)?;
+    fn evaluation(
+        &self,
+        part: Part,
+        lanes: usize,
+        max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError> {
+        let data = self.data()?;
+        let text = match part {
+            Part::Valid => Some(data.validation),
+            Part::Test => data.test,
+        };
+        let Some(text) = text else { return Ok(None) };
+        let task = CharLmEvaluation::new(text, lanes, max_bytes)?;
         let steps = task.steps();
         Ok(Some(Evaluation { task: Box::new(task), steps }))
     }
 
     fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
         let data = self.data()?;
-        Ok(Some(data.training.fingerprint() ^ data.validation.fingerprint().rotate_left(1)))
+        let test = data.test.map_or(0, |test| test.fingerprint().rotate_left(2));
+        Ok(Some(data.training.fingerprint() ^ data.validation.fingerprint().rotate_left(1) ^ test))
     }
 }
 

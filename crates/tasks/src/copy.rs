@@ -7,7 +7,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
-use crate::{BuildTask, Evaluation, Signal, Step, Task, TaskError};
+use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 use curriculum::Curriculum;
 pub use curriculum::{AVERAGE_AFTER_RAISE, AVERAGE_AT_START, AVERAGE_DECAY, Averaging};
 
@@ -98,7 +98,12 @@ impl BuildTask for CopyConfig {
 
     /// Always `None`: the task never repeats itself, so its training stream measures generalization, and what is
     /// plotted is L.
-    fn evaluation(&self, lanes: usize, _max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+    fn evaluation(
+        &self,
+        _part: Part,
+        lanes: usize,
+        _max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError> {
         if lanes == 0 { Err(TaskError::NoLanes) } else { self.check().map(|()| None) }
     }
 }

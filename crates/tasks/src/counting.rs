@@ -4,7 +4,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
-use crate::{BuildTask, Evaluation, Signal, Step, Task, TaskError};
+use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 
 /// Keeps the task's draws apart from other uses of the same seed.
 const SALT: u64 = 0x636f_756e_7469_6e67;
@@ -124,7 +124,12 @@ impl BuildTask for CountingConfig {
     }
 
     /// Always `None`: longer strings than those trained on are another configuration.
-    fn evaluation(&self, lanes: usize, _max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+    fn evaluation(
+        &self,
+        _part: Part,
+        lanes: usize,
+        _max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError> {
         self.check(lanes).map(|()| None)
     }
 }

@@ -56,5 +56,5 @@ pub use corpus::{Corpus, Origin};
 pub use counting::{CountingConfig, CountingTask};
 pub use error::TaskError;
 pub use recall::{RecallConfig, RecallTask};
-pub use registry::{BuildTask, Evaluation, TaskConfig};
+pub use registry::{BuildTask, Evaluation, Part, TaskConfig};
 pub use task::{Signal, Step, Task};

@@ -4,7 +4,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
-use crate::{BuildTask, Evaluation, Signal, Step, Task, TaskError};
+use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 
 /// Keeps the task's draws apart from other uses of the same seed.
 const SALT: u64 = 0x7265_6361_6c6c_5f5f;
@@ -65,7 +65,12 @@ impl BuildTask for RecallConfig {
     }
 
     /// Always `None`: the task never repeats itself, so its training stream measures generalization.
-    fn evaluation(&self, lanes: usize, _max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
+    fn evaluation(
+        &self,
+        _part: Part,
+        lanes: usize,
+        _max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError> {
         self.check(lanes).map(|()| None)
     }
 }

@@ -6,6 +6,15 @@ use crate::{
     AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Task, TaskError,
 };
 
+/// Which held-out data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What is looked at during training, and to choose settings by.
+    Valid,
+    /// What is looked at once, at the end.
+    Test,
+}
+
 /// One pass over held-out data.
 pub struct Evaluation {
     /// The stream. After one pass it begins again, identically, so it can be kept for the next evaluation.
@@ -23,12 +32,17 @@ pub trait BuildTask {
     /// the data behind the task.
     fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError>;
 
-    /// The evaluation stream in `lanes` lanes, at most `max_bytes` predictions long if that is given; `None` for a
-    /// task without held-out data.
+    /// The evaluation stream of `part` in `lanes` lanes, at most `max_bytes` predictions long if that is given; `None` for
+    /// a task without such data.
     ///
     /// # Errors
     /// As [`build`](Self::build); [`TaskError::Config`] for a `max_bytes` of 0.
-    fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError>;
+    fn evaluation(
+        &self,
+        part: Part,
+        lanes: usize,
+        max_bytes: Option<u64>,
+    ) -> Result<Option<Evaluation>, TaskError>;
 
     /// A number that identifies the data outside of the configuration, if there is any: a text that was changed gives
     /// another one, although its path is the same.
@@ -61,8 +75,13 @@ macro_rules! register {
                 match self { $(Self::$name(config) => config.build(lanes, seed)),+ }
             }
 
-            fn evaluation(&self, lanes: usize, max_bytes: Option<u64>) -> Result<Option<Evaluation>, TaskError> {
-                match self { $(Self::$name(config) => config.evaluation(lanes, max_bytes)),+ }
+            fn evaluation(
+                &self,
+                part: Part,
+                lanes: usize,
+                max_bytes: Option<u64>,
+            ) -> Result<Option<Evaluation>, TaskError> {
+                match self { $(Self::$name(config) => config.evaluation(part, lanes, max_bytes)),+ }
             }
 
             fn fingerprint(&self) -> Result<Option<u64>, TaskError> {

@@ -6,7 +6,7 @@ use rtrl_tasks::char_lm::Mode;
 use rtrl_tasks::copy::{Averaging, Layout};
 use rtrl_tasks::counting::{Language, Targets};
 use rtrl_tasks::{
-    AddingConfig, BuildTask, ChaosConfig, ChaosParameters, CharLmConfig, CopyConfig, CountingConfig,
+    AddingConfig, BuildTask, ChaosConfig, ChaosParameters, CharLmConfig, CopyConfig, CountingConfig, Part,
     RecallConfig, Signal, Step, Task, TaskConfig, TaskError,
 };
 
@@ -100,10 +100,10 @@ fn configurations_survive_being_written() {
 fn every_task_keeps_the_contract() {
     for config in every_task() {
         assert!(matches!(config.build(0, 1), Err(TaskError::NoLanes)));
-        assert!(matches!(config.evaluation(0, None), Err(TaskError::NoLanes)));
+        assert!(matches!(config.evaluation(Part::Valid, 0, None), Err(TaskError::NoLanes)));
         let mut tasks =
             vec![config.build(3, 1).unwrap(), config.build(3, 1).unwrap(), config.build(3, 2).unwrap()];
-        tasks.extend(config.evaluation(3, None).unwrap().map(|evaluation| evaluation.task));
+        tasks.extend(config.evaluation(Part::Valid, 3, None).unwrap().map(|evaluation| evaluation.task));
         let mut runs = Vec::new();
         for mut task in tasks {
             // Entries that a task forgets to overwrite would show as symbols or numbers out of range.
@@ -142,7 +142,8 @@ fn every_task_keeps_the_contract() {
 fn every_task_goes_on_from_a_saved_state() {
     for config in every_task() {
         let mut tasks = vec![(config.build(3, 1).unwrap(), config.build(3, 2).unwrap())];
-        let evaluation = || config.evaluation(3, None).unwrap().map(|evaluation| evaluation.task);
+        let evaluation =
+            || config.evaluation(Part::Valid, 3, None).unwrap().map(|evaluation| evaluation.task);
         tasks.extend(evaluation().zip(evaluation()));
         for (mut task, mut resumed) in tasks {
             for pause in [0, 1, 130, 57] {

@@ -6,7 +6,7 @@ use rtrl_tasks::TaskConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
+use crate::{ConfigError, DivergencePolicy, DynamicConfig, OptimizerConfig, RewiringConfig, UpdateConfig};
 
 /// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
 /// the old meaning are not taken for those of the new.
@@ -41,6 +41,9 @@ pub struct RunConfig {
     /// Estimators that run passively beside the one that trains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<CompareConfig>,
+    /// At the end, held-out data are evaluated once more with weights that go on learning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic: Option<DynamicConfig>,
 }
 
 /// Estimators that run passively on the trajectory of the one that trains: they see the same data, weights and losses, and
@@ -157,6 +160,7 @@ impl RunConfig {
         self.optimizer.validate()?;
         self.update.validate()?;
         self.divergence.validate()?;
+        self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
         self.rewiring.as_ref().map_or(Ok(()), |rewiring| rewiring.validate())
     }
 

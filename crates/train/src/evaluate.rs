@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use rtrl_estimators::{EstimatorConfig, EstimatorError, FrozenConfig, GradientEstimator};
-use rtrl_tasks::{BuildTask, Evaluation, Step, TaskConfig};
+use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
 
 use crate::readout::Readout;
 use crate::trainer::{input_of, targets_of};
@@ -14,6 +14,16 @@ const LANES: usize = 32;
 const GROUP: usize = 8;
 /// Time steps that are read before they are evaluated.
 const CHUNK: u64 = 256;
+
+/// Mean loss of `model` on all of the held-out data of its task, or on the first `max_bytes` predictions of it; `None` if
+/// the task has no such data. The work is shared out among the threads of rayon's pool; the result does not depend on them.
+///
+/// # Errors
+/// If the data cannot be read.
+pub fn evaluate(model: &Model, part: Part, max_bytes: Option<u64>) -> Result<Option<f64>, TrainError> {
+    let held_out = HeldOut::new(&model.config().task, part, max_bytes)?;
+    held_out.map(|mut held_out| held_out.mean_loss(model)).transpose()
+}
 
 /// Held-out data of a task.
 pub(crate) struct HeldOut {
@@ -33,8 +43,8 @@ struct Group {
 
 impl HeldOut {
     /// `None` for a task without held-out data.
-    pub fn new(task: &TaskConfig, max_bytes: Option<u64>) -> Result<Option<Self>, TrainError> {
-        let Some(evaluation) = task.evaluation(LANES, max_bytes)? else { return Ok(None) };
+    pub fn new(task: &TaskConfig, part: Part, max_bytes: Option<u64>) -> Result<Option<Self>, TrainError> {
+        let Some(evaluation) = task.evaluation(part, LANES, max_bytes)? else { return Ok(None) };
         let chunk = evaluation.steps.min(CHUNK) as usize;
         let step = Step::new(&*evaluation.task, LANES);
         Ok(Some(Self { evaluation, steps: vec![step; chunk] }))

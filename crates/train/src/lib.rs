@@ -28,6 +28,7 @@
 mod compare;
 mod config;
 mod divergence;
+mod dynamic;
 mod error;
 mod evaluate;
 mod export;
@@ -43,7 +44,9 @@ mod trainer;
 pub use compare::Alignment;
 pub use config::{CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig};
 pub use divergence::DivergencePolicy;
+pub use dynamic::{DynamicConfig, evaluate_dynamically};
 pub use error::{ConfigError, TrainError};
+pub use evaluate::evaluate;
 pub use export::{MetricsFormat, export_metrics};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;

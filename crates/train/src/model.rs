@@ -77,6 +77,19 @@ impl Model {
         Ok(Self { config: config.clone(), signals: (inputs, targets), masks, stack, weights, readout })
     }
 
+    /// The same net as a part of another run with the same layers and readout, and that run's number of lanes.
+    pub(crate) fn for_run(&self, config: RunConfig) -> Self {
+        let lanes = config.training.lanes;
+        Self {
+            signals: self.signals,
+            masks: self.masks.clone(),
+            stack: self.stack.clone(),
+            weights: self.weights.clone(),
+            readout: self.readout.with_lanes(lanes),
+            config,
+        }
+    }
+
     /// The run that the net belongs to.
     #[must_use]
     pub fn config(&self) -> &RunConfig {

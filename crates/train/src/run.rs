@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use rtrl_checkpoint::{Archive, ArchiveError, CheckpointError, Loaded, Persist};
 use rtrl_estimators::Cost;
-use rtrl_tasks::{BuildTask, Signal};
+use rtrl_tasks::{BuildTask, Part, Signal};
 use serde::{Deserialize, Serialize};
 
+use crate::dynamic::evaluate_dynamically;
+use crate::evaluate::evaluate;
 use crate::folder::Folder;
 use crate::metrics::Writer;
 use crate::{DivergencePolicy, Record, RunConfig, TrainError, Trainer, WindowReport};
@@ -46,6 +48,15 @@ pub struct Summary {
     pub level: Option<u32>,
     /// Final loss on held-out data, in bits per target.
     pub valid_bits: Option<f64>,
+    /// Loss on the test data, in bits per target, if there are such data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_bits: Option<f64>,
+    /// The two again, with weights that go on learning while they are evaluated ([`RunConfig::dynamic`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic_valid_bits: Option<f64>,
+    /// See above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic_test_bits: Option<f64>,
     /// Counted cost of the estimator.
     pub cost: Cost,
     /// Seconds that the run took: differs from one execution to the next.
@@ -56,7 +67,7 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The run is complete, now or from an earlier call.
-    Finished(Summary),
+    Finished(Box<Summary>),
     /// It was told to stop and has left a checkpoint; the same call goes on from there.
     Interrupted,
 }
@@ -97,13 +108,13 @@ pub fn run(
 ) -> Result<Outcome, TrainError> {
     let path = options.root.join(config.folder());
     if let Some(summary) = finished(config, &path)? {
-        return Ok(Outcome::Finished(summary));
+        return Ok(Outcome::Finished(Box::new(summary)));
     }
     // Before anything is written: a mistake leaves nothing behind.
     let state = State::new(config)?;
     let folder = Folder::open(path.clone())?;
     if let Some(summary) = finished(config, &path)? {
-        return Ok(Outcome::Finished(summary));
+        return Ok(Outcome::Finished(Box::new(summary)));
     }
     folder.tidy(&[]);
     folder.write("config.toml", &config.to_toml()?)?;
@@ -120,7 +131,7 @@ pub fn run(
         metrics,
         state,
     };
-    if run.all(progress, stop)? { run.finish().map(Outcome::Finished) } else { Ok(Outcome::Interrupted) }
+    Ok(if run.all(progress, stop)? { run.finish(stop)? } else { Outcome::Interrupted })
 }
 
 /// The summary, if the run of this configuration is complete.
@@ -348,13 +359,24 @@ impl Run<'_> {
         })
     }
 
-    fn finish(mut self) -> Result<Summary, TrainError> {
+    fn finish(mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         self.save()?;
         let path = self.folder.file("model");
         let model = self.state.trainer.model_mut();
         rtrl_checkpoint::save(&path, |archive| archive.part("model", model))
             .map_err(|source| TrainError::Checkpoint { path: path.clone(), source })?;
         let symbols = matches!(model.signals().1, Signal::Symbols(_));
+        let test_bits = evaluate(model, Part::Test, None)?;
+        let mut dynamic = [None; 2];
+        if let Some(config) = &self.config.dynamic {
+            let parts = [(Part::Valid, self.config.training.evaluate_bytes), (Part::Test, None)];
+            for (bits, (part, max_bytes)) in dynamic.iter_mut().zip(parts) {
+                *bits = evaluate_dynamically(model, config, part, max_bytes, stop)?;
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Outcome::Interrupted);
+            }
+        }
         let summary = Summary {
             hash: self.config.hash(),
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -364,6 +386,9 @@ impl Run<'_> {
             error: self.state.loss.filter(|_| !symbols),
             level: self.state.trainer.level(),
             valid_bits: self.state.valid_loss,
+            test_bits,
+            dynamic_valid_bits: dynamic[0],
+            dynamic_test_bits: dynamic[1],
             cost: self.state.trainer.cost(),
             seconds: self.started.elapsed().as_secs_f64(),
         };
@@ -376,6 +401,6 @@ impl Run<'_> {
             spent.push(checkpoint);
         }
         self.folder.tidy(&spent);
-        Ok(summary)
+        Ok(Outcome::Finished(Box::new(summary)))
     }
 }

@@ -4,7 +4,7 @@ use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_estimators::{Cost, GradientEstimator};
 use rtrl_sparse::Lanes;
-use rtrl_tasks::{BuildTask, Signal, Step, Task};
+use rtrl_tasks::{BuildTask, Part, Signal, Step, Task};
 
 use crate::compare::Comparison;
 use crate::divergence::all_finite;
@@ -68,7 +68,7 @@ impl Trainer {
     /// If a part of the configuration has no meaning or its data cannot be read.
     pub fn new(config: &RunConfig) -> Result<Self, TrainError> {
         let task = config.task.build(config.training.lanes.max(1), config.training.seed)?;
-        let held_out = HeldOut::new(&config.task, config.training.evaluate_bytes)?;
+        let held_out = HeldOut::new(&config.task, Part::Valid, config.training.evaluate_bytes)?;
         Ok(Self { held_out, ..Self::with_task(config, task)? })
     }
 
@@ -78,8 +78,13 @@ impl Trainer {
     /// If a part of the configuration has no meaning.
     pub fn with_task(config: &RunConfig, task: Box<dyn Task>) -> Result<Self, TrainError> {
         config.validate()?;
+        Self::with_model(Model::new(config, task.inputs(), task.targets())?, task)
+    }
+
+    /// Goes on from a net that may be trained already, by its configuration.
+    pub(crate) fn with_model(model: Model, task: Box<dyn Task>) -> Result<Self, TrainError> {
+        let config = model.config();
         let t = &config.training;
-        let model = Model::new(config, task.inputs(), task.targets())?;
         let stack = model.stack();
         let window = t.window.min(usize::try_from(t.steps).unwrap_or(usize::MAX));
         let comparison = config.compare.as_ref();

@@ -143,6 +143,13 @@ pub(crate) fn claims(report: &Report) -> Vec<(Option<usize>, &Claim)> {
     claims
 }
 
+/// How many runs are behind the report, and how long they took all together; they may have been made at any time before it.
+fn runs(report: &Report) -> String {
+    let runs = || report.experiments.iter().flat_map(|section| &section.runs);
+    let seconds = runs().map(|run| run.seconds).sum();
+    format!("{} runs, {} of computing", runs().count(), text::duration(seconds))
+}
+
 /// The claims as a table; `None` if there are none.
 fn claim_table(report: &Report) -> Option<Table> {
     let rows: Vec<Vec<String>> = claims(report)

@@ -143,10 +143,10 @@ fn configurations_without_meaning_are_refused() {
             matches!(&error, TaskError::Config { task: "adding", field, .. } if *field == name),
             "{error}"
         );
-        assert!(config.evaluation(1, None).is_err());
+        assert!(config.evaluation(Part::Valid, 1, None).is_err());
     }
     assert!(matches!(AddingTask::new(&AddingConfig::default(), 0, 0), Err(TaskError::NoLanes)));
-    assert!(AddingConfig::default().evaluation(1, None).unwrap().is_none());
+    assert!(AddingConfig::default().evaluation(Part::Valid, 1, None).unwrap().is_none());
 }
 
 #[test]

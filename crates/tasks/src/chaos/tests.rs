@@ -387,10 +387,10 @@ fn configurations_without_meaning_are_refused() {
             matches!(&error, TaskError::Config { task: "chaos", field, .. } if *field == name),
             "{error}"
         );
-        assert!(config.evaluation(1, None).is_err());
+        assert!(config.evaluation(Part::Valid, 1, None).is_err());
     }
     assert!(matches!(ChaosTask::new(&ChaosConfig::default(), 0, 0), Err(TaskError::NoLanes)));
-    assert!(ChaosConfig::default().evaluation(1, None).unwrap().is_none());
+    assert!(ChaosConfig::default().evaluation(Part::Valid, 1, None).unwrap().is_none());
 }
 
 #[test]

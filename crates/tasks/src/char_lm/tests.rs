@@ -163,17 +163,46 @@ fn the_evaluation_of_a_configuration_is_the_held_out_part() {
     let (file, bytes) = halves(950, 50);
     let text = Some(file.path().to_path_buf());
     let config = CharLmConfig { text: text.clone(), crop: 20, ..CharLmConfig::default() };
-    let mut evaluation = config.evaluation(1, None).unwrap().unwrap();
+    let mut evaluation = config.evaluation(Part::Valid, 1, None).unwrap().unwrap();
     assert_eq!(evaluation.steps, 49);
     let all = steps(&mut *evaluation.task, 1, 49);
     assert!(all.iter().zip(&bytes[950..]).all(|(step, &byte)| step.input[0] == u32::from(byte)));
-    assert_eq!(config.evaluation(2, Some(7)).unwrap().unwrap().steps, 4);
+    assert_eq!(config.evaluation(Part::Valid, 2, Some(7)).unwrap().unwrap().steps, 4);
 
     // With a validation file of its own, nothing of the text is held out.
     let (valid, _) = halves(0, 30);
     let config = CharLmConfig { valid: Some(valid.path().into()), ..config };
     let data = config.data().unwrap();
     assert_eq!((data.training.len(), data.validation.len()), (1000, 30));
+}
+
+#[test]
+fn three_parts_are_cut_from_a_text_or_read_from_files() {
+    let (file, bytes) = halves(950, 50);
+    let (other, _) = halves(0, 30);
+    let base = CharLmConfig { text: Some(file.path().into()), crop: 20, ..CharLmConfig::default() };
+    let lengths = |config: &CharLmConfig| {
+        let data = config.data().unwrap();
+        (data.training.len(), data.validation.len(), data.test.map(|test| test.len()))
+    };
+    assert_eq!(lengths(&base), (950, 50, None));
+    let cut = CharLmConfig { test_fraction: 0.1, ..base.clone() };
+    assert_eq!(lengths(&cut), (850, 50, Some(100)));
+    let mut test = cut.evaluation(Part::Test, 1, None).unwrap().unwrap();
+    let all = steps(&mut *test.task, 1, 99);
+    assert!(all.iter().zip(&bytes[900..]).all(|(step, &byte)| step.input[0] == u32::from(byte)));
+    let valid_file = CharLmConfig { valid: Some(other.path().into()), ..cut.clone() };
+    assert_eq!(lengths(&valid_file), (900, 30, Some(100)));
+    let test_file = CharLmConfig { test: Some(other.path().into()), ..cut.clone() };
+    assert_eq!(lengths(&test_file), (950, 50, Some(30)));
+
+    assert!(base.evaluation(Part::Test, 1, None).unwrap().is_none());
+    assert_ne!(cut.fingerprint().unwrap(), base.fingerprint().unwrap());
+    let too_short = CharLmConfig { test_fraction: 0.01, ..base.clone() };
+    assert!(matches!(too_short.data(), Err(TaskError::TooShort { part: "test", len: 10, .. })));
+    // Everything held out: nothing to train on.
+    let all_held_out = CharLmConfig { test_fraction: 0.6, valid_fraction: 0.6, ..base };
+    assert!(all_held_out.data().is_err());
 }
 
 #[test]
@@ -201,7 +230,7 @@ fn parts_that_hold_no_crop_are_refused() {
         short(&CharLmConfig { crop: 950, valid_fraction: 0.5, ..base.clone() }),
         ("training", 500, 951)
     );
-    assert!(CharLmConfig { crop: 50, ..base.clone() }.evaluation(1, None).is_err());
+    assert!(CharLmConfig { crop: 50, ..base.clone() }.evaluation(Part::Valid, 1, None).is_err());
     let (valid, _) = halves(0, 10);
     let config = CharLmConfig { crop: 10, valid: Some(valid.path().into()), ..base };
     assert_eq!(short(&config), ("validation", 10, 11));
@@ -219,6 +248,9 @@ fn configurations_without_meaning_are_refused() {
         ("valid_fraction", CharLmConfig { valid_fraction: 0.0, ..default() }),
         ("valid_fraction", CharLmConfig { valid_fraction: 1.0, ..default() }),
         ("valid_fraction", CharLmConfig { valid_fraction: f64::NAN, ..default() }),
+        ("test_fraction", CharLmConfig { test_fraction: 1.0, ..default() }),
+        ("test_fraction", CharLmConfig { test_fraction: -0.1, ..default() }),
+        ("test_fraction", CharLmConfig { test_fraction: f64::NAN, ..default() }),
     ];
     for (name, config) in refused {
         let error = config.build(1, 0).err().expect("refused");
@@ -228,8 +260,11 @@ fn configurations_without_meaning_are_refused() {
         );
     }
     assert!(matches!(default().build(0, 0), Err(TaskError::NoLanes)));
-    assert!(matches!(default().evaluation(0, None), Err(TaskError::NoLanes)));
-    assert!(matches!(default().evaluation(1, Some(0)), Err(TaskError::Config { field: "max_bytes", .. })));
+    assert!(matches!(default().evaluation(Part::Valid, 0, None), Err(TaskError::NoLanes)));
+    assert!(matches!(
+        default().evaluation(Part::Valid, 1, Some(0)),
+        Err(TaskError::Config { field: "max_bytes", .. })
+    ));
     let missing = CharLmConfig { text: Some("no/such/text".into()), ..default() };
     assert!(matches!(missing.build(1, 0), Err(TaskError::Missing { .. })));
 }
@@ -247,7 +282,7 @@ fn the_mode_chooses_between_crops_and_a_stream() {
         assert_eq!(step.target, at.map(|i| Some(u32::from(bytes[i + 1]))));
         assert_eq!(step.starts, [t % 475 == 0, t % 474 == 0]);
     }
-    assert_eq!(config.evaluation(1, None).unwrap().unwrap().steps, 49);
+    assert_eq!(config.evaluation(Part::Valid, 1, None).unwrap().unwrap().steps, 49);
     let crops = CharLmConfig { mode: Mode::Crops, ..config.clone() };
     assert!(matches!(crops.build(2, 4), Err(TaskError::TooShort { part: "validation", need: 129, .. })));
     let nothing_held_out = CharLmConfig { valid_fraction: 0.001, ..config };

@@ -365,15 +365,15 @@ fn configurations_without_meaning_are_refused() {
     for (name, config) in refused {
         let error = CopyTask::new(&config, 1, 0).unwrap_err();
         assert!(matches!(&error, TaskError::Config { task: "copy", field, .. } if *field == name), "{error}");
-        assert!(config.evaluation(1, None).is_err());
+        assert!(config.evaluation(Part::Valid, 1, None).is_err());
     }
     assert!(
         CopyTask::new(&CopyConfig { threshold: 0.3, averaging: Averaging::CopiedBits, ..default() }, 1, 0)
             .is_ok()
     );
     assert!(matches!(CopyTask::new(&default(), 0, 0), Err(TaskError::NoLanes)));
-    assert!(matches!(default().evaluation(0, None), Err(TaskError::NoLanes)));
-    assert!(default().evaluation(1, None).unwrap().is_none());
+    assert!(matches!(default().evaluation(Part::Valid, 0, None), Err(TaskError::NoLanes)));
+    assert!(default().evaluation(Part::Valid, 1, None).unwrap().is_none());
 }
 
 #[test]

@@ -278,10 +278,10 @@ fn configurations_without_meaning_are_refused() {
             matches!(&error, TaskError::Config { task: "counting", field, .. } if *field == name),
             "{error}"
         );
-        assert!(config.evaluation(1, None).is_err());
+        assert!(config.evaluation(Part::Valid, 1, None).is_err());
     }
     assert!(matches!(CountingTask::new(&default(), 0, 0), Err(TaskError::NoLanes)));
-    assert!(dyck().evaluation(1, None).unwrap().is_none());
+    assert!(dyck().evaluation(Part::Valid, 1, None).unwrap().is_none());
 }
 
 #[test]

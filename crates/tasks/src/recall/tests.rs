@@ -121,10 +121,10 @@ fn configurations_without_meaning_are_refused() {
             matches!(&error, TaskError::Config { task: "recall", field, .. } if *field == name),
             "{error}"
         );
-        assert!(config.evaluation(1, None).is_err());
+        assert!(config.evaluation(Part::Valid, 1, None).is_err());
     }
     assert!(matches!(RecallTask::new(&default(), 0, 0), Err(TaskError::NoLanes)));
-    assert!(default().evaluation(1, None).unwrap().is_none());
+    assert!(default().evaluation(Part::Valid, 1, None).unwrap().is_none());
 }
 
 #[test]

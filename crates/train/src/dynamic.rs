@@ -1,0 +1,92 @@
+//! Held-out data, with weights that go on learning while they are evaluated.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rtrl_estimators::EstimatorConfig;
+use rtrl_tasks::{BuildTask, Part};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ConfigError, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig, UpdateConfig,
+};
+
+/// How weights go on learning while held-out data are evaluated: dynamic evaluation (Krause et al., 2018,
+/// [arXiv:1709.07432](https://arxiv.org/abs/1709.07432)), there by BPTT on segments; here by any estimator, so at every
+/// step if it is online.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DynamicConfig {
+    /// How the recurrent weights get their gradient.
+    pub estimator: EstimatorConfig,
+    /// How gradients change weights; begins anew, it does not go on with what the optimizer of the training had gathered.
+    pub optimizer: OptimizerConfig,
+    /// Pieces of the data that are read side by side, all with the same weights.
+    #[serde(default = "one")]
+    pub lanes: usize,
+    /// Time steps between two updates; 1 is fully online.
+    #[serde(default = "one")]
+    pub window: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl DynamicConfig {
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        for (field, value) in [("dynamic.lanes", self.lanes), ("dynamic.window", self.window)] {
+            if value == 0 {
+                return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
+            }
+        }
+        self.optimizer.validate()
+    }
+
+    /// The run that an evaluation of `steps` time steps is.
+    fn run(&self, trained: &RunConfig, steps: u64) -> RunConfig {
+        RunConfig {
+            estimator: self.estimator.clone(),
+            optimizer: self.optimizer.clone(),
+            update: UpdateConfig::default(),
+            rewiring: None,
+            compare: None,
+            dynamic: None,
+            training: TrainingConfig {
+                lanes: self.lanes,
+                window: self.window,
+                steps,
+                ..trained.training.clone()
+            },
+            ..trained.clone()
+        }
+    }
+}
+
+/// Mean loss on held-out data of the task of `model`, or on the first `max_bytes` predictions of them, where each loss is
+/// taken before the weights learn from it; `model` itself stays as it is. `None` if there are no such data, or if `stop` was
+/// set meanwhile.
+///
+/// # Errors
+/// If the data cannot be read, or learning diverges.
+pub fn evaluate_dynamically(
+    model: &Model,
+    config: &DynamicConfig,
+    part: Part,
+    max_bytes: Option<u64>,
+    stop: &AtomicBool,
+) -> Result<Option<f64>, TrainError> {
+    config.validate()?;
+    let Some(data) = model.config().task.evaluation(part, config.lanes, max_bytes)? else { return Ok(None) };
+    let run = config.run(model.config(), data.steps);
+    let mut trainer = Trainer::with_model(model.for_run(run), data.task)?;
+    let (mut loss, mut targets) = (0.0, 0);
+    while trainer.steps() < data.steps {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let report = trainer.train_window()?;
+        loss += report.loss;
+        targets += report.targets;
+    }
+    Ok(Some(loss / targets as f64))
+}
