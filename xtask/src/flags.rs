@@ -24,6 +24,8 @@ pub enum Command {
     /// Makes one run: what the tasks of `reproduce --engine` call.
     #[command(hide = true)]
     RunOne(RunOne),
+    /// Draws the figures of the book.
+    Figures,
     /// Runs every check that a change must pass.
     Ci {
         /// Leaves out the tests, for a caller that has just run them.

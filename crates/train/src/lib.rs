@@ -31,6 +31,7 @@ mod divergence;
 mod dynamic;
 mod error;
 mod evaluate;
+mod export;
 mod folder;
 mod metrics;
 mod model;
@@ -46,6 +47,7 @@ pub use divergence::DivergencePolicy;
 pub use dynamic::{DynamicConfig, evaluate_dynamically};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::evaluate;
+pub use export::{MetricsFormat, export_metrics};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{

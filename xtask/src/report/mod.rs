@@ -11,7 +11,7 @@ mod labels;
 mod markdown;
 mod model;
 mod number;
-mod palette;
+pub(crate) mod palette;
 mod scale;
 mod stats;
 mod svg;
@@ -99,6 +99,14 @@ fn check(report: &Report) -> Result<(), ReportError> {
         }
     }
     Ok(())
+}
+
+/// A figure as a file of its own.
+///
+/// # Errors
+/// [`ReportError::Drawing`].
+pub(crate) fn drawing(figure: &Figure) -> Result<String, ReportError> {
+    svg::draw(&Digest::new(figure), svg::Canvas::File)
 }
 
 fn make_dir(path: &Path) -> Result<(), ReportError> {
