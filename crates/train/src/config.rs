@@ -16,8 +16,9 @@ pub const CONFIG_VERSION: u32 = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// What is learned.
-    pub task: TaskConfig,
+    /// What is learned; none for a net that learns from what its caller brings ([`Learner`](crate::Learner)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskConfig>,
     /// The recurrent layers, the lowest first.
     pub layers: Vec<CellConfig>,
     /// How the recurrent weights get their gradient.
@@ -104,7 +105,24 @@ fn log_every() -> u64 {
     1000
 }
 
+impl TrainingConfig {
+    /// Time steps of a window that occurs: a short run has no longer ones than itself.
+    pub(crate) fn window(&self) -> usize {
+        self.window.min(usize::try_from(self.steps).unwrap_or(usize::MAX))
+    }
+}
+
 impl RunConfig {
+    /// What is learned.
+    ///
+    /// # Errors
+    /// If there is no task.
+    pub fn task(&self) -> Result<&TaskConfig, ConfigError> {
+        let missing =
+            || ConfigError::Value { field: "task", allowed: "what the run learns", found: "nothing".into() };
+        self.task.as_ref().ok_or_else(missing)
+    }
+
     /// Reads and checks a TOML file; `name` is what messages call it.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ mod dynamic;
 mod error;
 mod evaluate;
 mod folder;
+mod learner;
+mod learning;
 mod metrics;
 mod model;
 mod optimizer;
@@ -46,6 +48,7 @@ pub use divergence::DivergencePolicy;
 pub use dynamic::{DynamicConfig, evaluate_dynamically};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::evaluate;
+pub use learner::{Learner, StepReport};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
