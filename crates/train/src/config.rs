@@ -3,6 +3,7 @@
 use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -101,6 +102,22 @@ pub struct TrainingConfig {
     pub evaluate_bytes: Option<u64>,
 }
 
+/// Reads a TOML file; `name` is what messages call it.
+///
+/// # Errors
+/// If it is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and field.
+pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        ConfigError::Syntax {
+            name: name.to_string(),
+            line: before.matches('\n').count() + 1,
+            column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
+            message: error.message().to_string(),
+        }
+    })
+}
+
 fn log_every() -> u64 {
     1000
 }
@@ -129,15 +146,7 @@ impl RunConfig {
     /// If it is not TOML, or a field is unknown, missing, of the wrong type or without meaning: the message names line,
     /// column and field.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-            ConfigError::Syntax {
-                name: name.to_string(),
-                line: before.matches('\n').count() + 1,
-                column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
-                message: error.message().to_string(),
-            }
-        })?;
+        let config: Self = parse_toml(text, name)?;
         config.validate()?;
         Ok(config)
     }
