@@ -111,25 +111,25 @@ pub struct Stream {
 /// Settings of a net and how it learns.
 #[derive(Debug, Clone, Args)]
 pub struct Net {
-    /// Units of the layer.
+    /// Units of each layer [default: 32].
     #[arg(long, value_name = "N")]
     pub units: Option<usize>,
-    /// Kind of cell: vanilla, gru, lstm, quasi-lstm, …
+    /// Kind of cell: vanilla, gru, lstm, quasi-lstm, … [default: lstm]
     #[arg(long, value_name = "KIND")]
     pub cell: Option<String>,
-    /// Kind of estimator: snap, rtrl, uoro, bptt, frozen, …
+    /// Kind of estimator: snap, rtrl, uoro, bptt, frozen, … [default: snap]
     #[arg(long, value_name = "KIND")]
     pub estimator: Option<String>,
-    /// Order n of SnAp-n.
+    /// Order n of SnAp-n [default: 1].
     #[arg(long, value_name = "N")]
     pub order: Option<usize>,
-    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw.
+    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw [default: adam].
     #[arg(long, value_name = "KIND")]
     pub optimizer: Option<String>,
-    /// Learning rate.
-    #[arg(long, value_name = "RATE")]
+    /// Learning rate [default: 0.002].
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub learning_rate: Option<f64>,
-    /// Seed of the initial weights.
+    /// Seed of the initial weights [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }

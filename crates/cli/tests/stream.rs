@@ -245,7 +245,7 @@ fn a_checkpoint_of_other_settings_or_none_is_refused() {
     let kept = std::fs::read(&state).unwrap();
     let cases: [(&[&str], &[&str]); 4] = [
         (&["--learning-rate", "0.5"], &["settings.optimizer.learning_rate", "0.5"]),
-        (&["--cell", "lstm"], &["settings.layers.0.kind", "lstm", "gru"]),
+        (&["--cell", "gru"], &["settings.layers.0.kind", "lstm", "gru"]),
         (&["--target", "a"], &["target"]),
         (&["--seed", "3"], &["settings.training.seed"]),
     ];

@@ -65,10 +65,10 @@ impl Default for Columns {
 impl Default for StreamConfig {
     fn default() -> Self {
         Self {
-            layers: vec![named("gru", &json!({ "units": 32 })).expect("a cell")],
+            layers: vec![named("lstm", &json!({ "units": 32 })).expect("a cell")],
             estimator: named("snap", &json!({ "order": 1 })).expect("an estimator"),
             readout: ReadoutConfig::default(),
-            optimizer: named("adam", &json!({ "learning_rate": 0.003 })).expect("an optimizer"),
+            optimizer: named("adam", &json!({ "learning_rate": 0.002 })).expect("an optimizer"),
             update: UpdateConfig::default(),
             training: StreamTraining::default(),
             stream: Columns::default(),

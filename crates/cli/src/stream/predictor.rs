@@ -15,6 +15,9 @@ use super::scaler::Scaler;
 /// Who predicts, in the order of scores.
 pub const PREDICTORS: [&str; 3] = ["model", "last", "linear"];
 
+/// An error counts in the scores as at most this many deviations, so that one absurd value can be forgotten again.
+const GREATEST: f64 = 1e3;
+
 /// What is told of a target at a row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Told {
@@ -27,9 +30,11 @@ pub struct Told {
 }
 
 impl Told {
-    /// What came minus what the net predicted.
+    /// What came minus what the net predicted, or the greatest number.
     pub fn error(&self) -> Option<f64> {
-        self.value.zip(self.predicted).map(|(value, predicted)| value - predicted[0])
+        self.value
+            .zip(self.predicted)
+            .map(|(value, predicted)| (value - predicted[0]).clamp(f64::MIN, f64::MAX))
     }
 }
 
@@ -154,7 +159,7 @@ impl Predictor {
             let Some(value) = told.value.filter(|_| told.next[0].is_finite()) else { continue };
             let deviation = self.values.deviation(column);
             for (sum, predicted) in sums.iter_mut().zip(told.next) {
-                *sum += ((value - predicted) / deviation).powi(2);
+                *sum += ((value - predicted) / deviation).clamp(-GREATEST, GREATEST).powi(2);
             }
             count += 1;
         }
@@ -167,7 +172,8 @@ impl Predictor {
         }
     }
 
-    /// The net learns the change of each target, in deviations of its changes; the linear model its value.
+    /// The net learns the change of each target, in deviations of its changes; the linear model its value. A net that is not
+    /// finite forgets its state, and if that does not help, or is not to blame, everything.
     fn learn(&mut self) -> Result<(), TrainError> {
         for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
             let change = told.value.map(|value| value - self.row[column]);
@@ -175,15 +181,17 @@ impl Predictor {
             self.wanted_linear[target] = told.value.map(|value| self.values.standardized(column, value));
         }
         self.linear.learn(&self.wanted_linear);
-        let skipped = self.learner.learn(Targets::Values(&self.wanted))?.skipped > 0;
-        if skipped {
-            self.counts.resets += 1;
-            if self.just_reset {
-                // A new beginning of the state did not help: the weights are to blame.
-                self.learner = learner(&self.run, self.inputs.len(), self.targets.len())?;
-            }
+        let (begun_anew, blame_weights) = match self.learner.learn(Targets::Values(&self.wanted)) {
+            Ok(report) => (report.skipped > 0, report.skipped > 0 && self.just_reset),
+            // Not a state: the gradient, so weights that are too large.
+            Err(TrainError::Diverged { .. }) => (true, true),
+            Err(other) => return Err(other),
+        };
+        self.counts.resets += u64::from(begun_anew);
+        if blame_weights {
+            self.learner = learner(&self.run, self.inputs.len(), self.targets.len())?;
         }
-        self.just_reset = skipped;
+        self.just_reset = begun_anew;
         Ok(())
     }
 
