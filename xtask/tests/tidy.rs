@@ -49,6 +49,18 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
                 "rtrl-interchange",
             ],
         ),
+        (
+            "crates/cli",
+            &[
+                "rtrl-checkpoint",
+                "rtrl-sparse",
+                "rtrl-cells",
+                "rtrl-estimators",
+                "rtrl-tasks",
+                "rtrl-train",
+                "rtrl-interchange",
+            ],
+        ),
         ("xtask", &["rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"]),
     ];
     for (folder, arrows) in allowed {

@@ -3,6 +3,7 @@
 use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,8 +17,9 @@ pub const CONFIG_VERSION: u32 = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// What is learned.
-    pub task: TaskConfig,
+    /// What is learned; none for a net that learns from what its caller brings ([`Learner`](crate::Learner)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskConfig>,
     /// The recurrent layers, the lowest first.
     pub layers: Vec<CellConfig>,
     /// How the recurrent weights get their gradient.
@@ -100,26 +102,51 @@ pub struct TrainingConfig {
     pub evaluate_bytes: Option<u64>,
 }
 
+/// Reads a TOML file; `name` is what messages call it.
+///
+/// # Errors
+/// If it is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and field.
+pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        ConfigError::Syntax {
+            name: name.to_string(),
+            line: before.matches('\n').count() + 1,
+            column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
+            message: error.message().to_string(),
+        }
+    })
+}
+
 fn log_every() -> u64 {
     1000
 }
 
+impl TrainingConfig {
+    /// Time steps of a window that occurs: a short run has no longer ones than itself.
+    pub(crate) fn window(&self) -> usize {
+        self.window.min(usize::try_from(self.steps).unwrap_or(usize::MAX))
+    }
+}
+
 impl RunConfig {
+    /// What is learned.
+    ///
+    /// # Errors
+    /// If there is no task.
+    pub fn task(&self) -> Result<&TaskConfig, ConfigError> {
+        let missing =
+            || ConfigError::Value { field: "task", allowed: "what the run learns", found: "nothing".into() };
+        self.task.as_ref().ok_or_else(missing)
+    }
+
     /// Reads and checks a TOML file; `name` is what messages call it.
     ///
     /// # Errors
     /// If it is not TOML, or a field is unknown, missing, of the wrong type or without meaning: the message names line,
     /// column and field.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-            ConfigError::Syntax {
-                name: name.to_string(),
-                line: before.matches('\n').count() + 1,
-                column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
-                message: error.message().to_string(),
-            }
-        })?;
+        let config: Self = parse_toml(text, name)?;
         config.validate()?;
         Ok(config)
     }

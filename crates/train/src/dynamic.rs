@@ -76,7 +76,9 @@ pub fn evaluate_dynamically(
     stop: &AtomicBool,
 ) -> Result<Option<f64>, TrainError> {
     config.validate()?;
-    let Some(data) = model.config().task.evaluation(part, config.lanes, max_bytes)? else { return Ok(None) };
+    let Some(data) = model.config().task()?.evaluation(part, config.lanes, max_bytes)? else {
+        return Ok(None);
+    };
     let run = config.run(model.config(), data.steps);
     let mut trainer = Trainer::with_model(model.for_run(run), data.task)?;
     let (mut loss, mut targets) = (0.0, 0);

@@ -21,7 +21,7 @@ const CHUNK: u64 = 256;
 /// # Errors
 /// If the data cannot be read.
 pub fn evaluate(model: &Model, part: Part, max_bytes: Option<u64>) -> Result<Option<f64>, TrainError> {
-    let held_out = HeldOut::new(&model.config().task, part, max_bytes)?;
+    let held_out = HeldOut::new(model.config().task()?, part, max_bytes)?;
     held_out.map(|mut held_out| held_out.mean_loss(model)).transpose()
 }
 

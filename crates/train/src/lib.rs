@@ -33,6 +33,8 @@ mod error;
 mod evaluate;
 mod export;
 mod folder;
+mod learner;
+mod learning;
 mod metrics;
 mod model;
 mod optimizer;
@@ -42,12 +44,15 @@ mod sparsity;
 mod trainer;
 
 pub use compare::Alignment;
-pub use config::{CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig};
+pub use config::{
+    CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig, parse_toml,
+};
 pub use divergence::DivergencePolicy;
 pub use dynamic::{DynamicConfig, evaluate_dynamically};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::evaluate;
 pub use export::{MetricsFormat, export_metrics};
+pub use learner::{Learner, StepReport};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{

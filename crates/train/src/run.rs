@@ -140,7 +140,7 @@ fn finished(config: &RunConfig, path: &Path) -> Result<Option<Summary>, TrainErr
     let Some(summary) = read_summary(path).ok().filter(|summary| summary.hash == config.hash()) else {
         return Ok(None);
     };
-    if summary.data == config.task.fingerprint()? {
+    if summary.data == config.task()?.fingerprint()? {
         Ok(Some(summary))
     } else {
         Err(TrainError::DataChanged { path: path.to_path_buf() })
@@ -380,7 +380,7 @@ impl Run<'_> {
         let summary = Summary {
             hash: self.config.hash(),
             version: env!("CARGO_PKG_VERSION").to_string(),
-            data: self.config.task.fingerprint()?,
+            data: self.config.task()?.fingerprint()?,
             steps: self.state.trainer.steps(),
             bits: self.state.loss.filter(|_| symbols),
             error: self.state.loss.filter(|_| !symbols),

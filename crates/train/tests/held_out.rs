@@ -119,7 +119,7 @@ fn a_run_tells_all_four_numbers_and_none_without_the_data() {
     assert!(plain.valid_bits.is_some());
     assert_eq!((plain.test_bits, plain.dynamic_valid_bits, plain.dynamic_test_bits), (None, None, None));
 
-    let TaskConfig::CharLm(task) = &mut config.task else { unreachable!() };
+    let Some(TaskConfig::CharLm(task)) = &mut config.task else { unreachable!() };
     task.test = Some(train.path().into());
     config.dynamic = Some(dynamic(ONLINE));
     let all = summary(&config);

@@ -14,7 +14,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 };
 
 fn shift(study: &Study) -> u64 {
-    match study.runs.first().map(|run| &run.config.task) {
+    match study.runs.first().and_then(|run| run.config.task.as_ref()) {
         Some(TaskConfig::Chaos(config)) => config.shift_at.unwrap_or(u64::MAX),
         _ => u64::MAX,
     }

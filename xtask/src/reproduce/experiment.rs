@@ -142,7 +142,7 @@ pub struct Planned {
 impl Planned {
     /// Whether the run can be given a text.
     pub fn reads_text(&self) -> bool {
-        matches!(self.config.task, rtrl_tasks::TaskConfig::CharLm(_))
+        matches!(self.config.task, Some(rtrl_tasks::TaskConfig::CharLm(_)))
     }
 }
 

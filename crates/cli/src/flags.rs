@@ -1,0 +1,185 @@
+//! Every command and flag of `rtrl`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::stream::rows::Format;
+
+/// Real-time recurrent learning: recurrent nets that learn at every step.
+#[derive(Debug, Parser)]
+#[command(name = "rtrl", version)]
+pub struct Flags {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `rtrl` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Learns to predict the next row of a stream of numbers, while it comes in.
+    Stream(Box<Stream>),
+    /// Writes a stream of numbers whose law may change on the way.
+    Generate(Generate),
+}
+
+/// What happens at a row that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    /// The stream ends, with a checkpoint and a message.
+    Stop,
+    /// The row is left out, and counted.
+    Skip,
+}
+
+/// Whether the first line names the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Header {
+    /// It does if one of its cells is text.
+    Auto,
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// Flags of `rtrl stream`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Each row is scored, learned from and written out before the next is waited for. For each target column `x` the output has
+the value, and what was predicted for this row by the net (`x.model`), by the last value (`x.last`) and by a linear model
+that also learns online (`x.linear`), the net's error, and the net's prediction of the next row (`x.next`). The scores are
+running mean squared errors in units of the columns' variance: 1 is as good as predicting the mean.
+
+Examples:
+  rtrl generate lorenz --rows 40000 --shift-at 20000 | rtrl stream > predictions.csv
+  rtrl stream sensors.csv --target temperature --checkpoint sensors.ckpt
+  tail -f log.jsonl | rtrl stream --checkpoint log.ckpt --on-error skip
+  rtrl stream data.csv --cell lstm --units 64 --order 2 --plot errors.svg --quiet > /dev/null")]
+pub struct Stream {
+    /// What to read; standard input if no file is given. A file goes on behind the rows that the checkpoint has seen, standard
+    /// input is new.
+    pub file: Option<PathBuf>,
+    /// How rows are written; JSON lines begin with a brace.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// What separates the cells of CSV: one character, or `tab`.
+    #[arg(long, value_name = "CHARACTER", default_value = ",", value_parser = delimiter)]
+    pub delimiter: u8,
+    /// Whether the first line of CSV names the columns.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub header: Header,
+    /// Columns to predict, by name or number; all that hold numbers by default.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub target: Vec<String>,
+    /// Columns to read, by name or number; all that hold numbers by default.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub input: Vec<String>,
+    /// How the output is written; as the input by default.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// What happens at a row with text or another number of columns.
+    #[arg(long, value_enum, default_value = "stop")]
+    pub on_error: OnError,
+    /// Settings, as in the configuration of a training run; the flags below go before it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Settings of the net.
+    #[command(flatten)]
+    pub net: Net,
+    /// Rows over which scores are taken [default: 500].
+    #[arg(long, value_name = "N")]
+    pub score_rows: Option<u64>,
+    /// Where the state is kept; if the file exists, learning goes on from it.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Rows between two checkpoints.
+    #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_rows: Option<u64>,
+    /// Seconds between two checkpoints.
+    #[arg(long, value_name = "SECONDS", requires = "checkpoint", default_value = "60")]
+    pub checkpoint_seconds: u64,
+    /// Draws the scores over the rows read.
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+    /// Leaves out the notes and the summary on standard error.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Settings of a net and how it learns.
+#[derive(Debug, Clone, Args)]
+pub struct Net {
+    /// Units of each layer [default: 32].
+    #[arg(long, value_name = "N")]
+    pub units: Option<usize>,
+    /// Kind of cell: vanilla, gru, lstm, quasi-lstm, … [default: lstm]
+    #[arg(long, value_name = "KIND")]
+    pub cell: Option<String>,
+    /// Kind of estimator: snap, rtrl, uoro, bptt, frozen, … [default: snap]
+    #[arg(long, value_name = "KIND")]
+    pub estimator: Option<String>,
+    /// Order n of SnAp-n [default: 1].
+    #[arg(long, value_name = "N")]
+    pub order: Option<usize>,
+    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw [default: adam].
+    #[arg(long, value_name = "KIND")]
+    pub optimizer: Option<String>,
+    /// Learning rate [default: 0.002].
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub learning_rate: Option<f64>,
+    /// Seed of the initial weights [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// A system whose observations can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum System {
+    /// Lorenz 1963: columns x, y, z.
+    Lorenz,
+    /// Mackey and Glass 1977: column x.
+    MackeyGlass,
+}
+
+/// Flags of `rtrl generate`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  rtrl generate lorenz --rows 40000 --shift-at 20000 | rtrl stream --plot errors.svg > predictions.csv
+  rtrl generate mackey-glass --rows 10000 --shift-at 5000 --to-tau 30")]
+pub struct Generate {
+    /// Which system is observed.
+    #[arg(value_enum)]
+    pub system: System,
+    /// How many observations; without end by default.
+    #[arg(long, value_name = "N")]
+    pub rows: Option<u64>,
+    /// The first row, counted from 1, that obeys the law after the shift; no shift by default.
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(3..))]
+    pub shift_at: Option<u64>,
+    /// ρ of Lorenz after the shift, 28 before it [default: 45].
+    #[arg(long, value_name = "RHO", requires = "shift_at")]
+    pub to_rho: Option<f64>,
+    /// τ of Mackey–Glass after the shift, 17 before it [default: 30].
+    #[arg(long, value_name = "TAU", requires = "shift_at")]
+    pub to_tau: Option<f64>,
+    /// Time between two observations, in the system's own unit [default: 0.05 for Lorenz, 1 for Mackey–Glass].
+    #[arg(long, value_name = "TIME")]
+    pub dt: Option<f64>,
+    /// Seed of the place where it begins.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How the rows are written.
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: Format,
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii_graphic() || matches!(byte, b'\t' | b' ') => Ok(*byte),
+        _ => Err("give one character, or `tab`".into()),
+    }
+}

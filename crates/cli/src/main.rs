@@ -1,0 +1,47 @@
+//! `rtrl`: online learning from a stream of numbers, and everything around training runs.
+
+mod failure;
+mod flags;
+mod generate;
+mod signals;
+mod stream;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+pub use failure::Failure;
+use flags::{Command, Flags};
+
+fn main() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error.render().to_string()));
+            return ExitCode::from(2);
+        }
+        // Not an error: the help, or the version.
+        Err(help) => help.exit(),
+    };
+    let result = match &flags.command {
+        Command::Stream(flags) => stream::run(flags),
+        Command::Generate(flags) => generate::run(flags),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A message of the command-line parser without its line breaks and its usage.
+fn one_line(message: &str) -> String {
+    let words: Vec<&str> = message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    format!("{}; see --help", words.join(" "))
+}

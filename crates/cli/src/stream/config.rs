@@ -1,0 +1,206 @@
+//! What learns a stream, from a file and from flags.
+
+use std::path::Path;
+
+use rtrl_cells::CellConfig;
+use rtrl_estimators::EstimatorConfig;
+use rtrl_train::{
+    DivergencePolicy, OptimizerConfig, ReadoutConfig, RunConfig, TrainingConfig, UpdateConfig, parse_toml,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::Failure;
+use crate::flags::{Net, Stream};
+
+/// Settings of the net, named as in the configurations of training runs, and of the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamConfig {
+    /// The recurrent layers, the lowest first.
+    pub layers: Vec<CellConfig>,
+    /// How the recurrent weights get their gradient.
+    pub estimator: EstimatorConfig,
+    /// How the hidden state becomes a prediction.
+    pub readout: ReadoutConfig,
+    /// How gradients change weights.
+    pub optimizer: OptimizerConfig,
+    /// Schedule, clipping and groups of the updates.
+    pub update: UpdateConfig,
+    /// The loop.
+    pub training: StreamTraining,
+    /// The columns.
+    pub stream: Columns,
+}
+
+/// Settings of the loop: one lane, one step to a window.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamTraining {
+    /// Seed of the initial weights and of whatever is drawn.
+    pub seed: u64,
+}
+
+/// Settings of the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    /// Columns that the net reads; all that hold numbers if none is named.
+    pub input: Vec<String>,
+    /// Columns that it predicts; all that hold numbers if none is named.
+    pub target: Vec<String>,
+    /// Rows over which means and deviations of the columns are taken.
+    pub scale_rows: u64,
+    /// Rows over which scores are taken.
+    pub score_rows: u64,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self { input: Vec::new(), target: Vec::new(), scale_rows: 10_000, score_rows: 500 }
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            layers: vec![named("lstm", &json!({ "units": 32 })).expect("a cell")],
+            estimator: named("snap", &json!({ "order": 1 })).expect("an estimator"),
+            readout: ReadoutConfig::default(),
+            optimizer: named("adam", &json!({ "learning_rate": 0.002 })).expect("an optimizer"),
+            update: UpdateConfig::default(),
+            training: StreamTraining::default(),
+            stream: Columns::default(),
+        }
+    }
+}
+
+/// Something that has a `kind`, with these fields.
+fn named<T: DeserializeOwned>(kind: &str, fields: &Value) -> Result<T, serde_json::Error> {
+    let mut all = fields.as_object().cloned().unwrap_or_default();
+    all.insert("kind".into(), kind.into());
+    serde_json::from_value(Value::Object(all))
+}
+
+/// `old` with the kind and the fields that flags name; another kind takes over none of the old fields but `kept`.
+fn changed<T: Serialize + DeserializeOwned>(
+    what: &str,
+    old: &T,
+    kind: Option<&str>,
+    fields: Map<String, Value>,
+    kept: &[&str],
+) -> Result<T, Failure> {
+    let unfit = |error: serde_json::Error| Failure::new(format!("--{what}: {error}"));
+    let mut all = match serde_json::to_value(old).map_err(unfit)? {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    };
+    if let Some(kind) = kind.filter(|kind| all.get("kind").and_then(Value::as_str) != Some(kind)) {
+        all.retain(|field, _| kept.contains(&field.as_str()));
+        all.insert("kind".into(), kind.into());
+    }
+    all.extend(fields);
+    serde_json::from_value(Value::Object(all)).map_err(unfit)
+}
+
+/// The field and its value, if there is one.
+fn field(name: &str, value: Option<impl Into<Value>>) -> Map<String, Value> {
+    value.map(|value| (name.to_string(), value.into())).into_iter().collect()
+}
+
+impl StreamConfig {
+    /// The file that the flags name, or the defaults, changed by the other flags.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a value has no meaning.
+    pub fn new(flags: &Stream) -> Result<Self, Failure> {
+        let mut config = flags.config.as_deref().map_or_else(|| Ok(Self::default()), read)?;
+        config.apply(&flags.net)?;
+        for (columns, named) in
+            [(&mut config.stream.input, &flags.input), (&mut config.stream.target, &flags.target)]
+        {
+            if !named.is_empty() {
+                columns.clone_from(named);
+            }
+        }
+        if let Some(rows) = flags.score_rows {
+            config.stream.score_rows = rows;
+        }
+        for (name, rows) in
+            [("scale_rows", config.stream.scale_rows), ("score_rows", config.stream.score_rows)]
+        {
+            if rows < 2 {
+                return Err(Failure::new(format!("`stream.{name}` must be at least 2, found {rows}")));
+            }
+        }
+        config.run().validate()?;
+        Ok(config)
+    }
+
+    fn apply(&mut self, net: &Net) -> Result<(), Failure> {
+        let size = ["units", "sparsity", "input_sparsity"];
+        for layer in &mut self.layers {
+            *layer = changed("cell", layer, net.cell.as_deref(), field("units", net.units), &size)?;
+        }
+        let order = field("order", net.order);
+        self.estimator = changed("estimator", &self.estimator, net.estimator.as_deref(), order, &[])?;
+        let rate = field("learning_rate", net.learning_rate);
+        let kept = ["learning_rate"];
+        self.optimizer = changed("optimizer", &self.optimizer, net.optimizer.as_deref(), rate, &kept)?;
+        self.training.seed = net.seed.unwrap_or(self.training.seed);
+        Ok(())
+    }
+
+    /// The configuration of the learner.
+    pub fn run(&self) -> RunConfig {
+        RunConfig {
+            task: None,
+            layers: self.layers.clone(),
+            estimator: self.estimator.clone(),
+            readout: self.readout.clone(),
+            optimizer: self.optimizer.clone(),
+            update: self.update.clone(),
+            rewiring: None,
+            divergence: DivergencePolicy::SkipLane,
+            training: TrainingConfig {
+                lanes: 1,
+                window: 1,
+                steps: u64::MAX,
+                seed: self.training.seed,
+                log_every: 1,
+                evaluate_every: None,
+                evaluate_bytes: None,
+            },
+            compare: None,
+            dynamic: None,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<StreamConfig, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
+    Ok(parse_toml(&text, &path.display().to_string())?)
+}
+
+/// The first field in which two configurations differ, with both values.
+pub fn difference(now: &Value, then: &Value) -> Option<(String, String, String)> {
+    let at = |inner: Option<(String, String, String)>, outer: &str| {
+        inner.map(|(path, now, then)| {
+            let path = if path.is_empty() { outer.to_string() } else { format!("{outer}.{path}") };
+            (path, now, then)
+        })
+    };
+    let null = Value::Null;
+    match (now, then) {
+        (Value::Object(a), Value::Object(b)) => a
+            .keys()
+            .chain(b.keys())
+            .find_map(|key| at(difference(a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null)), key)),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| at(difference(a, b), &i.to_string()))
+        }
+        _ => (now != then).then(|| (String::new(), now.to_string(), then.to_string())),
+    }
+}

@@ -1,0 +1,123 @@
+//! The linear model that a net has to beat.
+
+use nalgebra::{DMatrix, DVector};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+
+/// What a row counts after the next one.
+const FORGETTING: f64 = 0.999;
+
+/// The mean variance of a weight above which nothing is forgotten: inputs that never vary would let it grow for ever.
+const GREATEST: f64 = 1e4;
+
+/// The variance of a weight of which nothing is known.
+const INITIAL: f64 = 100.0;
+
+/// Recursive least squares from the inputs of a row, and a constant, to the targets of the next.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// The inverse of the weighted sum of `u uᵀ`.
+    inverse: DMatrix<f64>,
+    /// Inputs × targets.
+    weights: DMatrix<f64>,
+    /// The inputs of the last prediction, then 1.
+    input: DVector<f64>,
+    gain: DVector<f64>,
+}
+
+impl Linear {
+    /// From `inputs` to `targets` numbers.
+    pub fn new(inputs: usize, targets: usize) -> Self {
+        let n = inputs + 1;
+        Self {
+            inverse: DMatrix::identity(n, n) * INITIAL,
+            weights: DMatrix::zeros(n, targets),
+            input: DVector::from_element(n, 1.0),
+            gain: DVector::zeros(n),
+        }
+    }
+
+    /// Reads a row.
+    pub fn read(&mut self, input: &[f32]) {
+        self.input.iter_mut().zip(input).for_each(|(u, &x)| *u = f64::from(x));
+    }
+
+    /// What is expected of target `target` after the row read last.
+    pub fn prediction(&self, target: usize) -> f64 {
+        self.weights.column(target).dot(&self.input)
+    }
+
+    /// Learns what came after the row read last.
+    pub fn learn(&mut self, targets: &[Option<f32>]) {
+        if targets.iter().all(Option::is_none) {
+            return;
+        }
+        let n = self.input.len();
+        let forgetting = if self.inverse.trace() > GREATEST * n as f64 { 1.0 } else { FORGETTING };
+        self.gain.gemv(1.0, &self.inverse, &self.input, 0.0);
+        let scale = forgetting + self.input.dot(&self.gain);
+        for (target, y) in targets.iter().enumerate() {
+            let Some(y) = y else { continue };
+            let error = f64::from(*y) - self.prediction(target);
+            self.weights.column_mut(target).axpy(error / scale, &self.gain, 1.0);
+        }
+        self.inverse.ger(-1.0 / scale, &self.gain, &self.gain, 1.0);
+        self.inverse /= forgetting;
+        // Rounding would let the two halves drift apart.
+        for i in 0..n {
+            for j in 0..i {
+                self.inverse[(i, j)] = self.inverse[(j, i)];
+            }
+        }
+    }
+}
+
+impl Persist for Linear {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.slice("inverse", self.inverse.as_mut_slice())?;
+        archive.slice("weights", self.weights.as_mut_slice())?;
+        archive.slice("input", self.input.as_mut_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Repeatable numbers in -1..1.
+    fn noise(i: u32) -> f32 {
+        (i.wrapping_mul(0x9E37_79B9) >> 8) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    #[test]
+    fn a_linear_law_is_found_and_followed_when_it_changes() {
+        let mut linear = Linear::new(2, 1);
+        let law = |t: u32, x: [f32; 2]| {
+            if t < 2000 { 0.5 * x[0] - 2.0 * x[1] + 0.25 } else { x[0] + x[1] - 1.0 }
+        };
+        let mut worst = [0.0_f64; 2];
+        for t in 0..20_000 {
+            let x = [noise(2 * t), noise(2 * t + 1)];
+            linear.read(&x);
+            let error = (linear.prediction(0) - f64::from(law(t, x))).abs();
+            if (1500..2000).contains(&t) {
+                worst[0] = error.max(worst[0]);
+            } else if t >= 19_000 {
+                worst[1] = error.max(worst[1]);
+            }
+            linear.learn(&[Some(law(t, x))]);
+        }
+        // A prior of 1/100 beside 1000 rows; then e^-17 of the old law.
+        assert!(worst[0] < 1e-3 && worst[1] < 1e-4, "{worst:?}");
+    }
+
+    #[test]
+    fn inputs_that_never_vary_leave_it_finite() {
+        let mut linear = Linear::new(1, 1);
+        for _ in 0..100_000 {
+            linear.read(&[0.0]);
+            linear.learn(&[Some(0.5)]);
+        }
+        linear.read(&[10.0]);
+        assert!((linear.prediction(0) - 0.5).abs() < 0.1, "{}", linear.prediction(0));
+    }
+}

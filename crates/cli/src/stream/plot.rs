@@ -1,0 +1,89 @@
+//! The scores of a stream as a figure.
+
+use std::path::Path;
+
+use plotters::prelude::*;
+
+use super::predictor::PREDICTORS;
+use crate::Failure;
+
+/// Points that are kept at most.
+const POINTS: usize = 2000;
+
+/// Blue, gray and orange that stay apart for all kinds of color vision.
+const COLORS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(130, 130, 130), RGBColor(213, 94, 0)];
+
+/// Scores at equal distances, in constant memory: the distance doubles when there are too many.
+#[derive(Debug)]
+pub struct Curve {
+    stride: u64,
+    points: Vec<(u64, [f64; 3])>,
+}
+
+impl Curve {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self { stride: 1, points: Vec::with_capacity(POINTS) }
+    }
+
+    /// The scores after a row.
+    pub fn add(&mut self, row: u64, scores: [f64; 3]) {
+        if !row.is_multiple_of(self.stride) {
+            return;
+        }
+        if self.points.len() == POINTS {
+            self.stride *= 2;
+            let stride = self.stride;
+            self.points.retain(|(row, _)| row.is_multiple_of(stride));
+        }
+        self.points.push((row, scores));
+    }
+
+    /// Draws one line for each predictor on a logarithmic axis.
+    ///
+    /// # Errors
+    /// If there is nothing to draw, or the file cannot be written.
+    pub fn draw(&self, path: &Path) -> Result<(), Failure> {
+        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
+            return Err(Failure::new(format!("there is no score yet, so {} is not drawn", path.display())));
+        };
+        let mut svg = String::new();
+        self.paint(first.0..last.0.max(first.0 + 1), &mut svg)
+            .map_err(|error| Failure::new(format!("cannot draw {}: {error}", path.display())))?;
+        std::fs::write(path, svg).map_err(Failure::file("write", path))
+    }
+
+    fn paint(
+        &self,
+        rows: std::ops::Range<u64>,
+        svg: &mut String,
+    ) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
+        let all = || self.points.iter().flat_map(|(_, scores)| scores).copied().filter(|&s| s > 0.0);
+        // Constant streams have scores of zero, which a logarithm cannot show.
+        let least = all().fold(f64::INFINITY, f64::min).min(1.0).max(1e-12);
+        let greatest = all().fold(least * 10.0, f64::max);
+        let area = SVGBackend::with_string(svg, (900, 480)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(70)
+            .build_cartesian_2d(rows, (least..greatest).log_scale())?;
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .x_desc("row")
+            .y_desc("squared error / variance")
+            .y_label_formatter(&|y| format!("{y:e}"))
+            .draw()?;
+        for (i, (name, color)) in PREDICTORS.iter().zip(COLORS).enumerate() {
+            let line = self.points.iter().map(|&(row, scores)| (row, scores[i].max(least)));
+            chart
+                .draw_series(LineSeries::new(line, color.stroke_width(2)))?
+                .label(*name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color.stroke_width(2)));
+        }
+        chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
+        area.present()
+    }
+}

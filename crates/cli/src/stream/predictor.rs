@@ -1,0 +1,289 @@
+//! A net that predicts the next row of a stream, and what it has to beat.
+
+use rtrl_cells::Input;
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::Lanes;
+use rtrl_tasks::Signal;
+use rtrl_train::{Learner, RunConfig, Targets, TrainError};
+use serde_json::{Value, json};
+
+use super::config::{StreamConfig, difference};
+use super::linear::Linear;
+use super::rows::Layout;
+use super::scaler::Scaler;
+
+/// Who predicts, in the order of scores.
+pub const PREDICTORS: [&str; 3] = ["model", "last", "linear"];
+
+/// An error counts in the scores as at most this many deviations, so that one absurd value can be forgotten again.
+const GREATEST: f64 = 1e3;
+
+/// What is told of a target at a row.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Told {
+    /// What came; nothing if it was missing.
+    pub value: Option<f64>,
+    /// What each of [`PREDICTORS`] predicted for this row before it was read; nothing at the first row.
+    pub predicted: Option<[f64; 3]>,
+    /// What each of them predicts for the next row.
+    pub next: [f64; 3],
+}
+
+impl Told {
+    /// What came minus what the net predicted, or the greatest number.
+    pub fn error(&self) -> Option<f64> {
+        self.value
+            .zip(self.predicted)
+            .map(|(value, predicted)| (value - predicted[0]).clamp(f64::MIN, f64::MAX))
+    }
+}
+
+/// Counts over the whole stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Rows read.
+    pub rows: u64,
+    /// Rows left out because they could not be used.
+    pub left_out: u64,
+    /// Values that were missing.
+    pub missing: u64,
+    /// How often the net began anew because a number was not finite.
+    pub resets: u64,
+}
+
+/// Everything that changes while a stream is read.
+pub struct Predictor {
+    run: RunConfig,
+    /// Settings and columns, which a checkpoint must have been made with.
+    identity: Value,
+    score_rows: u64,
+    inputs: Vec<usize>,
+    targets: Vec<usize>,
+    /// Of values, and of the changes of targets.
+    values: Scaler,
+    changes: Scaler,
+    learner: Learner,
+    linear: Linear,
+    /// The last row, for missing values what was predicted.
+    row: Vec<f64>,
+    told: Vec<Told>,
+    /// Mean squared errors of [`PREDICTORS`] in units of the variance.
+    scores: [f64; 3],
+    scored: u64,
+    counts: Counts,
+    /// Whether the row before made the net begin anew.
+    just_reset: bool,
+    /// Memory for a step.
+    read: Vec<f32>,
+    wanted: Vec<Option<f32>>,
+    wanted_linear: Vec<Option<f32>>,
+}
+
+impl Predictor {
+    /// A net that has read nothing, for the columns of `layout`.
+    ///
+    /// # Errors
+    /// If a setting has no meaning.
+    pub fn new(config: &StreamConfig, layout: &Layout) -> Result<Self, TrainError> {
+        let used = layout.used();
+        let place = |columns: &[usize]| -> Vec<usize> {
+            columns.iter().filter_map(|column| used.binary_search(column).ok()).collect()
+        };
+        let (inputs, targets) = (place(&layout.inputs), place(&layout.targets));
+        let run = config.run();
+        Ok(Self {
+            identity: identity(config, layout),
+            score_rows: config.stream.score_rows,
+            values: Scaler::new(used.len(), config.stream.scale_rows),
+            changes: Scaler::new(targets.len(), config.stream.scale_rows),
+            learner: learner(&run, inputs.len(), targets.len())?,
+            linear: Linear::new(inputs.len(), targets.len()),
+            row: vec![0.0; used.len()],
+            told: vec![Told::default(); targets.len()],
+            scores: [0.0; 3],
+            scored: 0,
+            counts: Counts::default(),
+            just_reset: false,
+            read: vec![0.0; inputs.len()],
+            wanted: vec![None; targets.len()],
+            wanted_linear: vec![None; targets.len()],
+            run,
+            inputs,
+            targets,
+        })
+    }
+
+    /// What is told of each target at the last row.
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// Running mean squared errors of [`PREDICTORS`], in units of the variance; nothing before the second row.
+    pub fn scores(&self) -> Option<[f64; 3]> {
+        (self.scored > 0).then_some(self.scores)
+    }
+
+    /// Counts so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Counts rows that could not be used.
+    pub fn leave_out(&mut self, rows: u64) {
+        self.counts.left_out += rows;
+    }
+
+    /// Takes in a row of the columns that are used: scores what was predicted for it, learns from it, and predicts the next.
+    ///
+    /// # Errors
+    /// If the net cannot be built anew.
+    pub fn step(&mut self, row: &[Option<f64>]) -> Result<(), TrainError> {
+        let first = self.counts.rows == 0;
+        for (told, &column) in self.told.iter_mut().zip(&self.targets) {
+            told.value = row[column];
+        }
+        if !first {
+            self.score();
+            self.learn()?;
+        }
+        self.take_in(row);
+        self.predict(first);
+        self.counts.rows += 1;
+        Ok(())
+    }
+
+    fn score(&mut self) {
+        let (mut sums, mut count) = ([0.0; 3], 0);
+        for (told, &column) in self.told.iter_mut().zip(&self.targets) {
+            told.predicted = Some(told.next);
+            let Some(value) = told.value.filter(|_| told.next[0].is_finite()) else { continue };
+            let deviation = self.values.deviation(column);
+            for (sum, predicted) in sums.iter_mut().zip(told.next) {
+                *sum += ((value - predicted) / deviation).clamp(-GREATEST, GREATEST).powi(2);
+            }
+            count += 1;
+        }
+        if count > 0 {
+            self.scored += 1;
+            let weight = 1.0 / self.scored.min(self.score_rows) as f64;
+            for (score, sum) in self.scores.iter_mut().zip(sums) {
+                *score += weight * (sum / f64::from(count) - *score);
+            }
+        }
+    }
+
+    /// The net learns the change of each target, in deviations of its changes; the linear model its value. A net that is not
+    /// finite forgets its state, and if that does not help, or is not to blame, everything.
+    fn learn(&mut self) -> Result<(), TrainError> {
+        for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
+            let change = told.value.map(|value| value - self.row[column]);
+            self.wanted[target] = change.map(|change| self.changes.standardized(target, change));
+            self.wanted_linear[target] = told.value.map(|value| self.values.standardized(column, value));
+        }
+        self.linear.learn(&self.wanted_linear);
+        let (begun_anew, blame_weights) = match self.learner.learn(Targets::Values(&self.wanted)) {
+            Ok(report) => (report.skipped > 0, report.skipped > 0 && self.just_reset),
+            // Not a state: the gradient, so weights that are too large.
+            Err(TrainError::Diverged { .. }) => (true, true),
+            Err(other) => return Err(other),
+        };
+        self.counts.resets += u64::from(begun_anew);
+        if blame_weights {
+            self.learner = learner(&self.run, self.inputs.len(), self.targets.len())?;
+        }
+        self.just_reset = begun_anew;
+        Ok(())
+    }
+
+    /// The row becomes the last row; a value that is missing is replaced by what was predicted, or stays as it was.
+    fn take_in(&mut self, row: &[Option<f64>]) {
+        for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
+            match told.value {
+                Some(value) if self.counts.rows > 0 => {
+                    self.changes.update(target, value - self.row[column]);
+                }
+                None if told.next[0].is_finite() && self.counts.rows > 0 => self.row[column] = told.next[0],
+                _ => {}
+            }
+        }
+        for (column, value) in row.iter().enumerate() {
+            match *value {
+                Some(value) => {
+                    self.values.update(column, value);
+                    self.row[column] = value;
+                }
+                None => self.counts.missing += 1,
+            }
+        }
+    }
+
+    fn predict(&mut self, first: bool) {
+        for (read, &column) in self.read.iter_mut().zip(&self.inputs) {
+            *read = self.values.standardized(column, self.row[column]);
+        }
+        self.linear.read(&self.read);
+        let outputs = self.learner.predict(Input::Dense(Lanes::new(&self.read, 1)), &[first]);
+        for (target, (told, &column)) in self.told.iter_mut().zip(&self.targets).enumerate() {
+            let last = self.row[column];
+            let change = f64::from(outputs.values()[target]) * self.changes.deviation(target);
+            let linear = self.values.deviation(column) * self.linear.prediction(target);
+            told.next = [last + self.changes.mean(target) + change, last, self.values.mean(column) + linear];
+        }
+    }
+}
+
+impl Persist for Predictor {
+    /// Refuses a state that was made with other settings or columns, and says which.
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        let mut identity = self.identity.to_string().into_bytes();
+        archive.vec(IDENTITY, &mut identity)?;
+        let found = serde_json::from_slice(&identity).unwrap_or_default();
+        if let Some((field, now, then)) = difference(&self.identity, &found) {
+            let reason = format!("it was made with {field} = {then}, and now it is {now}");
+            return Err(archive.refusal(IDENTITY, reason));
+        }
+        archive.part("values", &mut self.values)?;
+        archive.part("changes", &mut self.changes)?;
+        archive.part("learner", &mut self.learner)?;
+        archive.part("linear", &mut self.linear)?;
+        archive.slice("row", &mut self.row)?;
+        for told in &mut self.told {
+            archive.slice("next", &mut told.next)?;
+        }
+        archive.slice("scores", &mut self.scores)?;
+        archive.value("scored", &mut self.scored)?;
+        archive.value("just-reset", &mut self.just_reset)?;
+        let Counts { rows, left_out, missing, resets } = &mut self.counts;
+        [("rows", rows), ("left-out", left_out), ("missing", missing), ("resets", resets)]
+            .into_iter()
+            .try_for_each(|(name, count)| archive.value(name, count))
+    }
+}
+
+/// The section of a checkpoint that tells its settings and columns, the first one.
+pub const IDENTITY: &str = "stream";
+
+/// The settings and columns with which a checkpoint of a stream was made.
+///
+/// # Errors
+/// If it is none.
+pub fn read_identity(archive: &mut Archive<'_>) -> Result<Value, ArchiveError> {
+    let mut identity = Vec::new();
+    archive.vec(IDENTITY, &mut identity)?;
+    archive.skip_rest();
+    serde_json::from_slice(&identity).map_err(|error| archive.refusal(IDENTITY, error.to_string()))
+}
+
+fn learner(run: &RunConfig, inputs: usize, targets: usize) -> Result<Learner, TrainError> {
+    Learner::new(run, Signal::Values(inputs), Signal::Values(targets))
+}
+
+fn identity(config: &StreamConfig, layout: &Layout) -> Value {
+    let names = |columns: &[usize]| columns.iter().map(|&c| layout.columns[c].clone()).collect::<Vec<_>>();
+    json!({
+        "settings": config,
+        "columns": layout.columns,
+        "input": names(&layout.inputs),
+        "target": names(&layout.targets),
+    })
+}

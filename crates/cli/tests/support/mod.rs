@@ -1,0 +1,43 @@
+//! Running the program as a user does.
+
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program with these arguments, its three streams piped.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rtrl"));
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the program on an input.
+pub fn rtrl(args: &[&str], input: &str) -> Output {
+    let mut child: Child = command(args).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.as_bytes().to_vec();
+    let writer = std::thread::spawn(move || {
+        // A program that stops at a bad row does not read the rest.
+        drop(stdin.write_all(&input));
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// The output of a run that must succeed.
+pub fn good(args: &[&str], input: &str) -> String {
+    let output = rtrl(args, input);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The message of a run that must end with status 2: one line that is no panic.
+pub fn refused(args: &[&str], input: &str) -> String {
+    let output = rtrl(args, input);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    assert_eq!(message.trim_end().lines().count(), 1, "{args:?}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    message
+}

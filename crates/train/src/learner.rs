@@ -1,0 +1,222 @@
+//! Online learning from whatever its caller brings, one time step at a time.
+
+use rtrl_cells::{Input, Inputs, Rollout, Trace};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_estimators::Cost;
+use rtrl_sparse::Lanes;
+use rtrl_tasks::Signal;
+
+use crate::learning::Learning;
+use crate::{Model, RunConfig, Targets, TrainError};
+
+/// What learning from one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StepReport {
+    /// Predictions that had a target.
+    pub targets: u64,
+    /// Sum of their losses: in bits, or squared errors.
+    pub loss: f64,
+    /// Lanes that were not finite and begin anew; the window changed no weight then.
+    pub skipped: u64,
+}
+
+/// A net that learns online from steps that its caller brings: [`predict`](Self::predict) reads an input and tells what the
+/// net expects; [`learn`](Self::learn) tells what came. Any amount of time may pass between the two, and the state may be
+/// saved at any moment: with a window of 1, a restored learner goes on bit for bit, prediction included.
+///
+/// A prediction is made without the estimator, from a copy of the net's state, and the same step is made once more when its
+/// target is known: that is one forward step more than [`Trainer`](crate::Trainer) needs, and what lets an estimator keep
+/// its influence only, whatever it does within a step. Nothing is allocated for a step.
+///
+/// ```
+/// use rtrl_cells::Input;
+/// use rtrl_sparse::Lanes;
+/// use rtrl_tasks::Signal;
+/// use rtrl_train::{Learner, RunConfig, Targets};
+///
+/// let config = RunConfig::from_toml(
+///     r#"
+///     layers = [{ kind = "gru", units = 16 }]
+///     estimator = { kind = "snap", order = 1 }
+///     optimizer = { kind = "adam", learning_rate = 0.01 }
+///     training = { lanes = 1, window = 1, steps = 1000000, seed = 0 }
+///     "#,
+///     "example",
+/// )?;
+/// let mut learner = Learner::new(&config, Signal::Values(1), Signal::Values(1))?;
+/// let mut errors = Vec::new();
+/// for t in 0..2000 {
+///     let now = [(0.3 * t as f32).sin()];
+///     if t > 0 {
+///         // What came is the target of the prediction that was made one step before.
+///         errors.push(learner.learn(Targets::Values(&[Some(now[0])]))?.loss);
+///     }
+///     let next = learner.predict(Input::Dense(Lanes::new(&now, 1)), &[t == 0]);
+///     assert_eq!(next.values().len(), 1);
+/// }
+/// let mean = |errors: &[f64]| errors.iter().sum::<f64>() / errors.len() as f64;
+/// assert!(mean(&errors[1900..]) < 0.1 * mean(&errors[..100]));
+/// # Ok::<(), rtrl_train::TrainError>(())
+/// ```
+pub struct Learner {
+    learning: Learning,
+    /// The net's state after the last step that was learned from.
+    carried: Vec<f32>,
+    rollout: Rollout<f32>,
+    trace: Trace<f32>,
+    /// The step that was predicted: its input, one of the two, and which lanes begin anew.
+    symbols: Vec<u32>,
+    values: Vec<f32>,
+    starts: Vec<bool>,
+    /// Whether there is such a step.
+    pending: bool,
+    /// Steps and targets of the window so far.
+    made: usize,
+    targets: u64,
+}
+
+impl Learner {
+    /// The initial net of `config`, for these inputs and targets. The configuration's task, comparison and rewiring are of
+    /// no consequence; `training.steps` is the number of steps that can be made.
+    ///
+    /// # Errors
+    /// If a part of the configuration has no meaning.
+    pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
+        config.validate()?;
+        let learning = Learning::new(Model::new(config, inputs, targets)?)?;
+        let (stack, lanes) = (learning.model.stack(), config.training.lanes);
+        let (symbols, values) = match stack.inputs() {
+            Inputs::Symbols(_) => (lanes, 0),
+            Inputs::Dense(n) => (0, n * lanes),
+        };
+        Ok(Self {
+            carried: vec![0.0; stack.states() * lanes],
+            rollout: stack.rollout(lanes),
+            trace: stack.trace(lanes),
+            symbols: vec![0; symbols],
+            values: vec![0.0; values],
+            starts: vec![false; lanes],
+            pending: false,
+            made: 0,
+            targets: 0,
+            learning,
+        })
+    }
+
+    /// The net as it is now.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.learning.model
+    }
+
+    /// Steps that were learned from.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.learning.steps
+    }
+
+    /// Counted cost of the estimator.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.learning.estimator.cost()
+    }
+
+    /// Reads an input in every lane, and predicts, `[outputs][lanes]`: log-probabilities in nats, or numbers. Lanes with
+    /// `starts[b]` first forget what was before. Called again before [`learn`](Self::learn), it replaces the earlier input.
+    ///
+    /// # Panics
+    /// If sizes or the kind of input do not fit.
+    pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
+        match input {
+            Input::Symbols(symbols) => self.symbols.copy_from_slice(symbols),
+            Input::Dense(values) => self.values.copy_from_slice(values.values()),
+        }
+        self.starts.copy_from_slice(starts);
+        self.pending = true;
+        self.forecast()
+    }
+
+    /// The last prediction once more; also after a restoration.
+    ///
+    /// # Panics
+    /// If none is waiting for its target.
+    pub fn prediction(&mut self) -> Lanes<'_, f32> {
+        assert!(self.pending, "nothing is predicted: call `predict` first");
+        self.forecast()
+    }
+
+    fn forecast(&mut self) -> Lanes<'_, f32> {
+        let Self { learning, carried, rollout, trace, symbols, values, starts, .. } = self;
+        rollout.state_mut().values().copy_from_slice(carried);
+        // Lanes that were skipped begin anew, and `learning` knows them until the step is made there.
+        for (starts, restart) in starts.iter_mut().zip(&learning.restart) {
+            *starts |= restart;
+        }
+        let model = &mut learning.model;
+        let input = input_of(symbols, values, starts.len());
+        model.stack().forward(model.weights(), input, starts, rollout, trace);
+        let hidden = rollout.state().slice(model.stack().hidden());
+        model.readout.forward(hidden)
+    }
+
+    /// Learns from what came after the input of the last [`predict`](Self::predict); what has no target changes nothing but
+    /// the net's state. Weights change at the end of a window in which there was a target.
+    ///
+    /// # Errors
+    /// If a loss, state, influence or gradient is no longer finite and the policy does not provide for it. The learner is
+    /// of no use then.
+    ///
+    /// # Panics
+    /// If nothing was predicted, or sizes or the kind of targets do not fit.
+    pub fn learn(&mut self, targets: Targets<'_>) -> Result<StepReport, TrainError> {
+        assert!(std::mem::take(&mut self.pending), "nothing is predicted: call `predict` first");
+        let Self { learning, symbols, values, starts, .. } = self;
+        learning.step(input_of(symbols, values, starts.len()), starts);
+        learning.observe(targets)?;
+        let count = targets.count() as u64;
+        let mut report = StepReport { targets: count, loss: learning.losses.iter().sum::<f64>(), skipped: 0 };
+        self.carried.copy_from_slice(self.rollout.state().values());
+        self.made += 1;
+        self.targets += count;
+        if self.made == learning.model.config().training.window() {
+            learning.finish_window();
+            report.skipped = learning.check()?;
+            if report.skipped == 0 && self.targets > 0 {
+                learning.update(self.targets);
+            }
+            (self.made, self.targets) = (0, 0);
+        }
+        Ok(report)
+    }
+}
+
+fn input_of<'a>(symbols: &'a [u32], values: &'a [f32], lanes: usize) -> Input<'a, f32> {
+    if symbols.is_empty() { Input::Dense(Lanes::new(values, lanes)) } else { Input::Symbols(symbols) }
+}
+
+impl Persist for Learner {
+    /// Between windows: with a window of 1 at any time.
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.check("window", self.made == 0, || "the window has not ended".to_string())?;
+        self.learning.persist_net(archive)?;
+        self.learning.persist_place(archive)?;
+        archive.slice("state", &mut self.carried)?;
+        archive.slice("symbols", &mut self.symbols)?;
+        if let Signal::Symbols(n) = self.learning.model.signals().0 {
+            let inside = self.symbols.iter().all(|&symbol| (symbol as usize) < n);
+            archive.check("symbols", inside, || format!("a symbol outside 0..{n}"))?;
+        }
+        archive.slice("values", &mut self.values)?;
+        archive.slice("starts", &mut self.starts)?;
+        archive.value("pending", &mut self.pending)?;
+        if archive.is_loading() {
+            // The masks may be others than before.
+            let stack = self.learning.model.stack();
+            (self.rollout, self.trace) = (stack.rollout(self.starts.len()), stack.trace(self.starts.len()));
+            if self.pending {
+                self.forecast();
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What every loop of training shares: a net, its estimator and its updates, one time step after the other.
+
+use std::sync::Arc;
+
+use rtrl_cells::Input;
+use rtrl_checkpoint::{Archive, ArchiveError};
+use rtrl_estimators::GradientEstimator;
+use rtrl_sparse::Lanes;
+use rtrl_tasks::Signal;
+
+use crate::divergence::all_finite;
+use crate::optimizer::Parameters;
+use crate::{DivergencePolicy, Model, Targets, TrainError, Updater};
+
+/// A net that learns. A step is [`step`](Self::step), then [`observe`](Self::observe); after the steps of a window
+/// [`finish_window`](Self::finish_window), [`check`](Self::check), and if nothing was skipped [`update`](Self::update).
+pub(crate) struct Learning {
+    pub model: Model,
+    pub estimator: Box<dyn GradientEstimator<f32>>,
+    pub updater: Updater,
+    /// Of the recurrent weights, for the window so far.
+    pub gradient: Vec<f32>,
+    readout_gradient: Vec<f32>,
+    /// Of the last step, one for each lane.
+    pub losses: Vec<f64>,
+    /// Of the last step.
+    hidden_gradient: Vec<f32>,
+    /// Which lanes began anew with the last step.
+    pub starts: Vec<bool>,
+    /// Lanes that are not finite since some step of this window.
+    diverged: Vec<bool>,
+    /// Lanes that begin anew with the next step although nobody says so.
+    pub restart: Vec<bool>,
+    pub steps: u64,
+}
+
+impl Learning {
+    /// By the configuration of `model`.
+    pub fn new(model: Model) -> Result<Self, TrainError> {
+        let config = model.config();
+        let (t, stack) = (&config.training, model.stack());
+        let (weights, parameters) = (stack.weights_len(), model.readout().parameters().len());
+        let updates = t.steps.div_ceil(t.window as u64);
+        Ok(Self {
+            gradient: vec![0.0; weights],
+            estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
+            updater: Updater::new(&config.optimizer, &config.update, stack.groups(), parameters, updates)?,
+            readout_gradient: vec![0.0; parameters],
+            losses: vec![0.0; t.lanes],
+            hidden_gradient: vec![0.0; stack.hidden().len() * t.lanes],
+            starts: vec![false; t.lanes],
+            diverged: vec![false; t.lanes],
+            restart: vec![false; t.lanes],
+            steps: 0,
+            model,
+        })
+    }
+
+    /// `∂L_t/∂h_t` of the last step.
+    pub fn hidden_gradient(&self) -> Lanes<'_, f32> {
+        Lanes::new(&self.hidden_gradient, self.losses.len())
+    }
+
+    /// Reads an input in every lane, and predicts.
+    pub fn step(&mut self, input: Input<'_, f32>, starts: &[bool]) {
+        for ((now, &starts), restart) in self.starts.iter_mut().zip(starts).zip(&mut self.restart) {
+            *now = starts | std::mem::take(restart);
+        }
+        self.steps += 1;
+        self.estimator.step(&self.model.weights, input, &self.starts);
+        self.model.readout.forward(self.estimator.hidden());
+    }
+
+    /// The loss of the step just made, and its part of the gradient.
+    pub fn observe(&mut self, targets: Targets<'_>) -> Result<(), TrainError> {
+        self.model.readout.loss_and_gradient(
+            self.estimator.hidden(),
+            targets,
+            &mut self.losses,
+            &mut self.hidden_gradient,
+            &mut self.readout_gradient,
+        );
+        self.check_step()?;
+        let delta = Lanes::new(&self.hidden_gradient, self.losses.len());
+        self.estimator.observe(&self.model.weights, delta, &mut self.gradient);
+        Ok(())
+    }
+
+    /// Completes the gradient of the window.
+    pub fn finish_window(&mut self) {
+        self.estimator.finish_window(&self.model.weights, &mut self.gradient);
+    }
+
+    /// Looks at states and losses of the step just made.
+    fn check_step(&mut self) -> Result<(), TrainError> {
+        let hidden = self.estimator.hidden();
+        let state = all_finite(hidden.values());
+        if state && self.losses.iter().all(|loss| loss.is_finite()) {
+            return Ok(());
+        }
+        if self.model.config().divergence != DivergencePolicy::SkipLane {
+            return Err(self.error(if state { "loss" } else { "state" }));
+        }
+        hidden.mark_diverged(&mut self.diverged);
+        // What a lane that is not finite would have lost counts as a guess.
+        let guess = match self.model.signals().1 {
+            Signal::Symbols(n) => (n as f64).log2(),
+            Signal::Values(_) => 0.0,
+        };
+        for (diverged, loss) in self.diverged.iter_mut().zip(&mut self.losses) {
+            *diverged |= !loss.is_finite();
+            if *diverged {
+                *loss = guess;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the window just made. If something is not finite and the policy provides for it, the window will change no
+    /// weight, and the lanes where it is begin anew: returned is how many.
+    pub fn check(&mut self) -> Result<u64, TrainError> {
+        self.check_gradients()?;
+        if self.diverged.contains(&true) { Ok(self.skip()) } else { Ok(0) }
+    }
+
+    /// Looks at the gradients of the window just made. An influence that is not finite makes the gradient so at the same
+    /// step, whatever it is multiplied with.
+    fn check_gradients(&mut self) -> Result<(), TrainError> {
+        if self.diverged.contains(&true) {
+            return Ok(());
+        }
+        let core = all_finite(&self.gradient);
+        if core && all_finite(&self.readout_gradient) {
+            return Ok(());
+        }
+        self.estimator.mark_diverged(&mut self.diverged);
+        if self.model.config().divergence == DivergencePolicy::SkipLane && self.diverged.contains(&true) {
+            return Ok(());
+        }
+        let quantity = match (core, self.diverged.contains(&true)) {
+            (true, _) => "gradient of the readout",
+            (false, true) => "influence",
+            (false, false) => "gradient",
+        };
+        Err(self.error(quantity))
+    }
+
+    fn skip(&mut self) -> u64 {
+        self.estimator.mark_diverged(&mut self.diverged);
+        self.gradient.fill(0.0);
+        self.readout_gradient.fill(0.0);
+        let mut skipped = 0;
+        for lane in 0..self.diverged.len() {
+            if std::mem::take(&mut self.diverged[lane]) {
+                skipped += 1;
+                self.restart[lane] = true;
+                self.estimator.forget(lane);
+            }
+        }
+        skipped
+    }
+
+    /// One update of all weights by the mean gradient over the `targets` of the window.
+    pub fn update(&mut self, targets: u64) {
+        let vectors = [
+            Parameters { weights: &mut self.model.weights, gradient: &mut self.gradient },
+            Parameters { weights: self.model.readout.parameters_mut(), gradient: &mut self.readout_gradient },
+        ];
+        self.updater.update(vectors, 1.0 / targets.max(1) as f64);
+    }
+
+    /// Everything that depends on which weights exist follows the model.
+    pub fn follow(&mut self, origin: &[Option<u32>]) {
+        let stack = self.model.stack();
+        self.gradient = vec![0.0; stack.weights_len()];
+        self.estimator.relay(stack.clone(), origin);
+        self.updater.relay(origin, stack.groups());
+    }
+
+    pub fn error(&self, quantity: &'static str) -> TrainError {
+        let estimator = format!("{:?}", self.model.config().estimator);
+        TrainError::Diverged { step: self.steps, estimator, quantity }
+    }
+
+    /// Weights, influence and the optimizers' state, between windows; whether the masks are others than before.
+    pub fn persist_net(&mut self, archive: &mut Archive<'_>) -> Result<bool, ArchiveError> {
+        let before = self.model.stack().clone();
+        archive.part("model", &mut self.model)?;
+        let other = !Arc::ptr_eq(&before, self.model.stack());
+        if other {
+            // Everything is read anew, so nothing needs to survive.
+            self.follow(&vec![None; self.model.stack().weights_len()]);
+        }
+        archive.part("estimator", &mut *self.estimator)?;
+        archive.part("updates", &mut self.updater)?;
+        Ok(other)
+    }
+
+    /// How far learning has come.
+    pub fn persist_place(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.slice("restart", &mut self.restart)?;
+        archive.value("steps", &mut self.steps)?;
+        let last = self.model.config().training.steps;
+        archive.check("steps", self.steps <= last, || format!("{} of {last} steps", self.steps))
+    }
+}
