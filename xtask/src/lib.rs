@@ -5,5 +5,8 @@ pub mod ci;
 pub mod data;
 pub mod engine;
 pub mod flags;
+pub mod fuzz;
+pub mod miri;
+pub mod nightly;
 pub mod report;
 pub mod reproduce;
