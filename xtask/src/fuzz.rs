@@ -47,7 +47,8 @@ fn one(target: FuzzTarget, seconds: u64) -> Result<(), Failure> {
     let build = nightly::root().join(build).join("fuzz");
     let folder = |kind: &str| {
         let path = build.join(kind).join(name);
-        std::fs::create_dir_all(&path).map_err(|error| (1, format!("cannot create {}: {error}", path.display())))?;
+        std::fs::create_dir_all(&path)
+            .map_err(|error| (1, format!("cannot create {}: {error}", path.display())))?;
         Ok::<_, Failure>(path.display().to_string())
     };
     // What was found interesting stays for the next time.

@@ -14,8 +14,9 @@ pub use rtrl_tasks::{
     TaskError,
 };
 pub use rtrl_train::{
-    AdamConfig as Adam, AdamWConfig as AdamW, Model, MomentumConfig as Momentum, RmsPropConfig as RmsProp,
-    RunConfig, SgdConfig as Sgd, TrainError, Trainer, WindowReport,
+    AdamConfig as Adam, AdamWConfig as AdamW, Learner, Model, MomentumConfig as Momentum,
+    RmsPropConfig as RmsProp, RunConfig, SgdConfig as Sgd, StepReport, Targets, TrainError, Trainer,
+    WindowReport,
 };
 
 pub use crate::net::{Embedding, Gru, GruResetBefore, Lstm, QuasiLstm, Vanilla, VanillaRelu};

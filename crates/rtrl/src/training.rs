@@ -2,9 +2,9 @@
 
 use rtrl_cells::Inputs;
 use rtrl_estimators::EstimatorConfig;
-use rtrl_tasks::{BuildTask, CopyConfig, Signal, Task, TaskConfig};
+use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
 use rtrl_train::{
-    OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+    Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
 };
 
 use crate::Net;
@@ -46,8 +46,7 @@ impl Training {
             evaluate_bytes: None,
         };
         let config = RunConfig {
-            // Replaced by `on`, and not looked at by `on_own`.
-            task: CopyConfig::default().into(),
+            task: None,
             layers: net.layers,
             estimator,
             readout: ReadoutConfig::default(),
@@ -116,12 +115,11 @@ impl Training {
     /// # Errors
     /// If the task gives something else than the net reads, its data cannot be read, or a setting has no meaning.
     pub fn config(&self, task: impl Into<TaskConfig>) -> Result<RunConfig, BuildError> {
-        let config = RunConfig { task: task.into(), ..self.config.clone() };
-        config.validate().map_err(TrainError::from)?;
-        self.check(
-            &*config.task.build(config.training.lanes, config.training.seed).map_err(TrainError::from)?,
-        )?;
-        Ok(config)
+        let task = task.into();
+        let training = &self.config.training;
+        self.config.validate().map_err(TrainError::from)?;
+        self.check(&*task.build(training.lanes, training.seed).map_err(TrainError::from)?)?;
+        Ok(RunConfig { task: Some(task), ..self.config.clone() })
     }
 
     /// A trainer on this task, before its first step.
@@ -140,6 +138,18 @@ impl Training {
     pub fn on_own(&self, task: Box<dyn Task>) -> Result<Trainer, BuildError> {
         self.check(&*task)?;
         Ok(Trainer::with_task(&self.config, task)?)
+    }
+
+    /// A learner that is brought its steps one by one, with predictions of this kind.
+    ///
+    /// # Errors
+    /// If a setting has no meaning, or net or estimator cannot be built.
+    pub fn predicting(&self, targets: Signal) -> Result<Learner, BuildError> {
+        let inputs = match self.inputs {
+            Inputs::Symbols(n) => Signal::Symbols(n),
+            Inputs::Dense(n) => Signal::Values(n),
+        };
+        Ok(Learner::new(&self.config, inputs, targets)?)
     }
 
     fn check(&self, task: &dyn Task) -> Result<(), BuildError> {

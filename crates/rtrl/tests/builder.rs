@@ -72,3 +72,20 @@ fn what_does_not_fit_is_said() {
     let error = sparse.trained_by(SnAp::new(1), Sgd::new(0.1)).on(CopyConfig::default()).err().unwrap();
     assert!(error.to_string().contains("sparsity"), "{error}");
 }
+
+#[test]
+fn a_net_can_be_brought_its_steps_one_by_one() {
+    use rtrl::sparse::Lanes;
+    let net = Gru::new(Inputs::Dense(1), 12).trained_by(SnAp::new(1), Adam::new(0.01)).steps(2000);
+    let mut learner = net.predicting(Signal::Values(1)).unwrap();
+    let mut errors = Vec::new();
+    for t in 0..1500 {
+        let now = [(0.4 * t as f32).sin()];
+        if t > 0 {
+            errors.push(learner.learn(Targets::Values(&[Some(now[0])])).unwrap().loss);
+        }
+        learner.predict(rtrl::cells::Input::Dense(Lanes::new(&now, 1)), &[t == 0]);
+    }
+    let (first, last): (f64, f64) = (errors[..50].iter().sum(), errors[errors.len() - 50..].iter().sum());
+    assert!(last < 0.2 * first, "{first} {last}");
+}

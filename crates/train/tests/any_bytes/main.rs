@@ -72,7 +72,18 @@ fn other_number(text: &str, place: prop::sample::Index, number: &str) -> String 
 }
 
 const NUMBERS: [&str; 13] = [
-    "0", "1", "2", "11", "-1", "0.0", "0.5", "1e300", "nan", "inf", "9223372036854775807", "4294967296",
+    "0",
+    "1",
+    "2",
+    "11",
+    "-1",
+    "0.0",
+    "0.5",
+    "1e300",
+    "nan",
+    "inf",
+    "9223372036854775807",
+    "4294967296",
     "18446744073709551615",
 ];
 
@@ -143,7 +154,8 @@ fn sizes_that_no_machine_has_are_refused() {
     readout.hidden = 3
     training = { lanes = 2, window = 2, steps = 1000, seed = 1 }
     "#;
-    let build = |text: &str| RunConfig::from_toml(text, "x").map_err(TrainError::from).and_then(|c| Trainer::new(&c));
+    let build =
+        |text: &str| RunConfig::from_toml(text, "x").map_err(TrainError::from).and_then(|c| Trainer::new(&c));
     build(base).expect("the sizes are the only thing wrong");
     for (from, key) in [
         ("crop = 6", "crop"),
@@ -159,8 +171,13 @@ fn sizes_that_no_machine_has_are_refused() {
             let text = base.replace(from, &format!("{key} = {number}"));
             assert_ne!(text, base);
             // Steps bound the window: that of the run is then as short as the run.
-            let text = if key == "window" { text.replace("steps = 1000", &format!("steps = {number}")) } else { text };
-            let error = build(&text).err().unwrap_or_else(|| panic!("{key} = {number} is refused")).to_string();
+            let text = if key == "window" {
+                text.replace("steps = 1000", &format!("steps = {number}"))
+            } else {
+                text
+            };
+            let error =
+                build(&text).err().unwrap_or_else(|| panic!("{key} = {number} is refused")).to_string();
             assert!(!error.is_empty() && !error.contains('\n'), "{error}");
         }
     }
@@ -193,7 +210,10 @@ fn other_formats_are_named() {
         let mut file = checks::model_file(0);
         file[8..12].copy_from_slice(&version.to_le_bytes());
         let error = Model::from_bytes(&file).err().unwrap().to_string();
-        assert_eq!(error, format!("a checkpoint of format {version}; this version reads format {FORMAT_VERSION}"));
+        assert_eq!(
+            error,
+            format!("a checkpoint of format {version}; this version reads format {FORMAT_VERSION}")
+        );
     }
 }
 
@@ -214,7 +234,8 @@ fn a_changed_checkpoint_of_a_run_is_an_error_or_goes_on() {
     let root = tempfile::tempdir().unwrap();
     let options = RunOptions { checkpoint_every: Duration::ZERO, ..RunOptions::new(root.path()) };
     let stop = AtomicBool::new(false);
-    let stop_at = &mut |p: rtrl_train::Progress| stop.store(p.step >= 30, std::sync::atomic::Ordering::Relaxed);
+    let stop_at =
+        &mut |p: rtrl_train::Progress| stop.store(p.step >= 30, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(run(&config, &options, stop_at, &stop).unwrap(), Outcome::Interrupted);
     let folder = root.path().join(config.folder());
     let (checkpoint, metrics) = (folder.join("checkpoint"), folder.join("metrics.jsonl"));
