@@ -49,7 +49,7 @@ pub use config::{
 pub use divergence::DivergencePolicy;
 pub use dynamic::{DynamicConfig, evaluate_dynamically};
 pub use error::{ConfigError, TrainError};
-pub use evaluate::evaluate;
+pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
 pub use learner::{Learner, StepReport};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
