@@ -22,6 +22,22 @@ pub enum Command {
     Stream(Box<Stream>),
     /// Writes a stream of numbers whose law may change on the way.
     Generate(Generate),
+    /// Makes the training run of a configuration in a folder of its own, or goes on with it.
+    Train(Train),
+    /// Mean loss of a trained net on held-out data, another text or another task.
+    Eval(Eval),
+    /// Writes text that a trained character model makes up.
+    Sample(Sample),
+    /// Sizes, sparsity, reach and counted costs of a configuration, a model or a checkpoint.
+    Inspect(Inspect),
+    /// Writes a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  rtrl completions bash > ~/.local/share/bash-completion/completions/rtrl"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// What happens at a row that cannot be used.
@@ -182,4 +198,104 @@ fn delimiter(text: &str) -> Result<u8, String> {
         [byte] if byte.is_ascii_graphic() || matches!(byte, b'\t' | b' ') => Ok(*byte),
         _ => Err("give one character, or `tab`".into()),
     }
+}
+
+/// Flags of `rtrl train`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The run has a folder named by its task and the hash of its configuration. Ctrl-C leaves a checkpoint; the same command goes on
+from it, and the complete run has the same bits as an unbroken one.
+
+Examples:
+  rtrl train copy.toml
+  rtrl train lm.toml --out results --seed 3")]
+pub struct Train {
+    /// The configuration, in TOML.
+    pub config: PathBuf,
+    /// Folder of the runs' folders.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Seed, instead of the configuration's.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Seconds between two checkpoints.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub checkpoint_seconds: u64,
+    /// Leaves out progress and notes.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Which part of the held-out data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// What is looked at during training.
+    Valid,
+    /// What is looked at once, at the end.
+    Test,
+}
+
+/// Flags of `rtrl eval`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Losses are means per target: bits for symbols, squared errors for numbers. A task without held-out data is evaluated on steps
+that no training with the same seed has seen; a curriculum stays at its first level.
+
+Examples:
+  rtrl eval runs/char-lm-0123456789ab
+  rtrl eval runs/char-lm-0123456789ab/model --text other.txt
+  rtrl eval runs/chaos-0123456789ab --task shifted.toml --steps 5000")]
+pub struct Eval {
+    /// A model or checkpoint, or the folder of a run.
+    pub model: PathBuf,
+    /// A text for a character model, all of it.
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// A configuration whose task takes the place of the model's own.
+    #[arg(long, value_name = "CONFIG.toml", conflicts_with = "text")]
+    pub task: Option<PathBuf>,
+    /// Which part of the held-out data.
+    #[arg(long, value_enum, default_value = "valid")]
+    pub part: Part,
+    /// Predictions at most, of held-out data.
+    #[arg(long, value_name = "N")]
+    pub max_bytes: Option<u64>,
+    /// Time steps in each of 32 lanes, for a task without held-out data.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+}
+
+/// Flags of `rtrl sample`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  rtrl sample runs/char-lm-0123456789ab --prompt 'Once upon a time' --length 1000
+  rtrl sample runs/char-lm-0123456789ab/model --temperature 0.5 --seed 7")]
+pub struct Sample {
+    /// A model or checkpoint of a character model, or the folder of a run.
+    pub model: PathBuf,
+    /// What the text begins with.
+    #[arg(long, value_name = "TEXT", default_value = "\n")]
+    pub prompt: String,
+    /// Bytes to write after the prompt.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub length: u64,
+    /// Below 1 likely bytes become likelier, above 1 less so; at 0 the likeliest is taken.
+    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    pub temperature: f64,
+    /// Seed of the draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Flags of `rtrl inspect`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  rtrl inspect copy.toml
+  rtrl inspect runs/copy-0123456789ab/model
+  rtrl inspect sensors.ckpt")]
+pub struct Inspect {
+    /// A configuration in TOML, a model, a checkpoint of a run or of a stream, or the folder of a run.
+    pub file: PathBuf,
 }

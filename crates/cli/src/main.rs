@@ -1,14 +1,19 @@
 //! `rtrl`: online learning from a stream of numbers, and everything around training runs.
 
+mod eval;
 mod failure;
 mod flags;
 mod generate;
+mod inspect;
+mod nets;
+mod sample;
 mod signals;
 mod stream;
+mod train;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 pub use failure::Failure;
 use flags::{Command, Flags};
 
@@ -25,6 +30,14 @@ fn main() -> ExitCode {
     let result = match &flags.command {
         Command::Stream(flags) => stream::run(flags),
         Command::Generate(flags) => generate::run(flags),
+        Command::Train(flags) => train::run(flags),
+        Command::Eval(flags) => eval::run(flags),
+        Command::Sample(flags) => sample::run(flags),
+        Command::Inspect(flags) => inspect::run(flags),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Flags::command(), "rtrl", &mut std::io::stdout());
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

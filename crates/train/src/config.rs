@@ -124,7 +124,8 @@ fn log_every() -> u64 {
 
 impl TrainingConfig {
     /// Time steps of a window that occurs: a short run has no longer ones than itself.
-    pub(crate) fn window(&self) -> usize {
+    #[must_use]
+    pub fn window(&self) -> usize {
         self.window.min(usize::try_from(self.steps).unwrap_or(usize::MAX))
     }
 }

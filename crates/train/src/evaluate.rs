@@ -6,10 +6,11 @@ use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
 
 use crate::readout::Readout;
 use crate::trainer::{input_of, targets_of};
-use crate::{Model, TrainError};
+use crate::{ConfigError, Model, TrainError};
 
 /// Held-out data is read in this many pieces side by side: the result depends on it, so it is fixed.
-const LANES: usize = 32;
+pub const EVALUATION_LANES: usize = 32;
+const LANES: usize = EVALUATION_LANES;
 /// Lanes that are evaluated together, by one thread.
 const GROUP: usize = 8;
 /// Time steps that are read before they are evaluated.
@@ -23,6 +24,19 @@ const CHUNK: u64 = 256;
 pub fn evaluate(model: &Model, part: Part, max_bytes: Option<u64>) -> Result<Option<f64>, TrainError> {
     let held_out = HeldOut::new(model.config().task()?, part, max_bytes)?;
     held_out.map(|mut held_out| held_out.mean_loss(model)).transpose()
+}
+
+/// Mean loss of `model`, per target, on a pass of another task, of [`EVALUATION_LANES`] lanes.
+///
+/// # Errors
+/// If the net does not read and predict what the task has to offer, or the data cannot be read.
+pub fn evaluate_on(model: &Model, evaluation: Evaluation) -> Result<f64, TrainError> {
+    let found = (evaluation.task.inputs(), evaluation.task.targets());
+    if found != model.signals() {
+        let found = format!("{found:?} for a net of {:?}", model.signals());
+        return Err(ConfigError::Value { field: "task", allowed: "one that fits the net", found }.into());
+    }
+    HeldOut::of(evaluation).mean_loss(model)
 }
 
 /// Held-out data of a task.
@@ -44,10 +58,13 @@ struct Group {
 impl HeldOut {
     /// `None` for a task without held-out data.
     pub fn new(task: &TaskConfig, part: Part, max_bytes: Option<u64>) -> Result<Option<Self>, TrainError> {
-        let Some(evaluation) = task.evaluation(part, LANES, max_bytes)? else { return Ok(None) };
+        Ok(task.evaluation(part, LANES, max_bytes)?.map(Self::of))
+    }
+
+    fn of(evaluation: Evaluation) -> Self {
         let chunk = evaluation.steps.min(CHUNK) as usize;
         let step = Step::new(&*evaluation.task, LANES);
-        Ok(Some(Self { evaluation, steps: vec![step; chunk] }))
+        Self { evaluation, steps: vec![step; chunk] }
     }
 
     /// Mean loss with the present weights, from states of its own: the lanes are shared out among threads, and the result

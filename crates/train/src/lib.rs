@@ -50,7 +50,7 @@ pub use config::{
 pub use divergence::DivergencePolicy;
 pub use dynamic::{DynamicConfig, evaluate_dynamically};
 pub use error::{ConfigError, TrainError};
-pub use evaluate::evaluate;
+pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};
 pub use learner::{Learner, StepReport};
 pub use metrics::{Record, read_metrics};

@@ -1,10 +1,10 @@
 //! `rtrl stream`: learns to predict the next row of a stream.
 
-mod config;
+pub mod config;
 mod linear;
 mod output;
 mod plot;
-mod predictor;
+pub mod predictor;
 pub mod rows;
 mod scaler;
 

@@ -74,6 +74,8 @@ impl Curve {
             .light_line_style(WHITE)
             .x_desc("row")
             .y_desc("squared error / variance")
+            .label_style(("sans-serif", 14))
+            .axis_desc_style(("sans-serif", 15))
             .y_label_formatter(&|y| format!("{y:e}"))
             .draw()?;
         for (i, (name, color)) in PREDICTORS.iter().zip(COLORS).enumerate() {
@@ -83,7 +85,12 @@ impl Curve {
                 .label(*name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color.stroke_width(2)));
         }
-        chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
+        chart
+            .configure_series_labels()
+            .label_font(("sans-serif", 14))
+            .background_style(WHITE)
+            .border_style(BLACK)
+            .draw()?;
         area.present()
     }
 }

@@ -1,0 +1,170 @@
+//! `rtrl inspect`: what a net is made of, and what its learning costs.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use rtrl_cells::Stack;
+use rtrl_estimators::{EstimatorConfig, Order, Scope, reach};
+use rtrl_tasks::{BuildTask, Signal};
+use rtrl_train::{Model, RunConfig};
+
+use crate::flags::Inspect;
+use crate::stream::config::StreamConfig;
+use crate::stream::predictor::read_identity;
+use crate::{Failure, nets};
+
+/// Estimators whose influence would have more entries than this are not built: they would take gigabytes.
+const GREATEST: usize = 1 << 27;
+
+/// Prints sizes, sparsity, reach and costs.
+///
+/// # Errors
+/// If the file is neither a configuration nor holds a net.
+pub fn run(flags: &Inspect) -> Result<(), Failure> {
+    let path = nets::file(&flags.file);
+    let bytes = std::fs::read(&path).map_err(Failure::file("read", &path))?;
+    let model = if bytes.starts_with(b"RTRLCKPT") {
+        from_checkpoint(&path, &bytes)?
+    } else {
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::new(format!("{} is neither TOML nor a checkpoint", path.display())))?;
+        let config = RunConfig::from_toml(&text, &path.display().to_string())?;
+        let task = config.task()?.build(1, config.training.seed)?;
+        Model::new(&config, task.inputs(), task.targets())?
+    };
+    print!("{}", describe(&model));
+    Ok(())
+}
+
+/// The net of a model or of the checkpoint of a run; of the checkpoint of a stream, a net of the same sizes.
+fn from_checkpoint(path: &Path, bytes: &[u8]) -> Result<Model, Failure> {
+    let Ok(identity) = rtrl_checkpoint::from_bytes(bytes, read_identity) else {
+        let unfit = |error| Failure::new(format!("{}: {error}", path.display()));
+        return Model::from_bytes(bytes).map_err(unfit);
+    };
+    let malformed = || Failure::new(format!("{} is no checkpoint of this version", path.display()));
+    let config: StreamConfig =
+        serde_json::from_value(identity["settings"].clone()).map_err(|_| malformed())?;
+    let list = |field: &str| identity[field].as_array().filter(|list| !list.is_empty()).ok_or_else(malformed);
+    let (inputs, targets) = (list("input")?, list("target")?);
+    let names = |list: &[serde_json::Value]| {
+        list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    println!("a stream: reads {}; predicts {}", names(inputs), names(targets));
+    Ok(Model::new(&config.run(), Signal::Values(inputs.len()), Signal::Values(targets.len()))?)
+}
+
+fn describe(model: &Model) -> String {
+    let mut text = String::new();
+    let (config, stack) = (model.config(), model.stack());
+    let (inputs, targets) = model.signals();
+    // Writing to a string cannot fail.
+    let mut line = |line: String| {
+        let _ = writeln!(text, "{line}");
+    };
+    line(format!("reads {}, predicts {}", signal(inputs), signal(targets)));
+    let mut read = match inputs {
+        Signal::Symbols(n) | Signal::Values(n) => n,
+    };
+    for (depth, (layer, masks)) in config.layers.iter().zip(model.masks()).enumerate() {
+        let structure = stack.layer_structure(depth);
+        let mut notes = vec![
+            format!("{} units", layer.units()),
+            format!("{} states", structure.states),
+            format!("{} weights", structure.weights_len()),
+        ];
+        let exist: usize = masks.gates.iter().map(|gate| gate.recurrent.nnz()).sum();
+        let all = masks.gates.len() * layer.units() * layer.units();
+        if all > 0 {
+            notes
+                .push(format!("{:.1} % of the recurrent weights missing", 100.0 * (1.0 - share(exist, all))));
+        }
+        let exist: usize = masks.gates.iter().map(|gate| gate.input.nnz()).sum();
+        let all = masks.gates.len() * layer.units() * read;
+        if all > exist {
+            notes.push(format!("{:.1} % of the input weights missing", 100.0 * (1.0 - share(exist, all))));
+        }
+        let kind = serde_json::to_value(layer).unwrap_or_default();
+        line(format!("layer {depth}, {}: {}", kind["kind"].as_str().unwrap_or("cell"), notes.join(", ")));
+        read = layer.units();
+    }
+    let (states, dynamics) = (stack.states(), stack.dynamics().nnz());
+    line(format!(
+        "recurrent weights {}, readout {} parameters",
+        stack.weights_len(),
+        model.readout().parameters().len()
+    ));
+    line(format!(
+        "D: {dynamics} of {states} x {states} entries ({:.1} %)",
+        100.0 * share(dynamics, states * states)
+    ));
+    line(String::new());
+    line("states that a row of weights reaches (rows by share of all states)".into());
+    let orders = [
+        ("SnAp-1", Order::Steps(1)),
+        ("SnAp-2", Order::Steps(2)),
+        ("SnAp-3", Order::Steps(3)),
+        ("RTRL", Order::Closure),
+    ];
+    line(format!(
+        "  {:8} {:>8} {:>9}  {:>7} {:>7} {:>7} {:>7}",
+        "", "entries", "mean |R|", "to 25 %", "to 50 %", "to 75 %", "to 100 %"
+    ));
+    for (name, order) in orders {
+        let sizes = sizes(stack, order);
+        let mut quarters = [0; 4];
+        sizes.iter().for_each(|&(size, _)| quarters[(4 * size).div_ceil(states).clamp(1, 4) - 1] += 1);
+        let entries: usize = sizes.iter().map(|&(size, weights)| size * weights).sum();
+        let mean = share(sizes.iter().map(|&(size, _)| size).sum(), sizes.len());
+        let [a, b, c, d] = quarters;
+        line(format!("  {name:8} {entries:>8} {mean:>9.1}  {a:>7} {b:>7} {c:>7} {d:>8}"));
+    }
+    line(String::new());
+    line(format!(
+        "multiply-adds per step of one lane, and memory, with a window of {}",
+        config.training.window()
+    ));
+    let mut every = EstimatorConfig::every();
+    if !every.contains(&config.estimator) {
+        every.insert(0, config.estimator.clone());
+    }
+    let closure: usize = sizes(stack, Order::Closure).iter().map(|&(size, weights)| size * weights).sum();
+    for estimator in every {
+        let value = serde_json::to_value(&estimator).unwrap_or_default();
+        let kind = value["kind"].as_str().unwrap_or_default();
+        let order = value["order"].as_u64().map_or(String::new(), |order| format!("-{order}"));
+        let mark = if estimator == config.estimator { "*" } else { " " };
+        let influence = matches!(estimator, EstimatorConfig::Rtrl(_) | EstimatorConfig::Snap(_));
+        let cost = if influence && closure > GREATEST && estimator != config.estimator {
+            "not built: its influence is too large".to_string()
+        } else {
+            match estimator.build(stack.clone(), 1, config.training.window()) {
+                Ok(built) => {
+                    let cost = built.cost();
+                    format!("{:>14.0} {:>12.1} kB", cost.macs(), cost.bytes as f64 / 1e3)
+                }
+                Err(error) => format!("not built: {error}"),
+            }
+        };
+        line(format!("{mark} {:14} {cost}", format!("{kind}{order}")));
+    }
+    text
+}
+
+/// For each row the states that it reaches and the weights that it has.
+fn sizes(stack: &Stack<f32>, order: Order) -> Vec<(usize, usize)> {
+    let rows = reach(stack, stack.dynamics(), order, Scope::Stack);
+    let weights = |row| stack.linear().pattern().row(row).len();
+    rows.iter().enumerate().map(|(row, reached)| (reached.len(), weights(row))).collect()
+}
+
+fn share(part: usize, of: usize) -> f64 {
+    part as f64 / of.max(1) as f64
+}
+
+fn signal(signal: Signal) -> String {
+    match signal {
+        Signal::Symbols(n) => format!("one of {n} symbols"),
+        Signal::Values(n) => format!("{n} values"),
+    }
+}

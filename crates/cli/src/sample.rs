@@ -1,0 +1,101 @@
+//! `rtrl sample`: text from a character model.
+
+use std::io::{BufWriter, ErrorKind, Write};
+
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use rtrl_cells::Input;
+use rtrl_tasks::Signal;
+use rtrl_tasks::char_lm::BYTES;
+
+use crate::flags::Sample;
+use crate::{Failure, nets};
+
+/// Writes the prompt and what the net makes of it to standard output.
+///
+/// # Errors
+/// If the model is none of characters, the temperature has no meaning, or the output cannot be written.
+pub fn run(flags: &Sample) -> Result<(), Failure> {
+    let model = nets::load(&flags.model)?;
+    if model.signals() != (Signal::Symbols(BYTES), Signal::Symbols(BYTES)) {
+        let (inputs, targets) = model.signals();
+        return Err(Failure::new(format!(
+            "{} reads {inputs:?} and predicts {targets:?}: give a model of the task char-lm",
+            flags.model.display()
+        )));
+    }
+    let temperature = flags.temperature;
+    if !(temperature >= 0.0 && temperature.is_finite()) {
+        return Err(Failure::new(format!("--temperature must be 0 or more, found {temperature}")));
+    }
+    if flags.prompt.is_empty() {
+        return Err(Failure::new("--prompt needs at least one character"));
+    }
+    let (stack, mut readout) = (model.stack(), model.readout().clone());
+    let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(flags.seed);
+    let mut next = |byte: u8, start: bool| {
+        let input = Input::Symbols(&[u32::from(byte)]);
+        stack.forward(model.weights(), input, &[start], &mut rollout, &mut trace);
+        let logs = readout.forward(rollout.state().slice(stack.hidden()));
+        draw(logs.values(), temperature, rng.random())
+    };
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let mut write = || -> std::io::Result<()> {
+        output.write_all(flags.prompt.as_bytes())?;
+        let mut byte = 0;
+        for (i, &prompt) in flags.prompt.as_bytes().iter().enumerate() {
+            byte = next(prompt, i == 0);
+        }
+        for _ in 0..flags.length {
+            output.write_all(&[byte])?;
+            byte = next(byte, false);
+        }
+        output.flush()
+    };
+    match write() {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the text: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The byte at the share `at`, in 0..1, of the probabilities with these logarithms, sharpened by the temperature.
+fn draw(logs: &[f32], temperature: f64, at: f64) -> u8 {
+    let greatest = logs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let likeliest = logs.iter().position(|&log| log == greatest).unwrap_or(0);
+    if temperature == 0.0 {
+        return likeliest as u8;
+    }
+    let weight = |log: f32| (f64::from(log - greatest) / temperature).exp();
+    let mut left = at * logs.iter().map(|&log| weight(log)).sum::<f64>();
+    for (byte, &log) in logs.iter().enumerate() {
+        left -= weight(log);
+        if left < 0.0 {
+            return byte as u8;
+        }
+    }
+    // Rounding, at the very end.
+    likeliest as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw;
+
+    #[test]
+    fn draws_follow_the_probabilities() {
+        let logs = [0.25_f32, 0.5, 0.25].map(f32::ln);
+        let counts = |temperature| {
+            let mut counts = [0; 3];
+            (0..1000).for_each(|i| counts[usize::from(draw(&logs, temperature, f64::from(i) / 1000.0))] += 1);
+            counts
+        };
+        assert_eq!(counts(1.0), [250, 500, 250]);
+        assert_eq!(counts(0.0), [0, 1000, 0]);
+        // Squares of the probabilities: 1 to 4 to 1.
+        assert_eq!(counts(0.5)[1], 667);
+    }
+}
