@@ -1,10 +1,13 @@
 //! `rtrl eval`: the loss of a trained net.
 
+use rtrl_estimators::{EstimatorConfig, SnapConfig};
 use rtrl_tasks::{BuildTask, CharLmEvaluation, Corpus, Evaluation, Part, Signal};
-use rtrl_train::{EVALUATION_LANES, Model, evaluate_on};
+use rtrl_train::{
+    DynamicConfig, EVALUATION_LANES, Model, OptimizerConfig, SgdConfig, evaluate_dynamically_on, evaluate_on,
+};
 
 use crate::flags::{self, Eval};
-use crate::{Failure, nets};
+use crate::{Failure, nets, signals};
 
 /// Prints the mean loss and what it was taken on.
 ///
@@ -12,8 +15,15 @@ use crate::{Failure, nets};
 /// If the model or the data cannot be used, or do not fit each other.
 pub fn run(flags: &Eval) -> Result<(), Failure> {
     let model = nets::load(&flags.model)?;
-    let (what, data) = data(flags, &model)?;
-    let loss = evaluate_on(&model, data)?;
+    let dynamic = flags.dynamic.map(online);
+    let (what, data) =
+        data(flags, &model, dynamic.as_ref().map_or(EVALUATION_LANES, |dynamic| dynamic.lanes))?;
+    let loss = match &dynamic {
+        None => evaluate_on(&model, data)?,
+        Some(dynamic) => evaluate_dynamically_on(&model, dynamic, data, &*signals::stop_flag(|| ())?)?
+            .ok_or_else(|| Failure::new("stopped"))?,
+    };
+    let what = if dynamic.is_some() { format!("{what}, learning online") } else { what };
     let unit = match model.signals().1 {
         Signal::Symbols(_) => "bits per target",
         Signal::Values(_) => "squared error per target",
@@ -22,9 +32,19 @@ pub fn run(flags: &Eval) -> Result<(), Failure> {
     Ok(())
 }
 
-fn data(flags: &Eval, model: &Model) -> Result<(String, Evaluation), Failure> {
+/// Learning at every step, from one piece.
+fn online(rate: f64) -> DynamicConfig {
+    DynamicConfig {
+        estimator: EstimatorConfig::Snap(SnapConfig::new(1)),
+        optimizer: OptimizerConfig::Sgd(SgdConfig::new(rate)),
+        lanes: 1,
+        window: 1,
+    }
+}
+
+fn data(flags: &Eval, model: &Model, lanes: usize) -> Result<(String, Evaluation), Failure> {
     if let Some(path) = &flags.text {
-        let task = CharLmEvaluation::new(Corpus::open(path)?, EVALUATION_LANES, flags.max_bytes)?;
+        let task = CharLmEvaluation::new(Corpus::open(path)?, lanes, flags.max_bytes)?;
         let evaluation = Evaluation { steps: task.steps(), task: Box::new(task) };
         return Ok((path.display().to_string(), evaluation));
     }
@@ -36,15 +56,15 @@ fn data(flags: &Eval, model: &Model) -> Result<(String, Evaluation), Failure> {
         flags::Part::Valid => (Part::Valid, "the validation data"),
         flags::Part::Test => (Part::Test, "the test data"),
     };
-    if let Some(evaluation) = task.evaluation(part, EVALUATION_LANES, flags.max_bytes)? {
+    if let Some(evaluation) = task.evaluation(part, lanes, flags.max_bytes)? {
         return Ok((name.into(), evaluation));
     }
     // The other part tells whether nothing is held out, or only no test data.
-    if part == Part::Test && task.evaluation(Part::Valid, EVALUATION_LANES, None)?.is_some() {
+    if part == Part::Test && task.evaluation(Part::Valid, lanes, None)?.is_some() {
         return Err(Failure::new("the task has no test data: give it some by `test` or `test_fraction`"));
     }
     let steps = flags.steps;
     let seed = config.training.seed.wrapping_add(1);
-    let evaluation = Evaluation { task: task.build(EVALUATION_LANES, seed)?, steps };
-    Ok((format!("{steps} new steps in {EVALUATION_LANES} lanes"), evaluation))
+    let evaluation = Evaluation { task: task.build(lanes, seed)?, steps };
+    Ok((format!("{steps} new steps in {lanes} lanes"), evaluation))
 }

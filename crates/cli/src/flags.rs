@@ -30,6 +30,12 @@ pub enum Command {
     Sample(Sample),
     /// Sizes, sparsity, reach and counted costs of a configuration, a model or a checkpoint.
     Inspect(Inspect),
+    /// Writes the weights of a net for PyTorch, as safetensors.
+    Export(Export),
+    /// Makes a model of weights from PyTorch, given as safetensors.
+    Import(Import),
+    /// Writes the metrics of a run as CSV, or as an event file of TensorBoard.
+    Metrics(Metrics),
     /// Writes a completion script for a shell.
     #[command(
         after_help = "Example:\n  rtrl completions bash > ~/.local/share/bash-completion/completions/rtrl"
@@ -244,6 +250,7 @@ that no training with the same seed has seen; a curriculum stays at its first le
 Examples:
   rtrl eval runs/char-lm-0123456789ab
   rtrl eval runs/char-lm-0123456789ab/model --text other.txt
+  rtrl eval runs/char-lm-0123456789ab --dynamic 0.05
   rtrl eval runs/chaos-0123456789ab --task shifted.toml --steps 5000")]
 pub struct Eval {
     /// A model or checkpoint, or the folder of a run.
@@ -260,7 +267,10 @@ pub struct Eval {
     /// Predictions at most, of held-out data.
     #[arg(long, value_name = "N")]
     pub max_bytes: Option<u64>,
-    /// Time steps in each of 32 lanes, for a task without held-out data.
+    /// The weights go on learning while they are evaluated, by SnAp-1 and SGD with this rate, at every step of one piece.
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub dynamic: Option<f64>,
+    /// Time steps in each of 32 lanes (with `--dynamic` one), for a task without held-out data.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
 }
@@ -298,4 +308,53 @@ Examples:
 pub struct Inspect {
     /// A configuration in TOML, a model, a checkpoint of a run or of a stream, or the folder of a run.
     pub file: PathBuf,
+}
+
+/// Flags of `rtrl export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Tensors have PyTorch's names (rnn.weight_ih_l0, …, readout.weight, …), shapes and order of gates; weights that do not exist are
+zeros.
+
+Example:
+  rtrl export runs/char-lm-0123456789ab net.safetensors")]
+pub struct Export {
+    /// A model or checkpoint, or the folder of a run.
+    pub model: PathBuf,
+    /// What is written.
+    pub to: PathBuf,
+}
+
+/// Flags of `rtrl import`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The configuration says what the net is: its layers, its readout, and by its task what is read and predicted.
+
+Example:
+  rtrl import net.safetensors lm.toml model --mask")]
+pub struct Import {
+    /// The weights.
+    pub from: PathBuf,
+    /// The configuration of the net, in TOML.
+    pub config: PathBuf,
+    /// The model that is written.
+    pub to: PathBuf,
+    /// Weights that are zero do not exist in the model; otherwise they are weights as any other.
+    #[arg(long)]
+    pub mask: bool,
+}
+
+/// Flags of `rtrl metrics`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Called again for a run that goes on, it adds what is new.
+
+Examples:
+  rtrl metrics runs/copy-0123456789ab copy.csv
+  rtrl metrics runs/copy-0123456789ab logs/copy/events.out.tfevents.copy")]
+pub struct Metrics {
+    /// The folder of a run.
+    pub run: PathBuf,
+    /// What is written: CSV if its name ends in `.csv`, an event file if it contains `tfevents`.
+    pub to: PathBuf,
 }

@@ -1,6 +1,7 @@
 //! `rtrl`: online learning from a stream of numbers, and everything around training runs.
 
 mod eval;
+mod exchange;
 mod failure;
 mod flags;
 mod generate;
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         Command::Eval(flags) => eval::run(flags),
         Command::Sample(flags) => sample::run(flags),
         Command::Inspect(flags) => inspect::run(flags),
+        Command::Export(flags) => exchange::export(flags),
+        Command::Import(flags) => exchange::import(flags),
+        Command::Metrics(flags) => exchange::metrics(flags),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Flags::command(), "rtrl", &mut std::io::stdout());
             Ok(())

@@ -195,3 +195,41 @@ fn help_has_examples_and_completions_are_written() {
         assert!(good(&["completions", shell], "").contains("stream"), "{shell}");
     }
 }
+
+#[test]
+fn weights_go_to_pytorch_and_back_and_metrics_to_other_tools() {
+    let (folder, config) = with(LM);
+    let run = trained(folder.path(), &config);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let bits = |model: &str| good(&["eval", model], "");
+    good(&["export", &run, &path("net.safetensors")], "");
+    good(&["import", &path("net.safetensors"), &config, &path("back"), "--mask"], "");
+    assert_eq!(bits(&path("back")), bits(&run));
+    assert!(
+        refused(&["import", &path("net.safetensors"), &config, &path("other")], "").contains("weight_hh_l0")
+    );
+    assert!(refused(&["import", &config, &config, &path("other")], "").contains("config.toml"));
+    assert!(refused(&["export", &path("none"), &path("x")], "").contains("none"));
+
+    good(&["metrics", &run, &path("curve.csv")], "");
+    let csv = std::fs::read_to_string(path("curve.csv")).unwrap();
+    assert!(csv.starts_with("step,") && csv.lines().count() > 1, "{csv}");
+    good(&["metrics", &run, &path("events.out.tfevents.1")], "");
+    assert!(std::fs::metadata(path("events.out.tfevents.1")).unwrap().len() > 100);
+    assert!(refused(&["metrics", &run, &path("curve.xls")], "").contains("tfevents"));
+}
+
+#[test]
+fn weights_that_go_on_learning_follow_a_text_that_is_unlike() {
+    let (folder, config) = with(LM);
+    let run = trained(folder.path(), &config);
+    let other = folder.path().join("other.txt");
+    std::fs::write(&other, "QZXJ#@!~|".repeat(500)).unwrap();
+    let bits = |args: &[&str]| -> f64 {
+        let text = good(&[&["eval", &run, "--text", other.to_str().unwrap()], args].concat(), "");
+        text.split(' ').next().unwrap().parse().unwrap()
+    };
+    let (resting, learning) = (bits(&[]), bits(&["--dynamic", "0.2"]));
+    assert!(learning < 0.5 * resting, "{learning} learning, {resting} resting");
+    assert!(refused(&["eval", &run, "--dynamic", "-1"], "").contains("learning_rate"));
+}

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrl_estimators::EstimatorConfig;
-use rtrl_tasks::{BuildTask, Part};
+use rtrl_tasks::{BuildTask, Evaluation, Part};
 use serde::{Deserialize, Serialize};
 
+use crate::evaluate::fits;
 use crate::{
     ConfigError, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig, UpdateConfig,
 };
@@ -76,9 +77,22 @@ pub fn evaluate_dynamically(
     stop: &AtomicBool,
 ) -> Result<Option<f64>, TrainError> {
     config.validate()?;
-    let Some(data) = model.config().task()?.evaluation(part, config.lanes, max_bytes)? else {
-        return Ok(None);
-    };
+    let data = model.config().task()?.evaluation(part, config.lanes, max_bytes)?;
+    data.map_or(Ok(None), |data| evaluate_dynamically_on(model, config, data, stop))
+}
+
+/// [`evaluate_dynamically`] on a pass of another task, of as many lanes as `config` says.
+///
+/// # Errors
+/// As there, or if the net does not read and predict what the task has to offer.
+pub fn evaluate_dynamically_on(
+    model: &Model,
+    config: &DynamicConfig,
+    data: Evaluation,
+    stop: &AtomicBool,
+) -> Result<Option<f64>, TrainError> {
+    config.validate()?;
+    fits(model, &data)?;
     let run = config.run(model.config(), data.steps);
     let mut trainer = Trainer::with_model(model.for_run(run), data.task)?;
     let (mut loss, mut targets) = (0.0, 0);

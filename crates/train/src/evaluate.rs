@@ -31,12 +31,18 @@ pub fn evaluate(model: &Model, part: Part, max_bytes: Option<u64>) -> Result<Opt
 /// # Errors
 /// If the net does not read and predict what the task has to offer, or the data cannot be read.
 pub fn evaluate_on(model: &Model, evaluation: Evaluation) -> Result<f64, TrainError> {
-    let found = (evaluation.task.inputs(), evaluation.task.targets());
-    if found != model.signals() {
-        let found = format!("{found:?} for a net of {:?}", model.signals());
-        return Err(ConfigError::Value { field: "task", allowed: "one that fits the net", found }.into());
-    }
+    fits(model, &evaluation)?;
     HeldOut::of(evaluation).mean_loss(model)
+}
+
+/// Whether a net reads and predicts what a task has to offer.
+pub(crate) fn fits(model: &Model, evaluation: &Evaluation) -> Result<(), ConfigError> {
+    let found = (evaluation.task.inputs(), evaluation.task.targets());
+    if found == model.signals() {
+        return Ok(());
+    }
+    let found = format!("{found:?} for a net of {:?}", model.signals());
+    Err(ConfigError::Value { field: "task", allowed: "one that fits the net", found })
 }
 
 /// Held-out data of a task.

@@ -48,7 +48,7 @@ pub use config::{
     CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig, parse_toml,
 };
 pub use divergence::DivergencePolicy;
-pub use dynamic::{DynamicConfig, evaluate_dynamically};
+pub use dynamic::{DynamicConfig, evaluate_dynamically, evaluate_dynamically_on};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};

@@ -162,6 +162,15 @@ impl Model {
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
+    /// Saves the net, for [`load`](Self::load). The file is replaced as a whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&mut self, path: &Path) -> Result<(), TrainError> {
+        rtrl_checkpoint::save(path, |archive| archive.part("model", self))
+            .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
+    }
+
     /// Reads the net from what [`load`](Self::load) would read, in memory.
     ///
     /// # Errors

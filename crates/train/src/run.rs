@@ -363,8 +363,7 @@ impl Run<'_> {
         self.save()?;
         let path = self.folder.file("model");
         let model = self.state.trainer.model_mut();
-        rtrl_checkpoint::save(&path, |archive| archive.part("model", model))
-            .map_err(|source| TrainError::Checkpoint { path: path.clone(), source })?;
+        model.save(&path)?;
         let symbols = matches!(model.signals().1, Signal::Symbols(_));
         let test_bits = evaluate(model, Part::Test, None)?;
         let mut dynamic = [None; 2];
