@@ -49,7 +49,7 @@ impl Tensor {
     }
 }
 
-/// The four tensors of one recurrent layer, or what is to be read from them.
+/// Places of the four tensors in those of a recurrent layer.
 pub(crate) const INPUT: usize = 0;
 pub(crate) const RECURRENT: usize = 1;
 pub(crate) const INPUT_BIAS: usize = 2;

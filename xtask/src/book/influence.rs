@@ -56,7 +56,7 @@ impl Drawing {
     }
 }
 
-/// The net of a figure, and for each row of it the states reached.
+/// The net of a figure.
 struct Net {
     stack: Stack<f32>,
 }
