@@ -24,6 +24,12 @@ pub enum Command {
     /// Makes one run: what the tasks of `reproduce --engine` call.
     #[command(hide = true)]
     RunOne(RunOne),
+    /// Draws the figures of the book.
+    Figures,
+    /// Feeds made-up bytes to everything that reads a file; needs nightly and cargo-fuzz.
+    Fuzz(Fuzz),
+    /// Runs tests under Miri, which sees undefined behavior; needs nightly and Miri.
+    Miri,
     /// Runs every check that a change must pass.
     Ci {
         /// Leaves out the tests, for a caller that has just run them.
@@ -124,6 +130,30 @@ pub struct Reproduce {
     /// Lists the experiments and ends.
     #[arg(long)]
     pub list: bool,
+}
+
+/// What is fuzzed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FuzzTarget {
+    /// The reader of models.
+    Model,
+    /// The reader of checkpoints, and the runs that go on from them.
+    Trainer,
+    /// The reader of configurations, and what is built from them.
+    Config,
+    /// The reader of texts.
+    Corpus,
+}
+
+/// Flags of `cargo xtask fuzz`.
+#[derive(Debug, Clone, Parser)]
+pub struct Fuzz {
+    /// What to fuzz; everything if nothing is named.
+    #[arg(value_enum, value_name = "TARGET")]
+    pub targets: Vec<FuzzTarget>,
+    /// Time for each target.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
 }
 
 /// What `cargo xtask data` can do.

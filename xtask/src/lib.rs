@@ -1,8 +1,12 @@
 //! The parts of `cargo xtask` that are worth testing as a library.
 
+pub mod book;
 pub mod ci;
 pub mod data;
 pub mod engine;
 pub mod flags;
+pub mod fuzz;
+pub mod miri;
+pub mod nightly;
 pub mod report;
 pub mod reproduce;

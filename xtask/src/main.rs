@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{ci, data, engine, reproduce};
+use xtask::{book, ci, data, engine, fuzz, miri, reproduce};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -20,6 +20,9 @@ fn main() -> ExitCode {
         Command::Reproduce(flags) => reproduce::run(&flags),
         Command::Data(flags) => data::run(&flags),
         Command::RunOne(flags) => engine::run_one(&flags),
+        Command::Figures => book::run(),
+        Command::Fuzz(flags) => fuzz::run(&flags),
+        Command::Miri => miri::run(),
         Command::Ci { skip_tests } => ci::run(skip_tests).map_err(|message| (1, message)),
     };
     match result {

@@ -106,6 +106,13 @@ macro_rules! registry {
                 vec![$(Self::$cell(size)),*]
             }
 
+            /// The size, to be changed.
+            pub fn size_mut(&mut self) -> &mut Size {
+                match self {
+                    $(Self::$cell(size) => size,)*
+                }
+            }
+
             fn parts(&self) -> (Size, Wiring) {
                 match self {
                     $(Self::$cell(size) => (*size, $wiring),)*

@@ -36,6 +36,12 @@ macro_rules! registry {
             $($(#[$doc])* $estimator($config),)*
         }
 
+        $(impl From<$config> for EstimatorConfig {
+            fn from(config: $config) -> Self {
+                Self::$estimator(config)
+            }
+        })*
+
         impl EstimatorConfig {
             /// Every registered estimator with its default settings.
             #[must_use]

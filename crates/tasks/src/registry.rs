@@ -64,6 +64,12 @@ macro_rules! register {
             $($(#[$doc])* $name($config)),+
         }
 
+        $(impl From<$config> for TaskConfig {
+            fn from(config: $config) -> Self {
+                Self::$name(config)
+            }
+        })+
+
         impl BuildTask for TaskConfig {
             fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
                 match self { $(Self::$name(config) => config.build(lanes, seed)),+ }

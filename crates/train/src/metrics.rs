@@ -123,7 +123,11 @@ impl Writer {
 /// # Errors
 /// If the file cannot be read, or a line is not a record: the message names the line.
 pub fn read_metrics(path: &Path) -> Result<Vec<Record>, TrainError> {
-    let text = std::fs::read_to_string(path).map_err(TrainError::file("read", path))?;
+    parse(&std::fs::read_to_string(path).map_err(TrainError::file("read", path))?, path)
+}
+
+/// The records in the text of the file at `path`.
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Vec<Record>, TrainError> {
     let record = |(index, line)| {
         serde_json::from_str(line).map_err(|error: serde_json::Error| TrainError::Damaged {
             path: path.to_path_buf(),

@@ -114,6 +114,16 @@ impl Model {
         &self.weights
     }
 
+    /// The recurrent weights, to be changed.
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        &mut self.weights
+    }
+
+    /// The readout, to be changed.
+    pub fn readout_mut(&mut self) -> &mut Readout<f32> {
+        &mut self.readout
+    }
+
     /// The readout.
     #[must_use]
     pub fn readout(&self) -> &Readout<f32> {

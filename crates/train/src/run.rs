@@ -67,7 +67,7 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The run is complete, now or from an earlier call.
-    Finished(Summary),
+    Finished(Box<Summary>),
     /// It was told to stop and has left a checkpoint; the same call goes on from there.
     Interrupted,
 }
@@ -108,13 +108,13 @@ pub fn run(
 ) -> Result<Outcome, TrainError> {
     let path = options.root.join(config.folder());
     if let Some(summary) = finished(config, &path)? {
-        return Ok(Outcome::Finished(summary));
+        return Ok(Outcome::Finished(Box::new(summary)));
     }
     // Before anything is written: a mistake leaves nothing behind.
     let state = State::new(config)?;
     let folder = Folder::open(path.clone())?;
     if let Some(summary) = finished(config, &path)? {
-        return Ok(Outcome::Finished(summary));
+        return Ok(Outcome::Finished(Box::new(summary)));
     }
     folder.tidy(&[]);
     folder.write("config.toml", &config.to_toml()?)?;
@@ -401,6 +401,6 @@ impl Run<'_> {
             spent.push(checkpoint);
         }
         self.folder.tidy(&spent);
-        Ok(Outcome::Finished(summary))
+        Ok(Outcome::Finished(Box::new(summary)))
     }
 }

@@ -165,7 +165,7 @@ fn a_finished_run_is_read_and_an_interrupted_one_goes_on() {
         run(&config, &RunOptions::new(dir.path()), &mut |_| windows += 1, &AtomicBool::new(false)).unwrap();
     assert_eq!(windows, 49, "one window was made before");
     let Outcome::Finished(summary) = outcome else { panic!("finished") };
-    assert_eq!(read_summary(&folder).unwrap(), summary);
+    assert_eq!(read_summary(&folder).unwrap(), *summary);
     assert_eq!((summary.steps, summary.hash), (100, config.hash()));
     let again =
         run(&config, &RunOptions::new(dir.path()), &mut |_| panic!("made again"), &AtomicBool::new(false))

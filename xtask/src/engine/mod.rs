@@ -151,7 +151,7 @@ fn finished(config: &RunConfig, out: &Path) -> Option<Result<Summary, String>> {
     // Now a call only compares the data; should the folder vanish under it, it is not this process that makes the run.
     let stop = AtomicBool::new(true);
     match rtrl_train::run(config, &rtrl_train::RunOptions::new(out), &mut |_| {}, &stop) {
-        Ok(rtrl_train::Outcome::Finished(summary)) => Some(Ok(summary)),
+        Ok(rtrl_train::Outcome::Finished(summary)) => Some(Ok(*summary)),
         Ok(rtrl_train::Outcome::Interrupted) => None,
         Err(error) => Some(Err(error.to_string())),
     }

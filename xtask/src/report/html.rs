@@ -10,7 +10,7 @@ use super::model::{Align, Claim, Environment, Report, RunEntry, Section, Table, 
 use super::palette::css;
 use super::stats::Digest;
 use super::svg::{Canvas, UNIT, draw};
-use super::text::{duration, ends, memory, notes};
+use super::text::{ends, memory, notes};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -34,8 +34,7 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> Result<Str
                 header {
                     h1 { (report.title) }
                     p.lead {
-                        "Profile " strong { (report.profile) } ", " (runs(report)) ", made in "
-                        (duration(report.elapsed_seconds)) " by " code { (report.command) } "."
+                        "Profile " strong { (report.profile) } ", " (super::runs(report)) ", by " code { (report.command) } "."
                     }
                     (contents(report))
                 }
@@ -48,11 +47,6 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> Result<Str
         }
     };
     Ok(page.into_string())
-}
-
-fn runs(report: &Report) -> String {
-    let count: usize = report.experiments.iter().map(|section| section.runs.len()).sum();
-    format!("{count} training run{}", if count == 1 { "" } else { "s" })
 }
 
 fn contents(report: &Report) -> Markup {
@@ -141,19 +135,28 @@ fn section(
             p.question { (section.question) }
             @if !section.setup.is_empty() {
                 h3 { "Set-up" }
-                @for paragraph in &section.setup { p { (paragraph) } }
+                @for paragraph in &section.setup { p { (prose(paragraph)) } }
             }
             @for figure in &figures { (figure) }
             @for numbers in &section.tables { (table(numbers)) }
             @if !section.caveats.is_empty() {
                 div.caveats {
                     h3 { "Caveats" }
-                    ul { @for caveat in &section.caveats { li { (caveat) } } }
+                    ul { @for caveat in &section.caveats { li { (prose(caveat)) } } }
                 }
             }
             (run_list(&section.runs))
         }
     })
+}
+
+/// Text with `code` between backticks.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 fn figure(digest: &Digest<'_>) -> Result<Markup, ReportError> {

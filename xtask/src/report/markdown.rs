@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use super::html::facts;
 use super::model::{Align, Report, Section, Table};
 use super::stats::Digest;
-use super::text::{duration, ends, notes};
+use super::text::{ends, notes};
 
 /// The whole report.
 pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> String {
     let mut text = format!("# {}\n\n", escape(&report.title));
-    let (profile, elapsed) = (escape(&report.profile), duration(report.elapsed_seconds));
-    add(&mut text, &format!("Profile **{profile}**, made in {elapsed} by {}.", code(&report.command)));
+    let (profile, runs) = (escape(&report.profile), super::runs(report));
+    add(&mut text, &format!("Profile **{profile}**, {runs}, by {}.", code(&report.command)));
     if let Some(claims) = super::claim_table(report) {
         add(&mut text, "## Claims and verdicts");
         add(&mut text, &table(&claims));

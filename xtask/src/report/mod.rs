@@ -11,7 +11,7 @@ mod labels;
 mod markdown;
 mod model;
 mod number;
-mod palette;
+pub(crate) mod palette;
 mod scale;
 mod stats;
 mod svg;
@@ -101,6 +101,14 @@ fn check(report: &Report) -> Result<(), ReportError> {
     Ok(())
 }
 
+/// A figure as a file of its own.
+///
+/// # Errors
+/// [`ReportError::Drawing`].
+pub(crate) fn drawing(figure: &Figure) -> Result<String, ReportError> {
+    svg::draw(&Digest::new(figure), svg::Canvas::File)
+}
+
 fn make_dir(path: &Path) -> Result<(), ReportError> {
     fs::create_dir_all(path).map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
@@ -133,6 +141,13 @@ pub(crate) fn claims(report: &Report) -> Vec<(Option<usize>, &Claim)> {
         (stem, number.parse::<u64>().unwrap_or(u64::MAX), digits)
     });
     claims
+}
+
+/// How many runs are behind the report, and how long they took all together; they may have been made at any time before it.
+fn runs(report: &Report) -> String {
+    let runs = || report.experiments.iter().flat_map(|section| &section.runs);
+    let seconds = runs().map(|run| run.seconds).sum();
+    format!("{} runs, {} of computing", runs().count(), text::duration(seconds))
 }
 
 /// The claims as a table; `None` if there are none.

@@ -12,8 +12,6 @@ pub struct Report {
     pub profile: String,
     /// Command line that made the report, to be repeated by the reader.
     pub command: String,
-    /// Wall-clock time of the whole command.
-    pub elapsed_seconds: f64,
     /// Machine and versions.
     pub environment: Environment,
     /// One section per experiment, in the order of the page.

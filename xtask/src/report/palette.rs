@@ -7,16 +7,16 @@ use plotters::style::RGBColor;
 
 /// A color on a light page and its counterpart on a dark one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ink {
-    pub(super) light: (u8, u8, u8),
+pub(crate) struct Ink {
+    pub(crate) light: (u8, u8, u8),
     pub(super) dark: (u8, u8, u8),
 }
 
 /// How one series looks. Color, dash and marker each suffice to tell it from its neighbors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     /// Line, band and markers: the Okabe–Ito palette, lightened on dark where it would drown.
-    pub(super) line: Ink,
+    pub(crate) line: Ink,
     /// The label: the same hue at a contrast that text needs (4.5 : 1).
     pub(super) text: Ink,
     /// Dash pattern in px; empty is solid.
@@ -28,7 +28,7 @@ const fn ink(light: (u8, u8, u8), dark: (u8, u8, u8)) -> Ink {
 }
 
 /// Okabe and Ito's palette without its yellow, which no white page can show.
-pub(super) const STYLES: [Style; 7] = [
+pub(crate) const STYLES: [Style; 7] = [
     Style { line: ink((0, 114, 178), (72, 163, 222)), text: ink((0, 104, 163), (116, 187, 234)), dash: &[] },
     Style { line: ink((213, 94, 0), (240, 125, 40)), text: ink((173, 75, 0), (247, 155, 90)), dash: &[9, 4] },
     Style {
@@ -59,13 +59,13 @@ pub(super) const STYLES: [Style; 7] = [
 ];
 
 /// Page behind a figure.
-pub(super) const PAPER: Ink = ink((255, 255, 255), (21, 24, 28));
+pub(crate) const PAPER: Ink = ink((255, 255, 255), (21, 24, 28));
 /// Axis lines and tick labels.
 pub(super) const AXIS: Ink = ink((74, 80, 88), (171, 178, 187));
 /// Axis titles.
-pub(super) const TITLE: Ink = ink((31, 35, 40), (230, 233, 237));
+pub(crate) const TITLE: Ink = ink((31, 35, 40), (230, 233, 237));
 /// Grid lines.
-pub(super) const GRID: Ink = ink((225, 228, 232), (48, 54, 61));
+pub(crate) const GRID: Ink = ink((225, 228, 232), (48, 54, 61));
 /// Reference lines and published numbers.
 pub(super) const REFERENCE: Ink = ink((104, 110, 118), (148, 155, 164));
 
@@ -82,12 +82,12 @@ pub(super) fn style(index: usize) -> (Style, usize) {
 }
 
 /// As the plot library writes it.
-pub(super) fn hex((r, g, b): (u8, u8, u8)) -> String {
+pub(crate) fn hex((r, g, b): (u8, u8, u8)) -> String {
     format!("#{r:02X}{g:02X}{b:02X}")
 }
 
 /// The style sheet of all drawings: dashes, and the dark colors. Lengths in drawings are `unit` times a px.
-pub(super) fn css(unit: u32) -> String {
+pub(crate) fn css(unit: u32) -> String {
     let inks = STYLES.iter().flat_map(|s| [s.line, s.text]).chain([PAPER, AXIS, TITLE, GRID, REFERENCE]);
     let dark: String = inks
         .map(|ink| {

@@ -8,7 +8,6 @@ pub(super) fn report() -> Report {
         title: "Real-time recurrent learning: what the runs show".to_owned(),
         profile: "quick".to_owned(),
         command: "cargo xtask reproduce copy lm --profile quick --seeds 3".to_owned(),
-        elapsed_seconds: 254.0,
         environment: Environment {
             rtrl_version: "0.1.0".to_owned(),
             commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),

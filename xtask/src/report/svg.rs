@@ -284,16 +284,25 @@ impl<'f> Drawing<'f> {
     }
 
     fn yardsticks(&self, area: &Area<'_>, chart: &Chart<'_>) -> Result<(), Failure> {
-        for yardstick in &self.figure.yardsticks {
-            let (Some(x), Some(y)) = (self.x.place(yardstick.x), self.y.place(yardstick.y)) else { continue };
-            let at = chart.backend_coord(&(x, y));
-            let mut outline = marker_outline(DIAMOND, at, 6.0);
-            outline.push(outline[0]);
-            area.draw(&PathElement::new(outline, stroke(AXIS, 1.6)))?;
-            let right_half = x > (self.x.low + self.x.high) / 2.0;
-            let (shift, anchor) = if right_half { (-13.0, HPos::Right) } else { (13.0, HPos::Left) };
-            let at = (at.0 + units(shift), at.1);
-            self.write(area, &clean(&yardstick.label), at, AXIS, Pos::new(anchor, VPos::Center))?;
+        let middle = (self.x.low + self.x.high) / 2.0;
+        let (_, edge_y) = chart.plotting_area().get_pixel_range();
+        let leading = self.font * LEADING * f64::from(UNIT);
+        for (right_half, shift, anchor) in [(false, 13.0, HPos::Left), (true, -13.0, HPos::Right)] {
+            let placed = self.figure.yardsticks.iter().filter_map(|yardstick| {
+                let (x, y) = (self.x.place(yardstick.x)?, self.y.place(yardstick.y)?);
+                ((x > middle) == right_half).then(|| (chart.backend_coord(&(x, y)), clean(&yardstick.label)))
+            });
+            let placed: Vec<_> = placed.collect();
+            let slots: Vec<_> =
+                placed.iter().map(|(at, _)| Slot { wanted: f64::from(at.1), height: leading }).collect();
+            let centers = labels::spread(&slots, f64::from(edge_y.start), f64::from(edge_y.end));
+            for ((at, label), center) in placed.iter().zip(centers) {
+                let mut outline = marker_outline(DIAMOND, *at, 6.0);
+                outline.push(outline[0]);
+                area.draw(&PathElement::new(outline, stroke(AXIS, 1.6)))?;
+                let beside = (at.0 + units(shift), center.round() as i32);
+                self.write(area, label, beside, AXIS, Pos::new(anchor, VPos::Center))?;
+            }
         }
         Ok(())
     }

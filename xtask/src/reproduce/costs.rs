@@ -14,7 +14,7 @@ use super::experiment::{Experiment, Kind};
 use super::measured::{Item, Measured, typed};
 use super::nets::{Driver, Net};
 use super::verdict::{all, claim, holds};
-use crate::report::{Align, Claim, Section, Table};
+use crate::report::{Align, Axis, Claim, Figure, Point, Section, Series, Table};
 
 /// The experiment.
 pub const EXPERIMENT: Experiment = Experiment {
@@ -193,7 +193,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
              the same process. Windows have {} steps; the others update at every step.",
             measured.first().map_or(0, |m| m.settings.window)
         )],
-        figures: Vec::new(),
+        figures: vec![figure(&measured)],
         tables: vec![nets(&measured), counted(&measured), timed(&measured)],
         claims,
         caveats: vec![
@@ -269,6 +269,31 @@ fn timed(measured: &All) -> Table {
         let (own, bptt) = (row.nanoseconds?, find(m, "BPTT")?.nanoseconds?);
         Some(format!("{} ({})", ratio(own / 1e3), ratio(own / bptt)))
     })
+}
+
+/// What width costs when the number of weights stays about the same, for the cell that the paper uses.
+fn figure(measured: &All) -> Figure {
+    let grus: Vec<_> = measured.iter().filter(|m| m.settings.cell == "GRU").collect();
+    let curve = |(label, ..): &(&'static str, EstimatorConfig, usize)| {
+        let point = |m: &&Measured<One, Found>| {
+            let over_bptt = find(m, label)?.macs / find(m, "BPTT")?.macs;
+            Some(Point { x: m.settings.units as f64, y: vec![over_bptt] })
+        };
+        Series { label: (*label).to_string(), points: grus.iter().filter_map(point).collect() }
+    };
+    let sparsities: Vec<_> = grus.iter().map(|m| format!("{:.1} %", 100.0 * m.settings.sparsity)).collect();
+    Figure {
+        id: "costs".to_string(),
+        caption: format!(
+            "Counted multiply-adds of a step over those of BPTT, GRUs of growing width and sparsity ({}).",
+            sparsities.join(", ")
+        ),
+        x: Axis { label: "units".to_string(), log: true },
+        y: Axis { label: "multiply-adds over those of BPTT".to_string(), log: true },
+        series: estimators(1).iter().map(curve).collect(),
+        references: Vec::new(),
+        yardsticks: Vec::new(),
+    }
 }
 
 /// C2.

@@ -10,7 +10,7 @@ use super::experiment::{Experiment, Kind};
 use super::measured::{Item, Measured, typed};
 use super::nets::Net;
 use super::verdict::{all, claim, holds};
-use crate::report::{Axis, Figure, Point, Section, Series};
+use crate::report::{Align, Axis, Figure, Point, Section, Series, Table};
 
 /// The experiment.
 pub const EXPERIMENT: Experiment = Experiment {
@@ -114,19 +114,6 @@ fn measure(one: &One) -> Result<Found, String> {
 fn section(items: &[Item], out: &Path) -> Result<Section, String> {
     let measured: Vec<Measured<One, Found>> =
         items.iter().map(|item| item.read(out)).collect::<Result<_, _>>()?;
-    let mut series: Vec<Series> = Vec::new();
-    for m in &measured {
-        let label = format!("{}-{}", m.settings.cell, m.settings.units);
-        let place = series.iter().position(|s| s.label == label).unwrap_or_else(|| {
-            let points = (1..=m.settings.orders).map(|n| Point { x: n as f64, y: Vec::new() });
-            series.push(Series { label, points: points.collect() });
-            series.len() - 1
-        });
-        for (point, &deviation) in series[place].points.iter_mut().zip(&m.result.deviations) {
-            // On a logarithmic axis there is no zero; this is below every rounding.
-            point.y.push(deviation.max(1e-17));
-        }
-    }
     let saturated = measured.iter().flat_map(|m| {
         let found = &m.result;
         let pairs = found.kept.iter().zip(&found.deviations);
@@ -146,10 +133,12 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
         holds(approximate > 1e-6),
     ]);
     let evidence = format!(
-        "Deviation of at most {worst:.0e} where SnAp-n keeps every live entry ({reached} of {} nets within the orders shown); \
-         BPTT deviates from RTRL by at most {bptt:.0e}. SnAp-1 keeps exactly the entries of the immediate Jacobian and \
+        "Deviation of at most {} where SnAp-n keeps every live entry ({reached} of {} nets within the orders shown); \
+         BPTT deviates from RTRL by at most {}. SnAp-1 keeps exactly the entries of the immediate Jacobian and \
          deviates by {approximate:.2} to {:.2}.",
+        small(worst),
         measured.len(),
+        small(bptt),
         first.fold(0.0, f64::max)
     );
     let numbers = vec![
@@ -173,16 +162,8 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
              state at every step, in `f64`, weights constant. The recurrent weights are sparse; masks are uniformly random.",
             measured.first().map_or(0, |m| m.settings.steps)
         )],
-        figures: vec![Figure {
-            id: "equivalence".to_string(),
-            caption: "Relative deviation of the gradient of SnAp-n from that of RTRL against n.".to_string(),
-            x: Axis { label: "n".to_string(), log: false },
-            y: Axis { label: "relative deviation".to_string(), log: true },
-            series,
-            references: Vec::new(),
-            yardsticks: Vec::new(),
-        }],
-        tables: Vec::new(),
+        figures: vec![figure(&measured)],
+        tables: vec![table(&measured)],
         claims: vec![decided],
         caveats: vec![
             "How fast the deviation falls depends on the weights: these are initial ones. SnAp-n reaches RTRL when n covers the \
@@ -191,4 +172,76 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
         ],
         runs: measured.into_iter().map(|m| m.entry).collect(),
     })
+}
+
+/// The widest nets of each cell; lines of all nets would hide each other.
+fn figure(measured: &[Measured<One, Found>]) -> Figure {
+    let widest = measured.iter().map(|m| m.settings.units).max().unwrap_or(0);
+    let mut series: Vec<Series> = Vec::new();
+    for m in measured.iter().filter(|m| m.settings.units == widest) {
+        let place = series.iter().position(|s| s.label == m.settings.cell).unwrap_or_else(|| {
+            let points = (1..=m.settings.orders).map(|n| Point { x: n as f64, y: Vec::new() });
+            series.push(Series { label: m.settings.cell.clone(), points: points.collect() });
+            series.len() - 1
+        });
+        for (point, &deviation) in series[place].points.iter_mut().zip(&m.result.deviations) {
+            // On a logarithmic axis there is no zero; this is below every rounding.
+            point.y.push(deviation.max(1e-17));
+        }
+    }
+    Figure {
+        id: "equivalence".to_string(),
+        caption: format!(
+            "Relative deviation of the gradient of SnAp-n from that of RTRL against n, nets of {widest} units. 10⁻¹⁷ stands for \
+             equality to the last bit."
+        ),
+        x: Axis { label: "n".to_string(), log: false },
+        y: Axis { label: "relative deviation".to_string(), log: true },
+        series,
+        references: Vec::new(),
+        yardsticks: Vec::new(),
+    }
+}
+
+/// One row for each cell and size, over all seeds.
+fn table(measured: &[Measured<One, Found>]) -> Table {
+    let mut nets: Vec<(&str, usize)> = Vec::new();
+    for m in measured {
+        let net = (m.settings.cell.as_str(), m.settings.units);
+        if !nets.contains(&net) {
+            nets.push(net);
+        }
+    }
+    let row = |&(cell, units): &(&str, usize)| {
+        let of = || measured.iter().filter(move |m| m.settings.cell == cell && m.settings.units == units);
+        let at =
+            |n: usize| of().filter_map(move |m| m.result.deviations.get(n - 1)).copied().fold(0.0, f64::max);
+        // The number of entries never falls with n.
+        let whole = |m: &Measured<One, Found>| {
+            1 + m.result.kept.iter().filter(|&&kept| kept < m.result.closure).count()
+        };
+        let (first, last) = (of().map(whole).min(), of().map(whole).max());
+        vec![
+            cell.to_string(),
+            units.to_string(),
+            small(at(1)),
+            small(at(2)),
+            small(at(3)),
+            format!("{} – {}", first.unwrap_or(0), last.unwrap_or(0)),
+            small(of().map(|m| m.result.bptt).fold(0.0, f64::max)),
+        ]
+    };
+    Table {
+        caption: "Greatest deviation over seeds for n = 1, 2, 3; the n from which every live entry is kept, least and greatest \
+                  over seeds; greatest deviation of BPTT."
+            .to_string(),
+        headers: ["cell", "units", "n = 1", "n = 2", "n = 3", "exact from", "BPTT"].map(str::to_string).to_vec(),
+        rows: nets.iter().map(row).collect(),
+        align: [vec![Align::Left], vec![Align::Right; 6]].concat(),
+    }
+}
+
+/// A deviation in few digits.
+fn small(value: f64) -> String {
+    if value == 0.0 { "0".to_string() } else { format!("{value:.1e}") }
 }

@@ -406,8 +406,17 @@ impl Study {
         let values: Vec<_> = sweep.values.iter().map(|value| format!("{value:.1e}")).collect();
         let chosen: Vec<_> =
             self.choice.iter().map(|(label, value)| format!("{label} {value:.1e}")).collect();
+        let ends = [sweep.values.first(), sweep.values.last()];
+        let at_an_end = self.choice.iter().filter(|(_, value)| ends.contains(&Some(value)));
+        let at_an_end: Vec<_> = at_an_end.map(|(label, _)| label.as_str()).collect();
+        let warning = match at_an_end.as_slice() {
+            [] => String::new(),
+            labels => {
+                format!(" At an end of what was tried, so perhaps not the best: {}.", labels.join(", "))
+            }
+        };
         Some(format!(
-            "`{}` was chosen for each method among {} on {seeds} other seed(s): {}.",
+            "`{}` was chosen for each method among {} on {seeds} other seed(s): {}.{warning}",
             sweep.key,
             values.join(", "),
             chosen.join(", ")

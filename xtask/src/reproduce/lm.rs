@@ -79,8 +79,18 @@ const CLOSE: f64 = 0.1;
 
 fn dense(study: &Study) -> Section {
     let better = decided(study, "C3", &[("UORO", "SnAp-1", 0.0), ("RFLO", "SnAp-1", 0.0)]);
+    let better = with_cost(study, better, &["UORO", "RFLO"], "SnAp-1");
     let close = decided(study, "C7", &[("BPTT", "SnAp-1", -CLOSE), ("UORO", "SnAp-1", CLOSE)]);
     section(study, vec![better, close])
+}
+
+/// A claim that is about cost as well: counted multiply-adds of some methods over those of another.
+fn with_cost(study: &Study, mut claim: Claim, methods: &[&str], base: &str) -> Claim {
+    let macs = |method: &str| study.of(method).next().map(|run| run.summary.cost.macs());
+    let ratios = methods.iter().filter_map(|method| Some((method, macs(method)? / macs(base)?)));
+    let words: Vec<_> = ratios.map(|(method, ratio)| format!("{method} × {ratio:.2}")).collect();
+    claim.evidence += &format!(" Multiply-adds over those of {base}: {}.", words.join(", "));
+    claim
 }
 
 fn sparse(study: &Study) -> Section {
@@ -98,8 +108,13 @@ fn width(study: &Study) -> Section {
     let steps = labels.windows(2).filter_map(|pair| {
         let a = study.values(pair[0], bits);
         let difference = Difference::paired(&a, &study.values(pair[1], bits))?;
-        Some(format!("{} − {}: {difference}", pair[0], pair[1]))
+        Some((format!("{} − {}: {difference}", pair[0], pair[1]), difference.positive()))
     });
-    claim.evidence = format!("{} Step by step: {}.", claim.evidence, steps.collect::<Vec<_>>().join("; "));
+    let (words, verdicts): (Vec<_>, Vec<_>) = steps.unzip();
+    claim.evidence = format!("{} Step by step: {}.", claim.evidence, words.join("; "));
+    if claim.verdict == Verdict::Supported && verdicts.contains(&Verdict::NotSupported) {
+        // The ends differ as claimed; a step between them goes the other way.
+        claim.verdict = Verdict::Undecided;
+    }
     section(study, vec![claim])
 }

@@ -19,7 +19,6 @@ mod verdict;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use experiment::{Choice, Done, Experiment, Kind, Planned, Request, Settings, Study};
 use measured::Item;
@@ -73,7 +72,6 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
     if flags.list {
         return list();
     }
-    let started = Instant::now();
     let jobs = match flags.jobs {
         Some(0) => return Err(mistake("--jobs must be at least 1: it is the number of runs at a time")),
         Some(jobs) => jobs,
@@ -133,7 +131,6 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
         title: "Real-time recurrent learning: reproduction".to_string(),
         profile: flags.profile.name().to_string(),
         command: command(flags),
-        elapsed_seconds: started.elapsed().as_secs_f64(),
         environment: machine::environment(),
         experiments: sections,
         not_run,

@@ -35,6 +35,14 @@ pub struct SnapConfig {
     pub truncate: bool,
 }
 
+impl SnapConfig {
+    /// SnAp-n of order `order`, everything else as by default.
+    #[must_use]
+    pub fn new(order: usize) -> Self {
+        Self { order, ..Self::default() }
+    }
+}
+
 impl Default for SnapConfig {
     fn default() -> Self {
         Self { order: 1, scope: Scope::default(), schedule: Schedule::default(), truncate: false }

@@ -79,6 +79,12 @@ macro_rules! registry {
             $($(#[$doc])* $optimizer($config),)*
         }
 
+        $(impl From<$config> for OptimizerConfig {
+            fn from(config: $config) -> Self {
+                Self::$optimizer(config)
+            }
+        })*
+
         impl OptimizerConfig {
             /// Every registered optimizer at this learning rate, with the defaults of its reference.
             #[must_use]

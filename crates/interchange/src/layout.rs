@@ -1,0 +1,185 @@
+//! Which weight stands where in PyTorch's tensors.
+
+use rtrl_cells::{CellConfig, Structure};
+use rtrl_train::Model;
+
+use crate::InterchangeError;
+
+/// Names of the parts of a net, each with its dot: `rnn.` is put before `weight_ih_l0`.
+///
+/// The defaults are those of a module with the fields `embedding`, `rnn` and `readout`; for the tensors of a bare
+/// `nn.GRU`, set `rnn` to the empty string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// Before the tensors of `nn.Embedding`.
+    pub embedding: String,
+    /// Before the tensors of `nn.RNN`, `nn.GRU` or `nn.LSTM`.
+    pub rnn: String,
+    /// Before the tensors of the readout: an `nn.Linear`, or, with a hidden layer, an `nn.Sequential` of Linear, ReLU,
+    /// Linear, whose tensors are numbered 0 and 2.
+    pub readout: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { embedding: "embedding.".into(), rnn: "rnn.".into(), readout: "readout.".into() }
+    }
+}
+
+/// A tensor of PyTorch's, row-major. Without rows it is a vector.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+impl Tensor {
+    pub fn zeros(name: String, shape: Vec<usize>) -> Self {
+        let len = shape.iter().product();
+        Self { name, shape, values: vec![0.0; len] }
+    }
+
+    /// Row and column, or row alone, of a value.
+    pub fn index(&self, at: usize) -> Vec<usize> {
+        match self.shape[..] {
+            [_, columns] => vec![at / columns, at % columns],
+            _ => vec![at],
+        }
+    }
+}
+
+/// The four tensors of one recurrent layer, or what is to be read from them.
+pub(crate) const INPUT: usize = 0;
+pub(crate) const RECURRENT: usize = 1;
+pub(crate) const INPUT_BIAS: usize = 2;
+pub(crate) const RECURRENT_BIAS: usize = 3;
+
+/// A layer of the net and its tensors.
+pub(crate) struct Layout<'a> {
+    /// First weight of the layer among those of the net.
+    pub first: usize,
+    pub units: usize,
+    pub structure: &'a Structure,
+    pub kind: Kind,
+}
+
+/// What PyTorch calls the layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Embedding,
+    /// The n-th layer of an `nn.RNN`, `nn.GRU` or `nn.LSTM`.
+    Recurrent(usize),
+}
+
+/// The layers of a net, if PyTorch has them: at the bottom an embedding of symbols, or not; then one module of equal
+/// layers.
+pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError> {
+    let stack = model.stack();
+    let layers = &model.config().layers;
+    let mut found: Vec<Layout<'_>> = Vec::with_capacity(layers.len());
+    let embeddings = layers.iter().take_while(|layer| matches!(layer, CellConfig::Embedding(_))).count();
+    for (depth, layer) in layers.iter().enumerate() {
+        let refused = |reason| Err(InterchangeError::Layer { layer: depth, reason });
+        let structure = stack.layer_structure(depth);
+        let kind = match layer {
+            CellConfig::Embedding(_) if depth > 0 => {
+                return refused("an embedding stands at the bottom only");
+            }
+            CellConfig::Embedding(_) if matches!(structure.inputs, rtrl_cells::Inputs::Dense(_)) => {
+                return refused("nn.Embedding reads symbols, this embedding reads numbers");
+            }
+            CellConfig::Embedding(_) => Kind::Embedding,
+            CellConfig::GruResetBefore(_) => {
+                return refused("nn.GRU has its reset gate after the product; use `gru`");
+            }
+            CellConfig::QuasiLstm(_) => return refused("PyTorch has no element-wise recurrence"),
+            CellConfig::Vanilla(_)
+            | CellConfig::VanillaRelu(_)
+            | CellConfig::Gru(_)
+            | CellConfig::Lstm(_) => Kind::Recurrent(depth - embeddings),
+        };
+        if let Some(below) = depth.checked_sub(1).filter(|below| *below >= embeddings) {
+            let alike = std::mem::discriminant(layer) == std::mem::discriminant(&layers[below]);
+            if !alike || layer.units() != layers[below].units() {
+                return refused("layers of one PyTorch module are of one kind and size");
+            }
+        }
+        let row = stack.layer_rows(depth).start;
+        let first = stack.linear().pattern().entries(row).start;
+        found.push(Layout { first, units: layer.units(), structure, kind });
+    }
+    Ok(found)
+}
+
+impl Layout<'_> {
+    /// Names and shapes of the layer's tensors.
+    pub fn tensors(&self, names: &Names) -> Vec<Tensor> {
+        let inputs = self.structure.inputs.len();
+        match self.kind {
+            Kind::Embedding => {
+                vec![Tensor::zeros(format!("{}weight", names.embedding), vec![inputs, self.units])]
+            }
+            Kind::Recurrent(n) => {
+                let rows = self.structure.masked.len() * self.units;
+                let tensor = |name: &str, shape| Tensor::zeros(format!("{}{name}_l{n}", names.rnn), shape);
+                vec![
+                    tensor("weight_ih", vec![rows, inputs]),
+                    tensor("weight_hh", vec![rows, self.units]),
+                    tensor("bias_ih", vec![rows]),
+                    tensor("bias_hh", vec![rows]),
+                ]
+            }
+        }
+    }
+
+    /// Calls `each` with every weight of a recurrent layer, as a place among those of the net, the tensor that it
+    /// belongs to, and the place there.
+    ///
+    /// A gate is a block of rows in PyTorch's tensors, in the order of the gate masks here. A bias belongs to
+    /// `bias_ih`, unless the rows of a gate are split, as in the candidate of the GRU: then the part on the recurrent
+    /// weights has its bias in `bias_hh`.
+    pub fn each_weight(&self, mut each: impl FnMut(usize, usize, usize)) {
+        let (units, one) = (self.units, self.structure.one());
+        let weights = &self.structure.weights;
+        for (gate, rows) in self.structure.masked.iter().enumerate() {
+            for unit in 0..units {
+                let (row, input, recurrent) = (gate * units + unit, rows.input + unit, rows.recurrent + unit);
+                let split = input != recurrent;
+                for own in if split { vec![input, recurrent] } else { vec![input] } {
+                    for (entry, &source) in weights.entries(own).zip(weights.row(own)) {
+                        let (tensor, at) = match (source as usize).checked_sub(one) {
+                            None => (INPUT, row * one + source as usize),
+                            Some(0) if split && own == recurrent => (RECURRENT_BIAS, row),
+                            Some(0) => (INPUT_BIAS, row),
+                            Some(source) => (RECURRENT, row * units + source - 1),
+                        };
+                        each(self.first + entry, tensor, at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a recurrent gate has a bias of its own for its recurrent part.
+    pub fn split(&self, gate: usize) -> bool {
+        let rows = self.structure.masked[gate];
+        rows.input != rows.recurrent
+    }
+}
+
+/// Names and shapes of the readout's tensors, in the order of its parameters.
+pub(crate) fn readout(model: &Model, names: &Names) -> Vec<Tensor> {
+    let outputs = match model.signals().1 {
+        rtrl_tasks::Signal::Symbols(n) | rtrl_tasks::Signal::Values(n) => n,
+    };
+    let hidden = model.stack().hidden().len();
+    let linear = |part: &str, inputs: usize, outputs: usize| {
+        [("weight", vec![outputs, inputs]), ("bias", vec![outputs])]
+            .map(|(name, shape)| Tensor::zeros(format!("{}{part}{name}", names.readout), shape))
+    };
+    match model.config().readout.hidden {
+        None => linear("", hidden, outputs).into(),
+        Some(width) => [linear("0.", hidden, width), linear("2.", width, outputs)].concat(),
+    }
+}

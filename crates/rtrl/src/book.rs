@@ -1,0 +1,17 @@
+//! The Rust blocks of the book as doc tests.
+
+macro_rules! pages {
+    ($($page:literal)*) => {
+        $(
+            #[doc = include_str!(concat!("../../../docs/book/src/", $page))]
+            const _: () = ();
+        )*
+    };
+}
+
+pages! {
+    "start.md" "choose.md" "interchange.md" "metrics.md" "extend/estimator.md"
+    "estimators/snap.md" "estimators/rtrl.md" "estimators/bptt.md" "estimators/tbptt.md" "estimators/uoro.md"
+    "estimators/kf-rtrl.md" "estimators/ok.md" "estimators/rflo.md" "estimators/eprop.md"
+    "estimators/random-paths.md" "estimators/frozen.md"
+}

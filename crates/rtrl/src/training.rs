@@ -1,0 +1,162 @@
+//! From a net to a run.
+
+use rtrl_cells::Inputs;
+use rtrl_estimators::EstimatorConfig;
+use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
+use rtrl_train::{
+    Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+};
+
+use crate::Net;
+
+/// Why a net cannot be trained as described.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The net does not read what the task gives.
+    #[error("the net reads {net:?}, the task gives {task:?}: build the net for the inputs of the task")]
+    Inputs {
+        /// What the net was built for.
+        net: Inputs,
+        /// What the task gives.
+        task: Inputs,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+/// A [`RunConfig`] in the making, for which a task is still to be named. One lane and a weight update at every step if
+/// nothing else is said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Training {
+    inputs: Inputs,
+    config: RunConfig,
+}
+
+impl Training {
+    pub(crate) fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
+        let training = TrainingConfig {
+            lanes: 1,
+            window: 1,
+            steps: 10_000,
+            seed: 0,
+            log_every: 1000,
+            evaluate_every: None,
+            evaluate_bytes: None,
+        };
+        let config = RunConfig {
+            task: None,
+            layers: net.layers,
+            estimator,
+            readout: ReadoutConfig::default(),
+            optimizer,
+            update: Default::default(),
+            rewiring: None,
+            divergence: Default::default(),
+            training,
+            compare: None,
+            dynamic: None,
+        };
+        Self { inputs: net.inputs, config }
+    }
+
+    /// Parallel streams; 1 if not said.
+    #[must_use]
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.config.training.lanes = lanes;
+        self
+    }
+
+    /// Time steps between two updates of the weights; 1, fully online, if not said.
+    #[must_use]
+    pub fn window(mut self, steps: usize) -> Self {
+        self.config.training.window = steps;
+        self
+    }
+
+    /// Time steps of the whole run; 10 000 if not said.
+    #[must_use]
+    pub fn steps(mut self, steps: u64) -> Self {
+        self.config.training.steps = steps;
+        self
+    }
+
+    /// Seed of everything random; 0 if not said.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.training.seed = seed;
+        self
+    }
+
+    /// Puts a layer of ReLU units of this width into the readout, which is linear if nothing is said.
+    #[must_use]
+    pub fn readout(mut self, width: usize) -> Self {
+        self.config.readout.hidden = Some(width);
+        self
+    }
+
+    /// Scales gradients down to this norm, that of all parameters together.
+    #[must_use]
+    pub fn clip(mut self, norm: f64) -> Self {
+        self.config.update.clip = Some(norm);
+        self
+    }
+
+    /// Changes which weights exist while the net learns.
+    #[must_use]
+    pub fn rewired_by(mut self, rewiring: RewiringConfig) -> Self {
+        self.config.rewiring = Some(rewiring);
+        self
+    }
+
+    /// The whole configuration, for [`run`](rtrl_train::run()), a file, or changes for which there is no method here.
+    ///
+    /// # Errors
+    /// If the task gives something else than the net reads, its data cannot be read, or a setting has no meaning.
+    pub fn config(&self, task: impl Into<TaskConfig>) -> Result<RunConfig, BuildError> {
+        let task = task.into();
+        let training = &self.config.training;
+        self.config.validate().map_err(TrainError::from)?;
+        self.check(&*task.build(training.lanes, training.seed).map_err(TrainError::from)?)?;
+        Ok(RunConfig { task: Some(task), ..self.config.clone() })
+    }
+
+    /// A trainer on this task, before its first step.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config), or if net or estimator cannot be built.
+    pub fn on(&self, task: impl Into<TaskConfig>) -> Result<Trainer, BuildError> {
+        Ok(Trainer::new(&self.config(task)?)?)
+    }
+
+    /// A trainer on a task of one's own, which must have as many lanes as the training.
+    ///
+    /// # Errors
+    /// If the task gives something else than the net reads, a setting has no meaning, or net or estimator cannot be
+    /// built.
+    pub fn on_own(&self, task: Box<dyn Task>) -> Result<Trainer, BuildError> {
+        self.check(&*task)?;
+        Ok(Trainer::with_task(&self.config, task)?)
+    }
+
+    /// A learner that is brought its steps one by one, with predictions of this kind.
+    ///
+    /// # Errors
+    /// If a setting has no meaning, or net or estimator cannot be built.
+    pub fn predicting(&self, targets: Signal) -> Result<Learner, BuildError> {
+        let inputs = match self.inputs {
+            Inputs::Symbols(n) => Signal::Symbols(n),
+            Inputs::Dense(n) => Signal::Values(n),
+        };
+        Ok(Learner::new(&self.config, inputs, targets)?)
+    }
+
+    fn check(&self, task: &dyn Task) -> Result<(), BuildError> {
+        let task = match task.inputs() {
+            Signal::Symbols(n) => Inputs::Symbols(n),
+            Signal::Values(n) => Inputs::Dense(n),
+        };
+        if task == self.inputs { Ok(()) } else { Err(BuildError::Inputs { net: self.inputs, task }) }
+    }
+}

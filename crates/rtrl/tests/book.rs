@@ -1,0 +1,79 @@
+//! The book is whole: its pages are listed, its Rust is compiled, its configurations are read.
+
+use std::path::{Path, PathBuf};
+
+use rtrl::estimators::EstimatorConfig;
+use rtrl::prelude::RunConfig;
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/src")
+}
+
+/// Path from the source folder, and text, of every page.
+fn pages() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    for folder in ["", "estimators/", "extend/"] {
+        for entry in std::fs::read_dir(source().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let name = format!("{folder}{}", path.file_name().unwrap().to_str().unwrap());
+                pages.push((name, std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(pages.len() > 20);
+    pages
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let summary = std::fs::read_to_string(source().join("SUMMARY.md")).unwrap();
+    for (name, _) in pages().iter().filter(|(name, _)| name != "SUMMARY.md") {
+        assert!(summary.contains(&format!("({name})")), "{name}");
+    }
+}
+
+#[test]
+fn every_page_with_rust_is_compiled() {
+    let compiled = include_str!("../src/book.rs");
+    for (name, text) in pages() {
+        let runs = text.contains("```rust\n") || text.contains("```rust,no_run\n");
+        assert_eq!(runs, compiled.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
+/// Links lead to pages and figures that are there. What is included comes from `docs`, whose pages have the same names.
+#[test]
+fn links_lead_somewhere() {
+    for (name, text) in pages() {
+        let folder = source().join(&name).parent().unwrap().to_path_buf();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            assert!(link.starts_with("https://") || folder.join(link).exists(), "{name}: {link}");
+        }
+    }
+}
+
+/// Every estimator has a page with a configuration of it; whole configurations are whole.
+#[test]
+fn configurations_are_read() {
+    let run = r#"
+        task = { kind = "copy" }
+        layers = [{ kind = "gru", units = 32 }]
+        optimizer = { kind = "adam", learning_rate = 0.003 }
+        training = { lanes = 8, window = 1, steps = 1000, seed = 0 }
+    "#;
+    let mut seen = Vec::new();
+    for (name, text) in pages() {
+        for block in text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+            if block.starts_with("estimator") {
+                seen.push(RunConfig::from_toml(&format!("{run}{block}"), &name).unwrap().estimator);
+            } else if block.starts_with("task") {
+                RunConfig::from_toml(block, &name).unwrap();
+            }
+        }
+    }
+    let kind = std::mem::discriminant::<EstimatorConfig>;
+    for config in EstimatorConfig::every() {
+        assert!(seen.iter().any(|found| kind(found) == kind(&config)), "no page for {config:?}");
+    }
+}

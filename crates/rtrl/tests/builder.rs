@@ -1,0 +1,91 @@
+//! The builder gives the values that configuration files give, and nothing else.
+
+use rtrl::prelude::*;
+
+/// The same run, said twice.
+#[test]
+fn builder_and_file_are_the_same_run() {
+    let built = Embedding::new(Inputs::Symbols(9), 8)
+        .gru(32)
+        .sparsity(0.75)
+        .lstm(16)
+        .sparsity(0.5)
+        .input_sparsity(0.25)
+        .trained_by(SnAp { truncate: true, ..SnAp::new(2) }, Adam::new(0.003))
+        .lanes(4)
+        .window(8)
+        .steps(100)
+        .seed(7)
+        .readout(24)
+        .clip(1.0)
+        .config(RecallConfig::default())
+        .unwrap();
+    let file = r#"
+        task = { kind = "recall" }
+        layers = [
+            { kind = "embedding", units = 8 },
+            { kind = "gru", units = 32, sparsity = 0.75 },
+            { kind = "lstm", units = 16, sparsity = 0.5, input_sparsity = 0.25 },
+        ]
+        estimator = { kind = "snap", order = 2, truncate = true }
+        readout = { hidden = 24 }
+        optimizer = { kind = "adam", learning_rate = 0.003 }
+        update = { clip = 1.0 }
+        training = { lanes = 4, window = 8, steps = 100, seed = 7 }
+    "#;
+    let read = RunConfig::from_toml(file, "test").unwrap();
+    assert_eq!(built, read);
+    assert_eq!(built.hash(), read.hash());
+}
+
+/// Every cell can begin a net and stand above another.
+#[test]
+fn every_cell_has_its_two_places() {
+    let inputs = Inputs::Dense(3);
+    let nets = [
+        Vanilla::new(inputs, 4).vanilla(5),
+        VanillaRelu::new(inputs, 4).vanilla_relu(5),
+        Gru::new(inputs, 4).gru(5),
+        GruResetBefore::new(inputs, 4).gru_reset_before(5),
+        Lstm::new(inputs, 4).lstm(5),
+        QuasiLstm::new(inputs, 4).quasi_lstm(5),
+        Embedding::new(inputs, 4).embedding(5),
+    ];
+    let registered = rtrl::cells::CellConfig::every(rtrl::cells::Size::dense(4));
+    assert_eq!(nets.len(), registered.len(), "a cell is missing in the facade");
+    for (net, config) in nets.iter().zip(registered) {
+        let name = |config: &_| std::mem::discriminant::<rtrl::cells::CellConfig>(config);
+        assert_eq!(net.layers()[0], config);
+        assert_eq!((net.layers()[1].units(), name(&net.layers()[1])), (5, name(&config)));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_said() {
+    let net = || Gru::new(Inputs::Symbols(5), 8).trained_by(SnAp::new(1), Sgd::new(0.1));
+    let error = net().on(CopyConfig::default()).err().unwrap();
+    let inputs = (Inputs::Symbols(5), Inputs::Symbols(4));
+    assert!(matches!(error, BuildError::Inputs { net, task } if (net, task) == inputs), "{error}");
+    let error = net().lanes(0).on(CopyConfig::default()).err().unwrap();
+    assert!(error.to_string().contains("training.lanes"), "{error}");
+    let sparse = Gru::new(Inputs::Symbols(4), 8).sparsity(1.5);
+    let error = sparse.trained_by(SnAp::new(1), Sgd::new(0.1)).on(CopyConfig::default()).err().unwrap();
+    assert!(error.to_string().contains("sparsity"), "{error}");
+}
+
+#[test]
+fn a_net_can_be_brought_its_steps_one_by_one() {
+    use rtrl::sparse::Lanes;
+    let net = Gru::new(Inputs::Dense(1), 12).trained_by(SnAp::new(1), Adam::new(0.01)).steps(2000);
+    let mut learner = net.predicting(Signal::Values(1)).unwrap();
+    let mut errors = Vec::new();
+    for t in 0..1500 {
+        let now = [(0.4 * t as f32).sin()];
+        if t > 0 {
+            errors.push(learner.learn(Targets::Values(&[Some(now[0])])).unwrap().loss);
+        }
+        learner.predict(rtrl::cells::Input::Dense(Lanes::new(&now, 1)), &[t == 0]);
+    }
+    let (first, last): (f64, f64) = (errors[..50].iter().sum(), errors[errors.len() - 50..].iter().sum());
+    assert!(last < 0.2 * first, "{first} {last}");
+}

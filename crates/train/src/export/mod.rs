@@ -1,0 +1,96 @@
+//! The metrics of a run for other people's tools.
+
+mod csv;
+mod tensorboard;
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::metrics::parse;
+use crate::{Record, TrainError};
+
+/// What metrics are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// One line for each record, one column for each quantity that any record has, `step` first. Empty where a record
+    /// does not have it.
+    Csv,
+    /// TensorBoard's event file: one scalar for each quantity. Its name must contain `tfevents`, or TensorBoard does not
+    /// see it.
+    TensorBoard,
+}
+
+/// Converts the metrics of the run in `folder`, finished or not, to the file `to`; returns the number of records.
+///
+/// A run that goes on can be converted again and again: what is there is added to, so that a program that follows the file
+/// sees what is new. Where the run has gone back, or the file holds anything else, it is replaced.
+///
+/// # Errors
+/// If the run has no metrics, they are damaged, or the file cannot be written.
+pub fn export_metrics(folder: &Path, format: MetricsFormat, to: &Path) -> Result<usize, TrainError> {
+    let path = folder.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&path).map_err(TrainError::file("read", &path))?;
+    // A line without an end is being written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    let records = parse(whole, &path)?;
+    let content = match format {
+        MetricsFormat::Csv => csv::render(&records),
+        MetricsFormat::TensorBoard => tensorboard::render(&records, started(folder, &path, &records)),
+    };
+    write(to, &content).map_err(TrainError::file("write", to))?;
+    Ok(records.len())
+}
+
+/// A quantity and its value; a rollback has text.
+enum Value {
+    Number(f64),
+    Count(u64),
+    Text(String),
+}
+
+impl Record {
+    /// Everything measured in this record but step and time, by name.
+    fn quantities(&self) -> Vec<(String, Value)> {
+        let named = |name: &str, value| (name.to_string(), value);
+        let number = |name, value: Option<f64>| value.map(|value| named(name, Value::Number(value)));
+        let mut all = vec![named("characters", Value::Count(self.characters))];
+        all.extend(number("bits", self.bits));
+        all.extend(number("error", self.error));
+        all.extend(self.level.map(|level| named("level", Value::Count(u64::from(level)))));
+        all.extend(number("valid_bits", self.valid_bits));
+        if self.skipped_lanes > 0 {
+            all.push(named("skipped_lanes", Value::Count(self.skipped_lanes)));
+        }
+        all.extend(self.rolled_back.iter().map(|why| named("rolled_back", Value::Text(why.clone()))));
+        for a in &self.alignment {
+            let values =
+                [("cosine", a.cosine), ("norm_ratio", a.norm_ratio), ("sign_agreement", a.sign_agreement)];
+            let name = |what: &str| format!("alignment/{}/{}/{what}", a.label, a.group);
+            all.extend(values.map(|(what, value)| (name(what), Value::Number(value))));
+        }
+        all
+    }
+}
+
+/// When the run began: when its lock was made. If it was lost with a copy of the folder, as the metrics tell.
+fn started(folder: &Path, metrics: &Path, records: &[Record]) -> SystemTime {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified());
+    let lasted = records.last().map_or(0.0, |record| record.seconds);
+    let lasted = Duration::try_from_secs_f64(lasted).unwrap_or_default();
+    let before = |end: SystemTime| end.checked_sub(lasted);
+    let lock = modified(&folder.join("lock")).ok();
+    lock.or_else(|| before(modified(metrics).ok()?)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Adds what is new to a file that holds the beginning of `content`; anything else is replaced, at once.
+fn write(to: &Path, content: &[u8]) -> std::io::Result<()> {
+    let old = std::fs::read(to).unwrap_or_default();
+    if let Some(new) = content.strip_prefix(&old[..]).filter(|_| !old.is_empty()) {
+        return std::fs::File::options().append(true).open(to)?.write_all(new);
+    }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.persist(to).map(drop).map_err(|error| error.error)
+}

@@ -1,0 +1,53 @@
+//! Cargo subcommands that only the nightly toolchain has, or needs.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A message for the user and the exit status that goes with it.
+pub type Failure = (u8, String);
+
+/// The workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// `cargo +nightly`, in the workspace, whatever toolchain this runs under.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "cargo"]).args(arguments).current_dir(root());
+    command
+}
+
+/// Makes sure that a subcommand is there.
+///
+/// # Errors
+/// Status 2, with how to get what is missing: `rustup`, the toolchain, or the subcommand by `install`.
+pub fn require(subcommand: &str, install: &str) -> Result<(), Failure> {
+    let works = |command: &mut Command| {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.status().is_ok_and(|status| status.success())
+    };
+    let missing = |what: &str, install: &str| Err((2, format!("{what} is missing: {install}")));
+    if !works(Command::new("rustup").arg("--version")) {
+        return missing("rustup", "see https://rustup.rs");
+    }
+    if !works(&mut cargo(&["--version"])) {
+        return missing("the nightly toolchain", "rustup toolchain install nightly");
+    }
+    if !works(&mut cargo(&[subcommand, "--version"])) {
+        return missing(&format!("cargo {subcommand}"), install);
+    }
+    Ok(())
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Status 1 and `failure`, if it fails; status 1 too if it cannot be started.
+pub fn run(command: &mut Command, failure: &str) -> Result<(), Failure> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err((1, failure.to_string())),
+        Err(error) => Err((1, format!("cannot start {command:?}: {error}"))),
+    }
+}
