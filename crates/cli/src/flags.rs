@@ -182,13 +182,13 @@ pub struct Generate {
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(3..))]
     pub shift_at: Option<u64>,
     /// ρ of Lorenz after the shift, 28 before it [default: 45].
-    #[arg(long, value_name = "RHO", requires = "shift_at")]
+    #[arg(long, value_name = "RHO", requires = "shift_at", allow_negative_numbers = true)]
     pub to_rho: Option<f64>,
     /// τ of Mackey–Glass after the shift, 17 before it [default: 30].
-    #[arg(long, value_name = "TAU", requires = "shift_at")]
+    #[arg(long, value_name = "TAU", requires = "shift_at", allow_negative_numbers = true)]
     pub to_tau: Option<f64>,
     /// Time between two observations, in the system's own unit [default: 0.05 for Lorenz, 1 for Mackey–Glass].
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     pub dt: Option<f64>,
     /// Seed of the place where it begins.
     #[arg(long, value_name = "N", default_value_t = 0)]

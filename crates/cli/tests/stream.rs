@@ -148,6 +148,20 @@ fn a_signal_leaves_a_checkpoint_and_the_stream_goes_on_from_it() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_signal_before_the_first_row_ends_the_stream_quietly() {
+    let mut child = command(&["stream"]).spawn().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    let id = child.id().to_string();
+    // Before the program listens, the signal would kill it.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    drop(stdin);
+}
+
 #[test]
 fn a_reader_that_goes_away_ends_the_stream_quietly_with_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use rtrl_cells::CellConfig;
-use rtrl_estimators::EstimatorConfig;
+use rtrl_cells::{CellConfig, Size};
+use rtrl_estimators::{EstimatorConfig, SnapConfig};
 use rtrl_train::{
-    DivergencePolicy, OptimizerConfig, ReadoutConfig, RunConfig, TrainingConfig, UpdateConfig, parse_toml,
+    AdamConfig, DivergencePolicy, OptimizerConfig, ReadoutConfig, RunConfig, TrainingConfig, UpdateConfig,
+    parse_toml,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::Failure;
 use crate::flags::{Net, Stream};
@@ -65,22 +66,15 @@ impl Default for Columns {
 impl Default for StreamConfig {
     fn default() -> Self {
         Self {
-            layers: vec![named("lstm", &json!({ "units": 32 })).expect("a cell")],
-            estimator: named("snap", &json!({ "order": 1 })).expect("an estimator"),
+            layers: vec![CellConfig::Lstm(Size::dense(32))],
+            estimator: EstimatorConfig::Snap(SnapConfig::default()),
             readout: ReadoutConfig::default(),
-            optimizer: named("adam", &json!({ "learning_rate": 0.002 })).expect("an optimizer"),
+            optimizer: OptimizerConfig::Adam(AdamConfig::new(0.002)),
             update: UpdateConfig::default(),
             training: StreamTraining::default(),
             stream: Columns::default(),
         }
     }
-}
-
-/// Something that has a `kind`, with these fields.
-fn named<T: DeserializeOwned>(kind: &str, fields: &Value) -> Result<T, serde_json::Error> {
-    let mut all = fields.as_object().cloned().unwrap_or_default();
-    all.insert("kind".into(), kind.into());
-    serde_json::from_value(Value::Object(all))
 }
 
 /// `old` with the kind and the fields that flags name; another kind takes over none of the old fields but `kept`.

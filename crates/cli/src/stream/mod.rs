@@ -47,6 +47,8 @@ enum Event {
 enum Ended {
     /// Nobody reads the output.
     NobodyReads,
+    /// A signal asked for it.
+    Asked,
     /// Something was wrong.
     Bad(Failure),
 }
@@ -185,7 +187,10 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn all(&mut self, events: &Receiver<Event>, stop: &AtomicBool) -> Result<(), Ended> {
-        while !stop.load(Ordering::Relaxed) {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Ended::Asked);
+            }
             let event = match events.try_recv() {
                 Err(TryRecvError::Empty) => {
                     // Whoever reads the predictions has them all while the next row is awaited.
@@ -199,14 +204,14 @@ impl Session<'_> {
             match event {
                 Event::Format(format) => self.format = format,
                 Event::Row((line, row)) => self.row(line, row)?,
-                Event::End | Event::Stop => break,
+                Event::End => return Ok(()),
+                Event::Stop => return Err(Ended::Asked),
                 Event::Failed(error) => {
                     return Err(Failure::new(format!("cannot read the input: {error}")).into());
                 }
             }
             self.save_if_due()?;
         }
-        Ok(())
     }
 
     fn row(&mut self, line: u64, row: Result<Record, String>) -> Result<(), Ended> {
@@ -373,15 +378,20 @@ impl Session<'_> {
     fn finish(&mut self, ended: Result<(), Ended>) -> Result<(), Failure> {
         let flushed = self.open.as_mut().map_or(Ok(()), |open| open.output.flush());
         self.save()?;
-        match ended.and(flushed.map_err(Ended::from)) {
-            Err(Ended::NobodyReads) | Ok(()) => {}
-            Err(Ended::Bad(failure)) => return Err(failure),
+        let ended = ended.and(flushed.map_err(Ended::from));
+        if let Err(Ended::Bad(failure)) = ended {
+            return Err(failure);
         }
         let Some(open) = &self.open else {
+            if ended.is_err() {
+                return Ok(());
+            }
             let found = if self.header.is_some() { "a header and no row" } else { "no row" };
             return Err(Failure::new(format!("the input has {found}: there is nothing to learn from")));
         };
-        self.note(&summary(&open.predictor, self.config.stream.score_rows));
+        if !matches!(ended, Err(Ended::NobodyReads)) {
+            self.note(&summary(&open.predictor, self.config.stream.score_rows));
+        }
         match (&self.curve, &self.flags.plot) {
             (Some(curve), Some(path)) => curve.draw(path),
             _ => Ok(()),

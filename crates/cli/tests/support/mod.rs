@@ -1,5 +1,7 @@
 //! Running the program as a user does.
 
+#![allow(dead_code)] // Each test file uses its part.
+
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -25,11 +27,16 @@ pub fn rtrl(args: &[&str], input: &str) -> Output {
 }
 
 /// The output of a run that must succeed.
-pub fn good(args: &[&str], input: &str) -> String {
+pub fn good_bytes(args: &[&str], input: &str) -> Vec<u8> {
     let output = rtrl(args, input);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    output.stdout
+}
+
+/// The same as text.
+pub fn good(args: &[&str], input: &str) -> String {
+    String::from_utf8(good_bytes(args, input)).unwrap()
 }
 
 /// The message of a run that must end with status 2: one line that is no panic.
