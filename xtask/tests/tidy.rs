@@ -16,7 +16,7 @@ fn sources() -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 found.push(path);
@@ -25,6 +25,11 @@ fn sources() -> Vec<PathBuf> {
     }
     assert!(found.len() > 50, "the sources are found");
     found
+}
+
+fn manifest(folder: &str) -> toml::Table {
+    let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    text.parse().unwrap()
 }
 
 #[test]
@@ -64,22 +69,75 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ("xtask", &["rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"]),
     ];
     for (folder, arrows) in allowed {
-        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
-        let manifest: toml::Table = manifest.parse().unwrap();
+        let manifest = manifest(folder);
         let dependencies = manifest["dependencies"].as_table().unwrap();
         for name in dependencies.keys().filter(|name| name.starts_with("rtrl")) {
             assert!(arrows.contains(&name.as_str()), "{folder} depends on {name}");
         }
-        // And no crate depends on what it does not use.
-        for name in dependencies.keys() {
-            let word = name.replace('-', "_");
-            let used = sources().iter().any(|path| {
-                path.starts_with(root().join(folder).join("src"))
-                    && std::fs::read_to_string(path).unwrap().contains(&word)
-            });
-            assert!(used, "{folder} depends on {name} and does not use it");
+    }
+}
+
+#[test]
+fn crates_use_what_they_depend_on() {
+    let sources: Vec<(PathBuf, String)> = sources()
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path, text)
+        })
+        .collect();
+    let mut checked = 0;
+    for folder in members() {
+        let manifest = manifest(&folder);
+        let folder = root().join(&folder);
+        // What only tests and examples use must not be more than a dev-dependency.
+        for (table, part) in [("dependencies", "src"), ("dev-dependencies", ""), ("build-dependencies", "build.rs")] {
+            let Some(dependencies) = manifest.get(table) else { continue };
+            for name in dependencies.as_table().unwrap().keys() {
+                let word = name.replace('-', "_");
+                let inside = |path: &Path| path.starts_with(folder.join(part)) || manifest["package"]["name"].as_str() == Some("rtrl-benches");
+                let used = sources.iter().any(|(path, text)| path.starts_with(&folder) && inside(path) && text.contains(&word));
+                assert!(used, "{} has {name} among its {table} and does not use it there", folder.display());
+                checked += 1;
+            }
         }
     }
+    assert!(checked > 50, "the manifests are read");
+}
+
+/// Folders of the workspace's members.
+fn members() -> Vec<String> {
+    let mut members = vec!["xtask".to_string(), "benches".to_string()];
+    let crates = std::fs::read_dir(root().join("crates")).unwrap();
+    members.extend(crates.map(|entry| format!("crates/{}", entry.unwrap().file_name().to_string_lossy())));
+    members
+}
+
+#[test]
+fn what_is_published_is_described_and_the_rest_is_not_published() {
+    for folder in members() {
+        let package = manifest(&folder)["package"].as_table().unwrap().clone();
+        if !folder.starts_with("crates/") {
+            assert_eq!(package.get("publish").and_then(toml::Value::as_bool), Some(false), "{folder}");
+            continue;
+        }
+        for field in ["description", "license", "readme", "keywords", "categories", "rust-version"] {
+            assert!(package.contains_key(field), "{folder} has no {field}");
+        }
+        for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            assert!(root().join(&folder).join(license).exists(), "{folder} has no {license}");
+        }
+    }
+}
+
+#[test]
+fn the_toolchain_in_use_is_the_oldest_that_is_supported() {
+    // So that every test is a test of `rust-version` too.
+    let text = std::fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
+    let toolchain: toml::Table = text.parse().unwrap();
+    let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
+    let oldest = manifest("")["workspace"]["package"]["rust-version"].as_str().unwrap().to_string();
+    assert_eq!(channel, format!("{oldest}.0"));
 }
 
 #[test]

@@ -20,6 +20,14 @@ pub enum CellError {
         /// The size found.
         found: usize,
     },
+    /// A layer has more places for weights than can be counted in 32 bits.
+    #[error("{units} units on {inputs} inputs: a layer has at most 4294967295 places for weights")]
+    TooLarge {
+        /// Units of the layer.
+        units: usize,
+        /// Its inputs.
+        inputs: usize,
+    },
     /// No weight but a bias leads into a unit, so it can learn nothing from input or past.
     #[error(
         "the masks leave unit {unit} without any incoming weight; lower the sparsity or add a connection"

@@ -179,12 +179,21 @@ impl CellConfig {
         matches!(self.parts().1, Wiring::Gates(_))
     }
 
+    /// Refuses a size whose weights could not be indexed.
+    fn check_places(&self, inputs: usize) -> Result<(), CellError> {
+        let units = self.units();
+        let gate = inputs.saturating_add(units).saturating_add(1).saturating_mul(units);
+        let places = gate.saturating_mul(self.gates().max(1));
+        if places > u32::MAX as usize { Err(CellError::TooLarge { units, inputs }) } else { Ok(()) }
+    }
+
     /// The cell's masks, drawn from `rng`; without gates for a cell that has no masks.
     ///
     /// # Errors
-    /// If a sparsity is out of range, or the cell has no masks to thin out.
+    /// If a sparsity is out of range, the cell has no masks to thin out, or too many weights.
     pub fn masks(&self, inputs: Inputs, rng: &mut Xoshiro256PlusPlus) -> Result<Masks, CellError> {
         let (size, wiring) = self.parts();
+        self.check_places(inputs.len())?;
         match wiring {
             Wiring::Gates(gates) => size.draw(gates, inputs.len(), rng),
             Wiring::Diagonal(gates) => Ok(Masks::diagonal(gates, inputs.len(), size.unmasked()?)),
@@ -195,7 +204,7 @@ impl CellConfig {
     /// Builds the cell for `inputs`, its masks drawn from `rng`.
     ///
     /// # Errors
-    /// If a size is zero, a sparsity out of range, or the cell has no masks to thin out.
+    /// If a size is zero, a sparsity out of range, the cell has no masks to thin out, or too many weights.
     pub fn build<T: Scalar>(
         &self,
         inputs: Inputs,

@@ -38,6 +38,9 @@ impl Default for OkConfig {
     }
 }
 
+/// The highest rank: its singular values are found in time proportional to the cube.
+const HIGHEST: usize = 1 << 10;
+
 impl Build for OkConfig {
     fn reseed(&mut self, by: u64) {
         self.seed = self.seed.wrapping_add(by);
@@ -51,6 +54,10 @@ impl Build for OkConfig {
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         if self.rank == 0 {
             return Err(EstimatorError::Zero { what: "the rank of OK" });
+        }
+        if self.rank > HIGHEST {
+            let (what, found) = ("the rank of OK", self.rank.to_string());
+            return Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST as f64, found });
         }
         Ok(Box::new(ok(stack, lanes, self.rank, Signs::random(self.seed, lanes))))
     }

@@ -70,6 +70,9 @@ struct Step<T> {
     delta: Vec<T>,
 }
 
+/// The longest horizon: every step of it is kept.
+const LONGEST: usize = 1 << 24;
+
 impl Build for TbpttConfig {
     fn build<T: Scalar>(
         &self,
@@ -77,6 +80,10 @@ impl Build for TbpttConfig {
         lanes: usize,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        if self.horizon > LONGEST {
+            let found = self.horizon.to_string();
+            return Err(EstimatorError::Range { what: "the horizon", from: 1.0, to: LONGEST as f64, found });
+        }
         if self.horizon < window {
             return Err(EstimatorError::Horizon { horizon: self.horizon, window });
         }

@@ -19,6 +19,9 @@ pub const BYTES: usize = 256;
 /// Keeps the crops apart from other uses of the same seed.
 const SALT: u64 = 0x6368_6172_5f6c_6d5f;
 
+/// The longest text that is generated.
+const MOST_BYTES: usize = 1 << 31;
+
 /// In which order the training text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,8 +106,9 @@ impl CharLmConfig {
         if self.crop == 0 {
             return Err(error("crop", self.crop.to_string(), "a number of predictions, 1 or more"));
         }
-        if self.text.is_none() && self.corpus_bytes == 0 {
-            return Err(error("corpus_bytes", self.corpus_bytes.to_string(), "a number of bytes, 1 or more"));
+        if self.text.is_none() && !(1..=MOST_BYTES).contains(&self.corpus_bytes) {
+            let expected = "a number of bytes from 1 to 2147483648: a generated text is held in memory";
+            return Err(error("corpus_bytes", self.corpus_bytes.to_string(), expected));
         }
         let text = match &self.text {
             Some(path) => Corpus::open(path)?,
@@ -134,7 +138,7 @@ impl CharLmConfig {
                 return Err(error("valid_fraction", self.valid_fraction.to_string(), expected));
             }
         };
-        let need = if self.mode == Mode::Stream { 2 } else { self.crop as u64 + 1 };
+        let need = if self.mode == Mode::Stream { 2 } else { (self.crop as u64).saturating_add(1) };
         let held_out = test.iter().map(|test| ("test", test));
         for (part, corpus) in
             [("training", &training), ("validation", &validation)].into_iter().chain(held_out)
@@ -225,7 +229,7 @@ impl CharLm {
             let expected = "a number of predictions, 1 or more";
             return Err(TaskError::Config { task: "char-lm", field: "crop", value: "0".into(), expected });
         }
-        let (len, need) = (text.len(), crop as u64 + 1);
+        let (len, need) = (text.len(), (crop as u64).saturating_add(1));
         if len < need {
             return Err(TaskError::TooShort { origin: text.origin().clone(), part: "training", len, need });
         }

@@ -13,6 +13,9 @@ use crate::{ConfigError, DivergencePolicy, DynamicConfig, OptimizerConfig, Rewir
 /// the old meaning are not taken for those of the new.
 pub const CONFIG_VERSION: u32 = 2;
 
+/// The greatest size: what exceeds it is a slip of the pen.
+const MOST: usize = 1 << 24;
+
 /// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,6 +186,18 @@ impl RunConfig {
         for (field, value) in positive {
             if value == 0 {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
+            }
+        }
+        // What these sizes multiply to still has to fit into memory.
+        let sizes = [
+            ("training.lanes", t.lanes),
+            ("training.window", t.window),
+            ("readout.hidden", self.readout.hidden.unwrap_or(1)),
+        ];
+        for (field, value) in sizes {
+            if value > MOST {
+                let found = value.to_string();
+                return Err(ConfigError::Value { field, allowed: "at most 16777216", found });
             }
         }
         self.optimizer.validate()?;

@@ -10,7 +10,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, CheckpointError, Persist};
 use rtrl_sparse::Pattern;
 use rtrl_tasks::Signal;
 
-use crate::{Loss, Readout, RunConfig, TrainError};
+use crate::{ConfigError, Loss, Readout, RunConfig, TrainError};
 
 /// Independent streams of random numbers, each from the seed of the run: another estimator sees the same masks,
 /// initial weights and data.
@@ -72,6 +72,7 @@ impl Model {
             Signal::Values(n) => (n, Loss::Squared),
         };
         let (hidden, rng) = (stack.hidden().len(), &mut Stream::Readout.rng(t.seed));
+        check_readout(hidden, config.readout.hidden, outputs)?;
         let readout = Readout::new(hidden, config.readout.hidden, outputs, loss, lanes, rng);
         let weights = init::uniform(&stack, &mut Stream::Core.rng(t.seed));
         Ok(Self { config: config.clone(), signals: (inputs, targets), masks, stack, weights, readout })
@@ -184,6 +185,16 @@ impl Model {
         archive.skip_rest();
         Ok(model)
     }
+}
+
+/// Refuses matrices that would have more weights than can be counted in 32 bits, as those of the layers cannot have.
+fn check_readout(hidden: usize, width: Option<usize>, outputs: usize) -> Result<(), ConfigError> {
+    let widest = width.map_or(hidden.saturating_mul(outputs), |width| width.saturating_mul(hidden.max(outputs)));
+    if widest <= u32::MAX as usize {
+        return Ok(());
+    }
+    let (field, allowed) = ("readout.hidden", "so small that no matrix has more than 4294967295 weights");
+    Err(ConfigError::Value { field, allowed, found: width.map_or("none".to_string(), |width| width.to_string()) })
 }
 
 fn cell_inputs(inputs: Signal) -> Inputs {

@@ -2,8 +2,7 @@
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rtrl_sparse::dense::{Matrix, multiply};
-use rtrl_sparse::{Lanes, Scalar, math};
+use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources, math};
 
 /// What a readout predicts, and how it is scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +54,50 @@ struct Layer<T> {
     inputs: usize,
     outputs: usize,
     first: usize,
+    /// Full rows: products that allocate nothing, in the same vectors as those of the net.
+    linear: Linear,
     output: Vec<T>,
 }
 
-impl<T> Layer<T> {
+impl<T: Scalar> Layer<T> {
+    fn new(inputs: usize, outputs: usize, first: usize, lanes: usize) -> Self {
+        let linear = Linear::new(Pattern::dense(outputs, inputs), 0);
+        Self { inputs, outputs, first, linear, output: vec![T::ZERO; outputs * lanes] }
+    }
+
     fn bias(&self) -> usize {
         self.first + self.inputs * self.outputs
     }
+
+    /// `output ← W input + b`.
+    fn forward(&mut self, parameters: &[T], input: Lanes<'_, T>) {
+        let (weights, bias) = parameters[self.first..self.bias() + self.outputs].split_at(self.inputs * self.outputs);
+        let (rows, lanes) = (0..self.outputs, input.lanes());
+        let mut output = LanesMut::new(&mut self.output, lanes);
+        self.linear.multiply(weights, rows, sources(input), &mut output, 0);
+        for (out, &b) in self.output.chunks_exact_mut(lanes).zip(bias) {
+            out.iter_mut().for_each(|out| *out += b);
+        }
+    }
+
+    /// From the adjoint of the output, which stands in its place: adds to the gradient of the parameters, and overwrites
+    /// that of the input.
+    fn backward(&self, parameters: &[T], input: Lanes<'_, T>, gradient: &mut [T], back: &mut [T]) {
+        let (lanes, rows) = (input.lanes(), 0..self.outputs);
+        let adjoint = Lanes::new(&self.output, lanes);
+        let (weights, bias) = gradient[self.first..].split_at_mut(self.inputs * self.outputs);
+        self.linear.accumulate_outer_rows(rows.clone(), adjoint, sources(input), weights);
+        for (b, a) in bias.iter_mut().zip(self.output.chunks_exact(lanes)) {
+            *b += a.iter().copied().sum();
+        }
+        back.fill(T::ZERO);
+        let weights = &parameters[self.first..self.bias()];
+        self.linear.multiply_transposed(weights, rows, adjoint, &mut LanesMut::new(back, lanes));
+    }
+}
+
+fn sources<T>(dense: Lanes<'_, T>) -> Sources<'_, T> {
+    Sources { symbols: &[], dense }
 }
 
 impl<T: Scalar> Readout<T> {
@@ -83,7 +119,7 @@ impl<T: Scalar> Readout<T> {
         let (mut from, mut first) = (inputs, 0);
         let mut parameters = Vec::new();
         for outputs in width.into_iter().chain([outputs]) {
-            layers.push(Layer { inputs: from, outputs, first, output: vec![T::ZERO; outputs * lanes] });
+            layers.push(Layer::new(from, outputs, first, lanes));
             let bound = 1.0 / (from as f64).sqrt();
             let len = (from + 1) * outputs;
             parameters.extend((0..len).map(|_| T::from_f64(bound * (2.0 * rng.random::<f64>() - 1.0))));
@@ -96,7 +132,7 @@ impl<T: Scalar> Readout<T> {
     /// The same readout, with a copy of its parameters, for another number of lanes.
     #[must_use]
     pub fn with_lanes(&self, lanes: usize) -> Self {
-        let layer = |l: &Layer<T>| Layer { output: vec![T::ZERO; l.outputs * lanes], first: l.first, ..*l };
+        let layer = |l: &Layer<T>| Layer { output: vec![T::ZERO; l.outputs * lanes], ..l.clone() };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
         Self {
             lanes,
@@ -132,14 +168,8 @@ impl<T: Scalar> Readout<T> {
         for index in 0..=last {
             let (below, rest) = self.layers.split_at_mut(index);
             let layer = &mut rest[0];
-            let input = below.last().map_or(hidden.values(), |l| &l.output);
-            let bias = &self.parameters[layer.bias()..layer.bias() + layer.outputs];
-            for (out, &b) in layer.output.chunks_exact_mut(self.lanes).zip(bias) {
-                out.fill(b);
-            }
-            let weights =
-                Matrix::new(&self.parameters[layer.first..layer.bias()], layer.outputs, layer.inputs);
-            multiply(&mut layer.output, T::ONE, weights, Matrix::new(input, layer.inputs, self.lanes));
+            let input = below.last().map_or(hidden, |l| Lanes::new(&l.output, self.lanes));
+            layer.forward(&self.parameters, input);
             if index < last {
                 // Written so that NaN stays NaN.
                 layer.output.iter_mut().filter(|x| **x < T::ZERO).for_each(|x| *x = T::ZERO);
@@ -187,21 +217,13 @@ impl<T: Scalar> Readout<T> {
         for index in (0..self.layers.len()).rev() {
             let (below, rest) = self.layers.split_at_mut(index);
             let layer = &rest[0];
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            let input = below.last().map_or(hidden.values(), |l| &l.output);
-            let adjoint = Matrix::new(&layer.output, outputs, lanes);
-            let (weights, bias) = parameter_gradient[layer.first..].split_at_mut(inputs * outputs);
-            multiply(weights, T::ONE, adjoint, Matrix::new(input, inputs, lanes).t());
-            for (b, a) in bias.iter_mut().zip(layer.output.chunks_exact(lanes)) {
-                *b += a.iter().copied().sum();
-            }
-            let weights = Matrix::new(&self.parameters[layer.first..layer.bias()], outputs, inputs);
             match below.last_mut() {
-                None => multiply(hidden_gradient, T::ZERO, weights.t(), adjoint),
+                None => layer.backward(&self.parameters, hidden, parameter_gradient, hidden_gradient),
                 Some(below) => {
                     // The mask is taken from the output before the adjoint overwrites it.
                     let back = &mut self.work[..below.output.len()];
-                    multiply(back, T::ZERO, weights.t(), adjoint);
+                    let input = Lanes::new(&below.output, lanes);
+                    layer.backward(&self.parameters, input, parameter_gradient, back);
                     for (x, &a) in below.output.iter_mut().zip(back.iter()) {
                         *x = if *x > T::ZERO { a } else { T::ZERO };
                     }

@@ -124,7 +124,11 @@ pub fn run(
     let mut run = Run {
         resumed_at: state.trainer.steps(),
         saved: Instant::now(),
-        started: Instant::now() - Duration::try_from_secs_f64(before).unwrap_or_default(),
+        // Seconds of a damaged record may reach back before the clock's beginning; time then begins anew.
+        started: Duration::try_from_secs_f64(before)
+            .ok()
+            .and_then(|before| Instant::now().checked_sub(before))
+            .unwrap_or_else(Instant::now),
         folder,
         options,
         config,
@@ -186,6 +190,9 @@ impl From<CheckpointError> for ResumeError {
     }
 }
 
+/// No count of a run comes near this, and sums of such counts are numbers.
+const MOST: u64 = 1 << 62;
+
 /// Everything that changes during a run.
 struct State {
     trainer: Trainer,
@@ -223,7 +230,10 @@ impl State {
         archive.value("since/loss", loss)?;
         archive.value("loss", &mut self.loss)?;
         archive.value("valid-loss", &mut self.valid_loss)?;
-        archive.value("records", &mut self.records)
+        archive.value("records", &mut self.records)?;
+        let counts = [self.since.steps, self.since.targets, self.since.skipped, self.records];
+        let possible = counts.iter().all(|&count| count < MOST);
+        archive.check("records", possible, || "counts that no run reaches".to_string())
     }
 }
 
@@ -340,7 +350,7 @@ impl Run<'_> {
         let DivergencePolicy::RollBack { factor, attempts, .. } = self.config.divergence else {
             return Err(diverged());
         };
-        if self.state.attempts == attempts {
+        if self.state.attempts >= attempts {
             return Err(diverged());
         }
         let mut back = State::new(self.config)?;

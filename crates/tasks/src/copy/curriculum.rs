@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::CopyConfig;
+use super::{CopyConfig, LONGEST};
 
 /// Weight that the running average of [`Averaging::AllPositions`] keeps at each time step.
 pub const AVERAGE_DECAY: f64 = 0.999;
@@ -60,7 +60,9 @@ impl Curriculum {
     }
 
     pub(super) fn fits(&self, lanes: usize) -> bool {
-        self.records.len() == lanes && self.level > 0
+        let possible = |tally: &Tally| tally.count <= LONGEST;
+        self.records.len() == lanes
+            && self.records.iter().all(|r| possible(&r.running) && r.finished.as_ref().is_none_or(possible))
     }
 
     /// A lane begins a new sequence.
@@ -92,13 +94,13 @@ impl Curriculum {
         match averaging {
             Averaging::AllPositions => Some(self.average),
             Averaging::CopiedBits => {
-                let mut all = Tally::default();
+                let (mut bits, mut count) = (0.0, 0_u64);
                 for record in &self.records {
                     let finished = record.finished?;
-                    all.bits += finished.bits;
-                    all.count += finished.count;
+                    bits += finished.bits;
+                    count += u64::from(finished.count);
                 }
-                Some(all.bits / f64::from(all.count))
+                Some(bits / count as f64)
             }
         }
     }
@@ -106,7 +108,7 @@ impl Curriculum {
     /// Raises L by one if the average has fallen below the threshold, and begins a new average.
     pub(super) fn raise_if_due(&mut self, config: &CopyConfig) {
         if self.average(config.averaging).is_some_and(|average| average < config.threshold) {
-            self.level = self.level.saturating_add(1);
+            self.level = (self.level + 1).min(LONGEST);
             self.average = AVERAGE_AFTER_RAISE;
             for record in &mut self.records {
                 record.counts = false;

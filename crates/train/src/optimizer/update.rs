@@ -183,6 +183,8 @@ impl Updater {
 impl Persist for Updater {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.value("done", &mut self.done)?;
+        let (done, updates) = (self.done, self.updates);
+        archive.check("done", done <= updates, || format!("{done} of {updates} updates"))?;
         archive.value("rate", &mut self.rate)?;
         let [core, readout] = &mut self.optimizers;
         archive.part("core", &mut **core)?;

@@ -52,7 +52,7 @@ pub const RUNS: &[&str] = &[
     r#"
     task = { kind = "copy", layout = "delimiter", averaging = "copied-bits" }
     layers = [{ kind = "quasi-lstm", units = 3 }]
-    estimator = { kind = "rflo" }
+    estimator = { kind = "rflo", leak = 0.5 }
     optimizer = { kind = "adamw", learning_rate = 0.01 }
     training = { lanes = 1, window = 4, steps = 1000, seed = 1 }
     "#,

@@ -5,6 +5,7 @@
 
 mod checks;
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -241,7 +242,7 @@ fn a_changed_checkpoint_of_a_run_is_an_error_or_goes_on() {
     let (checkpoint, metrics) = (folder.join("checkpoint"), folder.join("metrics.jsonl"));
     let (good, records) = (std::fs::read(&checkpoint).unwrap(), std::fs::read(&metrics).unwrap());
     std::fs::remove_file(rtrl_checkpoint::previous(&checkpoint)).unwrap();
-    let (mut refused, mut finished) = (0, 0);
+    let (refused, finished) = (Cell::new(0), Cell::new(0));
     proptest!(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() },
         |(changes in changes(), also in proptest::option::of(changes()))| {
             std::fs::remove_dir_all(&folder).unwrap();
@@ -251,14 +252,14 @@ fn a_changed_checkpoint_of_a_run_is_an_error_or_goes_on() {
             let records = also.map_or(records.clone(), |also| changed(records.clone(), 0, &also));
             std::fs::write(&metrics, records).unwrap();
             match run(&config, &options, &mut |_| {}, &AtomicBool::new(false)) {
-                Ok(_) => finished += 1,
+                Ok(_) => finished.set(finished.get() + 1),
                 Err(error) => {
-                    refused += 1;
+                    refused.set(refused.get() + 1);
                     let message = error.to_string();
                     assert!(!message.contains('\n'), "{message}");
                 }
             }
         }
     );
-    assert!(refused > 20 && finished > 20, "{refused} were refused, {finished} went on");
+    assert!(refused.get() > 20 && finished.get() > 20, "{refused:?} were refused, {finished:?} went on");
 }
