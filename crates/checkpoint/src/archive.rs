@@ -239,7 +239,8 @@ fn read_section<'a>(rest: &mut &'a [u8], name: &str) -> Result<&'a [u8], Archive
     let [len] = *take(rest, 1)? else { unreachable!("one byte was taken") };
     let found = take(rest, usize::from(len))?;
     if found != name.as_bytes() {
-        let found = String::from_utf8_lossy(found).into_owned();
+        // Whatever stands there: a message is one line of text.
+        let found = String::from_utf8_lossy(found).escape_debug().to_string();
         return Err(ArchiveError::Section { expected: name.to_string(), found });
     }
     let len = take(rest, size_of::<u64>())?.try_into().map_err(|_| malformed())?;
