@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
+use rtrl_sparse::testing::Level;
 use serde::Serialize;
 
 use crate::row::{Bench, Row};
@@ -54,7 +55,8 @@ pub fn measure(batch: &[Row], settings: Settings, go_on: &dyn Fn() -> bool) -> O
         let pool = rayon::ThreadPoolBuilder::new().num_threads(row.threads).build().expect("threads");
         let mut bench = Bench::new(row);
         // Once to warm up.
-        let first = pool.install(|| timed(&mut bench));
+        let level = Level::current();
+        let first = pool.install(|| level.force(|| timed(&mut bench)));
         benches.push((row, pool, bench, first));
     }
     for _ in 0..settings.rounds {
@@ -81,13 +83,15 @@ pub fn measure(batch: &[Row], settings: Settings, go_on: &dyn Fn() -> bool) -> O
 
 /// The quickest window of a turn.
 fn turn(pool: &ThreadPool, bench: &mut Bench, time: Duration) -> Duration {
-    pool.install(|| {
-        let (begun, mut least) = (Instant::now(), Duration::MAX);
+    let (level, mut least) = (Level::current(), Duration::MAX);
+    let windows = || {
+        let begun = Instant::now();
         while begun.elapsed() < time {
             least = least.min(timed(bench));
         }
         least
-    })
+    };
+    pool.install(|| level.force(windows))
 }
 
 fn timed(bench: &mut Bench) -> Duration {

@@ -18,6 +18,8 @@ pub struct Flags {
 pub enum Command {
     /// Trains everything that an experiment compares, and writes a report.
     Reproduce(Reproduce),
+    /// Times every estimator beside the ceilings of this machine, and writes a report.
+    Bench(Bench),
     /// Fetches public texts to train on.
     #[command(subcommand)]
     Data(Data),
@@ -124,6 +126,23 @@ pub struct Reproduce {
     /// Lists the experiments and ends.
     #[arg(long)]
     pub list: bool,
+}
+
+/// Flags of `cargo xtask bench`.
+#[derive(Debug, Clone, Parser)]
+pub struct Bench {
+    /// Fewer rows, each for a shorter time: under half a minute.
+    #[arg(long)]
+    pub quick: bool,
+    /// Also times the same nets in JAX, and in braintrace if it is installed.
+    #[arg(long)]
+    pub peers: bool,
+    /// The Python that has them.
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    pub python: PathBuf,
+    /// Folder for bench.json and the report.
+    #[arg(long, value_name = "DIR", default_value = "runs/bench")]
+    pub out: PathBuf,
 }
 
 /// What `cargo xtask data` can do.

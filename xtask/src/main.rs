@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{ci, data, engine, reproduce};
+use xtask::{bench, ci, data, engine, reproduce};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     };
     let result = match flags.command {
         Command::Reproduce(flags) => reproduce::run(&flags),
+        Command::Bench(flags) => bench::run(&flags),
         Command::Data(flags) => data::run(&flags),
         Command::RunOne(flags) => engine::run_one(&flags),
         Command::Ci { skip_tests } => ci::run(skip_tests).map_err(|message| (1, message)),

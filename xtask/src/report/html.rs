@@ -34,7 +34,7 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> Result<Str
                 header {
                     h1 { (report.title) }
                     p.lead {
-                        "Profile " strong { (report.profile) } ", " (runs(report)) ", made in "
+                        "Profile " strong { (report.profile) } (runs(report)) ", made in "
                         (duration(report.elapsed_seconds)) " by " code { (report.command) } "."
                     }
                     (contents(report))
@@ -52,7 +52,11 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> Result<Str
 
 fn runs(report: &Report) -> String {
     let count: usize = report.experiments.iter().map(|section| section.runs.len()).sum();
-    format!("{count} training run{}", if count == 1 { "" } else { "s" })
+    match count {
+        0 => String::new(),
+        1 => ", 1 training run".to_string(),
+        _ => format!(", {count} training runs"),
+    }
 }
 
 fn contents(report: &Report) -> Markup {

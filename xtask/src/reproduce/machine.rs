@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use rtrl_sparse::testing::Level;
 use sysinfo::System;
 
 use crate::report::Environment;
@@ -20,7 +21,7 @@ pub fn environment() -> Environment {
         cpu: cpu.unwrap_or_else(|| "unknown".to_string()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         memory_bytes: system.as_ref().map_or(0, System::total_memory),
-        isa: format!("{}, baseline", std::env::consts::ARCH),
+        isa: format!("{}, {:?}", std::env::consts::ARCH, Level::current()),
     }
 }
 
