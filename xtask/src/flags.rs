@@ -18,6 +18,8 @@ pub struct Flags {
 pub enum Command {
     /// Trains everything that an experiment compares, and writes a report.
     Reproduce(Reproduce),
+    /// Times every estimator beside the ceilings of this machine, and writes a report.
+    Bench(Bench),
     /// Fetches public texts to train on.
     #[command(subcommand)]
     Data(Data),
@@ -154,6 +156,23 @@ pub struct Fuzz {
     /// Time for each target.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
+}
+
+/// Flags of `cargo xtask bench`.
+#[derive(Debug, Clone, Parser)]
+pub struct Bench {
+    /// Fewer rows, each for a shorter time: under half a minute.
+    #[arg(long)]
+    pub quick: bool,
+    /// Also times the same nets in JAX, and in braintrace if it is installed.
+    #[arg(long)]
+    pub peers: bool,
+    /// The Python that has them.
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    pub python: PathBuf,
+    /// Folder for bench.json and the report.
+    #[arg(long, value_name = "DIR", default_value = "runs/bench")]
+    pub out: PathBuf,
 }
 
 /// What `cargo xtask data` can do.

@@ -1,5 +1,6 @@
 //! The parts of `cargo xtask` that are worth testing as a library.
 
+pub mod bench;
 pub mod book;
 pub mod ci;
 pub mod data;

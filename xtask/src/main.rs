@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{book, ci, data, engine, fuzz, miri, reproduce};
+use xtask::{bench, book, ci, data, engine, fuzz, miri, reproduce};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     };
     let result = match flags.command {
         Command::Reproduce(flags) => reproduce::run(&flags),
+        Command::Bench(flags) => bench::run(&flags),
         Command::Data(flags) => data::run(&flags),
         Command::RunOne(flags) => engine::run_one(&flags),
         Command::Figures => book::run(),

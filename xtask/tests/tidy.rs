@@ -66,7 +66,10 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
                 "rtrl-interchange",
             ],
         ),
-        ("xtask", &["rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"]),
+        (
+            "xtask",
+            &["rtrl-benches", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"],
+        ),
     ];
     for (folder, arrows) in allowed {
         let manifest = manifest(folder);
@@ -91,12 +94,19 @@ fn crates_use_what_they_depend_on() {
         let manifest = manifest(&folder);
         let folder = root().join(&folder);
         // What only tests and examples use must not be more than a dev-dependency.
-        for (table, part) in [("dependencies", "src"), ("dev-dependencies", ""), ("build-dependencies", "build.rs")] {
+        for (table, part) in
+            [("dependencies", "src"), ("dev-dependencies", ""), ("build-dependencies", "build.rs")]
+        {
             let Some(dependencies) = manifest.get(table) else { continue };
             for name in dependencies.as_table().unwrap().keys() {
                 let word = name.replace('-', "_");
-                let inside = |path: &Path| path.starts_with(folder.join(part)) || manifest["package"]["name"].as_str() == Some("rtrl-benches");
-                let used = sources.iter().any(|(path, text)| path.starts_with(&folder) && inside(path) && text.contains(&word));
+                let inside = |path: &Path| {
+                    path.starts_with(folder.join(part))
+                        || manifest["package"]["name"].as_str() == Some("rtrl-benches")
+                };
+                let used = sources
+                    .iter()
+                    .any(|(path, text)| path.starts_with(&folder) && inside(path) && text.contains(&word));
                 assert!(used, "{} has {name} among its {table} and does not use it there", folder.display());
                 checked += 1;
             }

@@ -47,7 +47,9 @@ fn counted_bytes_are_those_that_are_held() {
             for (lanes, window) in [(1, 1), (8, 1), (8, 12)] {
                 let case = case(layers.clone(), lanes, window);
                 let config = match &config {
-                    EstimatorConfig::Tbptt(tbptt) => EstimatorConfig::Tbptt(TbpttConfig { horizon: 12, ..tbptt.clone() }),
+                    EstimatorConfig::Tbptt(tbptt) => {
+                        EstimatorConfig::Tbptt(TbpttConfig { horizon: 12, ..tbptt.clone() })
+                    }
                     other => other.clone(),
                 };
                 let (counted, held) = bytes(&case, &config);

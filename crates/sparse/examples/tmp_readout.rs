@@ -1,15 +1,18 @@
 #![allow(missing_docs)]
-use std::hint::black_box;
-use std::time::Instant;
 use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Sources};
+use std::hint::black_box;
+use std::time::Instant;
 
 fn time(mut f: impl FnMut()) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..15 {
         let t = Instant::now();
         let mut n = 0;
-        while t.elapsed().as_micros() < 20_000 { f(); n += 1; }
+        while t.elapsed().as_micros() < 20_000 {
+            f();
+            n += 1;
+        }
         best = best.min(t.elapsed().as_secs_f64() * 1e6 / f64::from(n));
     }
     best
@@ -21,7 +24,8 @@ fn main() {
             let w: Vec<f32> = (0..out * inp).map(|i| (i % 7) as f32 * 0.1).collect();
             let h: Vec<f32> = (0..inp * lanes).map(|i| (i % 5) as f32 * 0.1).collect();
             let a: Vec<f32> = (0..out * lanes).map(|i| (i % 3) as f32 * 0.1).collect();
-            let (mut z, mut g, mut d) = (vec![0_f32; out * lanes], vec![0_f32; out * inp], vec![0_f32; inp * lanes]);
+            let (mut z, mut g, mut d) =
+                (vec![0_f32; out * lanes], vec![0_f32; out * inp], vec![0_f32; inp * lanes]);
             let linear = Linear::new(Pattern::dense(out, inp), 0);
             let m = |v, r, c| Matrix::new(v, r, c);
             let gemm = [
@@ -33,9 +37,21 @@ fn main() {
             let own = [
                 time(|| linear.multiply(&w, 0..out, u, &mut LanesMut::new(black_box(&mut z), lanes), 0)),
                 time(|| linear.accumulate_outer_rows(0..out, Lanes::new(&a, lanes), u, black_box(&mut g))),
-                time(|| { d.fill(0.0); linear.multiply_transposed(&w, 0..out, Lanes::new(&a, lanes), &mut LanesMut::new(black_box(&mut d), lanes)) }),
+                time(|| {
+                    d.fill(0.0);
+                    linear.multiply_transposed(
+                        &w,
+                        0..out,
+                        Lanes::new(&a, lanes),
+                        &mut LanesMut::new(black_box(&mut d), lanes),
+                    )
+                }),
             ];
-            println!("{out} x {inp}, {lanes} lanes: gemm {gemm:.1?} = {:.1}, own {own:.1?} = {:.1}", gemm.iter().sum::<f64>(), own.iter().sum::<f64>());
+            println!(
+                "{out} x {inp}, {lanes} lanes: gemm {gemm:.1?} = {:.1}, own {own:.1?} = {:.1}",
+                gemm.iter().sum::<f64>(),
+                own.iter().sum::<f64>()
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Instruments for tests: a scalar that counts its own multiplications, and the choice of the instructions in use.
+//! Instruments for tests and benches: a scalar that counts its own multiplications, the choice of the instructions in use,
+//! and loops that reach what a core can do at most.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
+use std::hint::black_box;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -9,9 +11,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scalar;
 use crate::dense::Matrix;
+use crate::kernels::ceiling::{Peak, Sweep};
 pub use crate::kernels::simd::Level;
 use crate::kernels::simd::one_by_one;
 use crate::kernels::{Computation, each};
+
+/// Does nothing but multiply-adds in registers at this thread's level, and returns how many: their time is the most that
+/// any kernel can reach on one core.
+///
+/// ```
+/// let few = rtrl_sparse::testing::multiply_adds::<f32>(10);
+/// assert_eq!(rtrl_sparse::testing::multiply_adds::<f32>(20), 2 * few);
+/// ```
+pub fn multiply_adds<T: Scalar>(rounds: u64) -> u64 {
+    let (mut out, mut count) = (T::ZERO, 0);
+    // Sums tend to 1, far from every number that is slow.
+    let factor = black_box(T::from_f64(0.5));
+    T::run(1, Computation::Peak(Peak { rounds, factor, out: &mut out, count: &mut count }));
+    black_box(out);
+    count
+}
+
+/// Loads and stores every scalar of `x` once, at this thread's level: its time is the least that moving them can take. A
+/// remainder that does not fill a vector is left out.
+pub fn sweep<T: Scalar>(x: &mut [T]) {
+    T::run(1, Computation::Sweep(Sweep { factor: black_box(T::from_f64(0.5)), x }));
+}
 
 thread_local! {
     static MULTIPLICATIONS: Cell<u64> = const { Cell::new(0) };

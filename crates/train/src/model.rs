@@ -189,12 +189,17 @@ impl Model {
 
 /// Refuses matrices that would have more weights than can be counted in 32 bits, as those of the layers cannot have.
 fn check_readout(hidden: usize, width: Option<usize>, outputs: usize) -> Result<(), ConfigError> {
-    let widest = width.map_or(hidden.saturating_mul(outputs), |width| width.saturating_mul(hidden.max(outputs)));
+    let widest =
+        width.map_or(hidden.saturating_mul(outputs), |width| width.saturating_mul(hidden.max(outputs)));
     if widest <= u32::MAX as usize {
         return Ok(());
     }
     let (field, allowed) = ("readout.hidden", "so small that no matrix has more than 4294967295 weights");
-    Err(ConfigError::Value { field, allowed, found: width.map_or("none".to_string(), |width| width.to_string()) })
+    Err(ConfigError::Value {
+        field,
+        allowed,
+        found: width.map_or("none".to_string(), |width| width.to_string()),
+    })
 }
 
 fn cell_inputs(inputs: Signal) -> Inputs {

@@ -71,7 +71,8 @@ impl<T: Scalar> Layer<T> {
 
     /// `output ← W input + b`.
     fn forward(&mut self, parameters: &[T], input: Lanes<'_, T>) {
-        let (weights, bias) = parameters[self.first..self.bias() + self.outputs].split_at(self.inputs * self.outputs);
+        let (weights, bias) =
+            parameters[self.first..self.bias() + self.outputs].split_at(self.inputs * self.outputs);
         let (rows, lanes) = (0..self.outputs, input.lanes());
         let mut output = LanesMut::new(&mut self.output, lanes);
         self.linear.multiply(weights, rows, sources(input), &mut output, 0);

@@ -50,7 +50,10 @@ fn windows_do_not_allocate() {
                             trainer.train_window().unwrap();
                         }
                     });
-                    assert_eq!(info.count_total, 0, "{task}, {estimator}, {optimizer:?}, {lanes} lanes, {hidden}");
+                    assert_eq!(
+                        info.count_total, 0,
+                        "{task}, {estimator}, {optimizer:?}, {lanes} lanes, {hidden}"
+                    );
                 }
             }
         }

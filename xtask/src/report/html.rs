@@ -34,7 +34,7 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> Result<Str
                 header {
                     h1 { (report.title) }
                     p.lead {
-                        "Profile " strong { (report.profile) } ", " (super::runs(report)) ", by " code { (report.command) } "."
+                        "Profile " strong { (report.profile) } (super::runs(report)) ", by " code { (report.command) } "."
                     }
                     (contents(report))
                 }

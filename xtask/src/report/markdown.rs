@@ -11,7 +11,7 @@ use super::text::{ends, notes};
 pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> String {
     let mut text = format!("# {}\n\n", escape(&report.title));
     let (profile, runs) = (escape(&report.profile), super::runs(report));
-    add(&mut text, &format!("Profile **{profile}**, {runs}, by {}.", code(&report.command)));
+    add(&mut text, &format!("Profile **{profile}**{runs}, by {}.", code(&report.command)));
     if let Some(claims) = super::claim_table(report) {
         add(&mut text, "## Claims and verdicts");
         add(&mut text, &table(&claims));

@@ -147,7 +147,10 @@ pub(crate) fn claims(report: &Report) -> Vec<(Option<usize>, &Claim)> {
 fn runs(report: &Report) -> String {
     let runs = || report.experiments.iter().flat_map(|section| &section.runs);
     let seconds = runs().map(|run| run.seconds).sum();
-    format!("{} runs, {} of computing", runs().count(), text::duration(seconds))
+    match runs().count() {
+        0 => String::new(),
+        count => format!(", {count} runs, {} of computing", text::duration(seconds)),
+    }
 }
 
 /// The claims as a table; `None` if there are none.

@@ -8,7 +8,7 @@ mod costs;
 mod equivalence;
 mod experiment;
 mod lm;
-mod machine;
+pub(crate) mod machine;
 mod measured;
 mod memory;
 mod nets;
@@ -262,7 +262,7 @@ fn prepare(out: &Path) -> Result<(), Failure> {
 }
 
 /// A flag that Ctrl-C or a request to terminate sets.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = stop.clone();
     // Without a handler an interruption still ends the program, only less politely.

@@ -1,6 +1,7 @@
 //! Numeric kernels. The layout they work on is fixed by [`Blocks`](crate::Blocks).
 
 mod adjoint;
+pub(crate) mod ceiling;
 mod diagonal;
 pub(crate) mod elementary;
 pub(crate) mod gemm;
@@ -12,6 +13,7 @@ pub(crate) mod vector;
 use crate::product::{Own, Shared};
 use crate::{Blocks, Lanes, Scalar, Sources};
 use adjoint::{Adjoint, Carry};
+use ceiling::{Peak, Sweep};
 use linear::{Multiply, MultiplyTransposed, Outer};
 use streaming::Advance;
 use vector::{MatrixVector, RankOne};
@@ -30,6 +32,8 @@ pub enum Computation<'a, T> {
     Own(Own<'a, T>),
     MatrixVector(MatrixVector<'a, T>),
     RankOne(RankOne<'a, T>),
+    Peak(Peak<'a, T>),
+    Sweep(Sweep<'a, T>),
 }
 
 /// The same expression for whichever kernel it is.
@@ -46,6 +50,8 @@ macro_rules! each {
             Computation::Own($kernel) => $run,
             Computation::MatrixVector($kernel) => $run,
             Computation::RankOne($kernel) => $run,
+            Computation::Peak($kernel) => $run,
+            Computation::Sweep($kernel) => $run,
         }
     };
 }

@@ -1,0 +1,268 @@
+//! One row of the table: an estimator on a net.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack, init};
+use rtrl_estimators::{
+    BpttConfig, Cost, EpropConfig, EstimatorConfig, FrozenConfig, GradientEstimator, KfRtrlConfig, OkConfig,
+    RfloConfig, RtrlConfig, Schedule, SnapConfig, UoroConfig,
+};
+use rtrl_sparse::Lanes;
+use serde::Serialize;
+
+/// Inputs of every net, dense.
+pub const INPUTS: usize = 32;
+
+/// The kinds of cells that are timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// One gate, tanh.
+    Vanilla,
+    /// Reset after the product.
+    Gru,
+    /// Four gates, two states for each unit.
+    Lstm,
+}
+
+/// A net of one cell with dense input weights.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Net {
+    /// Its cell.
+    pub kind: Kind,
+    /// k.
+    pub units: usize,
+    /// Share of the recurrent weights that do not exist.
+    pub sparsity: f64,
+}
+
+impl Net {
+    /// A net of `units` units without the share `sparsity` of its recurrent weights.
+    pub const fn new(kind: Kind, units: usize, sparsity: f64) -> Self {
+        Self { kind, units, sparsity }
+    }
+
+    fn cell(self) -> CellConfig {
+        let size = Size::sparse(self.units, self.sparsity);
+        match self.kind {
+            Kind::Vanilla => CellConfig::Vanilla(size),
+            Kind::Gru => CellConfig::Gru(size),
+            Kind::Lstm => CellConfig::Lstm(size),
+        }
+    }
+
+    /// The net with random masks, and random weights for it.
+    ///
+    /// # Panics
+    /// If it has no units.
+    pub fn build(self) -> (Arc<Stack<f32>>, Vec<f32>) {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let cell = self.cell().build(Inputs::Dense(INPUTS), &mut rng).expect("a valid cell");
+        let stack = Arc::new(Stack::new(vec![cell]).expect("a valid stack"));
+        let weights = init::uniform(&stack, &mut rng);
+        (stack, weights)
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Vanilla => "vanilla",
+            Kind::Gru => "GRU",
+            Kind::Lstm => "LSTM",
+        };
+        match self.sparsity {
+            0.0 => write!(f, "{kind}-{} dense", self.units),
+            s => write!(f, "{kind}-{} {} %", self.units, (1e4 * s).round() / 1e2),
+        }
+    }
+}
+
+/// How an influence recursion goes through windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// The schedule.
+    pub schedule: Schedule,
+    /// Whether each window begins with a reset, so that nothing is carried.
+    pub reset: bool,
+}
+
+impl Way {
+    /// Every step updates J.
+    pub const STREAMING: Self = Self::carried(Schedule::Streaming);
+    /// The adjoint from a reset state.
+    pub const RESET: Self = Self { schedule: Schedule::Adjoint, reset: true };
+    /// The adjoint, with J formed once in a window.
+    pub const CARRIED: Self = Self::carried(Schedule::Adjoint);
+
+    /// A schedule that carries J from window to window.
+    pub const fn carried(schedule: Schedule) -> Self {
+        Self { schedule, reset: false }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.schedule {
+            Schedule::Auto => "auto",
+            Schedule::Streaming => "streaming",
+            Schedule::Blocked => "blocked",
+            Schedule::Adjoint => "adjoint",
+        })?;
+        if self.reset { f.write_str(", reset") } else { Ok(()) }
+    }
+}
+
+/// An estimator in one of its forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Backpropagation over the window.
+    Bptt,
+    /// SnAp-n.
+    Snap(usize, Way),
+    /// Exact RTRL on the live entries of J.
+    Rtrl(Way),
+    /// RFLO.
+    Rflo,
+    /// e-prop.
+    Eprop,
+    /// UORO.
+    Uoro,
+    /// KF-RTRL.
+    KfRtrl,
+    /// OK.
+    Ok,
+    /// The forward pass alone.
+    Frozen,
+}
+
+impl Method {
+    /// As a configuration file says it.
+    #[must_use]
+    pub fn config(self) -> EstimatorConfig {
+        match self {
+            Self::Bptt => EstimatorConfig::Bptt(BpttConfig::default()),
+            Self::Snap(order, way) => {
+                let Way { schedule, reset: truncate } = way;
+                EstimatorConfig::Snap(SnapConfig { order, schedule, truncate, ..Default::default() })
+            }
+            Self::Rtrl(way) => {
+                let Way { schedule, reset: truncate } = way;
+                EstimatorConfig::Rtrl(RtrlConfig { schedule, truncate, ..Default::default() })
+            }
+            Self::Rflo => EstimatorConfig::Rflo(RfloConfig::default()),
+            Self::Eprop => EstimatorConfig::Eprop(EpropConfig::default()),
+            Self::Uoro => EstimatorConfig::Uoro(UoroConfig::default()),
+            Self::KfRtrl => EstimatorConfig::KfRtrl(KfRtrlConfig::default()),
+            Self::Ok => EstimatorConfig::Ok(OkConfig::default()),
+            Self::Frozen => EstimatorConfig::Frozen(FrozenConfig::default()),
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bptt => f.write_str("BPTT"),
+            Self::Snap(order, way) => write!(f, "SnAp-{order} {way}"),
+            Self::Rtrl(way) => write!(f, "RTRL {way}"),
+            Self::Rflo => f.write_str("RFLO"),
+            Self::Eprop => f.write_str("e-prop"),
+            Self::Uoro => f.write_str("UORO"),
+            Self::KfRtrl => f.write_str("KF-RTRL"),
+            Self::Ok => f.write_str("OK"),
+            Self::Frozen => f.write_str("forward"),
+        }
+    }
+}
+
+/// An estimator on a net.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Row {
+    /// The net.
+    pub net: Net,
+    /// The estimator.
+    pub method: Method,
+    /// B, parallel streams.
+    pub lanes: usize,
+    /// T, steps of a window.
+    pub window: usize,
+    /// Threads that it may use.
+    pub threads: usize,
+}
+
+impl Row {
+    /// A row of one thread.
+    pub const fn new(net: Net, method: Method, lanes: usize, window: usize) -> Self {
+        Self { net, method, lanes, window, threads: 1 }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {} / B {} / T {}", self.net, self.method, self.lanes, self.window)?;
+        if self.threads > 1 { write!(f, " / {} threads", self.threads) } else { Ok(()) }
+    }
+}
+
+/// A row with everything that its steps need.
+pub struct Bench {
+    estimator: Box<dyn GradientEstimator<f32>>,
+    weights: Vec<f32>,
+    gradient: Vec<f32>,
+    input: Vec<f32>,
+    starts: Vec<bool>,
+    delta: Vec<f32>,
+    window: usize,
+}
+
+impl Bench {
+    /// Builds the net and the estimator of a row.
+    ///
+    /// # Panics
+    /// If the row has no meaning.
+    pub fn new(row: &Row) -> Self {
+        let (stack, weights) = row.net.build();
+        let lanes = row.lanes;
+        Self {
+            gradient: vec![0.0; weights.len()],
+            input: (0..INPUTS * lanes).map(|i| (i % 7) as f32 / 7.0 - 0.5).collect(),
+            starts: vec![false; lanes],
+            delta: (0..stack.hidden().len() * lanes).map(|i| (i % 5) as f32 / 5.0 - 0.4).collect(),
+            estimator: row.method.config().build(stack, lanes, row.window).expect("a valid estimator"),
+            weights,
+            window: row.window,
+        }
+    }
+
+    /// All steps of one window, and its end.
+    pub fn window(&mut self) {
+        let lanes = self.starts.len();
+        for _ in 0..self.window {
+            self.estimator.step(&self.weights, Input::Dense(Lanes::new(&self.input, lanes)), &self.starts);
+            self.estimator.observe(&self.weights, Lanes::new(&self.delta, lanes), &mut self.gradient);
+        }
+        self.estimator.finish_window(&self.weights, &mut self.gradient);
+    }
+
+    /// Counted cost of one step of one lane, and memory for all.
+    pub fn cost(&self) -> Cost {
+        self.estimator.cost()
+    }
+
+    /// Bytes that a step of all lanes must move between core and memory, were nothing kept in a register: weights read, the
+    /// gradient read and written, and the state of the estimator read and written once in a window.
+    pub fn traffic(&self) -> f64 {
+        let parameters = 3 * size_of_val(&self.weights[..]);
+        parameters as f64 + 2.0 * self.estimator.cost().bytes as f64 / self.window as f64
+    }
+
+    /// Bytes that are used again and again: whether they fit a cache decides how fast they move.
+    pub fn working_set(&self) -> usize {
+        2 * size_of_val(&self.weights[..]) + self.estimator.cost().bytes
+    }
+}

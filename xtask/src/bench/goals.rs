@@ -1,0 +1,195 @@
+//! The goals: ratios within one run.
+
+use rtrl_benches::{Kind, Measured, Method, Net, Row, Way};
+use serde::Serialize;
+
+use super::Results;
+use super::peers::{Peer, Task};
+
+/// A goal and what was reached.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Goal {
+    /// Its number.
+    pub id: &'static str,
+    /// What is to be reached.
+    pub goal: String,
+    /// What was; none if it was not measured.
+    pub reached: Option<f64>,
+    /// The bound.
+    pub bound: f64,
+    /// Whether more is better.
+    pub at_least: bool,
+}
+
+impl Goal {
+    fn at_least(id: &'static str, bound: f64, goal: impl Into<String>, reached: Option<f64>) -> Self {
+        Self { id, goal: goal.into(), reached, bound, at_least: true }
+    }
+
+    fn at_most(id: &'static str, bound: f64, goal: impl Into<String>, reached: Option<f64>) -> Self {
+        Self { id, goal: goal.into(), reached, bound, at_least: false }
+    }
+
+    /// Whether it is met; none if it was not measured.
+    pub fn met(&self) -> Option<bool> {
+        let reached = self.reached?;
+        Some(if self.at_least { reached >= self.bound } else { reached <= self.bound })
+    }
+}
+
+const GRU_DENSE: Net = Net::new(Kind::Gru, 128, 0.0);
+const GRU_SPARSE: Net = Net::new(Kind::Gru, 128, 0.75);
+const VANILLA: [Net; 3] = [
+    Net::new(Kind::Vanilla, 128, 0.75),
+    Net::new(Kind::Vanilla, 256, 0.9375),
+    Net::new(Kind::Vanilla, 512, 0.984),
+];
+const SNAP_1: Method = Method::Snap(1, Way::STREAMING);
+const SNAP_2: Method = Method::Snap(2, Way::STREAMING);
+const SNAP_1_WINDOW: Method = Method::Snap(1, Way::RESET);
+const SNAP_2_WINDOW: Method = Method::Snap(2, Way::RESET);
+/// Steps of a window.
+const T: usize = 128;
+
+/// All goals.
+pub fn all(results: &Results) -> Vec<Goal> {
+    let mut goals = snap_2(results);
+    goals.extend(snap_1(results));
+    goals.extend(bptt(results));
+    goals.extend(exact(results));
+    goals.extend(lanes(results));
+    goals.extend(scale(results));
+    goals
+}
+
+fn seconds(results: &Results, net: Net, method: Method, lanes: usize, window: usize) -> Option<f64> {
+    results.find(&Row::new(net, method, lanes, window)).map(|measured| measured.seconds)
+}
+
+/// `a / b`, if both are known.
+fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    Some(a? / b?)
+}
+
+/// Goal 1.
+fn snap_2(results: &Results) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for net in VANILLA {
+        let own = seconds(results, net, SNAP_2, 1, 1);
+        let jax = results.peers.seconds(Peer::Jax, net, Task::Snap2, 1);
+        let braintrace = results.peers.seconds(Peer::Braintrace, net, Task::Snap2, 1);
+        goals.push(Goal::at_least(
+            "1",
+            10.0,
+            format!("SnAp-2, {net}: times faster than JAX"),
+            ratio(jax, own),
+        ));
+        let text = format!("SnAp-2, {net}: times faster than braintrace");
+        goals.push(Goal::at_least("1", 300.0, text, ratio(braintrace, own)));
+    }
+    let row = results.find(&Row::new(GRU_SPARSE, SNAP_2, 1, 1));
+    let rate = row.map(Measured::rate);
+    goals.push(Goal::at_least("1", 15.0, "SnAp-2, GRU-128 75 %: GMAC/s on one core", rate.map(|r| r / 1e9)));
+    let share = rate.map(|rate| rate / results.ceilings.peak(1));
+    goals.push(Goal::at_least("1", 0.4, "SnAp-2, GRU-128 75 %: share of the FMA peak of one core", share));
+    goals
+}
+
+/// Goal 2.
+fn snap_1(results: &Results) -> Vec<Goal> {
+    let bptt = seconds(results, GRU_DENSE, Method::Bptt, 1, T);
+    let streaming = seconds(results, GRU_DENSE, SNAP_1, 1, 1);
+    let window = seconds(results, GRU_DENSE, SNAP_1_WINDOW, 1, T);
+    let jax = results.peers.seconds(Peer::Jax, GRU_DENSE, Task::Bptt, 1);
+    vec![
+        Goal::at_most("2", 1.2, "streaming SnAp-1, GRU-128: over our BPTT", ratio(streaming, bptt)),
+        Goal::at_most("2", 1.0, "streaming SnAp-1, GRU-128: over JAX's BPTT", ratio(streaming, jax)),
+        Goal::at_most("2", 0.8, "windowed SnAp-1, GRU-128, T = 128: over our BPTT", ratio(window, bptt)),
+    ]
+}
+
+/// Goal 3.
+fn bptt(results: &Results) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for lanes in [1, 16] {
+        let own = seconds(results, GRU_DENSE, Method::Bptt, lanes, T);
+        let jax = results.peers.seconds(Peer::Jax, GRU_DENSE, Task::Bptt, lanes);
+        goals.push(Goal::at_most(
+            "3",
+            1.0,
+            format!("BPTT, GRU-128, B = {lanes}: over JAX's"),
+            ratio(own, jax),
+        ));
+    }
+    let sparse = seconds(results, VANILLA[2], Method::Bptt, 1, T);
+    let dense = seconds(results, Net { sparsity: 0.0, ..VANILLA[2] }, Method::Bptt, 1, T);
+    let jax = results.peers.seconds(Peer::Jax, VANILLA[2], Task::Bptt, 1);
+    goals.push(Goal::at_least(
+        "3",
+        8.0,
+        "BPTT, vanilla-512 98.4 %: times faster than our dense one",
+        ratio(dense, sparse),
+    ));
+    let text = "BPTT, vanilla-512 98.4 %: times faster than JAX's (dense, masked)";
+    goals.push(Goal::at_least("3", 8.0, text, ratio(jax, sparse)));
+    goals
+}
+
+/// Goals 4 and 5.
+fn exact(results: &Results) -> Vec<Goal> {
+    let streaming = seconds(results, GRU_DENSE, Method::Rtrl(Way::STREAMING), 1, 1);
+    let window = seconds(results, GRU_DENSE, Method::Rtrl(Way::CARRIED), 1, T);
+    let snap = seconds(results, GRU_SPARSE, SNAP_2_WINDOW, 1, T);
+    let bptt = seconds(results, GRU_SPARSE, Method::Bptt, 1, T);
+    let text = "exact RTRL, GRU-128, T = 128: times faster than the product of D and J";
+    vec![
+        Goal::at_least("4", 20.0, text, ratio(streaming, window)),
+        Goal::at_most(
+            "5",
+            15.0,
+            "windowed SnAp-2 from a reset state, GRU-128 75 %: over our BPTT",
+            ratio(snap, bptt),
+        ),
+    ]
+}
+
+/// Goal 6.
+fn lanes(results: &Results) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    let cases = [(GRU_DENSE, Method::Bptt, T), (GRU_DENSE, SNAP_1, 1), (VANILLA[2], SNAP_2, 1)];
+    for (net, method, window) in cases {
+        let [one, all] = [1, 16].map(|lanes| seconds(results, net, method, lanes, window));
+        goals.push(Goal::at_most(
+            "6",
+            1.2,
+            format!("{method}, {net}: B = 16 over 16 times B = 1, one core"),
+            ratio(all, one).map(|r| r / 16.0),
+        ));
+    }
+    for [one, all] in &results.plan.threads {
+        let text = format!("{one}: times faster on {} cores", all.threads);
+        let speedup = ratio(results.find(one).map(|m| m.seconds), results.find(all).map(|m| m.seconds));
+        goals.push(Goal::at_least("6", all.threads as f64 / 1.2, text, speedup));
+    }
+    let rate = |name| results.language_model.iter().find(|m| m.estimator == name).map(|m| m.rate);
+    goals.push(Goal::at_most(
+        "6",
+        1.5,
+        "language model, GRU-128, batch 64: time of SnAp-1 over BPTT",
+        ratio(rate("BPTT"), rate("SnAp-1")),
+    ));
+    goals
+}
+
+/// Goal 7.
+fn scale(results: &Results) -> Vec<Goal> {
+    let rows: Vec<&Measured> = results.plan.scale.iter().filter_map(|row| results.find(row)).collect();
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Vec::new() };
+    let per_mac = |of: fn(&Measured) -> f64| Some(of(last) / last.macs / (of(first) / first.macs));
+    let text =
+        |what| format!("{}, SnAp-2: {what} per counted multiply-add over {}", last.row.net, first.row.net);
+    vec![
+        Goal::at_most("7", 2.0, text("time"), per_mac(|m| m.seconds)),
+        Goal::at_most("7", 2.0, text("memory"), per_mac(|m| m.bytes as f64)),
+    ]
+}

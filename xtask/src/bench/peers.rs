@@ -1,0 +1,163 @@
+//! The same nets in plain JAX, and in braintrace where it is installed, timed by `benches/peers/` in the same run.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rtrl_benches::{Kind, Net};
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Align, Table};
+
+/// Who was timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Peer {
+    /// Our own plain-JAX versions.
+    Jax,
+    /// braintrace.
+    Braintrace,
+}
+
+/// What was timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Backpropagation through 128 steps.
+    Bptt,
+    /// SnAp-1, every step.
+    Snap1,
+    /// SnAp-2, every step.
+    Snap2,
+    /// Exact RTRL with a dense J, every step.
+    Rtrl,
+}
+
+/// One time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timed {
+    peer: Peer,
+    kind: String,
+    units: usize,
+    sparsity: f64,
+    task: Task,
+    lanes: usize,
+    /// Least time of a step of all lanes.
+    seconds: f64,
+}
+
+/// What came of asking the peers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Peers {
+    /// `--peers` was not given.
+    NotAsked,
+    /// Something is missing or failed.
+    Missing(String),
+    /// Times, and what else the script said.
+    Found(Vec<Timed>, Vec<String>),
+}
+
+/// The end of what the script prints.
+#[derive(Deserialize)]
+struct Output {
+    rows: Vec<Timed>,
+    notes: Vec<String>,
+}
+
+/// Runs the script with this interpreter.
+pub fn run(python: &Path, stop: &AtomicBool) -> Peers {
+    match output(python, stop) {
+        Ok(output) => Peers::Found(output.rows, output.notes),
+        Err(reason) => Peers::Missing(reason),
+    }
+}
+
+fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/time_peers.py");
+    let file = tempfile::NamedTempFile::new().map_err(|error| format!("no temporary file: {error}"))?;
+    let mut child = Command::new(python)
+        .arg(&script)
+        .arg(file.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            format!("cannot start {}: {error}; name a Python with --python", python.display())
+        })?;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if stop.load(Ordering::Relaxed) => {
+                // It has nothing to save, and its end is awaited so that it does not linger.
+                let _ = child.kill().and_then(|()| child.wait().map(drop));
+                return Err("interrupted".to_string());
+            }
+            Ok(None) => std::thread::sleep(Duration::from_millis(50)),
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    if !status.success() {
+        let mut text = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            use std::io::Read as _;
+            let _ = stderr.read_to_string(&mut text);
+        }
+        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
+        return Err(format!("{} failed: {last}", python.display()));
+    }
+    let json = std::fs::read_to_string(file.path()).map_err(|error| error.to_string())?;
+    serde_json::from_str(&json).map_err(|error| format!("the script's output: {error}"))
+}
+
+impl Peers {
+    /// Time of a step, if it was measured.
+    pub fn seconds(&self, peer: Peer, net: Net, task: Task, lanes: usize) -> Option<f64> {
+        let Self::Found(rows, _) = self else { return None };
+        let kind = match net.kind {
+            Kind::Vanilla => "vanilla",
+            Kind::Gru => "gru",
+            Kind::Lstm => "lstm",
+        };
+        let found = rows.iter().find(|row| {
+            let same = row.peer == peer && row.task == task && row.lanes == lanes;
+            same && row.kind == kind && row.units == net.units && row.sparsity == net.sparsity
+        });
+        found.map(|row| row.seconds)
+    }
+
+    /// What happened, in a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            Self::NotAsked => "Peers were not timed: --peers does.".to_string(),
+            Self::Missing(reason) => format!(
+                "Peers were not timed: {reason}. They need Python with JAX (`pip install jax`, and `pip install braintrace` for \
+                 braintrace)."
+            ),
+            Self::Found(rows, notes) if notes.is_empty() => {
+                format!("{} rows of peers were timed.", rows.len())
+            }
+            Self::Found(rows, notes) => {
+                format!("{} rows of peers were timed; {}.", rows.len(), notes.join("; "))
+            }
+        }
+    }
+
+    /// The times.
+    pub fn table(&self) -> Option<Table> {
+        let Self::Found(rows, _) = self else { return None };
+        let row = |t: &Timed| {
+            let net = format!("{}-{} {} %", t.kind, t.units, 100.0 * t.sparsity);
+            let micros = format!("{:.1}", t.seconds * 1e6);
+            vec![net, format!("{:?}", t.task), t.lanes.to_string(), format!("{:?}", t.peer), micros]
+        };
+        Some(Table {
+            caption: "Peers, in the same run.".to_string(),
+            headers: ["net", "estimator", "B", "peer", "µs per step"].map(str::to_string).to_vec(),
+            rows: rows.iter().map(row).collect(),
+            align: vec![Align::Left, Align::Left, Align::Right, Align::Left, Align::Right],
+        })
+    }
+}
