@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 pub type Failure = (u8, String);
 
 /// The workspace.
+///
+/// # Panics
+/// Never: this package lies in a folder of the workspace.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
