@@ -60,7 +60,7 @@ impl Curve {
     ) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
         let all = || self.points.iter().flat_map(|(_, scores)| scores).copied().filter(|&s| s > 0.0);
         // Constant streams have scores of zero, which a logarithm cannot show.
-        let least = all().fold(f64::INFINITY, f64::min).min(1.0).max(1e-12);
+        let least = all().fold(f64::INFINITY, f64::min).clamp(1e-12, 1.0);
         let greatest = all().fold(least * 10.0, f64::max);
         let area = SVGBackend::with_string(svg, (900, 480)).into_drawing_area();
         area.fill(&WHITE)?;
