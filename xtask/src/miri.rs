@@ -6,7 +6,7 @@ use crate::nightly::{self, Failure};
 /// that the kernels run at the baseline level.
 const CRATES: &[&str] = &["rtrl-sparse", "rtrl-checkpoint", "rtrl-tasks"];
 
-/// Runs the tests of [`CRATES`].
+/// Runs the tests of the crates that are unsafe, or read what comes from outside.
 ///
 /// # Errors
 /// Status 2 if Miri is missing, with how to get it; 1 if a test fails.

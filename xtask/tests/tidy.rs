@@ -82,12 +82,14 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
 
 #[test]
 fn crates_use_what_they_depend_on() {
+    // The code of the book is compiled as documentation of `rtrl`.
+    let book = std::fs::read_dir(root().join("docs/book/src/extend")).unwrap();
+    let book = book.map(|entry| (root().join("crates/rtrl/book"), entry.unwrap().path()));
     let sources: Vec<(PathBuf, String)> = sources()
         .into_iter()
-        .map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap();
-            (path, text)
-        })
+        .map(|path| (path.clone(), path))
+        .chain(book)
+        .map(|(place, path)| (place, std::fs::read_to_string(path).unwrap()))
         .collect();
     let mut checked = 0;
     for folder in members() {
@@ -118,8 +120,11 @@ fn crates_use_what_they_depend_on() {
 /// Folders of the workspace's members.
 fn members() -> Vec<String> {
     let mut members = vec!["xtask".to_string(), "benches".to_string()];
-    let crates = std::fs::read_dir(root().join("crates")).unwrap();
-    members.extend(crates.map(|entry| format!("crates/{}", entry.unwrap().file_name().to_string_lossy())));
+    for group in ["crates", "examples"] {
+        let folders = std::fs::read_dir(root().join(group)).unwrap();
+        members
+            .extend(folders.map(|entry| format!("{group}/{}", entry.unwrap().file_name().to_string_lossy())));
+    }
     members
 }
 

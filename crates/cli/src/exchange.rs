@@ -30,7 +30,10 @@ pub fn import(flags: &Import) -> Result<(), Failure> {
     let task = config.task()?.build(config.training.lanes, config.training.seed)?;
     let mut model = Model::new(&config, task.inputs(), task.targets())?;
     let zeros = if flags.mask { Zeros::Mask } else { Zeros::Keep };
-    load(&mut model, &flags.from, &Names::default(), zeros)?;
+    load(&mut model, &flags.from, &Names::default(), zeros).map_err(|error| match error {
+        error @ InterchangeError::File { .. } => Failure::new(error),
+        error => Failure::new(format!("{}: {error}", flags.from.display())),
+    })?;
     Ok(model.save(&flags.to)?)
 }
 

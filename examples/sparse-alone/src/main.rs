@@ -4,7 +4,9 @@
 //! pumps, whose flow is known, feed some of the tanks with unknown shares W. Only tanks 2, 4 and 6 have a gauge. A model of
 //! the tanks runs along,
 //!
+//! ```text
 //!     x ← D x + W u          J ← D J + u, where it belongs (J = dx/dW)
+//! ```
 //!
 //! and every minute W is corrected along the gradient of the gauges' squared deviation, δᵀ J. J has a row for each tank and a
 //! column for each share; water flows only downwards, so less than two thirds of it can be nonzero, and the rest is not kept.
