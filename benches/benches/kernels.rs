@@ -43,7 +43,7 @@ fn linear(c: &mut Criterion) {
                 group.bench_function(id("outer product"), |b| {
                     let u = Lanes::new(&u, lanes);
                     level.force(|| {
-                        b.iter(|| linear.accumulate_outer_rows(0..SIZE, u, sources, &mut gradient))
+                        b.iter(|| linear.accumulate_outer_rows(0..SIZE, u, sources, &mut gradient));
                     });
                 });
             }
