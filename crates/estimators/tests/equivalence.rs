@@ -44,9 +44,11 @@ fn finite_differences(case: &Case) -> Vec<f64> {
         .collect()
 }
 
-/// Shrunk failures are kept beside this file, under version control.
+/// Shrunk failures are kept beside this file, under version control. By its whole path: a path relative to this file is
+/// read from here but written relative to the folder that the test runs in.
 fn config() -> ProptestConfig {
-    let regressions = FileFailurePersistence::WithSource("regressions");
+    let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/equivalence.proptest-regressions");
+    let regressions = FileFailurePersistence::Direct(regressions);
     ProptestConfig { failure_persistence: Some(Box::new(regressions)), ..ProptestConfig::default() }
 }
 

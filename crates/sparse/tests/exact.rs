@@ -9,9 +9,11 @@ use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Product, Scratch, Sources};
 
-/// Shrunk failures are kept beside this file, under version control.
+/// Shrunk failures are kept beside this file, under version control. By its whole path: a path relative to this file is
+/// read from here but written relative to the folder that the test runs in.
 fn config() -> ProptestConfig {
-    let regressions = FileFailurePersistence::WithSource("regressions");
+    let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exact.proptest-regressions");
+    let regressions = FileFailurePersistence::Direct(regressions);
     ProptestConfig { failure_persistence: Some(Box::new(regressions)), ..ProptestConfig::default() }
 }
 

@@ -103,9 +103,12 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<f64> {
     all.iter().flatten().map(|x| x.to_f64()).collect()
 }
 
+/// Shrunk failures are kept beside this file.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/levels.proptest-regressions");
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         ..ProptestConfig::default()
     })]
 

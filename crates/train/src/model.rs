@@ -154,7 +154,8 @@ impl Model {
 
     /// Reads the net from a model or a checkpoint; the rest of a checkpoint is skipped. The readout has one lane.
     ///
-    /// What is allocated is bounded by the size of the file, whatever it says.
+    /// What is allocated is at most three times the size of the file (and that of some dozens of small lists), whatever it
+    /// says.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, or describes a net that cannot be built.
