@@ -21,7 +21,7 @@ const GREATEST: usize = 1 << 27;
 /// # Errors
 /// If the file is neither a configuration nor holds a net.
 pub fn run(flags: &Inspect) -> Result<(), Failure> {
-    let path = nets::file(&flags.file);
+    let path = nets::file(&flags.file)?;
     let bytes = std::fs::read(&path).map_err(Failure::file("read", &path))?;
     let model = if bytes.starts_with(b"RTRLCKPT") {
         from_checkpoint(&path, &bytes)?

@@ -7,9 +7,18 @@ use rtrl_train::{Model, RunConfig};
 use crate::Failure;
 
 /// The file that a path means: of a run's folder its model, or its checkpoint if it has not ended.
-pub fn file(path: &Path) -> PathBuf {
+///
+/// # Errors
+/// If it is a folder that has neither.
+pub fn file(path: &Path) -> Result<PathBuf, Failure> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
     let names = ["model", "checkpoint"].map(|name| path.join(name));
-    names.into_iter().find(|file| path.is_dir() && file.is_file()).unwrap_or_else(|| path.to_path_buf())
+    names.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        let folder = path.display();
+        Failure::new(format!("{folder} has no `model` and no `checkpoint`: is it a run's folder?"))
+    })
 }
 
 /// The net of a model, a checkpoint or the folder of a run.
@@ -17,14 +26,7 @@ pub fn file(path: &Path) -> PathBuf {
 /// # Errors
 /// If there is none.
 pub fn load(path: &Path) -> Result<Model, Failure> {
-    let file = file(path);
-    if file.is_dir() {
-        let folder = path.display();
-        return Err(Failure::new(format!(
-            "{folder} has no `model` and no `checkpoint`: is it a run's folder?"
-        )));
-    }
-    Ok(Model::load(&file)?)
+    Ok(Model::load(&file(path)?)?)
 }
 
 /// The configuration in a file.

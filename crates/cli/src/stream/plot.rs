@@ -66,6 +66,7 @@ impl Curve {
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
             .margin(12)
+            .margin_right(28)
             .x_label_area_size(44)
             .y_label_area_size(70)
             .build_cartesian_2d(rows, (least..greatest).log_scale())?;
@@ -87,6 +88,7 @@ impl Curve {
         }
         chart
             .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
             .label_font(("sans-serif", 14))
             .background_style(WHITE)
             .border_style(BLACK)
