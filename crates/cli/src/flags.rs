@@ -250,7 +250,7 @@ that no training with the same seed has seen; a curriculum stays at its first le
 Examples:
   rtrl eval runs/char-lm-0123456789ab
   rtrl eval runs/char-lm-0123456789ab/model --text other.txt
-  rtrl eval runs/char-lm-0123456789ab --dynamic 0.05
+  rtrl eval runs/char-lm-0123456789ab --dynamic 0.001
   rtrl eval runs/chaos-0123456789ab --task shifted.toml --steps 5000")]
 pub struct Eval {
     /// A model or checkpoint, or the folder of a run.
