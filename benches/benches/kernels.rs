@@ -38,7 +38,7 @@ fn linear(c: &mut Criterion) {
                 });
                 group.bench_function(id("multiply transposed"), |b| {
                     let (u, mut a) = (Lanes::new(&u, lanes), LanesMut::new(&mut a, lanes));
-                    level.force(|| b.iter(|| linear.multiply_transposed(&weights, 0..SIZE, u, &mut a)));
+                    level.force(|| b.iter(|| linear.multiply_transposed(&weights, 0..SIZE, u, &mut a, 0)));
                 });
                 group.bench_function(id("outer product"), |b| {
                     let u = Lanes::new(&u, lanes);

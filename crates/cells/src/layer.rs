@@ -111,6 +111,13 @@ impl<T: Scalar> Layer<T> {
     pub fn rows_from(&self, jacobian: &Pattern, trace: &Trace<T>, adjoint: &[T], rows: &mut [T]) {
         let lanes = trace.lanes;
         let g = Lanes::new(&trace.row_jacobian, lanes);
+        if lanes == 1 {
+            for r in self.rows.clone() {
+                let own = g.values()[jacobian.entries(r)].iter().zip(jacobian.row(r));
+                rows[r] = own.map(|(&g, &state)| g * adjoint[state as usize]).sum();
+            }
+            return;
+        }
         for r in self.rows.clone() {
             let out = &mut rows[r * lanes..(r + 1) * lanes];
             out.fill(T::ZERO);
@@ -118,6 +125,11 @@ impl<T: Scalar> Layer<T> {
                 multiply_add(out, g.at(entry), &adjoint[state as usize * lanes..][..lanes]);
             }
         }
+    }
+
+    /// First dense source whose adjoint is wanted of the layer at this depth: inputs of the net and ones have none.
+    pub fn wanted(&self, depth: usize) -> usize {
+        if depth == 0 { self.one + 1 } else { self.input.start }
     }
 
     /// `ũ ← (∂u/∂s) v` for the layer's sources; `now` holds what the layers below have become.
@@ -184,6 +196,9 @@ impl<T: Scalar> Layer<T> {
                     multiply_add(out, &trace.scales[scale * lanes..][..lanes], u);
                 }
             }
+        }
+        if pattern.nnz() == 0 {
+            return;
         }
         let direct = Lanes::new(&trace.direct, lanes);
         for state in self.states.clone() {

@@ -120,10 +120,16 @@ impl<T: Scalar> Linearizer<T> {
     ) {
         let lanes = trace.lanes;
         let g = Lanes::new(&trace.row_jacobian, lanes);
-        for (entry, own) in self.own.iter().enumerate() {
-            match own {
-                Some(own) => row_jacobian.at(entry).copy_from_slice(g.at(*own as usize)),
-                None => row_jacobian.at(entry).fill(T::ZERO),
+        if lanes == 1 {
+            for (value, own) in row_jacobian.values().iter_mut().zip(&self.own) {
+                *value = own.map_or(T::ZERO, |own| g.values()[own as usize]);
+            }
+        } else {
+            for (entry, own) in self.own.iter().enumerate() {
+                match own {
+                    Some(own) => row_jacobian.at(entry).copy_from_slice(g.at(*own as usize)),
+                    None => row_jacobian.at(entry).fill(T::ZERO),
+                }
             }
         }
         dynamics.values().fill(T::ZERO);

@@ -292,10 +292,17 @@ impl<T: Scalar> Stack<T> {
         &self.own_direct
     }
 
-    /// Multiply-adds of [`pull_back`](Self::pull_back), and of [`push_forward`](Self::push_forward), for one lane.
-    pub fn transport_macs(&self) -> usize {
+    /// Multiply-adds of [`push_forward`](Self::push_forward) for one lane.
+    pub fn push_forward_macs(&self) -> usize {
         let scaled = self.layers.last().map_or(0, |l| l.scales.end);
         self.linear.dense_weights() + self.own_jacobian.nnz() + self.own_direct.nnz() + scaled
+    }
+
+    /// Multiply-adds of [`pull_back`](Self::pull_back) for one lane: nothing is pulled back to the inputs of the net.
+    pub fn pull_back_macs(&self) -> usize {
+        let wanted = self.layers[0].wanted(0);
+        let unwanted = |r: usize| self.linear.dense_row(r).take_while(|&j| j < wanted).count();
+        self.push_forward_macs() - self.layers[0].rows.clone().map(unwanted).sum::<usize>()
     }
 
     /// Multiply-adds of [`descend`](Self::descend) for one lane.
@@ -427,7 +434,7 @@ impl<T: Scalar> Stack<T> {
         let layer = &self.layers[depth];
         let rows = Lanes::new(&backward.rows, backward.lanes);
         let mut sources = LanesMut::new(&mut backward.sources, backward.lanes);
-        self.linear.multiply_transposed(weights, layer.rows.clone(), rows, &mut sources);
+        self.linear.multiply_transposed(weights, layer.rows.clone(), rows, &mut sources, layer.wanted(depth));
         layer
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_sparse::{Lanes, Outers, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
@@ -35,6 +35,7 @@ pub struct Bptt<T> {
     /// ∂L_τ/∂h_τ of each step.
     deltas: Vec<Vec<T>>,
     backward: Backward<T>,
+    outers: Outers<T>,
     adjoint: Vec<T>,
     /// Steps made and steps observed since the last window ended.
     steps: usize,
@@ -54,6 +55,7 @@ impl Build for BpttConfig {
             traces: vec![stack.trace(lanes); window],
             deltas: vec![vec![T::ZERO; stack.hidden().len() * lanes]; window],
             backward: stack.backward(lanes),
+            outers: Outers::new(stack.linear(), lanes, window),
             adjoint: vec![T::ZERO; stack.states() * lanes],
             steps: 0,
             observed: 0,
@@ -93,8 +95,10 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
         for (trace, delta) in self.traces[..self.steps].iter().zip(&self.deltas).rev() {
             self.adjoint[hidden.clone()].iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
             self.stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
-            self.stack.accumulate_outer(&self.backward, trace, gradient);
+            let rows = Lanes::new(&self.backward.rows, self.lanes);
+            self.outers.push(self.stack.linear(), rows, trace.sources(), gradient);
         }
+        self.outers.flush(self.stack.linear(), gradient);
         (self.steps, self.observed) = (0, 0);
     }
 
@@ -108,6 +112,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
 
     fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
         self.traces.fill(stack.trace(self.lanes));
+        self.outers = Outers::new(stack.linear(), self.lanes, self.traces.len());
         self.stack = stack;
     }
 
@@ -116,12 +121,13 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
         Cost {
             forward: weights,
             linearize: 0.0,
-            propagate: self.stack.transport_macs() as f64,
+            propagate: self.stack.pull_back_macs() as f64,
             gradient: weights,
             bytes: self.rollout.bytes()
                 + self.traces.iter().map(Trace::bytes).sum::<usize>()
                 + self.deltas.iter().map(|d| d.len() * size_of::<T>()).sum::<usize>()
                 + self.backward.bytes()
+                + self.outers.bytes()
                 + self.adjoint.len() * size_of::<T>(),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rtrl_cells::{Input, Linearizer, Rollout, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Lanes, LanesMut, Scalar};
+use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
 
 use crate::{Cost, GradientEstimator, Signs};
 
@@ -45,6 +45,9 @@ pub struct Kronecker<T> {
     trace: Trace<T>,
     linearizer: Linearizer<T>,
     dynamics: Vec<T>,
+    /// D of one lane, and where its entries stand.
+    lane_dynamics: Vec<T>,
+    map: Linear,
     row_jacobian: Vec<T>,
     /// `[lanes][rank + 1][sources]`.
     u: Vec<T>,
@@ -76,6 +79,8 @@ impl<T: Scalar> Kronecker<T> {
             rollout: stack.rollout(lanes),
             trace: stack.trace(lanes),
             dynamics: zeros(linearizer.dynamics().nnz() * lanes),
+            lane_dynamics: zeros(linearizer.dynamics().nnz()),
+            map: Linear::new(linearizer.dynamics().clone(), 0),
             row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz() * lanes),
             u: zeros((rank + 1) * pattern.cols() * lanes),
             a: zeros((rank + 1) * matrix * lanes),
@@ -86,22 +91,17 @@ impl<T: Scalar> Kronecker<T> {
         }
     }
 
-    /// `A_i ← D A_i` for one lane.
+    /// `A_i ← D A_i` for one lane: D is a linear map of as many lanes as there are rows.
     fn transport(&mut self, lane: usize) {
         let rows = self.stack.linear().pattern().rows();
-        let matrix = self.old.len();
-        let pattern = self.linearizer.dynamics();
+        let (matrix, states) = (self.old.len(), self.stack.states());
+        let values = self.dynamics.iter().skip(lane).step_by(self.lanes);
+        self.lane_dynamics.iter_mut().zip(values).for_each(|(own, &d)| *own = d);
         let first = lane * (self.rank + 1) * matrix;
         for a in self.a[first..first + self.rank * matrix].chunks_exact_mut(matrix) {
             self.old.copy_from_slice(a);
-            a.fill(T::ZERO);
-            for (state, out) in a.chunks_exact_mut(rows).enumerate() {
-                for (entry, &from) in pattern.entries(state).zip(pattern.row(state)) {
-                    let d = self.dynamics[entry * self.lanes + lane];
-                    let old = &self.old[from as usize * rows..][..rows];
-                    out.iter_mut().zip(old).for_each(|(out, &old)| *out += d * old);
-                }
-            }
+            let old = Sources { symbols: &[], dense: Lanes::new(&self.old, rows) };
+            self.map.multiply(&self.lane_dynamics, 0..states, old, &mut LanesMut::new(a, rows), 0);
         }
     }
 
@@ -212,6 +212,8 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         self.linearizer = Linearizer::new(&stack, stack.dynamics(), stack.row_jacobian(), self.lanes);
         let zeros = |len: usize| vec![T::ZERO; len * self.lanes];
         self.dynamics = zeros(self.linearizer.dynamics().nnz());
+        self.lane_dynamics = vec![T::ZERO; self.linearizer.dynamics().nnz()];
+        self.map = Linear::new(self.linearizer.dynamics().clone(), 0);
         self.row_jacobian = zeros(self.linearizer.row_jacobian().pattern().nnz());
         self.trace = stack.trace(self.lanes);
         self.stack = stack;
@@ -226,6 +228,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             + self.old.len()
             + self.rows.len()
             + self.dynamics.len()
+            + self.lane_dynamics.len()
             + self.row_jacobian.len();
         Cost {
             forward: linear.dense_weights() as f64,
@@ -238,9 +241,4 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
                 + scalars * size_of::<T>(),
         }
     }
-}
-
-/// `Σ x y` in order: these vectors are short or strided by design, and determinism matters more than speed here.
-pub(crate) fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
-    x.iter().zip(y).map(|(&x, &y)| x * y).sum()
 }

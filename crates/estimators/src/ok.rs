@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use rtrl_cells::Stack;
 use rtrl_sparse::Scalar;
+use rtrl_sparse::dense::dot;
 use serde::{Deserialize, Serialize};
 
-use crate::kronecker::{Kronecker, Reduce, Terms, dot};
+use crate::kronecker::{Kronecker, Reduce, Terms};
 use crate::registry::Build;
 use crate::{EstimatorError, GradientEstimator, Signs};
 use svd::Svd;

@@ -216,7 +216,7 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
         Cost {
             forward: weights + replays,
             linearize: 0.0,
-            propagate: passes * self.stack.transport_macs() as f64,
+            propagate: passes * self.stack.pull_back_macs() as f64,
             gradient: passes * weights,
             bytes: self.rollout.bytes()
                 + self.replayed.bytes()

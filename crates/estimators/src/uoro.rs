@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Lanes, LanesMut, Scalar};
+use rtrl_sparse::dense::{Matrix, dot, multiply};
+use rtrl_sparse::{Lanes, LanesMut, Scalar, Sources};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
@@ -49,8 +50,11 @@ pub struct Uoro<T> {
     /// D s̃, then ν.
     pushed: Vec<T>,
     nu: Vec<T>,
-    /// u², `[dense sources][lanes]`.
+    /// u², `[dense sources][lanes]`, and its sum over the sources of each row, `[rows][lanes]`.
     squares: Vec<T>,
+    sums: Vec<T>,
+    /// A one for each weight: where they exist is what is summed over.
+    ones: Vec<T>,
     /// Per lane: |θ̃|², |νᵀI|², 1/ρ0, 1/ρ1, δ · s̃.
     norms: [Vec<T>; 5],
 }
@@ -86,6 +90,8 @@ impl<T: Scalar> Uoro<T> {
             pushed: zeros(stack.states()),
             nu: zeros(stack.states()),
             squares: zeros(stack.linear().dense_sources()),
+            sums: zeros(stack.linear().pattern().rows()),
+            ones: vec![T::ONE; stack.weights_len()],
             norms: std::array::from_fn(|_| zeros(1)),
             stack,
         }
@@ -96,21 +102,14 @@ impl<T: Scalar> Uoro<T> {
         let lanes = self.lanes;
         let sources = self.trace.sources();
         self.squares.iter_mut().zip(sources.dense.values()).for_each(|(s, &u)| *s = u * u);
-        let squares = Lanes::new(&self.squares, lanes);
+        let squares = Sources { symbols: sources.symbols, dense: Lanes::new(&self.squares, lanes) };
+        let mut sums = LanesMut::new(&mut self.sums, lanes);
         let linear = self.stack.linear();
-        let [_, norm, sum, ..] = &mut self.norms;
+        linear.multiply(&self.ones, 0..linear.pattern().rows(), squares, &mut sums, 0);
+        let norm = &mut self.norms[1];
         norm.fill(T::ZERO);
-        for (r, row) in self.backward.rows.chunks_exact(lanes).enumerate() {
-            sum.fill(T::ZERO);
-            for j in linear.dense_row(r) {
-                sum.iter_mut().zip(squares.at(j)).for_each(|(sum, &s)| *sum += s);
-            }
-            for (lane, &symbol) in sources.symbols.iter().enumerate() {
-                if linear.symbol_entry(r, symbol).is_some() {
-                    sum[lane] += T::ONE;
-                }
-            }
-            for ((norm, &sum), &row) in norm.iter_mut().zip(sum.iter()).zip(row) {
+        for (row, sums) in self.backward.rows.chunks_exact(lanes).zip(self.sums.chunks_exact(lanes)) {
+            for ((norm, &sum), &row) in norm.iter_mut().zip(sums).zip(row) {
                 *norm += row * row * sum;
             }
         }
@@ -120,31 +119,21 @@ impl<T: Scalar> Uoro<T> {
     fn advance_weights(&mut self) {
         let lanes = self.lanes;
         let [_, _, keep, add, _] = &self.norms;
-        let linear = self.stack.linear();
-        let sources = self.trace.sources();
-        for w in self.weights.chunks_exact_mut(lanes) {
-            w.iter_mut().zip(keep).for_each(|(w, &k)| *w *= k);
-        }
-        for (r, row) in self.backward.rows.chunks_exact_mut(lanes).enumerate() {
+        for row in self.backward.rows.chunks_exact_mut(lanes) {
             row.iter_mut().zip(add).for_each(|(row, &a)| *row *= a);
-            let entries = linear.dense_entries(r);
-            let weights = self.weights[entries.start * lanes..entries.end * lanes].chunks_exact_mut(lanes);
-            for (w, j) in weights.zip(linear.dense_row(r)) {
-                for ((w, &row), &u) in w.iter_mut().zip(row.iter()).zip(sources.dense.at(j)) {
-                    *w += row * u;
-                }
-            }
-            for (lane, &symbol) in sources.symbols.iter().enumerate() {
-                if let Some(entry) = linear.symbol_entry(r, symbol) {
-                    self.weights[entry * lanes + lane] += row[lane];
-                }
-            }
         }
+        let mut weights = LanesMut::new(&mut self.weights, lanes);
+        let rows = Lanes::new(&self.backward.rows, lanes);
+        self.stack.linear().mix_outer(keep, rows, self.trace.sources(), &mut weights);
     }
 }
 
 /// Σ x² of each lane.
 fn squared_norms<T: Scalar>(x: &[T], out: &mut [T]) {
+    if let [out] = out {
+        *out = dot(x, x);
+        return;
+    }
     out.fill(T::ZERO);
     for x in x.chunks_exact(out.len()) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out += x * x);
@@ -209,8 +198,13 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
                 *scale += d * s;
             }
         }
-        for (g, w) in gradient.iter_mut().zip(self.weights.chunks_exact(lanes)) {
-            *g += w.iter().zip(scale.iter()).map(|(&w, &s)| w * s).sum();
+        let weights = gradient.len();
+        if lanes == 1 {
+            let (scale, weights) = (Matrix::new(scale, 1, 1), Matrix::new(&self.weights, 1, weights));
+            multiply(gradient, T::ONE, scale, weights);
+        } else {
+            let (weights, scale) = (Matrix::new(&self.weights, weights, lanes), Matrix::new(scale, lanes, 1));
+            multiply(gradient, T::ONE, weights, scale);
         }
     }
 
@@ -236,6 +230,7 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
                 new.copy_from_slice(old.at(*origin as usize));
             }
         }
+        self.ones = vec![T::ONE; stack.weights_len()];
         self.trace = stack.trace(self.lanes);
         self.stack = stack;
     }
@@ -245,14 +240,16 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         let (weights, dense) = (stack.weights_len(), linear.dense_weights());
         let (states, rows) = (stack.states(), linear.pattern().rows());
         // D s̃, Gᵀν, the norms of u, νᵀI, θ̃ and D s̃, the scaling of s̃, θ̃ and the rows, and the outer product.
-        let norms = linear.dense_sources() + 2 * rows + weights + states;
+        let norms = linear.dense_sources() + dense + 2 * rows + weights + states;
         let propagate =
-            stack.transport_macs() + stack.descend_macs() + norms + 2 * states + weights + rows + dense;
+            stack.push_forward_macs() + stack.descend_macs() + norms + 2 * states + weights + rows + dense;
         let scalars = self.state.len()
             + self.weights.len()
             + self.pushed.len()
             + self.nu.len()
             + self.squares.len()
+            + self.sums.len()
+            + self.ones.len()
             + 5 * self.lanes;
         Cost {
             forward: dense as f64,

@@ -132,15 +132,15 @@ fn carrying_does_not_pay_for_general_snap() {
     assert!((0.5..2.0).contains(&ratio), "{ratio}");
     // From a reset state nothing is carried, and the factor F is gone.
     assert!(snap(2, Schedule::Adjoint, true) < 0.2 * snap(2, Schedule::Streaming, true));
-    // RTRL: one Φ serves all blocks.
-    assert!(rtrl(Schedule::Adjoint) < 0.25 * rtrl(Schedule::Streaming));
+    // RTRL: one Φ serves all blocks. It counts more than it must, since whole matrices are multiplied.
+    assert!(rtrl(Schedule::Adjoint) < 0.3 * rtrl(Schedule::Streaming));
 }
 
 #[test]
 fn the_model_chooses_what_was_measured_to_be_faster() {
-    // Measured on one core at T = 32 (microseconds per step, streaming and adjoint): GRU-48, 90 % sparse, SnAp-2 in one lane 116
-    // and 125, in sixteen 1736 and 501, RTRL in one lane 671 and 171; vanilla-128, 75 % sparse, SnAp-2 610 and 1946;
-    // vanilla-512, 98.4 % sparse, RTRL 31 000 and 46 000.
+    // Microseconds per step on one core, the better of streaming and blocked against adjoint: GRU-48, 90 % sparse, SnAp-2 at T = 32
+    // in sixteen lanes 264 and 411, RTRL in one lane at T = 8 99 and 66, at T = 64 99 and 22; vanilla-128, 75 % sparse, SnAp-2 at
+    // T = 16 88 and 206; vanilla-256, 93.75 % sparse, RTRL at T = 16 1750 and 1160; vanilla-512, 98.4 %, SnAp-2 at T = 16 55 and 102.
     let size = Size::sparse;
     let chosen = |cell, order: Option<usize>, lanes, window, truncate| {
         let case = Case {
@@ -157,11 +157,14 @@ fn the_model_chooses_what_was_measured_to_be_faster() {
         Influence::<f32>::of_order(case.stack(), order, plan).unwrap().schedule()
     };
     let gru = CellConfig::Gru(size(48, 0.9));
-    let (small, large) = (CellConfig::Vanilla(size(128, 0.75)), CellConfig::Vanilla(size(512, 0.984)));
-    assert_eq!(chosen(gru, Some(2), 16, 32, false), Schedule::Adjoint);
-    assert_eq!(chosen(gru, None, 1, 32, false), Schedule::Adjoint);
-    assert_ne!(chosen(small, Some(2), 1, 32, false), Schedule::Adjoint);
-    assert_ne!(chosen(large, None, 1, 32, false), Schedule::Adjoint);
+    let (small, large) = (CellConfig::Vanilla(size(128, 0.75)), CellConfig::Vanilla(size(256, 0.9375)));
+    assert_ne!(chosen(gru, Some(2), 16, 32, false), Schedule::Adjoint);
+    assert_eq!(chosen(gru, None, 1, 8, false), Schedule::Adjoint);
+    assert_eq!(chosen(gru, None, 1, 64, false), Schedule::Adjoint);
+    assert_ne!(chosen(small, Some(2), 1, 16, false), Schedule::Adjoint);
+    assert_eq!(chosen(large, None, 1, 16, false), Schedule::Adjoint);
+    let sparse = CellConfig::Vanilla(size(512, 0.984));
+    assert_ne!(chosen(sparse, Some(2), 1, 16, false), Schedule::Adjoint);
     // Fully online there is nothing to gain from a window, and from a reset state the adjoint always wins.
     assert_eq!(chosen(gru, Some(2), 1, 1, false), Schedule::Streaming);
     assert_eq!(chosen(small, Some(2), 1, 32, true), Schedule::Adjoint);

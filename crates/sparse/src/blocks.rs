@@ -42,6 +42,11 @@ pub struct Blocks {
     pub(crate) blocks: Vec<Block>,
     /// Scalars of all blocks, per lane.
     pub(crate) len: usize,
+    /// Where they begin in the array of which these blocks are a part, per lane; 0 for all blocks.
+    pub(crate) origin: usize,
+    pub(crate) states: usize,
+    /// Row, column and place of every entry of D, if the adjoint multiplies whole matrices; empty if not.
+    pub(crate) entries: Box<[(u32, u32, u32)]>,
 }
 
 /// One dense block.
@@ -60,8 +65,6 @@ pub struct Block {
     /// As runs of entries, if most entries follow another one; empty if not.
     pub(crate) runs: Box<[Run]>,
     pub(crate) dynamics_nnz: usize,
-    /// How many runs there are, be they kept or not.
-    pub(crate) run_count: usize,
     /// G[R, rows], ordered by state.
     pub(crate) immediate: Box<[Immediate]>,
     /// Whether D[R, R] has no entry off its diagonal.
@@ -70,6 +73,9 @@ pub struct Block {
 
 /// Mean entries of a run below which D is kept entry by entry: a vector along a shorter one would not pay.
 const SHORT: usize = 8;
+
+/// Multiply-adds of a product of matrices in the time of one along the entries of D, when transitions are formed.
+const WHOLE: usize = 4;
 
 /// One entry of a row of D[R, R].
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +143,12 @@ impl Block {
 
     pub(crate) fn len(&self) -> usize {
         self.reach.len() * self.columns
+    }
+
+    /// Whether transitions are products of whole matrices: their multiply-adds are several times quicker than those along the
+    /// entries of D.
+    pub(crate) fn whole_transitions(&self) -> bool {
+        WHOLE * self.dynamics_nnz >= self.reach.len() * self.reach.len()
     }
 
     /// The runs of a row of D[R, R], if they are kept.
@@ -207,7 +219,7 @@ impl Block {
             let row = &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
             row.iter().all(|entry| entry.column as usize == i)
         });
-        let (dynamics_nnz, run_count) = (entries.len(), runs.len());
+        let dynamics_nnz = entries.len();
         let offsets = if diagonal || entries.len() < SHORT * runs.len() {
             runs.clear();
             entry_offsets
@@ -222,7 +234,6 @@ impl Block {
             start,
             offsets: offsets.into(),
             dynamics_nnz,
-            run_count,
             entries: entries.into(),
             immediate: immediate.into(),
             runs: runs.into(),
@@ -291,7 +302,11 @@ impl Blocks {
             len += block.len();
             blocks.push(block);
         }
-        Ok(Self { linear, blocks, len })
+        let place =
+            |(entry, (row, column)): (usize, (usize, u32))| (row as u32, column, dynamics.place(entry));
+        let dense = Self::dense_enough(&blocks, states);
+        let entries = dense.then(|| dynamics.pattern().iter().enumerate().map(place).collect());
+        Ok(Self { linear, blocks, len, origin: 0, states, entries: entries.unwrap_or_default() })
     }
 
     /// The blocks, in the order of their first rows.
@@ -354,6 +369,6 @@ impl Blocks {
             let dynamics = b.runs.len() * size_of::<Run>() + b.entries.len() * size_of::<Entry>();
             b.reach.len() * 8 + dynamics + b.immediate.len() * size_of::<Immediate>() + rows
         };
-        self.blocks.iter().map(block).sum()
+        self.blocks.iter().map(block).sum::<usize>() + size_of_val(&self.entries[..])
     }
 }

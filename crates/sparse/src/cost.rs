@@ -2,6 +2,7 @@
 
 use crate::Blocks;
 use crate::blocks::Block;
+use crate::kernels::tiles;
 
 /// Multiply-adds of one lane, by what they are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,8 +42,9 @@ struct Sizes {
     columns: u64,
     /// Columns of dense sources.
     dense: u64,
-    /// nnz(D[R, R]).
+    /// nnz(D[R, R]), and what a transition has in its place.
     dynamics: u64,
+    transition: u64,
     /// nnz(G[R, rows]).
     jacobian: u64,
     /// Σ over rows of nnz(G[R, row]) · dense columns of the row.
@@ -61,6 +63,11 @@ impl Sizes {
             columns: block.columns as u64,
             dense: rows().map(dense).sum(),
             dynamics: block.dynamics_nnz() as u64,
+            transition: if block.whole_transitions() {
+                (block.reach.len() * block.reach.len()) as u64
+            } else {
+                block.dynamics_nnz() as u64
+            },
             jacobian: rows().map(jacobian).sum(),
             immediate: rows().map(|row| dense(row) * jacobian(row)).sum(),
             coded: rows().filter(|row| row.coded > 0).map(jacobian).sum(),
@@ -82,37 +89,59 @@ impl Blocks {
     }
 
     /// One window of [`adjoint`](Self::adjoint): `nnz(D[R, R]) + nnz(G) + F` for each block and step, and `R F` for each
-    /// block if there is an initial influence.
+    /// block if there is an initial influence. Where D is dense enough, whole matrices are multiplied: states² instead of
+    /// `nnz(D[R, R])`.
     pub fn adjoint_macs(&self, steps: usize, initial: bool) -> Macs {
         let steps = steps as u64;
         // Without an initial influence the adjoint need not be pulled out of the window's first step.
         let pulls = if initial { steps } else { steps.saturating_sub(1) };
+        let whole = self.dense_adjoint().then_some((self.states * self.states) as u64);
         Macs::sum(self.sizes().map(|s| Macs {
-            propagate: pulls * s.dynamics + steps * s.jacobian,
+            propagate: pulls * whole.unwrap_or(s.dynamics) + steps * s.jacobian,
             gradient: steps * s.dense + if initial { s.reach * s.columns } else { 0 },
         }))
     }
 
     /// One window of [`carry`](Self::carry): `R nnz(D[R, R]) + R nnz(G) + R F` for each block and step, and `R² F` for
-    /// each block.
+    /// each block. Where D is dense enough, whole matrices are multiplied: `R²` instead of `nnz(D[R, R])`.
     pub fn carry_macs(&self, steps: usize) -> Macs {
         let steps = steps as u64;
         Macs::sum(self.sizes().map(|s| Macs {
-            propagate: steps * s.reach * (s.dynamics + s.jacobian + s.dense) + s.reach * s.reach * s.columns,
+            propagate: steps * s.reach * (s.transition + s.jacobian + s.dense)
+                + s.reach * s.reach * s.columns,
             gradient: 0,
         }))
     }
 
-    /// The part of [`carry_macs`](Self::carry_macs) that forms the transitions Φ: `R nnz(D[R, R])` for each block and step.
+    /// The part of [`carry_macs`](Self::carry_macs) that forms the transitions Φ row by row, along the entries of D.
     pub fn transition_macs(&self, steps: usize) -> u64 {
-        self.sizes().map(|s| steps as u64 * s.reach * s.dynamics).sum()
+        let alone = self.blocks.iter().filter(|block| !block.whole_transitions());
+        alone.map(|block| (steps * block.reach.len() * block.dynamics_nnz) as u64).sum()
     }
 
-    /// Mean number of entries of D[R, R] that follow each other in memory: how far work along D alone can be vectorized in
-    /// one lane.
-    pub fn mean_run(&self) -> f64 {
-        let runs: usize = self.blocks.iter().map(|block| block.run_count).sum();
-        let entries: usize = self.blocks.iter().map(|block| block.dynamics_nnz()).sum();
-        entries as f64 / runs.max(1) as f64
+    /// Sizes on which time depends besides multiply-adds.
+    pub fn extent(&self, lanes: usize) -> Extent {
+        let mut extent = Extent { whole: self.dense_adjoint(), ..Extent::default() };
+        for block in &self.blocks {
+            let (reach, rows) = (block.reach.len() as u64, block.rows.len() as u64);
+            extent.visits += if block.diagonal { rows * reach } else { reach * tiles(block, lanes) };
+            extent.entries += block.dynamics_nnz as u64;
+            extent.rows += rows;
+        }
+        extent
     }
+}
+
+/// See [`Blocks::extent`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// States of tiles that a step of [`advance`](Blocks::advance) goes through: what is done for each of them does not depend
+    /// on its width.
+    pub visits: u64,
+    /// Σ nnz(D[R, R]) over blocks.
+    pub entries: u64,
+    /// Rows that have a block.
+    pub rows: u64,
+    /// Whether [`adjoint`](Blocks::adjoint) multiplies whole matrices.
+    pub whole: bool,
 }

@@ -72,3 +72,13 @@ pub fn multiply<T: Scalar>(out: &mut [T], beta: T, a: Matrix<'_, T>, b: Matrix<'
         T::run(1, Computation::RankOne(RankOne { out, beta, a: a.values, b: b.values }));
     }
 }
+
+/// `Σ x y`, in a fixed order.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
+    let mut sum = [T::ZERO];
+    multiply(&mut sum, T::ZERO, Matrix::new(x, 1, x.len()), Matrix::new(y, y.len(), 1));
+    sum[0]
+}

@@ -8,13 +8,13 @@
 //! Arrays are `[len][lanes]`, the parallel streams innermost ([`Lanes`]).
 //!
 //! ```
-//! use rtrl_sparse::{Blocks, Lanes, Linear, Local, Operand, Pattern, Scratch, Sources};
+//! use rtrl_sparse::{Blocks, Lanes, Linear, Local, Operand, Pattern, Purpose, Scratch, Sources};
 //! // Two states in a chain, 0 → 1; one row drives state 0 through one weight.
 //! let dynamics = Pattern::from_rows(2, [vec![0], vec![0, 1]])?;
 //! let drives = Pattern::from_rows(2, [vec![0]])?;
 //! let linear = Linear::new(Pattern::dense(1, 1), 0);
 //! let blocks = Blocks::new(linear, Operand::plain(&drives), Operand::plain(&dynamics), &[vec![0, 1]])?;
-//! let mut scratch = Scratch::new(&blocks, 1, 0);
+//! let mut scratch = Scratch::new(&blocks, 1, Purpose::Advance);
 //! let (mut influence, mut gradient) = (vec![0.0; blocks.len()], vec![0.0]);
 //! let local = Local {
 //!     dynamics: Lanes::new(&[0.5, 2.0, 0.25], 1),
@@ -36,6 +36,8 @@ mod kernels;
 mod lanes;
 mod linear;
 pub mod math;
+mod outers;
+mod parts;
 mod pattern;
 mod product;
 mod relay;
@@ -43,10 +45,11 @@ mod scalar;
 pub mod testing;
 
 pub use blocks::{Block, BlockError, Blocks, check_reach};
-pub use cost::Macs;
-pub use kernels::{Local, Scratch};
+pub use cost::{Extent, Macs};
+pub use kernels::{Local, Purpose, Scratch};
 pub use lanes::{Lanes, LanesMut};
 pub use linear::{Linear, Sources};
+pub use outers::Outers;
 pub use pattern::{Pattern, PatternError};
 pub use product::{Operand, Product};
 pub use scalar::Scalar;

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crate::kernels::Computation;
-use crate::kernels::linear::{Multiply, MultiplyTransposed, Outer};
+use crate::kernels::lanewise::MixOuter;
+use crate::kernels::linear::{Multiply, MultiplyTransposed};
+use crate::kernels::outer::Outer;
 use crate::{Lanes, LanesMut, Pattern, Scalar};
 
 /// A linear map from *sources* u to *rows* z through a sparse matrix of weights.
@@ -26,6 +28,9 @@ pub(crate) struct Row {
     /// First dense source, and how many follow each other from there on: often all.
     pub first: usize,
     pub run: usize,
+    /// The last row, exclusive, of those from this one on that read the same sources, all consecutive: their weights are a
+    /// dense matrix. The next row if there are none.
+    pub alike: usize,
 }
 
 impl Row {
@@ -44,16 +49,21 @@ impl Linear {
     #[track_caller]
     pub fn new(pattern: Pattern, symbols: usize) -> Self {
         assert!(symbols <= pattern.cols(), "{symbols} symbols among {} sources", pattern.cols());
-        let rows = (0..pattern.rows())
+        let mut rows: Vec<Row> = (0..pattern.rows())
             .map(|r| {
                 let entries = pattern.entries(r);
                 let coded = pattern.row(r).partition_point(|&c| (c as usize) < symbols);
                 let dense = &pattern.row(r)[coded..];
                 let first = dense.first().map_or(0, |&c| c as usize - symbols);
                 let run = dense.iter().zip(first + symbols..).take_while(|&(&c, next)| c as usize == next);
-                Row { dense: entries.start + coded..entries.end, first, run: run.count() }
+                Row { dense: entries.start + coded..entries.end, first, run: run.count(), alike: r + 1 }
             })
             .collect();
+        for r in (1..rows.len()).rev() {
+            if rows[r].reads_as(&rows[r - 1]) && rows[r - 1].reads_as(&rows[r]) {
+                rows[r - 1].alike = rows[r].alike;
+            }
+        }
         Self { pattern, symbols, rows }
     }
 
@@ -90,14 +100,14 @@ impl Linear {
 
     /// The dense sources of row `r` in `u`, if they are consecutive.
     pub(crate) fn contiguous<'a, T: Scalar>(&self, r: usize, u: Lanes<'a, T>) -> Option<&'a [T]> {
-        let Row { dense, first, run } = &self.rows[r];
+        let Row { dense, first, run, .. } = &self.rows[r];
         (*run == dense.len()).then(|| u.run(*first..first + run))
     }
 
     /// Copies the dense sources of row `r` from `u`, entry after entry, into `into`.
     #[inline]
     pub(crate) fn gather<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, into: &mut [T]) {
-        let Row { dense, first, run } = &self.rows[r];
+        let Row { dense, first, run, .. } = &self.rows[r];
         let lanes = u.lanes();
         let (consecutive, others) = into.split_at_mut(run * lanes);
         consecutive.copy_from_slice(u.run(*first..first + run));
@@ -115,6 +125,28 @@ impl Linear {
                 into.copy_from_slice(u.at(j as usize - self.symbols));
             }
         }
+    }
+
+    /// Copies one lane of the dense sources of row `r` from `u` to the front of `into`.
+    #[inline]
+    pub(crate) fn gather_lane<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, lane: usize, into: &mut [T]) {
+        let Row { dense, first, run, .. } = &self.rows[r];
+        let (lanes, consecutive) = (u.lanes(), u.run(*first..first + run));
+        if lanes == 1 {
+            into[..*run].copy_from_slice(consecutive);
+        } else {
+            let values = consecutive.iter().skip(lane).step_by(lanes);
+            into.iter_mut().zip(values).for_each(|(into, &u)| *into = u);
+        }
+        let sources = &self.pattern.row(r)[self.pattern.row(r).len() - (dense.len() - run)..];
+        for (into, &j) in into[*run..].iter_mut().zip(sources) {
+            *into = u.values()[(j as usize - self.symbols) * lanes + lane];
+        }
+    }
+
+    /// Whether rows `a` and `b` have the same dense sources, all of them consecutive.
+    pub(crate) fn alike(&self, a: usize, b: usize) -> bool {
+        self.rows[a].reads_as(&self.rows[b]) && self.rows[b].reads_as(&self.rows[a])
     }
 
     /// Position, in the flat weights, of the weight from `symbol` to row `r`.
@@ -146,7 +178,8 @@ impl Linear {
         T::run(lanes, Computation::Multiply(Multiply { linear, weights, range, u, z, first }));
     }
 
-    /// `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j`: the transposed product.
+    /// `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j` from `first` on: the transposed product.
+    /// `a` has an entry for each dense source; those before `first` are left alone.
     ///
     /// # Panics
     /// If the sizes do not fit.
@@ -156,9 +189,10 @@ impl Linear {
         range: Range<usize>,
         z: Lanes<'_, T>,
         a: &mut LanesMut<'_, T>,
+        first: usize,
     ) {
         let (linear, lanes, a) = (self, z.lanes(), a.reborrow());
-        let kernel = MultiplyTransposed { linear, weights, range, z, a };
+        let kernel = MultiplyTransposed { linear, weights, range, z, a, first };
         T::run(lanes, Computation::MultiplyTransposed(kernel));
     }
 
@@ -183,6 +217,21 @@ impl Linear {
         g: &mut [T],
     ) {
         T::run(z.lanes(), Computation::Outer(Outer { linear: self, range, z, u, g }));
+    }
+
+    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself: `out` has as many lanes as `z` and `u`.
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    pub fn mix_outer<T: Scalar>(
+        &self,
+        keep: &[T],
+        z: Lanes<'_, T>,
+        u: Sources<'_, T>,
+        out: &mut LanesMut<'_, T>,
+    ) {
+        let (linear, out) = (self, out.reborrow());
+        T::run(z.lanes(), Computation::MixOuter(MixOuter { linear, keep, z, u, out }));
     }
 }
 

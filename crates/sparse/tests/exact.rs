@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::testing::Level;
-use rtrl_sparse::{Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Product, Scratch, Sources};
+use rtrl_sparse::{
+    Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Product, Purpose, Scratch, Sources,
+};
 
 /// Shrunk failures are kept beside this file, under version control. By its whole path: a path relative to this file is
 /// read from here but written relative to the folder that the test runs in.
@@ -131,6 +133,7 @@ proptest! {
     fn linear_products(
         w in pattern(4, 7), weights in integers(PLENTY), symbols in 0_usize..4, lanes in 1_usize..4,
         (u, z) in (integers(PLENTY), integers(PLENTY)), coded in proptest::collection::vec(0_u32..4, 4),
+        first in 0_usize..5,
     ) {
         at_every_level(|| {
             let linear = Linear::new(w.clone(), symbols);
@@ -142,11 +145,13 @@ proptest! {
             linear.multiply(weights, 0..4, sources, &mut LanesMut::new(&mut rows, lanes), 0);
             let mut back = vec![1.0; (7 - symbols) * lanes];
             let back_view = &mut LanesMut::new(&mut back, lanes);
-            linear.multiply_transposed(weights, 0..4, Lanes::new(z, lanes), back_view);
+            linear.multiply_transposed(weights, 0..4, Lanes::new(z, lanes), back_view, first);
             let mut gradient = vec![2.0; w.nnz()];
             for r in 0..4 {
                 linear.accumulate_outer(r, &z[r * lanes..(r + 1) * lanes], sources, &mut gradient);
             }
+            let (mut mixed, keep) = (vec![3.0; w.nnz() * lanes], &[2.0, -1.0, 0.0][..lanes]);
+            linear.mix_outer(keep, Lanes::new(z, lanes), sources, &mut LanesMut::new(&mut mixed, lanes));
             let full = dense(&w, weights, 1, 0);
             let source = |j: usize, lane: usize| match j.checked_sub(symbols) {
                 Some(j) => u[j * lanes + lane],
@@ -159,12 +164,17 @@ proptest! {
                 }
                 for j in symbols..7 {
                     let sum: f64 = (0..4).map(|r| full[r][j] * z[r * lanes + lane]).sum();
-                    prop_assert_eq!(back[(j - symbols) * lanes + lane], 1.0 + sum);
+                    let wanted = if j - symbols < first { 0.0 } else { sum };
+                    prop_assert_eq!(back[(j - symbols) * lanes + lane], 1.0 + wanted);
                 }
             }
             for (e, (r, j)) in w.iter().enumerate() {
                 let sum: f64 = (0..lanes).map(|lane| z[r * lanes + lane] * source(j as usize, lane)).sum();
                 prop_assert_eq!(gradient[e], 2.0 + sum);
+                for lane in 0..lanes {
+                    let product = z[r * lanes + lane] * source(j as usize, lane);
+                    prop_assert_eq!(mixed[e * lanes + lane], 3.0 * keep[lane] + product);
+                }
             }
             Ok(())
         })?;
@@ -302,7 +312,7 @@ proptest! {
             prop_assert_eq!(blocks.len(), kept);
             let initial = &case.values[..blocks.len() * case.lanes];
             let (influence, gradient) = case.dense(&blocks, initial);
-            let mut scratch = Scratch::new(&blocks, case.lanes, case.steps);
+            let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Carry(case.steps));
 
             let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
             for t in 0..case.steps {
@@ -312,11 +322,7 @@ proptest! {
             prop_assert_eq!(&g, &gradient, "streaming");
 
             let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-            for block in 0..blocks.blocks().len() {
-                for t in 0..case.steps {
-                    blocks.advance_block(block, &mut j, case.local(t), &mut g, &mut scratch);
-                }
-            }
+            blocks.sweep(&mut j, case.steps, |t| case.local(t), &mut g, &mut scratch);
             prop_assert_eq!(&j, &influence, "blocked");
             prop_assert_eq!(&g, &gradient, "blocked");
 
@@ -371,7 +377,7 @@ fn wide_blocks_are_tiled_correctly() {
         let mut influence: Vec<f64> = (0..blocks.len() * lanes).map(number).collect();
         let before = influence.clone();
         let mut gradient = vec![0.0; 2 * inputs];
-        let mut scratch = Scratch::new(&blocks, lanes, 0);
+        let mut scratch = Scratch::new(&blocks, lanes, Purpose::Advance);
         blocks.advance(&mut influence, local, &mut gradient, &mut scratch);
         for weight in 0..2 * inputs {
             let (row, source) = (weight / inputs, weight % inputs);

@@ -6,7 +6,9 @@
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_sparse::testing::{Counted, Level};
-use rtrl_sparse::{Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Scalar, Scratch, Sources};
+use rtrl_sparse::{
+    Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Purpose, Scalar, Scratch, Sources,
+};
 
 const STEPS: usize = 2;
 
@@ -80,7 +82,7 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<f64> {
         sources,
         delta: Lanes::new(&delta, lanes),
     };
-    let mut scratch = Scratch::new(&blocks, lanes, STEPS);
+    let mut scratch = Scratch::new(&blocks, lanes, Purpose::Carry(STEPS));
     let initial = draw(10, blocks.len());
     let mut gradient = vec![T::ZERO; case.weights.nnz()];
 
@@ -95,11 +97,14 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<f64> {
     linear.multiply(&weights, 0..rows, sources, &mut LanesMut::new(&mut product, lanes), 0);
     let mut back = u.clone();
     let into = &mut LanesMut::new(&mut back, lanes);
-    linear.multiply_transposed(&weights, 0..rows, Lanes::new(&z, lanes), into);
+    linear.multiply_transposed(&weights, 0..rows, Lanes::new(&z, lanes), into, case.seed as usize % dense);
+    let mut mixed = draw(12, case.weights.nnz());
+    let keep = values::<T>(case.seed ^ 13, lanes, integers);
+    linear.mix_outer(&keep, Lanes::new(&z, lanes), sources, &mut LanesMut::new(&mut mixed, lanes));
     let mut outer = weights.clone();
     linear.accumulate_outer_rows(0..rows, Lanes::new(&z, lanes), sources, &mut outer);
 
-    let all = [streamed, gradient, carried, product, back, outer];
+    let all = [streamed, gradient, carried, product, back, mixed, outer];
     all.iter().flatten().map(|x| x.to_f64()).collect()
 }
 
@@ -160,7 +165,7 @@ fn two_blocks() -> Blocks {
 /// One step from `influence` with D = `d` everywhere, G = 0 and δ = `delta` everywhere: J and the gradient.
 fn one_step(influence: f32, d: f32, delta: f32, lanes: usize) -> (Vec<f32>, Vec<f32>) {
     let blocks = two_blocks();
-    let mut scratch = Scratch::new(&blocks, lanes, 0);
+    let mut scratch = Scratch::new(&blocks, lanes, Purpose::Advance);
     let (mut j, mut gradient) = (vec![influence; blocks.len() * lanes], vec![0.0; 42]);
     let (d, delta) = (vec![d; 5 * lanes], vec![delta; 3 * lanes]);
     let (g, u) = (vec![0.0; 2 * lanes], vec![1.0; 21 * lanes]);

@@ -93,7 +93,7 @@ impl<T: Scalar> Layer<T> {
         }
         back.fill(T::ZERO);
         let weights = &parameters[self.first..self.bias()];
-        self.linear.multiply_transposed(weights, rows, adjoint, &mut LanesMut::new(back, lanes));
+        self.linear.multiply_transposed(weights, rows, adjoint, &mut LanesMut::new(back, lanes), 0);
     }
 }
 

@@ -12,7 +12,8 @@
 //! column for each share; water flows only downwards, so less than two thirds of it can be nonzero, and the rest is not kept.
 
 use rtrl_sparse::{
-    BlockError, Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, PatternError, Scratch, Sources,
+    BlockError, Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, PatternError, Purpose, Scratch,
+    Sources,
 };
 
 const TANKS: usize = 6;
@@ -64,7 +65,7 @@ fn identify(minutes: usize) -> Result<(Vec<f64>, usize), BlockError> {
     let reach: Vec<Vec<u32>> = (0..TANKS as u32).map(|tank| (tank..TANKS as u32).collect()).collect();
     let operands = (Operand::plain(&drives), Operand::plain(&tanks.dynamics));
     let blocks = Blocks::new(tanks.pipes.clone(), operands.0, operands.1, &reach)?;
-    let mut scratch = Scratch::new(&blocks, 1, 0);
+    let mut scratch = Scratch::new(&blocks, 1, Purpose::Advance);
     let mut influence = vec![0.0; blocks.len()];
 
     let (mut real, mut model) = (vec![0.0; TANKS], vec![0.0; TANKS]);

@@ -133,7 +133,7 @@ impl Peers {
         match self {
             Self::NotAsked => "Peers were not timed: --peers does.".to_string(),
             Self::Missing(reason) => format!(
-                "Peers were not timed: {reason}. They need Python with JAX (`pip install jax`, and `pip install braintrace` for \
+                "Peers were not timed: {reason}. They need Python with JAX (`pip install jax`, and `pip install braintrace numba` for \
                  braintrace)."
             ),
             Self::Found(rows, notes) if notes.is_empty() => {

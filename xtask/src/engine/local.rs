@@ -8,6 +8,15 @@ use rtrl_train::{Outcome, Progress, RunOptions};
 
 use super::{Engine, EngineError, Event, Failure, Job};
 
+/// Does `work` so that its kernels use up to `threads` threads.
+pub(crate) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.install(work),
+        // Without threads of its own it takes those of the process: slower, with the same results.
+        Err(_) => work(),
+    }
+}
+
 /// Makes runs on threads of this process.
 #[derive(Debug, Clone)]
 pub struct Local {
@@ -45,9 +54,12 @@ impl Engine for Local {
                 }
             }
         };
+        let runs = self.threads.min(jobs.len());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
-            for _ in 0..self.threads.min(jobs.len()) {
-                scope.spawn(work);
+            for _ in 0..runs {
+                // Runs share the cores instead of each starting a thread for every one of them.
+                scope.spawn(|| on_threads((cores / runs).max(1), work));
             }
         });
         Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))

@@ -19,6 +19,7 @@ pub use cluster::{Cluster, Pace, Scheduler, Tasks};
 pub use error::EngineError;
 pub use hyperqueue::HyperQueue;
 pub use local::Local;
+pub(crate) use local::on_threads;
 pub use program::Programs;
 pub use queue::{List, Queue};
 use rtrl_train::{RunConfig, Summary};

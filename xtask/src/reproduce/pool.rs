@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rtrl_train::Summary;
 
 use super::experiment::Planned;
-use crate::engine::{Engine, EngineError, Event, Failure, Job};
+use crate::engine::{Engine, EngineError, Event, Failure, Job, on_threads};
 
 /// Applies `make` to everything in `queue`, on `threads` threads, until one fails or `stop` is set; the first message.
 pub fn each<T: Sync>(
@@ -26,7 +26,8 @@ pub fn each<T: Sync>(
                     if stop.load(Ordering::Relaxed) || !first {
                         break;
                     }
-                    if let Err(message) = make(item) {
+                    // What is timed is timed on one core.
+                    if let Err(message) = on_threads(1, || make(item)) {
                         failed
                             .lock()
                             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Linearizer, Rollout, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Operand, Pattern, Scalar, Scratch, check_reach};
+use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Operand, Pattern, Purpose, Scalar, Scratch, check_reach};
 use serde::{Deserialize, Serialize};
 
 pub use schedule::{Schedule, ScheduleCosts};
@@ -215,10 +215,11 @@ impl<T: Scalar> Influence<T> {
             Schedule::Auto => ScheduleCosts::new(&blocks, plan).best(),
             forced => forced,
         };
-        let (keeps_influence, slots, carried_window) = match schedule {
-            Schedule::Adjoint => (!plan.truncate, window, if plan.truncate { 0 } else { window }),
-            Schedule::Blocked => (true, window, 0),
-            _ => (true, 1, 0),
+        let (keeps_influence, slots, purpose) = match schedule {
+            Schedule::Adjoint if plan.truncate => (false, window, Purpose::Adjoint(window)),
+            Schedule::Adjoint => (true, window, Purpose::Carry(window)),
+            Schedule::Blocked => (true, window, Purpose::Sweep(window)),
+            _ => (true, 1, Purpose::Advance),
         };
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         let frame = Frame {
@@ -231,7 +232,7 @@ impl<T: Scalar> Influence<T> {
             schedule,
             influence: zeros(if keeps_influence { blocks.len() } else { 0 }),
             frames: vec![frame; slots],
-            scratch: Scratch::new(&blocks, lanes, carried_window),
+            scratch: Scratch::new(&blocks, lanes, purpose),
             rollout: stack.rollout(lanes),
             backward: stack.backward(lanes),
             blocks,
@@ -316,13 +317,7 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         let local = |step: usize| frames[step].local(lanes);
         match self.schedule {
             Schedule::Streaming | Schedule::Auto => {}
-            Schedule::Blocked => {
-                for block in 0..self.blocks.blocks().len() {
-                    for step in 0..steps {
-                        self.blocks.advance_block(block, influence, local(step), gradient, scratch);
-                    }
-                }
-            }
+            Schedule::Blocked => self.blocks.sweep(influence, steps, local, gradient, scratch),
             Schedule::Adjoint if self.plan.truncate => {
                 self.blocks.adjoint(None, steps, local, gradient, scratch);
             }

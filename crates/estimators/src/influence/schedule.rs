@@ -30,36 +30,69 @@ pub struct ScheduleCosts {
     adjoint: (Macs, f64),
 }
 
-/// Multiply-adds that take as long as moving one scalar of J between memory and core: a core does some sixteen `f32`
-/// multiply-adds in the time of one from memory.
-const MACS_PER_MOVE: f64 = 16.0;
+// Nanoseconds on one core of an AMD EPYC of 2024 with AVX-512, fitted to `cargo xtask bench`, whose table of schedules shows how far the
+// choice is from the best. Other machines differ by a common factor first of all.
 
-/// Scalars of J that stay in a core's own cache from step to step.
-const CACHED: usize = 1 << 17;
-
-/// Scalars that a core multiplies at once where they follow each other. Forming Φ along a scattered D in few lanes does
-/// one at a time: measured five times slower per multiply-add than the rest in one lane, and as fast in sixteen.
-const VECTOR: f64 = 8.0;
+/// A multiply-add of the streaming recursion, what each state of a tile takes besides, and each entry of J.
+const STREAMED: f64 = 0.014;
+const VISIT: f64 = 5.0;
+const MOVE: f64 = 0.09;
+/// An entry of J from beyond the core's own cache.
+const FAR: f64 = 0.03;
+/// Scalars of J that stay in that cache from step to step.
+const CACHED: usize = 1 << 18;
+/// What a block takes besides when it goes through a step by itself.
+const BLOCK: f64 = 32.0;
+/// A multiply-add of a product of matrices.
+const MATRIX: f64 = 0.017;
+/// An entry of D that an adjoint passes: in one lane, and in several for each lane, which vectors run along.
+const ENTRY: f64 = 1.0;
+const ENTRY_LANE: f64 = 0.29;
+/// What a row takes besides in a step of an adjoint.
+const ROW: f64 = 34.0;
+/// An entry of D that carries a row of Φ: to begin with, and for each state that it carries.
+const TRANSITION: f64 = 1.3;
+const TRANSITION_STATE: f64 = 0.058;
+/// What else J takes that is carried over a window: each block in each step, each row once, and each entry of J if lanes lie between them.
+const CARRIED_BLOCK: f64 = 97.0;
+const CARRIED_ROW: f64 = 470.0;
+const STRIDED: f64 = 1.2;
 
 impl ScheduleCosts {
     /// Models the three schedules for `blocks`.
     pub fn new(blocks: &Blocks, plan: Plan) -> Self {
-        let (lanes, window) = (plan.lanes as f64, plan.window);
-        let recursion = blocks.advance_macs().times(window);
-        let sweep = if blocks.len() * plan.lanes > CACHED { 2.0 * blocks.len() as f64 } else { 0.0 };
-        let adjoint = blocks.adjoint_macs(window, !plan.truncate);
-        let carry = if plan.truncate { Macs::default() } else { blocks.carry_macs(window) };
-        let windowed = Macs { propagate: adjoint.propagate + carry.propagate, gradient: adjoint.gradient };
-        let together = (lanes * blocks.mean_run()).clamp(1.0, VECTOR);
-        let scattered = (VECTOR / together - 1.0) * blocks.transition_macs(window) as f64;
-        let carrying = if plan.truncate { 0.0 } else { lanes * scattered };
-        let time =
-            |macs: Macs, sweeps: f64| (macs, lanes * (macs.total() as f64 + sweeps * sweep * MACS_PER_MOVE));
-        let (macs, adjoint) = time(windowed, if plan.truncate { 0.0 } else { 1.0 });
+        let (lanes, window) = (plan.lanes as f64, plan.window as f64);
+        let extent = blocks.extent(plan.lanes);
+        let recursion = blocks.advance_macs().times(plan.window);
+        let adjoint = blocks.adjoint_macs(plan.window, !plan.truncate);
+        let carry = if plan.truncate { Macs::default() } else { blocks.carry_macs(plan.window) };
+        let macs = |macs: Macs| macs.total() as f64;
+
+        let scalars = blocks.len() as f64 * lanes;
+        let far = if blocks.len() * plan.lanes > CACHED { FAR * scalars } else { 0.0 };
+        let streamed =
+            lanes * STREAMED * macs(recursion) + window * (VISIT * extent.visits as f64 + MOVE * scalars);
+        let alone = window * BLOCK * blocks.blocks().len() as f64;
+
+        let entry = if plan.lanes == 1 { ENTRY } else { ENTRY_LANE * lanes };
+        let pulls = if extent.whole { 0.0 } else { entry * extent.entries as f64 };
+        let windowed = lanes * MATRIX * macs(adjoint) + window * (pulls + ROW * extent.rows as f64);
+        let carried = if plan.truncate {
+            0.0
+        } else {
+            let transitions = blocks.transition_macs(plan.window) as f64;
+            let products = MATRIX * (macs(carry) - transitions) + TRANSITION_STATE * transitions;
+            let step = TRANSITION * extent.entries as f64 + CARRIED_BLOCK * blocks.blocks().len() as f64;
+            let strided = if plan.lanes == 1 { 0.0 } else { STRIDED * blocks.len() as f64 };
+            lanes * (products + window * step + CARRIED_ROW * extent.rows as f64 + strided)
+        };
         Self {
-            streaming: time(recursion, window as f64),
-            blocked: time(recursion, 1.0),
-            adjoint: (macs, adjoint + carrying),
+            streaming: (recursion, streamed + window * far),
+            blocked: (recursion, streamed + far + alone),
+            adjoint: (
+                Macs { propagate: adjoint.propagate + carry.propagate, gradient: adjoint.gradient },
+                windowed + carried,
+            ),
         }
     }
 
@@ -74,8 +107,7 @@ impl ScheduleCosts {
         self.entry(schedule).0
     }
 
-    /// Modeled time of a window in units of one multiply-add: arithmetic, slower where it cannot be vectorized, and the
-    /// movement of J where it exceeds the cache.
+    /// Modeled time of a window, in nanoseconds: arithmetic at the rate that its form has, and the movement of J.
     pub fn time(&self, schedule: Schedule) -> f64 {
         self.entry(schedule).1
     }

@@ -1,41 +1,49 @@
-//! The three products of a sparse linear map, row by row or, where neighboring rows read the same sources, several rows at
-//! once.
+//! The product of a sparse linear map and the transposed one, row by row or, where neighboring rows read the same sources,
+//! several rows at once.
 
 use std::ops::Range;
 
 use super::simd::{Kernel, Simd};
-use super::vector::{FEW, axpy, dot_lanes};
+use super::vector::{FEW, axpy};
 use crate::linear::Row;
 use crate::{Lanes, LanesMut, Linear, Scalar, Sources};
 
-/// Rows that share the loads of their sources.
-const TOGETHER: usize = 4;
+/// Rows, or columns, that share the loads of what they are multiplied by.
+pub(super) const TOGETHER: usize = 4;
 
-/// Columns whose sums are formed at once in a transposed product of several lanes.
-const COLUMNS: usize = 8;
+/// As many of them if there are registers for two vectors of each.
+pub(super) const MANY: usize = 8;
 
-/// Lanes whose sources are turned around at once in an outer product, and the widest vector of any level.
-const TURNED: usize = 64;
-const WIDEST: usize = 16;
+/// Sources of some entries of a row; dense source `s - symbols` belongs to source `s`.
+#[derive(Clone, Copy)]
+pub(super) struct Beyond<'a> {
+    pub sources: &'a [u32],
+    pub symbols: usize,
+}
 
 impl Linear {
-    /// The last row, exclusive, of those from `r` on within `end` that read the same sources, all consecutive: their
-    /// weights are a dense matrix. `r + 1` at least.
+    /// The last row, exclusive, of those from `r` on within `end` that read the same sources, all consecutive; `r + 1` at
+    /// least.
     #[inline(always)]
-    fn alike(&self, r: usize, end: usize) -> usize {
-        let row = &self.rows[r];
-        let mut next = r + 1;
-        if row.run == row.dense.len() {
-            while next < end && self.rows[next].reads_as(row) {
-                next += 1;
-            }
-        }
-        next
+    pub(crate) fn alike_until(&self, r: usize, end: usize) -> usize {
+        self.rows[r].alike.min(end)
+    }
+
+    /// First of the consecutive dense sources of row `r`, and their number.
+    #[inline(always)]
+    pub(super) fn consecutive(&self, r: usize) -> (usize, usize) {
+        (self.rows[r].first, self.rows[r].run)
+    }
+
+    /// Sources of the entries of row `r` beyond its consecutive ones.
+    #[inline(always)]
+    pub(super) fn beyond(&self, r: usize) -> Beyond<'_> {
+        Beyond { sources: self.scattered_parts(r).0, symbols: self.symbols }
     }
 
     /// Entries of row `r` beyond its consecutive ones: (dense source, position in the weights).
     #[inline(always)]
-    fn scattered(&self, r: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+    pub(super) fn scattered(&self, r: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let (sources, weights) = self.scattered_parts(r);
         sources.iter().map(|&c| c as usize - self.symbols).zip(weights)
     }
@@ -46,44 +54,6 @@ impl Linear {
         let Row { dense, run, .. } = &self.rows[r];
         let sources = self.pattern.row(r);
         (&sources[sources.len() - (dense.len() - run)..], dense.start + run..dense.end)
-    }
-
-    /// One row of the outer product; see [`accumulate_outer`](Self::accumulate_outer).
-    #[inline(always)]
-    pub(super) fn outer<T: Scalar, S: Simd<T>>(
-        &self,
-        simd: S,
-        r: usize,
-        z: &[T],
-        u: Sources<'_, T>,
-        g: &mut [T],
-    ) {
-        let Row { dense, first, run } = &self.rows[r];
-        if let &[z] = z {
-            axpy(simd, &mut g[dense.start..dense.start + run], z, u.dense.run(*first..first + run));
-            let u = u.dense.values();
-            for (j, entry) in self.scattered(r) {
-                g[entry] = simd.scalar(z, u[j], g[entry]);
-            }
-        } else {
-            let run = (*first..first + run).zip(dense.start..);
-            for (j, entry) in run.chain(self.scattered(r)) {
-                g[entry] += dot_lanes(simd, z, u.dense.at(j));
-            }
-        }
-        self.add_symbols(r, z, u.symbols, g);
-    }
-
-    /// The part of one row of the outer product that belongs to one-hot sources.
-    #[inline(always)]
-    fn add_symbols<T: Scalar>(&self, r: usize, z: &[T], symbols: &[u32], g: &mut [T]) {
-        if self.symbols > 0 {
-            for (&z, &symbol) in z.iter().zip(symbols) {
-                if let Some(entry) = self.symbol_entry(r, symbol) {
-                    g[entry] += z;
-                }
-            }
-        }
     }
 }
 
@@ -104,7 +74,13 @@ impl<T: Scalar> Kernel<T> for Multiply<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         let mut r = self.range.start;
         while r < self.range.end {
-            let alike = self.linear.alike(r, self.range.end);
+            let alike = self.linear.alike_until(r, self.range.end);
+            if S::TILE >= MANY && self.z.lanes() > 1 {
+                while r + MANY <= alike {
+                    self.rows::<S, MANY>(simd, r);
+                    r += MANY;
+                }
+            }
             while r + TOGETHER <= alike {
                 self.rows::<S, TOGETHER>(simd, r);
                 r += TOGETHER;
@@ -144,23 +120,42 @@ impl<T: Scalar> Multiply<'_, T> {
             self.z.run(r - self.first..r - self.first + N).copy_from_slice(&sums);
             return;
         }
+        let mut lane = 0;
+        while lane + 2 * S::WIDTH <= lanes {
+            self.lanes::<S, N, 2>(simd, r, weights, u, lane);
+            lane += 2 * S::WIDTH;
+        }
+        while lane < lanes {
+            self.lanes::<S, N, 1>(simd, r, weights, u, lane);
+            lane += S::WIDTH;
+        }
+    }
+
+    /// `V` vectors of lanes of these rows.
+    #[inline(always)]
+    fn lanes<S: Simd<T>, const N: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        r: usize,
+        weights: [&[T]; N],
+        u: &[T],
+        lane: usize,
+    ) {
+        let lanes = self.z.lanes();
+        // A row may have no consecutive sources.
+        let mut sums = tile::<T, S, N, V>(simd, weights, u.get(lane..).unwrap_or_default(), lanes);
+        if N == 1 {
+            for (j, entry) in self.linear.scattered(r) {
+                let (w, u) = (simd.splat(self.weights[entry]), &self.u.dense.at(j)[lane..]);
+                for (v, sum) in sums[0].iter_mut().enumerate() {
+                    *sum = simd.mul_add(w, simd.load(&u[v * S::WIDTH..]), *sum);
+                }
+            }
+        }
         let z = self.z.run(r - self.first..r - self.first + N);
-        for lane in (0..lanes).step_by(S::WIDTH) {
-            let mut sums = [simd.splat(T::ZERO); N];
-            for (j, u) in u.chunks_exact(lanes).enumerate() {
-                let u = simd.load(&u[lane..]);
-                for (sum, weights) in sums.iter_mut().zip(weights) {
-                    *sum = simd.mul_add(simd.splat(weights[j]), u, *sum);
-                }
-            }
-            if N == 1 {
-                for (j, entry) in self.linear.scattered(r) {
-                    let u = simd.load(&self.u.dense.at(j)[lane..]);
-                    sums[0] = simd.mul_add(simd.splat(self.weights[entry]), u, sums[0]);
-                }
-            }
-            for (sum, z) in sums.into_iter().zip(z.chunks_exact_mut(lanes)) {
-                simd.store(sum, &mut z[lane..]);
+        for (sums, z) in sums.into_iter().zip(z.chunks_exact_mut(lanes)) {
+            for (v, sum) in sums.into_iter().enumerate() {
+                simd.store(sum, &mut z[lane + v * S::WIDTH..]);
             }
         }
     }
@@ -186,6 +181,37 @@ impl<T: Scalar> Multiply<'_, T> {
         }
         (sums[0] + sums[1]) + (sums[2] + sums[3])
     }
+}
+
+/// `Σ_k a_k b_k` for `N` rows `a` of equal length, with `V` vectors of each `b`, which lie `stride` apart: sums in the
+/// order of `k`.
+#[inline(always)]
+pub(super) fn tile<T: Scalar, S: Simd<T>, const N: usize, const V: usize>(
+    simd: S,
+    a: [&[T]; N],
+    b: &[T],
+    stride: usize,
+) -> [[S::Vector; V]; N] {
+    let zero = simd.splat(T::ZERO);
+    let mut sums = [[zero; V]; N];
+    let len = a[0].len();
+    for a in a {
+        assert_eq!(a.len(), len, "rows of equal length");
+    }
+    for k in 0..len {
+        let b = &b[k * stride..][..V * S::WIDTH];
+        let mut vectors = [zero; V];
+        for (v, vector) in vectors.iter_mut().enumerate() {
+            *vector = simd.load(&b[v * S::WIDTH..]);
+        }
+        for (sums, a) in sums.iter_mut().zip(a) {
+            let a = simd.splat(a[k]);
+            for (sum, vector) in sums.iter_mut().zip(vectors) {
+                *sum = simd.mul_add(a, vector, *sum);
+            }
+        }
+    }
+    sums
 }
 
 /// `Σ w u` for several rows of weights; each in an order that does not depend on how many.
@@ -230,6 +256,8 @@ pub struct MultiplyTransposed<'a, T> {
     pub range: Range<usize>,
     pub z: Lanes<'a, T>,
     pub a: LanesMut<'a, T>,
+    /// First dense source that is wanted.
+    pub first: usize,
 }
 
 impl<T: Scalar> Kernel<T> for MultiplyTransposed<'_, T> {
@@ -240,7 +268,7 @@ impl<T: Scalar> Kernel<T> for MultiplyTransposed<'_, T> {
         let lanes = self.z.lanes();
         let mut r = self.range.start;
         while r < self.range.end {
-            let alike = self.linear.alike(r, self.range.end);
+            let alike = self.linear.alike_until(r, self.range.end);
             if lanes == 1 {
                 while r + TOGETHER <= alike {
                     self.rows::<S, TOGETHER>(simd, r);
@@ -262,12 +290,20 @@ impl<T: Scalar> Kernel<T> for MultiplyTransposed<'_, T> {
 }
 
 impl<T: Scalar> MultiplyTransposed<'_, T> {
+    /// How many of the consecutive sources of row `r` are not wanted.
+    #[inline(always)]
+    fn skipped(&self, r: usize) -> usize {
+        let Row { first, run, .. } = self.linear.rows[r];
+        self.first.saturating_sub(first).min(run)
+    }
+
     /// One lane of `N` rows that read alike, or of one row.
     #[inline(always)]
     fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
-        let Row { first, run, .. } = self.linear.rows[r];
+        let skipped = self.skipped(r);
+        let (first, run) = (self.linear.rows[r].first + skipped, self.linear.rows[r].run - skipped);
         let weights: [&[T]; N] =
-            std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start..][..run]);
+            std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start + skipped..][..run]);
         let z: [T; N] = std::array::from_fn(|n| self.z.values()[r + n]);
         let mut splat = [simd.splat(T::ZERO); N];
         for (splat, z) in splat.iter_mut().zip(z) {
@@ -299,8 +335,14 @@ impl<T: Scalar> MultiplyTransposed<'_, T> {
         }
         if N == 1 {
             let a = self.a.values();
-            for (j, entry) in self.linear.scattered(r) {
-                a[j] = simd.scalar(z[0], self.weights[entry], a[j]);
+            let (sources, entries) = self.linear.scattered_parts(r);
+            let symbols = self.linear.symbols;
+            let unwanted =
+                sources.iter().take_while(|&&source| (source as usize) < symbols + self.first).count();
+            let weights = &self.weights[entries][unwanted..];
+            for (&source, &w) in sources[unwanted..].iter().zip(weights) {
+                let j = source as usize - symbols;
+                a[j] = simd.scalar(z[0], w, a[j]);
             }
         }
     }
@@ -308,124 +350,85 @@ impl<T: Scalar> MultiplyTransposed<'_, T> {
     /// Several lanes of rows that read alike.
     #[inline(always)]
     fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
-        let run = self.linear.rows[rows.start].run;
-        for lane in (0..self.z.lanes()).step_by(S::WIDTH) {
-            let mut column = 0;
-            while column + COLUMNS <= run {
-                self.columns::<S, COLUMNS>(simd, rows.clone(), column, lane);
-                column += COLUMNS;
+        let lanes = self.z.lanes();
+        let mut lane = 0;
+        while lane + 2 * S::WIDTH <= lanes {
+            self.lanes::<S, 2>(simd, rows.clone(), lane);
+            lane += 2 * S::WIDTH;
+        }
+        while lane < lanes {
+            self.lanes::<S, 1>(simd, rows.clone(), lane);
+            lane += S::WIDTH;
+        }
+    }
+
+    /// `V` vectors of lanes of them.
+    #[inline(always)]
+    fn lanes<S: Simd<T>, const V: usize>(&mut self, simd: S, rows: Range<usize>, lane: usize) {
+        let (run, mut column) = (self.linear.rows[rows.start].run, self.skipped(rows.start));
+        if S::TILE >= MANY {
+            while column + MANY <= run {
+                self.columns::<S, MANY, V>(simd, rows.clone(), column, lane);
+                column += MANY;
             }
-            while column < run {
-                self.columns::<S, 1>(simd, rows.clone(), column, lane);
-                column += 1;
-            }
+        }
+        while column + TOGETHER <= run {
+            self.columns::<S, TOGETHER, V>(simd, rows.clone(), column, lane);
+            column += TOGETHER;
+        }
+        while column < run {
+            self.columns::<S, 1, V>(simd, rows.clone(), column, lane);
+            column += 1;
         }
     }
 
     #[inline(always)]
-    fn columns<S: Simd<T>, const C: usize>(
+    fn columns<S: Simd<T>, const C: usize, const V: usize>(
         &mut self,
         simd: S,
         rows: Range<usize>,
         column: usize,
         lane: usize,
     ) {
-        let lanes = self.z.lanes();
+        let (lanes, zero) = (self.z.lanes(), simd.splat(T::ZERO));
         let first = self.linear.rows[rows.start].first + column;
         let a = self.a.run(first..first + C);
-        let mut sums = [simd.splat(T::ZERO); C];
-        for (sum, a) in sums.iter_mut().zip(a.chunks_exact(lanes)) {
-            *sum = simd.load(&a[lane..]);
-        }
-        for r in rows {
-            let z = simd.load(&self.z.at(r)[lane..]);
-            let weights = &self.weights[self.linear.rows[r].dense.start + column..][..C];
-            for (sum, &w) in sums.iter_mut().zip(weights) {
-                *sum = simd.mul_add(simd.splat(w), z, *sum);
+        let mut sums = [[zero; V]; C];
+        for (sums, a) in sums.iter_mut().zip(a.chunks_exact(lanes)) {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.load(&a[lane + v * S::WIDTH..]);
             }
         }
-        for (sum, a) in sums.into_iter().zip(a.chunks_exact_mut(lanes)) {
-            simd.store(sum, &mut a[lane..]);
+        for r in rows {
+            let z = &self.z.at(r)[lane..][..V * S::WIDTH];
+            let mut vectors = [zero; V];
+            for (v, vector) in vectors.iter_mut().enumerate() {
+                *vector = simd.load(&z[v * S::WIDTH..]);
+            }
+            let weights = &self.weights[self.linear.rows[r].dense.start + column..][..C];
+            for (sums, &w) in sums.iter_mut().zip(weights) {
+                let w = simd.splat(w);
+                for (sum, z) in sums.iter_mut().zip(vectors) {
+                    *sum = simd.mul_add(w, z, *sum);
+                }
+            }
+        }
+        for (sums, a) in sums.into_iter().zip(a.chunks_exact_mut(lanes)) {
+            for (v, sum) in sums.into_iter().enumerate() {
+                simd.store(sum, &mut a[lane + v * S::WIDTH..]);
+            }
         }
     }
 
     /// Several lanes of one row.
     #[inline(always)]
     fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
-        let Row { dense, first, run } = &self.linear.rows[r];
+        let Row { dense, first, run, .. } = &self.linear.rows[r];
         let z = self.z.at(r);
-        for (j, entry) in (*first..first + run).zip(dense.start..).chain(self.linear.scattered(r)) {
+        let run = (*first..first + run).zip(dense.start..).skip(self.skipped(r));
+        let beyond = self.linear.scattered(r).skip_while(|&(j, _)| j < self.first);
+        for (j, entry) in run.chain(beyond) {
             axpy(simd, self.a.at(j), self.weights[entry], z);
-        }
-    }
-}
-
-/// See [`Linear::accumulate_outer_rows`].
-pub struct Outer<'a, T> {
-    pub linear: &'a Linear,
-    pub range: Range<usize>,
-    pub z: Lanes<'a, T>,
-    pub u: Sources<'a, T>,
-    pub g: &'a mut [T],
-}
-
-impl<T: Scalar> Kernel<T> for Outer<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(mut self, simd: S) {
-        let (linear, first) = (self.linear, self.range.start);
-        let mut r = first;
-        while r < self.range.end {
-            let alike = linear.alike(r, self.range.end);
-            if self.z.lanes() > 1 && r + TOGETHER <= alike {
-                self.matrix(simd, r..alike);
-            } else {
-                for r in r..alike {
-                    linear.outer(simd, r, self.z.at(r - first), self.u, self.g);
-                }
-            }
-            r = alike;
-        }
-    }
-}
-
-impl<T: Scalar> Outer<'_, T> {
-    /// Several lanes of rows that read alike: the sources are turned around once for all rows, so that a vector runs along
-    /// the weights and need not be summed.
-    #[inline(always)]
-    fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
-        let Row { first, run, .. } = self.linear.rows[rows.start];
-        let lanes = self.z.lanes();
-        let mut turned = [T::ZERO; TURNED * WIDEST];
-        let whole = run - run % S::WIDTH;
-        for block in (0..lanes).step_by(TURNED) {
-            let block = block..lanes.min(block + TURNED);
-            for column in (0..whole).step_by(S::WIDTH) {
-                let u = self.u.dense.run(first + column..first + column + S::WIDTH);
-                for (c, u) in u.chunks_exact(lanes).enumerate() {
-                    for (turned, &u) in turned.chunks_exact_mut(S::WIDTH).zip(&u[block.clone()]) {
-                        turned[c] = u;
-                    }
-                }
-                for r in rows.clone() {
-                    let mut sum = simd.splat(T::ZERO);
-                    let z = &self.z.at(r - self.range.start)[block.clone()];
-                    for (&z, turned) in z.iter().zip(turned.chunks_exact(S::WIDTH)) {
-                        sum = simd.mul_add(simd.splat(z), simd.load(turned), sum);
-                    }
-                    let g = &mut self.g[self.linear.rows[r].dense.start + column..][..S::WIDTH];
-                    simd.store(simd.add(simd.load(g), sum), g);
-                }
-            }
-        }
-        for r in rows {
-            let z = self.z.at(r - self.range.start);
-            let g = &mut self.g[self.linear.rows[r].dense.clone()];
-            for (j, g) in (first..first + run).zip(g).skip(whole) {
-                *g += dot_lanes(simd, z, self.u.dense.at(j));
-            }
-            self.linear.add_symbols(r, z, self.u.symbols, self.g);
         }
     }
 }

@@ -1,21 +1,35 @@
 //! Numeric kernels. The layout they work on is fixed by [`Blocks`](crate::Blocks).
 
 mod adjoint;
+mod carry;
 pub(crate) mod ceiling;
+mod dense_adjoint;
 mod diagonal;
 pub(crate) mod elementary;
 pub(crate) mod gemm;
+pub(crate) mod lanewise;
 pub(crate) mod linear;
+pub(crate) mod matrix;
+pub(crate) mod outer;
+pub(crate) mod outers;
 pub mod simd;
 mod streaming;
 pub(crate) mod vector;
 
+use crate::parts::Part;
 use crate::product::{Own, Shared};
-use crate::{Blocks, Lanes, Scalar, Sources};
-use adjoint::{Adjoint, Carry};
+use crate::{Blocks, Lanes, Outers, Scalar, Sources};
+use adjoint::{Adjoint, Initial};
+use carry::{Carried, Carry};
 use ceiling::{Peak, Sweep};
-use linear::{Multiply, MultiplyTransposed, Outer};
+use dense_adjoint::Dense;
+use lanewise::MixOuter;
+use linear::{Multiply, MultiplyTransposed};
+use matrix::MatMul;
+use outer::Outer;
+use outers::Flush;
 use streaming::Advance;
+pub(crate) use streaming::tiles;
 use vector::{MatrixVector, RankOne};
 
 /// Every kernel, in a form whose execution has no type parameter but the scalar: each is compiled here, once for each scalar
@@ -25,9 +39,13 @@ pub enum Computation<'a, T> {
     Multiply(Multiply<'a, T>),
     MultiplyTransposed(MultiplyTransposed<'a, T>),
     Outer(Outer<'a, T>),
+    MixOuter(MixOuter<'a, T>),
+    Flush(Flush<'a, T>),
     Advance(Advance<'a, T>),
     Adjoint(Adjoint<'a, T>),
+    Initial(Initial<'a, T>),
     Carry(Carry<'a, T>),
+    MatMul(MatMul<'a, T>),
     Shared(Shared<'a, T>),
     Own(Own<'a, T>),
     MatrixVector(MatrixVector<'a, T>),
@@ -43,9 +61,13 @@ macro_rules! each {
             Computation::Multiply($kernel) => $run,
             Computation::MultiplyTransposed($kernel) => $run,
             Computation::Outer($kernel) => $run,
+            Computation::MixOuter($kernel) => $run,
+            Computation::Flush($kernel) => $run,
             Computation::Advance($kernel) => $run,
             Computation::Adjoint($kernel) => $run,
+            Computation::Initial($kernel) => $run,
             Computation::Carry($kernel) => $run,
+            Computation::MatMul($kernel) => $run,
             Computation::Shared($kernel) => $run,
             Computation::Own($kernel) => $run,
             Computation::MatrixVector($kernel) => $run,
@@ -70,49 +92,109 @@ pub struct Local<'a, T> {
     pub delta: Lanes<'a, T>,
 }
 
-/// Memory for the kernels, allocated once.
-#[derive(Debug, Clone)]
+/// What the memory of a [`Scratch`] must suffice for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// [`Blocks::advance`].
+    Advance,
+    /// [`Blocks::sweep`] of windows of this many steps.
+    Sweep(usize),
+    /// [`Blocks::adjoint`] of windows of this many steps.
+    Adjoint(usize),
+    /// [`Blocks::adjoint`] and [`Blocks::carry`] of such windows.
+    Carry(usize),
+}
+
+/// Memory for the kernels, allocated once, and what of the blocks each thread takes.
+///
+/// Work that is large enough is done by as many threads as the rayon pool has in which the scratch is made. Results do not
+/// depend on their number.
+#[derive(Debug, Clone, Default)]
 pub struct Scratch<T> {
-    /// One tile of a block before its update, or the adjoint of a block.
+    /// One tile of a block before its update.
     tile: Vec<T>,
-    /// Sources gathered into the columns of a block; the new adjoint.
+    /// Sources gathered into the columns of a block.
     sources: Vec<T>,
     /// Gradient of the columns of a block.
     gradient: Vec<T>,
-    /// Φ(τ → T) of one block for every step of a window.
-    transitions: Vec<T>,
-    /// One column of Φ G, for every state of a block.
-    column: Vec<T>,
     /// What G and u add to one state of a tile.
     immediate: Vec<T>,
+    window: Option<Window<T>>,
+    carried: Option<Carried<T>>,
+    /// For threads; then the rest is empty.
+    parts: Vec<Part<T>>,
+}
+
+/// Memory for the adjoint of a window.
+#[derive(Debug, Clone)]
+struct Window<T> {
+    /// a of every block, one after the other.
+    adjoint: Vec<T>,
+    /// a of one block a step earlier.
+    new: Vec<T>,
+    /// aᵀ G of every row.
+    rows: Vec<T>,
+    outers: Outers<T>,
+    dense: Option<Dense<T>>,
+}
+
+impl<T: Scalar> Window<T> {
+    fn new(blocks: &Blocks, lanes: usize, steps: usize) -> Self {
+        let reaches = || blocks.blocks.iter().map(|block| block.reach.len());
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+        Self {
+            adjoint: zeros(reaches().sum()),
+            new: zeros(reaches().max().unwrap_or(0)),
+            rows: zeros(blocks.linear.pattern().rows()),
+            outers: Outers::new(&blocks.linear, lanes, steps),
+            dense: blocks.dense_adjoint().then(|| Dense::new(blocks)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let parts = [&self.adjoint, &self.new, &self.rows];
+        parts.iter().map(|part| size_of_val(&part[..])).sum::<usize>()
+            + self.outers.bytes()
+            + self.dense.as_ref().map_or(0, Dense::bytes)
+    }
 }
 
 impl<T: Scalar> Scratch<T> {
-    /// Memory for `blocks` with `lanes` lanes. `carried_window` is the number of steps of a window whose influence is
-    /// carried by [`Blocks::carry`], 0 if that is never called.
-    pub fn new(blocks: &Blocks, lanes: usize, carried_window: usize) -> Self {
-        let largest =
-            |size: fn(&crate::blocks::Block) -> usize| blocks.blocks.iter().map(size).max().unwrap_or(0);
-        let (reach, columns) = (largest(|b| b.reach.len()), largest(|b| b.columns));
-        // Blocks with a diagonal D are updated in place, unless a whole window is carried.
-        let tiled = blocks.blocks.iter().filter(|block| carried_window > 0 || !block.diagonal);
-        let tile = tiled.map(streaming::tile_scalars::<T>).max().unwrap_or(0);
-        let transitions = if carried_window == 0 { 0 } else { (carried_window + 1) * reach * reach };
-        let zeros = |len: usize| vec![T::ZERO; len * lanes];
+    /// Memory for `blocks` with `lanes` lanes.
+    pub fn new(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
+        match Part::share(blocks, lanes, purpose) {
+            parts if parts.is_empty() => Self::alone(blocks, lanes, purpose),
+            parts => Self { parts, ..Self::default() },
+        }
+    }
+
+    /// Memory for one thread.
+    pub(crate) fn alone(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
+        let columns = blocks.blocks.iter().map(|block| block.columns).max().unwrap_or(0);
+        // Blocks with a diagonal D are updated in place.
+        let tiled = blocks.blocks.iter().filter(|block| !block.diagonal);
+        let (window, carried) = match purpose {
+            Purpose::Advance | Purpose::Sweep(_) => (None, None),
+            Purpose::Adjoint(steps) => (Some(steps), None),
+            Purpose::Carry(steps) => (Some(steps), Some(steps)),
+        };
         Self {
-            tile: vec![T::ZERO; tile.max(reach * lanes)],
-            sources: zeros(columns.max(reach)),
+            tile: vec![T::ZERO; tiled.map(streaming::tile_scalars::<T>).max().unwrap_or(0)],
+            sources: vec![T::ZERO; columns * lanes],
             gradient: vec![T::ZERO; streaming::padded(columns)],
-            transitions: zeros(transitions),
-            column: zeros(reach),
             immediate: vec![T::ZERO; streaming::WIDEST_ROW],
+            window: window.map(|steps| Window::new(blocks, lanes, steps)),
+            carried: carried.map(|steps| Carried::new(blocks, steps)),
+            parts: Vec::new(),
         }
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let parts =
-            [&self.tile, &self.sources, &self.gradient, &self.transitions, &self.column, &self.immediate];
-        parts.iter().map(|part| part.len() * size_of::<T>()).sum()
+        let parts = [&self.tile, &self.sources, &self.gradient, &self.immediate];
+        parts.iter().map(|part| size_of_val(&part[..])).sum::<usize>()
+            + self.window.as_ref().map_or(0, Window::bytes)
+            + self.carried.as_ref().map_or(0, Carried::bytes)
+            + self.parts.iter().map(Part::bytes).sum::<usize>()
     }
 }

@@ -6,10 +6,19 @@ use super::simd::{Kernel, Simd};
 use super::vector::{add, axpy};
 use super::{Computation, Local, Scratch, diagonal};
 use crate::blocks::{Block, BlockRow, Blocks, Immediate};
+use crate::parts::Part;
 use crate::{Lanes, Linear, Scalar};
 
-/// Bytes of J that are updated together: small enough that their old values stay in a first-level cache.
-const TILE_BYTES: usize = 32 * 1024;
+/// Bytes of J that are updated together. Their old values stay in a first-level cache where every state's row of D is dense, so that
+/// loads are all there is to do. Where it is sparse, each of its entries takes time of its own, for a tile of any width: fewer
+/// and wider tiles in the second-level cache are quicker, by up to 1.8 times.
+const DENSE_TILE: usize = 32 * 1024;
+const SPARSE_TILE: usize = 128 * 1024;
+
+/// Bytes of a tile of this block.
+fn tile_bytes(block: &Block) -> usize {
+    if block.runs.is_empty() { SPARSE_TILE } else { DENSE_TILE }
+}
 
 /// The greatest number of scalars that a vector and a row of a tile have at any level.
 const WIDEST: usize = 16;
@@ -18,7 +27,15 @@ pub(super) const WIDEST_ROW: usize = 8 * WIDEST;
 /// Scalars of memory for the old values of a tile of `block`, and its alignment.
 pub(super) fn tile_scalars<T>(block: &Block) -> usize {
     let reach = block.reach.len();
-    (reach * WIDEST_ROW).min(TILE_BYTES / size_of::<T>()).max(reach * WIDEST) + ALIGNMENT / size_of::<T>()
+    let room = tile_bytes(block) / size_of::<T>();
+    (reach * WIDEST_ROW).min(room).max(reach * WIDEST) + ALIGNMENT / size_of::<T>()
+}
+
+/// Tiles of a block of `f32` at the widest level.
+pub(crate) fn tiles(block: &Block, lanes: usize) -> u64 {
+    let vectors = if lanes == 1 { block.columns.div_ceil(WIDEST) } else { block.columns };
+    let room = tile_bytes(block) / (block.reach.len() * WIDEST * size_of::<f32>());
+    (vectors.div_ceil(room.clamp(1, WIDEST_ROW / WIDEST)) * lanes.div_ceil(WIDEST)) as u64
 }
 
 /// Memory that vectors of `width` scalars may read beyond an array of `columns`.
@@ -49,23 +66,52 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
+        if !scratch.parts.is_empty() {
+            let lanes = local.dynamics.lanes();
+            let work = |part: &Self, influence: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
+                part.advance(influence, local, gradient, scratch);
+            };
+            return Part::each(&mut scratch.parts, self, lanes, influence, gradient, &work);
+        }
         self.advance_range(0..self.blocks.len(), influence, local, gradient, scratch);
     }
 
-    /// [`advance`](Self::advance) for one block: a sweep that stays with a block for all steps of a window keeps it in
-    /// the cache.
+    /// [`advance`](Self::advance) for all of `steps` steps, block by block: a block stays in the cache for the whole window.
+    /// `local(τ)` yields step τ of `0..steps`.
     ///
     /// # Panics
     /// If sizes do not fit.
-    pub fn advance_block<T: Scalar>(
+    pub fn sweep<'a, T: Scalar>(
         &self,
-        block: usize,
         influence: &mut [T],
-        local: Local<'_, T>,
+        steps: usize,
+        local: impl Fn(usize) -> Local<'a, T> + Sync,
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        self.advance_range(block..block + 1, influence, local, gradient, scratch);
+        if steps > 0 && !scratch.parts.is_empty() {
+            let lanes = local(0).dynamics.lanes();
+            let work = |part: &Self, influence: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
+                part.sweep_alone(influence, steps, &local, gradient, scratch);
+            };
+            return Part::each(&mut scratch.parts, self, lanes, influence, gradient, &work);
+        }
+        self.sweep_alone(influence, steps, &local, gradient, scratch);
+    }
+
+    fn sweep_alone<'a, T: Scalar>(
+        &self,
+        influence: &mut [T],
+        steps: usize,
+        local: &impl Fn(usize) -> Local<'a, T>,
+        gradient: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
+        for block in 0..self.blocks.len() {
+            for step in 0..steps {
+                self.advance_range(block..block + 1, influence, local(step), gradient, scratch);
+            }
+        }
     }
 
     fn advance_range<T: Scalar>(
@@ -180,7 +226,7 @@ impl<T: Scalar> Step<'_, T> {
     fn sweep<S: Simd<T>, const LANES: bool>(&self, simd: S, influence: &mut [T], scratch: &mut Scratch<T>) {
         let (columns, lanes) = (self.block.columns, self.local.dynamics.lanes());
         let vectors = if LANES { columns } else { columns.div_ceil(S::WIDTH) };
-        let room = TILE_BYTES / (self.block.reach.len() * S::WIDTH * size_of::<T>());
+        let room = tile_bytes(self.block) / (self.block.reach.len() * S::WIDTH * size_of::<T>());
         // Tiles of equal width.
         let tiles = vectors.div_ceil(room.clamp(1, S::TILE)).max(1);
         let wide = vectors.div_ceil(tiles);

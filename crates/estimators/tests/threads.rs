@@ -1,0 +1,122 @@
+//! Results do not depend on the number of threads, to the last bit, at any level of instructions.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use rtrl_cells::{CellConfig, Input, Inputs, Size};
+use rtrl_estimators::{EstimatorConfig, RtrlConfig, Schedule, SnapConfig};
+use rtrl_sparse::testing::Level;
+use rtrl_sparse::{Lanes, Scalar};
+use support::Case;
+
+/// The gradient of two windows, what the estimator holds, and the bytes for it.
+fn run<T: Scalar>(case: &Case, config: &EstimatorConfig, threads: usize, level: Level) -> (Vec<T>, usize) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let stack = case.stack::<T>();
+    let number = |i: usize, t: usize| T::from_f64(((7 * i + 3 * t) % 11) as f64 / 11.0 - 0.5);
+    let weights: Vec<T> = (0..stack.weights_len()).map(|i| number(i, 5)).collect();
+    pool.install(|| {
+        level.force(|| {
+            let mut gradient = vec![T::ZERO; weights.len()];
+            let mut estimator = config.build(stack.clone(), case.lanes, case.window).unwrap();
+            let bytes = estimator.cost().bytes;
+            for t in 0..2 * case.window {
+                let array = |len: usize| (0..len * case.lanes).map(|i| number(i, t)).collect::<Vec<T>>();
+                let symbols: Vec<u32> = (0..case.lanes as u32).map(|b| (b + t as u32) % 3).collect();
+                let x = array(case.inputs.len());
+                let input = match case.inputs {
+                    Inputs::Dense(_) => Input::Dense(Lanes::new(&x, case.lanes)),
+                    Inputs::Symbols(_) => Input::Symbols(&symbols),
+                };
+                // One lane begins a sequence in the middle of a window.
+                let starts: Vec<bool> = (0..case.lanes).map(|b| t == case.window / 2 && b == 0).collect();
+                estimator.step(&weights, input, &starts);
+                let delta = array(stack.hidden().len());
+                estimator.observe(&weights, Lanes::new(&delta, case.lanes), &mut gradient);
+                if (t + 1) % case.window == 0 {
+                    estimator.finish_window(&weights, &mut gradient);
+                }
+            }
+            (gradient, bytes)
+        })
+    })
+}
+
+fn check<T: Scalar>(case: &Case, config: &EstimatorConfig) {
+    for level in Level::available() {
+        let (one, alone) = run::<T>(case, config, 1, level);
+        assert!(one.iter().any(|x| x.to_f64().abs() > 1e-3), "a gradient that is not silent");
+        for threads in [2, 3] {
+            let (gradient, bytes) = run::<T>(case, config, threads, level);
+            assert!(bytes > alone, "{config:?}: the work is not shared out");
+            assert!(gradient == one, "{config:?} at {level:?} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_threads() {
+    let snap = |order, schedule, truncate| {
+        EstimatorConfig::Snap(SnapConfig { order, schedule, truncate, ..Default::default() })
+    };
+    let case = |cell, inputs, lanes, window| Case {
+        layers: vec![cell],
+        inputs,
+        lanes,
+        steps: 0,
+        window,
+        seed: 5,
+        resets: false,
+    };
+    let (dense, symbols) = (Inputs::Dense(32), Inputs::Symbols(3));
+    let vanilla = CellConfig::Vanilla(Size::sparse(96, 0.75));
+    let gru = CellConfig::Gru(Size::sparse(48, 0.75));
+    // One lane and several, of whole vectors and not; D sparse and dense; symbols; SnAp-1, whose D is diagonal.
+    check::<f32>(&case(vanilla, dense, 16, 2), &snap(2, Schedule::Streaming, false));
+    check::<f64>(&case(gru, symbols, 3, 2), &snap(2, Schedule::Streaming, false));
+    check::<f32>(
+        &case(CellConfig::Gru(Size::dense(128)), dense, 16, 1),
+        &snap(1, Schedule::Streaming, false),
+    );
+    check::<f32>(&case(vanilla, dense, 1, 5), &snap(2, Schedule::Blocked, false));
+    check::<f32>(&case(vanilla, symbols, 4, 60), &snap(2, Schedule::Adjoint, true));
+    check::<f32>(&case(gru, dense, 1, 40), &snap(2, Schedule::Adjoint, true));
+    check::<f64>(&case(vanilla, dense, 3, 8), &snap(2, Schedule::Adjoint, false));
+    check::<f32>(&case(gru, dense, 1, 24), &snap(2, Schedule::Adjoint, false));
+    // Every row reaches other states: as many blocks as units.
+    let rtrl = RtrlConfig { schedule: Schedule::Streaming, ..Default::default() };
+    let one_way = CellConfig::Vanilla(Size::sparse(200, 0.99));
+    check::<f32>(&case(one_way, dense, 16, 1), &EstimatorConfig::Rtrl(rtrl));
+}
+
+#[test]
+fn shared_work_does_not_allocate() {
+    let case = Case {
+        layers: vec![CellConfig::Vanilla(Size::sparse(96, 0.75))],
+        inputs: Inputs::Dense(32),
+        lanes: 4,
+        steps: 0,
+        window: 1,
+        seed: 5,
+        resets: false,
+    };
+    let config = EstimatorConfig::Snap(SnapConfig { order: 2, ..Default::default() });
+    let stack = case.stack::<f32>();
+    let weights = vec![0.1; stack.weights_len()];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let x = vec![0.25; 32 * case.lanes];
+    let delta = vec![0.5; 96 * case.lanes];
+    let mut gradient = vec![0.0; weights.len()];
+    pool.install(|| {
+        let mut estimator = config.build::<f32>(stack, case.lanes, 1).unwrap();
+        let mut step = || {
+            estimator.step(&weights, Input::Dense(Lanes::new(&x, case.lanes)), &[false; 4]);
+            estimator.observe(&weights, Lanes::new(&delta, case.lanes), &mut gradient);
+            estimator.finish_window(&weights, &mut gradient);
+        };
+        step();
+        let info = allocation_counter::measure(|| (0..200).for_each(|_| step()));
+        assert_eq!(info.count_total, 0);
+    });
+}

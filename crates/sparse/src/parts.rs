@@ -1,0 +1,149 @@
+//! Blocks shared out among threads.
+//!
+//! A part is some of the blocks as a layout of its own: with its own rows of the linear map, its own gradient and its own memory. Blocks
+//! do not depend on each other, so that parts do not either, and every number is made by the same operations in the
+//! same order as without them: results do not depend on the number of threads.
+
+use crate::kernels::simd::Level;
+use crate::{Blocks, Linear, Pattern, Purpose, Scalar, Scratch};
+
+/// Multiply-adds of a call that are worth the time in which other threads begin: some 50 microseconds.
+const WORTHWHILE: u64 = 2_000_000;
+
+/// Parts for each thread: a thread that is done early takes from another.
+const SHARES: usize = 2;
+
+/// Some of the blocks, with what a thread needs to work on them.
+#[derive(Debug, Clone)]
+pub(crate) struct Part<T> {
+    pub blocks: Blocks,
+    pub scratch: Scratch<T>,
+    pub gradient: Vec<T>,
+    /// Which row of the whole each row is.
+    rows: Vec<u32>,
+}
+
+impl<T: Scalar> Part<T> {
+    /// The parts for as many threads as this thread's pool has; none if that would not pay.
+    pub fn share(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Vec<Self> {
+        let threads = rayon::current_num_threads();
+        let macs = match purpose {
+            Purpose::Advance => blocks.advance_macs(),
+            Purpose::Sweep(steps) => blocks.advance_macs().times(steps),
+            Purpose::Adjoint(steps) => blocks.adjoint_macs(steps, false),
+            Purpose::Carry(steps) => blocks.carry_macs(steps),
+        };
+        if threads == 1 || macs.total() * (lanes as u64) < WORTHWHILE {
+            return Vec::new();
+        }
+        let work = |block: &crate::Block| (block.dynamics_nnz + block.reach.len()) * block.columns;
+        let all: usize = blocks.blocks.iter().map(work).sum();
+        let shares = SHARES * threads;
+        let (mut parts, mut first, mut done) = (Vec::new(), 0, 0);
+        for (at, block) in blocks.blocks.iter().enumerate() {
+            done += work(block);
+            if done * shares >= all * (parts.len() + 1) || at + 1 == blocks.blocks.len() {
+                parts.push(Self::new(blocks, first..at + 1, lanes, purpose));
+                first = at + 1;
+            }
+        }
+        parts
+    }
+
+    fn new(whole: &Blocks, range: std::ops::Range<usize>, lanes: usize, purpose: Purpose) -> Self {
+        let origin = whole.blocks[range.start].start;
+        let mut own = whole.blocks[range].to_vec();
+        let mut rows: Vec<u32> = own.iter().flat_map(|block| &block.rows).map(|row| row.row as u32).collect();
+        rows.sort_unstable();
+        let mut len = 0;
+        for block in &mut own {
+            block.start = len;
+            len += block.len();
+            for row in &mut block.rows {
+                row.row = rows.binary_search(&(row.row as u32)).expect("a row of the part");
+            }
+        }
+        let pattern = whole.linear.pattern();
+        let kept = rows.iter().map(|&row| pattern.row(row as usize).iter().copied());
+        let pattern = Pattern::from_rows(pattern.cols(), kept).expect("rows of a pattern");
+        let blocks = Blocks {
+            linear: Linear::new(pattern, whole.linear.symbols()),
+            blocks: own,
+            len,
+            origin,
+            states: whole.states,
+            entries: whole.entries.clone(),
+        };
+        Self {
+            scratch: Scratch::alone(&blocks, lanes, purpose),
+            gradient: vec![T::ZERO; blocks.linear.pattern().nnz()],
+            blocks,
+            rows,
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        let indices = self.blocks.index_bytes() + self.rows.len() * 4;
+        self.scratch.bytes() + size_of_val(&self.gradient[..]) + indices
+    }
+
+    /// Does `work` with every part, on the threads of this thread's pool, at this thread's level: with its part of
+    /// `influence` (if that is not empty) and its own gradient, which begins as that of the whole and ends as part of it.
+    pub fn each(
+        parts: &mut [Self],
+        whole: &Blocks,
+        lanes: usize,
+        influence: &mut [T],
+        gradient: &mut [T],
+        work: &(impl Fn(&Blocks, &mut [T], &mut [T], &mut Scratch<T>) + Sync),
+    ) {
+        let (level, pattern, before) = (Level::current(), whole.linear.pattern(), &*gradient);
+        Self::split(parts, lanes, influence, &|part, influence| {
+            for (own, &row) in (0..).zip(&part.rows) {
+                let own = part.blocks.linear.pattern().entries(own);
+                part.gradient[own].copy_from_slice(&before[pattern.entries(row as usize)]);
+            }
+            level.force(|| work(&part.blocks, influence, &mut part.gradient, &mut part.scratch));
+        });
+        for part in parts {
+            for (own, &row) in (0..).zip(&part.rows) {
+                let own = part.blocks.linear.pattern().entries(own);
+                gradient[pattern.entries(row as usize)].copy_from_slice(&part.gradient[own]);
+            }
+        }
+    }
+
+    /// The same for work that leaves the gradient alone.
+    pub fn each_alone(
+        parts: &mut [Self],
+        lanes: usize,
+        influence: &mut [T],
+        work: &(impl Fn(&Blocks, &mut [T], &mut Scratch<T>) + Sync),
+    ) {
+        let level = Level::current();
+        Self::split(parts, lanes, influence, &|part, influence| {
+            level.force(|| work(&part.blocks, influence, &mut part.scratch));
+        });
+    }
+
+    fn split(
+        parts: &mut [Self],
+        lanes: usize,
+        influence: &mut [T],
+        work: &(impl Fn(&mut Self, &mut [T]) + Sync),
+    ) {
+        match parts {
+            [] => {}
+            [part] => work(part, influence),
+            _ => {
+                let (left, right) = parts.split_at_mut(parts.len() / 2);
+                let len: usize = left.iter().map(|part| part.blocks.len * lanes).sum();
+                let (own, others) = influence.split_at_mut(if influence.is_empty() { 0 } else { len });
+                rayon::join(
+                    || Self::split(left, lanes, own, work),
+                    || Self::split(right, lanes, others, work),
+                );
+            }
+        }
+    }
+}
