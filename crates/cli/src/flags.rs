@@ -214,6 +214,7 @@ from it, and the complete run has the same bits as an unbroken one.
 
 Examples:
   rtrl train copy.toml
+  rtrl train lm.toml --live
   rtrl train lm.toml --out results --seed 3")]
 pub struct Train {
     /// The configuration, in TOML.
@@ -227,6 +228,9 @@ pub struct Train {
     /// Seconds between two checkpoints.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub checkpoint_seconds: u64,
+    /// Draws the curves on the terminal while the run is made: q stops as Ctrl-C does.
+    #[arg(long, conflicts_with = "quiet")]
+    pub live: bool,
     /// Leaves out progress and notes.
     #[arg(long, short)]
     pub quiet: bool,

@@ -6,6 +6,7 @@ mod failure;
 mod flags;
 mod generate;
 mod inspect;
+mod live;
 mod nets;
 mod sample;
 mod signals;

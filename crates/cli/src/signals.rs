@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::Failure;
+use crate::{Failure, live};
 
 /// A flag that is set at the first such signal, when `also` is called too; the second ends the process at once.
 ///
@@ -13,12 +13,18 @@ pub fn stop_flag(also: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>, Fa
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
+        asked(&flag);
         also();
     };
     ctrlc::set_handler(handler)
         .map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))?;
     Ok(stop)
+}
+
+/// The first time sets the flag, the second ends the process at once.
+pub fn asked(stop: &AtomicBool) {
+    if stop.swap(true, Ordering::Relaxed) {
+        live::restore();
+        std::process::exit(130);
+    }
 }

@@ -1,15 +1,17 @@
 //! `rtrl train`: a run in its folder.
 
 use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rtrl_train::{Outcome, RunOptions, Summary};
 
 use crate::flags::Train;
-use crate::{Failure, nets, signals};
+use crate::{Failure, live, nets, signals};
 
-/// Makes the run, with a bar on a terminal.
+/// Makes the run, with a bar on a terminal, or its curves.
 ///
 /// # Errors
 /// If the configuration, the data or the folder cannot be used, or training diverges.
@@ -17,32 +19,58 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     let mut config = nets::config(&flags.config)?;
     config.training.seed = flags.seed.unwrap_or(config.training.seed);
     config.task()?;
+    if flags.live {
+        live::check_terminal()?;
+    }
     let stop = signals::stop_flag(|| ())?;
     let options = RunOptions {
         checkpoint_every: Duration::from_secs(flags.checkpoint_seconds),
         ..RunOptions::new(&flags.out)
     };
     let folder = flags.out.join(config.folder());
-    let bar = bar(config.training.steps, flags.quiet);
-    let mut resumed = None;
-    let mut progress = |progress: rtrl_train::Progress| {
-        if resumed.is_none() && progress.resumed_at > 0 && !flags.quiet {
-            bar.suspend(|| eprintln!("going on from step {}", progress.resumed_at));
+    let bar = bar(config.training.steps, flags.quiet || flags.live);
+    let state = Mutex::new(live::State::new(folder.display().to_string(), bar.clone()));
+    let mut reached = None;
+    let mut progress = |progress: rtrl_train::Progress<'_>| {
+        bar.set_position(progress.step);
+        if reached.is_none() && progress.resumed_at > 0 {
+            if !flags.quiet && !flags.live {
+                bar.suspend(|| eprintln!("going on from step {}", progress.resumed_at));
+            }
+            // The steps of earlier calls say nothing about the speed of this one.
             bar.reset_eta();
         }
-        resumed = Some(progress.step);
-        bar.set_position(progress.step);
+        if flags.live {
+            follow(&state, &progress, reached.is_none(), &folder);
+        }
+        reached = Some(progress.step);
     };
-    let outcome = rtrl_train::run(&config, &options, &mut progress, &stop);
+    let mut work = || rtrl_train::run(&config, &options, &mut progress, &stop);
+    let outcome = if flags.live { live::during(&state, &stop, work)? } else { work() };
     bar.finish_and_clear();
     match outcome? {
         Outcome::Finished(summary) => println!("{}: {}", folder.display(), result(&summary)),
         Outcome::Interrupted => {
-            let step = resumed.unwrap_or(0);
+            let step = reached.unwrap_or(0);
             eprintln!("stopped at step {step}; the same command goes on from there");
         }
     }
     Ok(())
+}
+
+/// Hands a window to those who draw, the first one with all records of the calls before.
+fn follow(state: &Mutex<live::State>, progress: &rtrl_train::Progress<'_>, first: bool, folder: &Path) {
+    let mut state = live::lock(state);
+    if first && progress.resumed_at > 0 {
+        // Curves that cannot be read are no reason to stop training.
+        let mut records = rtrl_train::read_metrics(&folder.join("metrics.jsonl")).unwrap_or_default();
+        // Of this window, which follows.
+        if progress.record.is_some() {
+            records.pop();
+        }
+        records.iter().for_each(|record| state.add(record));
+    }
+    state.advance(progress);
 }
 
 fn bar(steps: u64, quiet: bool) -> ProgressBar {

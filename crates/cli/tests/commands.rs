@@ -157,6 +157,9 @@ fn mistakes_are_told_with_file_line_and_field() {
         assert!(message.contains(part), "{args:?}: {message}");
     }
     assert!(refused(&["trian"], "").contains("train"));
+    let runs = folder.path().join("none");
+    let message = refused(&["train", &config, "--live", "--out", runs.to_str().unwrap()], "");
+    assert!(message.contains("standard output is none") && !runs.exists(), "{message}");
 }
 
 #[test]

@@ -16,14 +16,18 @@ use crate::metrics::Writer;
 use crate::{DivergencePolicy, Record, RunConfig, TrainError, Trainer, WindowReport};
 
 /// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress<'a> {
     /// Time steps made.
     pub step: u64,
     /// Time steps of the whole run.
     pub steps: u64,
     /// The time step at which this call began: not 0 if it went on from a checkpoint.
     pub resumed_at: u64,
+    /// Learning rate of the next update, before factors of groups.
+    pub learning_rate: f64,
+    /// What was added to the metrics after this window, if a record was due.
+    pub record: Option<&'a Record>,
 }
 
 /// What a finished run leaves.
@@ -103,7 +107,7 @@ impl RunOptions {
 pub fn run(
     config: &RunConfig,
     options: &RunOptions,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     let path = options.root.join(config.folder());
@@ -259,7 +263,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// All windows that are left; whether the run has come to its end.
-    fn all(&mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<bool, TrainError> {
+    fn all(&mut self, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<bool, TrainError> {
         let steps = self.config.training.steps;
         while self.state.trainer.steps() < steps {
             if stop.load(Ordering::Relaxed) {
@@ -267,22 +271,28 @@ impl Run<'_> {
                 return Ok(false);
             }
             self.remember()?;
-            match self.window() {
+            let record = match self.window() {
                 Err(TrainError::Diverged { step, quantity, estimator }) => {
-                    self.roll_back(step, quantity, estimator)?;
+                    Some(self.roll_back(step, quantity, estimator)?)
                 }
                 other => other?,
-            }
+            };
             if self.saved.elapsed() >= self.options.checkpoint_every {
                 self.save()?;
             }
-            let (step, resumed_at) = (self.state.trainer.steps(), self.resumed_at);
-            progress(Progress { step, steps, resumed_at });
+            progress(Progress {
+                step: self.state.trainer.steps(),
+                steps,
+                resumed_at: self.resumed_at,
+                learning_rate: self.state.trainer.learning_rate(),
+                record: record.as_ref(),
+            });
         }
         Ok(true)
     }
 
-    fn window(&mut self) -> Result<(), TrainError> {
+    /// One window; the record after it if one is due.
+    fn window(&mut self) -> Result<Option<Record>, TrainError> {
         let t = &self.config.training;
         let before = self.state.trainer.steps();
         let window = self.state.trainer.train_window()?;
@@ -295,10 +305,10 @@ impl Run<'_> {
         let due = |every: u64| before / every != step / every;
         let last = step == t.steps;
         let evaluate = last || t.evaluate_every.is_some_and(due);
-        if evaluate || due(t.log_every) { self.record(evaluate) } else { Ok(()) }
+        (evaluate || due(t.log_every)).then(|| self.record(evaluate)).transpose()
     }
 
-    fn record(&mut self, evaluate: bool) -> Result<(), TrainError> {
+    fn record(&mut self, evaluate: bool) -> Result<Record, TrainError> {
         let State { trainer, since, loss, valid_loss, records, .. } = &mut self.state;
         let since = std::mem::take(since);
         let mean = (since.targets > 0).then(|| since.loss / since.targets as f64);
@@ -307,7 +317,7 @@ impl Run<'_> {
         *valid_loss = valid.or(*valid_loss);
         let symbols = matches!(trainer.model().signals().1, Signal::Symbols(_));
         *records += 1;
-        self.metrics.write(&Record {
+        let record = Record {
             step: trainer.steps(),
             characters: trainer.steps() * self.config.training.lanes as u64,
             bits: mean.filter(|_| symbols),
@@ -318,7 +328,9 @@ impl Run<'_> {
             rolled_back: None,
             alignment: trainer.take_alignment(),
             seconds: self.started.elapsed().as_secs_f64(),
-        })
+        };
+        self.metrics.write(&record)?;
+        Ok(record)
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
@@ -345,7 +357,12 @@ impl Run<'_> {
     }
 
     /// Goes back to the remembered state with a lower learning rate, or fails if the policy does not provide for it.
-    fn roll_back(&mut self, step: u64, quantity: &'static str, estimator: String) -> Result<(), TrainError> {
+    fn roll_back(
+        &mut self,
+        step: u64,
+        quantity: &'static str,
+        estimator: String,
+    ) -> Result<Record, TrainError> {
         let diverged = || TrainError::Diverged { step, quantity, estimator };
         let DivergencePolicy::RollBack { factor, attempts, .. } = self.config.divergence else {
             return Err(diverged());
@@ -363,10 +380,12 @@ impl Run<'_> {
         self.state = back;
         self.metrics.keep(self.state.records)?;
         self.state.records += 1;
-        self.metrics.write(&Record {
+        let record = Record {
             rolled_back: Some(format!("from step {step}: the {quantity} was not finite")),
             ..Record::at(self.state.trainer.steps(), self.config, self.started.elapsed().as_secs_f64())
-        })
+        };
+        self.metrics.write(&record)?;
+        Ok(record)
     }
 
     fn finish(mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {

@@ -132,6 +132,11 @@ impl Trainer {
         self.comparison.as_mut().map(Comparison::take).unwrap_or_default()
     }
 
+    /// The learning rate of the next update, before factors of groups.
+    pub fn learning_rate(&self) -> f64 {
+        self.learning.updater.learning_rate()
+    }
+
     /// Multiplies the learning rate of everything to come.
     pub fn lower_rate(&mut self, factor: f64) {
         self.learning.updater.lower_rate(factor);

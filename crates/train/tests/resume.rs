@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use rtrl_train::{Model, Outcome, Record, RunConfig, RunOptions, TrainError, read_metrics, run};
+use rtrl_train::{Model, Outcome, Progress, Record, RunConfig, RunOptions, TrainError, read_metrics, run};
 
 /// Runs that together carry everything a checkpoint can hold.
 fn configs() -> Vec<RunConfig> {
@@ -122,11 +122,16 @@ fn every_window_is_a_place_to_stop() {
         run(&config, &options(unbroken.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap();
         let stopped = tempfile::tempdir().unwrap();
         let (mut rng, mut calls) = (Xoshiro256PlusPlus::seed_from_u64(2), 0);
+        let (mut told, mut rates) = (Vec::new(), Vec::new());
         loop {
             let (stop, mut left) = (AtomicBool::new(false), rng.next_u64() % 30);
-            let mut progress = |_| match left {
-                0 => stop.store(true, Ordering::Relaxed),
-                _ => left -= 1,
+            let mut progress = |progress: Progress<'_>| {
+                told.extend(progress.record.map(|record| Record { seconds: 0.0, ..record.clone() }));
+                rates.push(progress.learning_rate);
+                match left {
+                    0 => stop.store(true, Ordering::Relaxed),
+                    _ => left -= 1,
+                }
             };
             calls += 1;
             if run(&config, &options(stopped.path()), &mut progress, &stop).unwrap() != Outcome::Interrupted {
@@ -134,6 +139,9 @@ fn every_window_is_a_place_to_stop() {
             }
         }
         assert!(calls > 5, "{calls}");
+        assert_eq!(told, traces(stopped.path(), &config).2, "each record once, whoever stops");
+        // Up by the warm-up, and down along the cosine.
+        assert!(rates[5] < 0.008 && rates[20] > 0.009 && *rates.last().unwrap() < 1e-5, "{rates:?}");
         assert!(traces(stopped.path(), &config) == traces(unbroken.path(), &config));
     }
 }
@@ -145,7 +153,7 @@ fn a_disk_that_is_full_costs_nothing() {
     let config = &configs()[0];
     let root = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
-    let interrupt = &mut |p: rtrl_train::Progress| stop.store(p.step >= 50, Ordering::Relaxed);
+    let interrupt = &mut |p: Progress<'_>| stop.store(p.step >= 50, Ordering::Relaxed);
     assert_eq!(run(config, &options(root.path()), interrupt, &stop).unwrap(), Outcome::Interrupted);
     let checkpoint = root.path().join(config.folder()).join("checkpoint");
     let before = std::fs::read(&checkpoint).unwrap();
@@ -174,7 +182,7 @@ fn two_processes_do_not_share_a_run() {
     let config = &configs()[0];
     let root = tempfile::tempdir().unwrap();
     let mut second = None;
-    let progress = &mut |_| {
+    let progress = &mut |_: Progress<'_>| {
         second.get_or_insert_with(|| {
             run(config, &options(root.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap_err()
         });
@@ -185,7 +193,7 @@ fn two_processes_do_not_share_a_run() {
 
 fn interrupted(config: &RunConfig, root: &Path) -> PathBuf {
     let stop = AtomicBool::new(false);
-    let interrupt = &mut |p: rtrl_train::Progress| stop.store(p.step >= 40, Ordering::Relaxed);
+    let interrupt = &mut |p: Progress<'_>| stop.store(p.step >= 40, Ordering::Relaxed);
     assert_eq!(run(config, &options(root), interrupt, &stop).unwrap(), Outcome::Interrupted);
     root.join(config.folder())
 }
