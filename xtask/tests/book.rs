@@ -1,4 +1,4 @@
-//! The figures of the book are those that the code draws today.
+//! Figures and equations are those that the code draws today.
 
 #[test]
 fn figures_are_current() {
@@ -11,4 +11,13 @@ fn figures_are_current() {
     }
     let files = std::fs::read_dir(folder).unwrap().count();
     assert_eq!(files, drawn.len(), "a figure that nothing draws");
+}
+
+#[test]
+fn equations_are_current() {
+    for (path, content) in xtask::book::equations().unwrap() {
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        let path = path.display();
+        assert!(found.replace('\r', "") == content, "{path} is not current: run `cargo xtask figures`");
+    }
 }

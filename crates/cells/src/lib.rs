@@ -17,6 +17,8 @@
 //! assert!(rollout.state().values().iter().any(|&h| h != 0.0));
 //! # Ok::<(), rtrl_cells::CellError>(())
 //! ```
+#![doc = ""]
+#![doc = include_str!("equations.md")]
 
 mod cell;
 mod embedding;

@@ -32,6 +32,8 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![doc = ""]
+#![doc = include_str!("equations.md")]
 
 mod bptt;
 mod cost;

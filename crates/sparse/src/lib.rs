@@ -28,6 +28,8 @@
 //! assert_eq!(gradient, [6.0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![doc = ""]
+#![doc = include_str!("equations.md")]
 
 mod blocks;
 mod cost;

@@ -1,6 +1,7 @@
-//! `cargo xtask figures`: the figures of the book, drawn from what the code computes.
+//! `cargo xtask figures`: the figures of the book, drawn from what the code computes, and equations for browsers.
 
 mod charts;
+mod equations;
 mod influence;
 
 use std::path::{Path, PathBuf};
@@ -29,13 +30,24 @@ pub fn figures() -> Result<Vec<(String, String)>, String> {
     Ok(figures)
 }
 
-/// Writes them.
+/// File and content of every page of equations in the documentation of a crate.
+///
+/// # Errors
+/// If a page cannot be read or its TeX not be understood.
+pub fn equations() -> Result<Vec<(PathBuf, String)>, String> {
+    equations::all()
+}
+
+/// Writes figures and equations.
 ///
 /// # Errors
 /// What went wrong, with the status to exit with.
 pub fn run() -> Result<(), (u8, String)> {
-    for (name, content) in figures().map_err(|message| (1, message))? {
-        report::replace(&folder().join(name), &content).map_err(|error| (2, error.to_string()))?;
+    let drawn = figures().map_err(|message| (1, message))?;
+    let mut files: Vec<_> = drawn.into_iter().map(|(name, content)| (folder().join(name), content)).collect();
+    files.extend(equations().map_err(|message| (2, message))?);
+    for (path, content) in files {
+        report::replace(&path, &content).map_err(|error| (2, error.to_string()))?;
     }
     Ok(())
 }
