@@ -56,12 +56,10 @@ pub fn during<T>(state: &Mutex<State>, stop: &AtomicBool, work: impl FnOnce() ->
         (result, drawing.join())
     });
     match drawn {
-        Ok(drawn) => {
-            drawn.map_err(|error| Failure::new(format!("--live cannot use the terminal: {error}")))?
-        }
+        Ok(Ok(())) => Ok(result),
+        Ok(Err(error)) => Err(Failure::new(format!("--live cannot use the terminal: {error}"))),
         Err(panic) => std::panic::resume_unwind(panic),
     }
-    Ok(result)
 }
 
 /// Gives the terminal back, if it was taken.

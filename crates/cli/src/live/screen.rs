@@ -146,7 +146,7 @@ fn number(x: f64) -> String {
     let fixed = |decimals: usize| format!("{x:.decimals$}");
     let text = match x.abs() {
         0.0 => fixed(1),
-        magnitude if magnitude >= 1e5 || magnitude < 1e-4 => return format!("{x:.2e}"),
+        magnitude if !(1e-4..1e5).contains(&magnitude) => return format!("{x:.2e}"),
         magnitude if magnitude >= 100.0 => fixed(1),
         magnitude if magnitude >= 0.1 => fixed(3),
         _ => fixed(6),
