@@ -31,7 +31,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     let bar = bar(config.training.steps, flags.quiet || flags.live);
     let state = Mutex::new(live::State::new(folder.display().to_string(), bar.clone()));
     let mut reached = None;
-    let mut progress = |progress: rtrl_train::Progress<'_>| {
+    let mut progress = |progress: rtrl_train::Progress| {
         bar.set_position(progress.step);
         if reached.is_none() && progress.resumed_at > 0 {
             if !flags.quiet && !flags.live {
@@ -59,7 +59,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
 }
 
 /// Hands a window to those who draw, the first one with all records of the calls before.
-fn follow(state: &Mutex<live::State>, progress: &rtrl_train::Progress<'_>, first: bool, folder: &Path) {
+fn follow(state: &Mutex<live::State>, progress: &rtrl_train::Progress, first: bool, folder: &Path) {
     let mut state = live::lock(state);
     if first && progress.resumed_at > 0 {
         // Curves that cannot be read are no reason to stop training.

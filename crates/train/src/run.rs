@@ -16,8 +16,8 @@ use crate::metrics::Writer;
 use crate::{DivergencePolicy, Record, RunConfig, TrainError, Trainer, WindowReport};
 
 /// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
     /// Time steps made.
     pub step: u64,
     /// Time steps of the whole run.
@@ -27,7 +27,7 @@ pub struct Progress<'a> {
     /// Learning rate of the next update, before factors of groups.
     pub learning_rate: f64,
     /// What was added to the metrics after this window, if a record was due.
-    pub record: Option<&'a Record>,
+    pub record: Option<Record>,
 }
 
 /// What a finished run leaves.
@@ -107,7 +107,7 @@ impl RunOptions {
 pub fn run(
     config: &RunConfig,
     options: &RunOptions,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(Progress),
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     let path = options.root.join(config.folder());
@@ -263,7 +263,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// All windows that are left; whether the run has come to its end.
-    fn all(&mut self, progress: &mut dyn FnMut(Progress<'_>), stop: &AtomicBool) -> Result<bool, TrainError> {
+    fn all(&mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<bool, TrainError> {
         let steps = self.config.training.steps;
         while self.state.trainer.steps() < steps {
             if stop.load(Ordering::Relaxed) {
@@ -285,7 +285,7 @@ impl Run<'_> {
                 steps,
                 resumed_at: self.resumed_at,
                 learning_rate: self.state.trainer.learning_rate(),
-                record: record.as_ref(),
+                record,
             });
         }
         Ok(true)

@@ -125,8 +125,8 @@ fn every_window_is_a_place_to_stop() {
         let (mut told, mut rates) = (Vec::new(), Vec::new());
         loop {
             let (stop, mut left) = (AtomicBool::new(false), rng.next_u64() % 30);
-            let mut progress = |progress: Progress<'_>| {
-                told.extend(progress.record.map(|record| Record { seconds: 0.0, ..record.clone() }));
+            let mut progress = |progress: Progress| {
+                told.extend(progress.record.map(|record| Record { seconds: 0.0, ..record }));
                 rates.push(progress.learning_rate);
                 match left {
                     0 => stop.store(true, Ordering::Relaxed),
@@ -153,7 +153,7 @@ fn a_disk_that_is_full_costs_nothing() {
     let config = &configs()[0];
     let root = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
-    let interrupt = &mut |p: Progress<'_>| stop.store(p.step >= 50, Ordering::Relaxed);
+    let interrupt = &mut |p: Progress| stop.store(p.step >= 50, Ordering::Relaxed);
     assert_eq!(run(config, &options(root.path()), interrupt, &stop).unwrap(), Outcome::Interrupted);
     let checkpoint = root.path().join(config.folder()).join("checkpoint");
     let before = std::fs::read(&checkpoint).unwrap();
@@ -182,7 +182,7 @@ fn two_processes_do_not_share_a_run() {
     let config = &configs()[0];
     let root = tempfile::tempdir().unwrap();
     let mut second = None;
-    let progress = &mut |_: Progress<'_>| {
+    let progress = &mut |_: Progress| {
         second.get_or_insert_with(|| {
             run(config, &options(root.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap_err()
         });
@@ -193,7 +193,7 @@ fn two_processes_do_not_share_a_run() {
 
 fn interrupted(config: &RunConfig, root: &Path) -> PathBuf {
     let stop = AtomicBool::new(false);
-    let interrupt = &mut |p: Progress<'_>| stop.store(p.step >= 40, Ordering::Relaxed);
+    let interrupt = &mut |p: Progress| stop.store(p.step >= 40, Ordering::Relaxed);
     assert_eq!(run(config, &options(root), interrupt, &stop).unwrap(), Outcome::Interrupted);
     root.join(config.folder())
 }

@@ -39,7 +39,7 @@ impl Engine for Local {
             while !stop.load(Ordering::Relaxed) {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(job) = jobs.get(index) else { break };
-                let mut progress = |p: Progress<'_>| report(Event::Step { job: index, step: p.step });
+                let mut progress = |p: Progress| report(Event::Step { job: index, step: p.step });
                 match rtrl_train::run(&job.config, &RunOptions::new(&self.out), &mut progress, stop) {
                     Ok(Outcome::Finished(summary)) => {
                         report(Event::Finished { job: index, summary: &summary });

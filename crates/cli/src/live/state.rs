@@ -64,11 +64,11 @@ impl State {
     }
 
     /// After a window.
-    pub fn advance(&mut self, progress: &Progress<'_>) {
+    pub fn advance(&mut self, progress: &Progress) {
         self.step = progress.step;
         self.resumed_at = progress.resumed_at;
         self.learning_rate = progress.learning_rate;
-        if let Some(record) = progress.record {
+        if let Some(record) = &progress.record {
             self.add(record);
         }
     }

@@ -246,7 +246,7 @@ fn a_changed_checkpoint_of_a_run_is_an_error_or_goes_on() {
     let options = RunOptions { checkpoint_every: Duration::ZERO, ..RunOptions::new(root.path()) };
     let stop = AtomicBool::new(false);
     let stop_at =
-        &mut |p: rtrl_train::Progress<'_>| stop.store(p.step >= 30, std::sync::atomic::Ordering::Relaxed);
+        &mut |p: rtrl_train::Progress| stop.store(p.step >= 30, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(run(&config, &options, stop_at, &stop).unwrap(), Outcome::Interrupted);
     let folder = root.path().join(config.folder());
     let (checkpoint, metrics) = (folder.join("checkpoint"), folder.join("metrics.jsonl"));
