@@ -23,6 +23,8 @@ pub(crate) struct Layer<T> {
     /// The dense source that is the constant 1; the recurrent ones follow.
     one: usize,
     recurrent: Vec<Recurrent>,
+    /// The plain ones of them whose states follow each other, as (first dense source of the stack, states of the cell).
+    plain: Vec<(usize, Range<usize>)>,
     /// The scaled ones of them as (dense source of the stack, state of the cell).
     scaled: Vec<(u32, u32)>,
     pub scales: Range<usize>,
@@ -51,6 +53,16 @@ impl<T: Scalar> Layer<T> {
             Recurrent::State(_) => None,
             Recurrent::Scaled(state) => Some(((one + 1 + k) as u32, *state)),
         });
+        let mut plain = Vec::<(usize, Range<usize>)>::new();
+        for (k, recurrent) in s.recurrent.iter().enumerate() {
+            let (source, &Recurrent::State(state)) = (one + 1 + k, recurrent) else { continue };
+            match plain.last_mut() {
+                Some((first, run)) if (*first + run.len(), run.end) == (source, state as usize) => {
+                    run.end += 1;
+                }
+                _ => plain.push((source, state as usize..state as usize + 1)),
+            }
+        }
         Self {
             states: states..states + s.states,
             hidden: states + s.hidden.start..states + s.hidden.end,
@@ -60,6 +72,7 @@ impl<T: Scalar> Layer<T> {
             input: source..one,
             one,
             recurrent: s.recurrent.clone(),
+            plain,
             scaled: scaled.collect(),
             scales: scales..scales + s.scaled(),
             jacobian: jacobian..jacobian + s.row_jacobian.nnz(),
@@ -83,10 +96,8 @@ impl<T: Scalar> Layer<T> {
             sources.run(self.input.clone()).copy_from_slice(&below[across(&self.below)]);
         }
         sources.at(self.one).fill(T::ONE);
-        for (k, recurrent) in self.recurrent.iter().enumerate() {
-            if let Recurrent::State(state) = recurrent {
-                sources.at(self.one + 1 + k).copy_from_slice(previous.at(*state as usize));
-            }
+        for (first, states) in &self.plain {
+            sources.run(*first..first + states.len()).copy_from_slice(previous.run(states.clone()));
         }
         self.cell.forward(&mut CellStep {
             previous,
@@ -140,15 +151,14 @@ impl<T: Scalar> Layer<T> {
         if !below.is_empty() {
             sources.run(self.input.clone()).copy_from_slice(&now[below]);
         }
-        let mut scale = self.scales.clone();
-        for (k, recurrent) in self.recurrent.iter().enumerate() {
-            let out = sources.at(self.one + 1 + k);
-            out.copy_from_slice(v.at(self.states.start + recurrent.state() as usize));
-            if let Recurrent::Scaled(_) = recurrent {
-                let scale = scale.next().expect("one factor for each scaled source");
-                let c = &trace.scales[scale * lanes..][..lanes];
-                out.iter_mut().zip(c).for_each(|(out, &c)| *out *= c);
-            }
+        let v = v.slice(self.states.clone());
+        for (first, states) in &self.plain {
+            sources.run(*first..first + states.len()).copy_from_slice(v.run(states.clone()));
+        }
+        for (&(source, state), scale) in self.scaled.iter().zip(self.scales.clone()) {
+            let (v, c) = (v.at(state as usize), &trace.scales[scale * lanes..][..lanes]);
+            let out = sources.at(source as usize).iter_mut();
+            out.zip(v.iter().zip(c)).for_each(|(out, (&v, &c))| *out = v * c);
         }
     }
 

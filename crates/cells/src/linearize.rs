@@ -134,8 +134,13 @@ impl<T: Scalar> Linearizer<T> {
         }
         dynamics.values().fill(T::ZERO);
         let direct = Lanes::new(&trace.direct, lanes);
-        for &(entry, from) in &self.direct {
-            dynamics.at(entry as usize).copy_from_slice(direct.at(from as usize));
+        if lanes == 1 {
+            let (dynamics, direct) = (dynamics.values(), direct.values());
+            self.direct.iter().for_each(|&(entry, from)| dynamics[entry as usize] = direct[from as usize]);
+        } else {
+            for &(entry, from) in &self.direct {
+                dynamics.at(entry as usize).copy_from_slice(direct.at(from as usize));
+            }
         }
         self.previous.accumulate_shared(&mut dynamics, g, weights);
         if !self.scaled_weights.is_empty() {

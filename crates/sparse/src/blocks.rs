@@ -67,8 +67,8 @@ pub struct Block {
     pub(crate) dynamics_nnz: usize,
     /// G[R, rows], ordered by state.
     pub(crate) immediate: Box<[Immediate]>,
-    /// Whether D[R, R] has no entry off its diagonal.
-    pub(crate) diagonal: bool,
+    /// For every row and, within it, every state, if D[R, R] has no entry off its diagonal; empty if it has.
+    pub(crate) alone: Box<[Alone]>,
 }
 
 /// Mean entries of a run below which D is kept entry by entry: a vector along a shorter one would not pay.
@@ -76,6 +76,21 @@ const SHORT: usize = 8;
 
 /// Multiply-adds of a product of matrices in the time of one along the entries of D, when transitions are formed.
 const WHOLE: usize = 4;
+
+/// Where the values stand that meet in one row of a block and one state which no other state acts on; [`NONE`] if there is
+/// no such entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alone {
+    /// D of the state by itself.
+    pub dynamics: u32,
+    /// G of the state by the row.
+    pub jacobian: u32,
+    /// The state, in δ.
+    pub state: u32,
+}
+
+/// No entry.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// One entry of a row of D[R, R].
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +158,11 @@ impl Block {
 
     pub(crate) fn len(&self) -> usize {
         self.reach.len() * self.columns
+    }
+
+    /// Whether D[R, R] has no entry off its diagonal.
+    pub(crate) fn diagonal(&self) -> bool {
+        !self.alone.is_empty()
     }
 
     /// Whether transitions are products of whole matrices: their multiply-adds are several times quicker than those along the
@@ -215,10 +235,19 @@ impl Block {
         }
         let mut immediate: Vec<Immediate> = rows.iter().flat_map(BlockRow::immediate).collect();
         immediate.sort_by_key(|entry| entry.state);
-        let diagonal = (0..reach.len()).all(|i| {
-            let row = &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
-            row.iter().all(|entry| entry.column as usize == i)
-        });
+        let own = |i: usize| &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
+        let diagonal = (0..reach.len()).all(|i| own(i).iter().all(|entry| entry.column as usize == i));
+        let alone = |row: &BlockRow, i: usize| Alone {
+            dynamics: own(i).first().map_or(NONE, |entry| entry.entry),
+            jacobian: row
+                .jacobian
+                .iter()
+                .find(|(state, _)| *state as usize == i)
+                .map_or(NONE, |found| found.1),
+            state: reach[i],
+        };
+        let all = rows.iter().filter(|_| diagonal).flat_map(|row| (0..reach.len()).map(move |i| (row, i)));
+        let alone = all.map(|(row, i)| alone(row, i)).collect();
         let dynamics_nnz = entries.len();
         let offsets = if diagonal || entries.len() < SHORT * runs.len() {
             runs.clear();
@@ -237,7 +266,7 @@ impl Block {
             entries: entries.into(),
             immediate: immediate.into(),
             runs: runs.into(),
-            diagonal,
+            alone,
         }
     }
 }

@@ -124,7 +124,7 @@ impl Blocks {
         let mut extent = Extent { whole: self.dense_adjoint(), ..Extent::default() };
         for block in &self.blocks {
             let (reach, rows) = (block.reach.len() as u64, block.rows.len() as u64);
-            extent.visits += if block.diagonal { rows * reach } else { reach * tiles(block, lanes) };
+            extent.visits += if block.diagonal() { rows * reach } else { reach * tiles(block, lanes) };
             extent.entries += block.dynamics_nnz as u64;
             extent.rows += rows;
         }

@@ -104,29 +104,6 @@ impl Linear {
         (*run == dense.len()).then(|| u.run(*first..first + run))
     }
 
-    /// Copies the dense sources of row `r` from `u`, entry after entry, into `into`.
-    #[inline]
-    pub(crate) fn gather<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, into: &mut [T]) {
-        let Row { dense, first, run, .. } = &self.rows[r];
-        let lanes = u.lanes();
-        let (consecutive, others) = into.split_at_mut(run * lanes);
-        consecutive.copy_from_slice(u.run(*first..first + run));
-        if others.is_empty() {
-            return;
-        }
-        let sources = &self.pattern.row(r)[self.pattern.row(r).len() - (dense.len() - run)..];
-        if lanes == 1 {
-            let u = u.values();
-            for (into, &j) in others.iter_mut().zip(sources) {
-                *into = u[j as usize - self.symbols];
-            }
-        } else {
-            for (into, &j) in others.chunks_exact_mut(lanes).zip(sources) {
-                into.copy_from_slice(u.at(j as usize - self.symbols));
-            }
-        }
-    }
-
     /// Copies one lane of the dense sources of row `r` from `u` to the front of `into`.
     #[inline]
     pub(crate) fn gather_lane<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, lane: usize, into: &mut [T]) {

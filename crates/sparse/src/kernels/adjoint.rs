@@ -182,7 +182,7 @@ fn pull_back<T: Scalar, S: Simd<T>>(
     new: &mut [T],
 ) {
     let lanes = d.lanes();
-    if block.diagonal && lanes == 1 {
+    if block.diagonal() && lanes == 1 {
         for (i, a) in adjoint.iter_mut().enumerate() {
             let entry = block.dynamics_entries(i).first();
             *a = entry.map_or(T::ZERO, |entry| simd.scalar(*a, d.values()[entry.entry as usize], T::ZERO));

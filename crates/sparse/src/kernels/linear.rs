@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::simd::{Kernel, Simd};
-use super::vector::{FEW, axpy};
+use super::vector::{FEW, axpy, copy};
 use crate::linear::Row;
 use crate::{Lanes, LanesMut, Linear, Scalar, Sources};
 
@@ -33,6 +33,26 @@ impl Linear {
     #[inline(always)]
     pub(super) fn consecutive(&self, r: usize) -> (usize, usize) {
         (self.rows[r].first, self.rows[r].run)
+    }
+
+    /// Copies the dense sources of row `r` from `u`, entry after entry, into `into`. Rows are too short for a call each.
+    #[inline(always)]
+    pub(super) fn gather<T: Scalar, S: Simd<T>>(&self, simd: S, r: usize, u: Lanes<'_, T>, into: &mut [T]) {
+        let Row { first, run, .. } = self.rows[r];
+        let lanes = u.lanes();
+        let (consecutive, others) = into.split_at_mut(run * lanes);
+        copy(simd, u.run(first..first + run), consecutive);
+        let sources = self.scattered_parts(r).0;
+        if lanes == 1 {
+            let u = u.values();
+            for (into, &j) in others.iter_mut().zip(sources) {
+                *into = u[j as usize - self.symbols];
+            }
+        } else {
+            for (into, &j) in others.chunks_exact_mut(lanes).zip(sources) {
+                copy(simd, u.at(j as usize - self.symbols), into);
+            }
+        }
     }
 
     /// Sources of the entries of row `r` beyond its consecutive ones.

@@ -172,7 +172,7 @@ impl<T: Scalar> Scratch<T> {
     pub(crate) fn alone(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
         let columns = blocks.blocks.iter().map(|block| block.columns).max().unwrap_or(0);
         // Blocks with a diagonal D are updated in place.
-        let tiled = blocks.blocks.iter().filter(|block| !block.diagonal);
+        let tiled = blocks.blocks.iter().filter(|block| !block.diagonal());
         let (window, carried) = match purpose {
             Purpose::Advance | Purpose::Sweep(_) => (None, None),
             Purpose::Adjoint(steps) => (Some(steps), None),

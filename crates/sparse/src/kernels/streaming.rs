@@ -146,11 +146,11 @@ impl<T: Scalar> Kernel<T> for Advance<'_, T> {
         let lanes = self.local.dynamics.lanes();
         for block in self.blocks {
             let influence = &mut self.influence[block.start * lanes..(block.start + block.len()) * lanes];
-            if block.diagonal {
+            if block.diagonal() {
                 let sources = &mut self.scratch.sources;
                 diagonal::advance(simd, block, self.linear, influence, self.local, self.gradient, sources);
             } else {
-                gather(block, self.linear, self.local.sources.dense, &mut self.scratch.sources);
+                gather(simd, block, self.linear, self.local.sources.dense, &mut self.scratch.sources);
                 let step = Step { block, local: self.local };
                 if lanes == 1 {
                     step.sweep::<S, false>(simd, influence, self.scratch);
@@ -175,11 +175,17 @@ impl<T: Scalar> Kernel<T> for Advance<'_, T> {
 
 /// u of every column of the block; the columns of symbols are left as they are.
 #[inline(always)]
-fn gather<T: Scalar>(block: &Block, linear: &Linear, dense: Lanes<'_, T>, into: &mut [T]) {
+fn gather<T: Scalar, S: Simd<T>>(
+    simd: S,
+    block: &Block,
+    linear: &Linear,
+    dense: Lanes<'_, T>,
+    into: &mut [T],
+) {
     let lanes = dense.lanes();
     for row in &block.rows {
         let columns = row.columns.start + row.coded..row.columns.end;
-        linear.gather(row.row, dense, &mut into[columns.start * lanes..columns.end * lanes]);
+        linear.gather(simd, row.row, dense, &mut into[columns.start * lanes..columns.end * lanes]);
     }
 }
 
