@@ -196,6 +196,7 @@ pub fn threads(cores: usize) -> Vec<[Row; 2]> {
         (GRU_SPARSE, snap(2, Way::RESET), 16, WINDOW),
         (GRU_DENSE, snap(1, Way::STREAMING), 16, 1),
         (GRU_DENSE, snap(1, Way::RESET), 16, WINDOW),
+        (GRU_DENSE, Method::Rtrl(Way::STREAMING), 1, 1),
     ];
     let case = |(net, method, lanes, window)| {
         let one = Row::new(net, method, lanes, window);

@@ -85,9 +85,13 @@ fn results_do_not_depend_on_threads() {
     check::<f64>(&case(vanilla, dense, 3, 8), &snap(2, Schedule::Adjoint, false));
     check::<f32>(&case(gru, dense, 1, 24), &snap(2, Schedule::Adjoint, false));
     // Every row reaches other states: as many blocks as units.
-    let rtrl = RtrlConfig { schedule: Schedule::Streaming, ..Default::default() };
+    let rtrl = EstimatorConfig::Rtrl(RtrlConfig { schedule: Schedule::Streaming, ..Default::default() });
     let one_way = CellConfig::Vanilla(Size::sparse(200, 0.99));
-    check::<f32>(&case(one_way, dense, 16, 1), &EstimatorConfig::Rtrl(rtrl));
+    check::<f32>(&case(one_way, dense, 16, 1), &rtrl);
+    // Every row reaches all states: blocks are parts of one.
+    let dense_gru = CellConfig::Gru(Size::dense(40));
+    check::<f32>(&case(dense_gru, dense, 1, 3), &rtrl);
+    check::<f64>(&case(dense_gru, symbols, 3, 2), &rtrl);
 }
 
 #[test]

@@ -188,6 +188,25 @@ impl Block {
         self.offsets[local] as usize..self.offsets[local + 1] as usize
     }
 
+    /// Some of the rows as a block of their own.
+    fn of_rows(&self, rows: Range<usize>, start: usize) -> Self {
+        let (first, states) = (self.rows[rows.start].columns.start, self.reach.len());
+        let own = |row: &BlockRow| BlockRow {
+            columns: row.columns.start - first..row.columns.end - first,
+            ..row.clone()
+        };
+        let alone = if self.diagonal() { rows.start * states..rows.end * states } else { 0..0 };
+        let rows: Vec<BlockRow> = self.rows[rows].iter().map(own).collect();
+        Self {
+            columns: rows.iter().map(|row| row.columns.len()).sum(),
+            immediate: immediate(&rows),
+            alone: self.alone[alone].into(),
+            rows,
+            start,
+            ..self.clone()
+        }
+    }
+
     fn new(
         reach: &[u32],
         rows: &[usize],
@@ -233,8 +252,6 @@ impl Block {
             run_offsets.push(runs.len() as u32);
             entry_offsets.push(entries.len() as u32);
         }
-        let mut immediate: Vec<Immediate> = rows.iter().flat_map(BlockRow::immediate).collect();
-        immediate.sort_by_key(|entry| entry.state);
         let own = |i: usize| &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
         let diagonal = (0..reach.len()).all(|i| own(i).iter().all(|entry| entry.column as usize == i));
         let alone = |row: &BlockRow, i: usize| Alone {
@@ -258,17 +275,24 @@ impl Block {
         };
         Self {
             reach: reach.into(),
-            rows,
             columns,
             start,
             offsets: offsets.into(),
             dynamics_nnz,
             entries: entries.into(),
-            immediate: immediate.into(),
+            immediate: immediate(&rows),
+            rows,
             runs: runs.into(),
             alone,
         }
     }
+}
+
+/// G[R, rows], ordered by state.
+fn immediate(rows: &[BlockRow]) -> Box<[Immediate]> {
+    let mut entries: Vec<Immediate> = rows.iter().flat_map(BlockRow::immediate).collect();
+    entries.sort_by_key(|entry| entry.state);
+    entries.into()
 }
 
 /// Checks that there is one reach for each of `rows` rows, each strictly increasing and below `states`.
@@ -336,6 +360,27 @@ impl Blocks {
         let dense = Self::dense_enough(&blocks, states);
         let entries = dense.then(|| dynamics.pattern().iter().enumerate().map(place).collect());
         Ok(Self { linear, blocks, len, origin: 0, states, entries: entries.unwrap_or_default() })
+    }
+
+    /// The same with blocks of fewer rows where they would have more than `columns` columns, so that threads can share them.
+    /// [`advance`](Self::advance) and [`sweep`](Self::sweep) cost the same; adjoints and transitions, which the rows of a
+    /// block share, cost more.
+    #[must_use]
+    pub fn narrow(mut self, columns: usize) -> Self {
+        let (mut blocks, mut start) = (Vec::with_capacity(self.blocks.len()), 0);
+        for block in &self.blocks {
+            let mut first = 0;
+            while first < block.rows.len() {
+                let end = block.rows[first].columns.start + columns;
+                let fit = block.rows[first..].iter().take_while(|row| row.columns.end <= end).count();
+                let rows = first..first + fit.max(1);
+                first = rows.end;
+                blocks.push(block.of_rows(rows, start));
+                start += blocks[blocks.len() - 1].len();
+            }
+        }
+        self.blocks = blocks;
+        self
     }
 
     /// The blocks, in the order of their first rows.

@@ -156,20 +156,14 @@ fn exact(results: &Results) -> Vec<Goal> {
 /// Goal 6.
 fn lanes(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
-    let cases = [(GRU_DENSE, Method::Bptt, T), (GRU_DENSE, SNAP_1, 1), (VANILLA[2], SNAP_2, 1)];
-    for (net, method, window) in cases {
-        let [one, all] = [1, 16].map(|lanes| seconds(results, net, method, lanes, window));
-        goals.push(Goal::at_most(
-            "6",
-            1.2,
-            format!("{method}, {net}: B = 16 over 16 times B = 1, one core"),
-            ratio(all, one).map(|r| r / 16.0),
-        ));
-    }
-    for [one, all] in &results.plan.threads {
-        let text = format!("{one}: times faster on {} cores", all.threads);
-        let speedup = ratio(results.find(one).map(|m| m.seconds), results.find(all).map(|m| m.seconds));
-        goals.push(Goal::at_least("6", all.threads as f64 / 1.2, text, speedup));
+    let bptt = Row::new(GRU_DENSE, Method::Bptt, 16, T);
+    let shared = results.plan.threads.iter().map(|[_, all]| *all).filter(|row| row.lanes > 1);
+    for row in std::iter::once(bptt).chain(shared) {
+        let one = seconds(results, row.net, row.method, 1, row.window);
+        let expected = one.map(|one| one * row.lanes as f64 / row.threads as f64);
+        let cores = if row.threads == 1 { "core" } else { "cores" };
+        let text = format!("{row}: over {} times B = 1, by {} {cores}", row.lanes, row.threads);
+        goals.push(Goal::at_most("6", 1.2, text, ratio(results.find(&row).map(|m| m.seconds), expected)));
     }
     let rate = |name| results.language_model.iter().find(|m| m.estimator == name).map(|m| m.rate);
     goals.push(Goal::at_most(

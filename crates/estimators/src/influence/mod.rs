@@ -93,6 +93,9 @@ impl Build for RtrlConfig {
     }
 }
 
+/// Columns of a block that are enough for a thread: of exact RTRL all rows have the same reach.
+const WIDE: usize = 4096;
+
 /// Everything about an [`Influence`] but the net and the reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
@@ -214,6 +217,10 @@ impl<T: Scalar> Influence<T> {
         let schedule = match plan.schedule {
             Schedule::Auto => ScheduleCosts::new(&blocks, plan).best(),
             forced => forced,
+        };
+        let blocks = match schedule {
+            Schedule::Adjoint => blocks,
+            _ => blocks.narrow(WIDE),
         };
         let (keeps_influence, slots, purpose) = match schedule {
             Schedule::Adjoint if plan.truncate => (false, window, Purpose::Adjoint(window)),
