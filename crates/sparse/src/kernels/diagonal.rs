@@ -1,11 +1,11 @@
 //! One step of a block whose D[R, R] has no entry off its diagonal: every entry of J by itself.
 
-use super::Local;
 use super::simd::Simd;
+use super::{Local, Scratch};
 use crate::blocks::{Alone, Block, NONE};
 use crate::{Lanes, Linear, Scalar};
 
-/// J and the gradient in one pass over memory. `sources` is memory for the sources of a row.
+/// J and the gradient in one pass over memory.
 #[inline(always)]
 pub(super) fn advance<T: Scalar, S: Simd<T>>(
     simd: S,
@@ -14,7 +14,7 @@ pub(super) fn advance<T: Scalar, S: Simd<T>>(
     influence: &mut [T],
     local: Local<'_, T>,
     gradient: &mut [T],
-    sources: &mut [T],
+    scratch: &mut Scratch<T>,
 ) {
     let lanes = local.dynamics.lanes();
     let states = block.reach.len();
@@ -24,9 +24,9 @@ pub(super) fn advance<T: Scalar, S: Simd<T>>(
         let u = match linear.contiguous(row.row, local.sources.dense) {
             Some(u) => u,
             None => {
-                let u = &mut sources[..(row.columns.len() - row.coded) * lanes];
-                linear.gather(simd, row.row, local.sources.dense, u);
-                u
+                let Scratch { sources, held, .. } = &mut *scratch;
+                linear.gather(row.row, local.sources.dense, sources, 0, held);
+                &sources[..(row.columns.len() - row.coded) * lanes]
             }
         };
         for (i, alone) in alone.iter().enumerate() {

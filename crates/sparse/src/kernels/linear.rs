@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::simd::{Kernel, Simd};
-use super::vector::{FEW, axpy, copy};
+use super::vector::{FEW, axpy};
 use crate::linear::Row;
 use crate::{Lanes, LanesMut, Linear, Scalar, Sources};
 
@@ -21,6 +21,9 @@ pub(super) struct Beyond<'a> {
     pub symbols: usize,
 }
 
+/// Which consecutive sources memory holds: where they begin there, the first of them, and their number.
+pub(super) type Held = Option<[usize; 3]>;
+
 impl Linear {
     /// The last row, exclusive, of those from `r` on within `end` that read the same sources, all consecutive; `r + 1` at
     /// least.
@@ -35,13 +38,24 @@ impl Linear {
         (self.rows[r].first, self.rows[r].run)
     }
 
-    /// Copies the dense sources of row `r` from `u`, entry after entry, into `into`. Rows are too short for a call each.
+    /// Copies the dense sources of row `r` from `u`, entry after entry, to the entries of `memory` from `at` on, but not the
+    /// consecutive ones if they are `held` there already: in many nets they are the same for all rows.
     #[inline(always)]
-    pub(super) fn gather<T: Scalar, S: Simd<T>>(&self, simd: S, r: usize, u: Lanes<'_, T>, into: &mut [T]) {
-        let Row { first, run, .. } = self.rows[r];
+    pub(super) fn gather<T: Scalar>(
+        &self,
+        r: usize,
+        u: Lanes<'_, T>,
+        memory: &mut [T],
+        at: usize,
+        held: &mut Held,
+    ) {
+        let Row { ref dense, first, run, .. } = self.rows[r];
         let lanes = u.lanes();
-        let (consecutive, others) = into.split_at_mut(run * lanes);
-        copy(simd, u.run(first..first + run), consecutive);
+        let (consecutive, others) = memory[at * lanes..(at + dense.len()) * lanes].split_at_mut(run * lanes);
+        if *held != Some([at, first, run]) {
+            consecutive.copy_from_slice(u.run(first..first + run));
+            *held = Some([at, first, run]);
+        }
         let sources = self.scattered_parts(r).0;
         if lanes == 1 {
             let u = u.values();
@@ -50,7 +64,7 @@ impl Linear {
             }
         } else {
             for (into, &j) in others.chunks_exact_mut(lanes).zip(sources) {
-                copy(simd, u.at(j as usize - self.symbols), into);
+                into.copy_from_slice(u.at(j as usize - self.symbols));
             }
         }
     }

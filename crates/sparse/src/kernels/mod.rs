@@ -24,7 +24,7 @@ use carry::{Carried, Carry};
 use ceiling::{Peak, Sweep};
 use dense_adjoint::Dense;
 use lanewise::MixOuter;
-use linear::{Multiply, MultiplyTransposed};
+use linear::{Held, Multiply, MultiplyTransposed};
 use matrix::MatMul;
 use outer::Outer;
 use outers::Flush;
@@ -41,7 +41,8 @@ pub enum Computation<'a, T> {
     Outer(Outer<'a, T>),
     MixOuter(MixOuter<'a, T>),
     Flush(Flush<'a, T>),
-    Advance(Advance<'a, T>),
+    Advance(Advance<'a, T, true>),
+    AdvanceAlone(Advance<'a, T, false>),
     Adjoint(Adjoint<'a, T>),
     Initial(Initial<'a, T>),
     Carry(Carry<'a, T>),
@@ -64,6 +65,7 @@ macro_rules! each {
             Computation::MixOuter($kernel) => $run,
             Computation::Flush($kernel) => $run,
             Computation::Advance($kernel) => $run,
+            Computation::AdvanceAlone($kernel) => $run,
             Computation::Adjoint($kernel) => $run,
             Computation::Initial($kernel) => $run,
             Computation::Carry($kernel) => $run,
@@ -115,6 +117,7 @@ pub struct Scratch<T> {
     tile: Vec<T>,
     /// Sources gathered into the columns of a block.
     sources: Vec<T>,
+    held: Held,
     /// Gradient of the columns of a block.
     gradient: Vec<T>,
     /// What G and u add to one state of a tile.
@@ -181,6 +184,7 @@ impl<T: Scalar> Scratch<T> {
         Self {
             tile: vec![T::ZERO; tiled.map(streaming::tile_scalars::<T>).max().unwrap_or(0)],
             sources: vec![T::ZERO; columns * lanes],
+            held: None,
             gradient: vec![T::ZERO; streaming::padded(columns)],
             immediate: vec![T::ZERO; streaming::WIDEST_ROW],
             window: window.map(|steps| Window::new(blocks, lanes, steps)),

@@ -122,14 +122,22 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        let blocks = &self.blocks[range];
-        let lanes = local.dynamics.lanes();
-        let kernel = Advance { blocks, linear: &self.linear, influence, local, gradient, scratch };
-        T::run(lanes, Computation::Advance(kernel));
+        let (linear, lanes) = (&self.linear, local.dynamics.lanes());
+        for blocks in self.blocks[range].chunk_by(|a, b| a.diagonal() == b.diagonal()) {
+            let (influence, gradient, scratch) = (&mut *influence, &mut *gradient, &mut *scratch);
+            let computation = if blocks[0].diagonal() {
+                Computation::AdvanceAlone(Advance { blocks, linear, influence, local, gradient, scratch })
+            } else {
+                Computation::Advance(Advance { blocks, linear, influence, local, gradient, scratch })
+            };
+            T::run(lanes, computation);
+        }
     }
 }
 
-pub struct Advance<'a, T> {
+/// Blocks whose D couples states, or blocks whose D does not: one function for both would be slower by up to a sixth, for want of
+/// registers.
+pub struct Advance<'a, T, const COUPLED: bool> {
     blocks: &'a [Block],
     linear: &'a Linear,
     influence: &'a mut [T],
@@ -138,19 +146,21 @@ pub struct Advance<'a, T> {
     scratch: &'a mut Scratch<T>,
 }
 
-impl<T: Scalar> Kernel<T> for Advance<'_, T> {
+impl<T: Scalar, const COUPLED: bool> Kernel<T> for Advance<'_, T, COUPLED> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let lanes = self.local.dynamics.lanes();
+        // Values change from step to step.
+        self.scratch.held = None;
         for block in self.blocks {
             let influence = &mut self.influence[block.start * lanes..(block.start + block.len()) * lanes];
-            if block.diagonal() {
-                let sources = &mut self.scratch.sources;
-                diagonal::advance(simd, block, self.linear, influence, self.local, self.gradient, sources);
+            if !COUPLED {
+                let (linear, gradient, scratch) = (self.linear, &mut *self.gradient, &mut *self.scratch);
+                diagonal::advance(simd, block, linear, influence, self.local, gradient, scratch);
             } else {
-                gather(simd, block, self.linear, self.local.sources.dense, &mut self.scratch.sources);
+                gather(block, self.linear, self.local.sources.dense, self.scratch);
                 let step = Step { block, local: self.local };
                 if lanes == 1 {
                     step.sweep::<S, false>(simd, influence, self.scratch);
@@ -175,17 +185,10 @@ impl<T: Scalar> Kernel<T> for Advance<'_, T> {
 
 /// u of every column of the block; the columns of symbols are left as they are.
 #[inline(always)]
-fn gather<T: Scalar, S: Simd<T>>(
-    simd: S,
-    block: &Block,
-    linear: &Linear,
-    dense: Lanes<'_, T>,
-    into: &mut [T],
-) {
-    let lanes = dense.lanes();
+fn gather<T: Scalar>(block: &Block, linear: &Linear, dense: Lanes<'_, T>, scratch: &mut Scratch<T>) {
+    let Scratch { sources, held, .. } = scratch;
     for row in &block.rows {
-        let columns = row.columns.start + row.coded..row.columns.end;
-        linear.gather(simd, row.row, dense, &mut into[columns.start * lanes..columns.end * lanes]);
+        linear.gather(row.row, dense, sources, row.columns.start + row.coded, held);
     }
 }
 

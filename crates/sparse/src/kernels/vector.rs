@@ -27,20 +27,6 @@ pub fn axpy<T: Scalar, S: Simd<T>>(simd: S, out: &mut [T], a: T, x: &[T]) {
     }
 }
 
-/// `out ← x`.
-#[inline(always)]
-pub fn copy<T: Scalar, S: Simd<T>>(simd: S, x: &[T], out: &mut [T]) {
-    debug_assert_eq!(out.len(), x.len());
-    let (mut outs, mut xs) = (out.chunks_exact_mut(S::WIDTH), x.chunks_exact(S::WIDTH));
-    for (out, x) in (&mut outs).zip(&mut xs) {
-        simd.store(simd.load(x), out);
-    }
-    let (out, x) = (outs.into_remainder(), xs.remainder());
-    if S::WIDTH > 1 && !x.is_empty() {
-        simd.store_part(simd.load_part(x), out);
-    }
-}
-
 /// `out += x`.
 #[inline(always)]
 pub fn add<T: Scalar, S: Simd<T>>(simd: S, out: &mut [T], x: &[T]) {
