@@ -5,9 +5,12 @@ use super::{Local, Scratch};
 use crate::blocks::{Alone, Block, NONE};
 use crate::{Lanes, Linear, Scalar};
 
+/// Columns whose sums over lanes are formed together.
+const TOGETHER: usize = 8;
+
 /// J and the gradient in one pass over memory.
 #[inline(always)]
-pub(super) fn advance<T: Scalar, S: Simd<T>>(
+pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
     simd: S,
     block: &Block,
     linear: &Linear,
@@ -32,64 +35,96 @@ pub(super) fn advance<T: Scalar, S: Simd<T>>(
         for (i, alone) in alone.iter().enumerate() {
             let start = i * block.columns;
             let columns = (start + row.columns.start) * lanes..(start + row.columns.end) * lanes;
-            let influence = &mut influence[columns];
-            if lanes == 1 {
-                one_lane(simd, alone, influence, local, gradient, row.coded, u);
-            } else {
-                Entry::new(alone, local).row_lanes(simd, influence, gradient, row.coded, u);
-            }
+            let columns = Columns { influence: &mut influence[columns], gradient, u };
+            columns.advance::<S, LANES>(simd, alone, local, row.coded);
         }
     }
 }
 
-/// One lane; the first `coded` columns have no sources.
-#[inline(always)]
-fn one_lane<T: Scalar, S: Simd<T>>(
-    simd: S,
-    alone: &Alone,
-    influence: &mut [T],
-    local: Local<'_, T>,
-    gradient: &mut [T],
-    coded: usize,
-    u: &[T],
-) {
-    let factor = |values: Lanes<'_, T>, at: u32| values.values().get(at as usize).copied();
-    let (d, g) = (factor(local.dynamics, alone.dynamics), factor(local.row_jacobian, alone.jacobian));
-    let delta = local.delta.values()[alone.state as usize];
-    // Absent factors are not multiplied by.
-    let driven = if g.is_some() { coded } else { influence.len() };
-    if driven > 0 {
-        let columns =
-            Columns { influence: &mut influence[..driven], gradient: &mut gradient[..driven], u: &[] };
-        match d {
-            Some(d) => columns.advance::<S, true, false>(simd, d, T::ZERO, delta),
-            None => columns.advance::<S, false, false>(simd, T::ZERO, T::ZERO, delta),
-        }
-    }
-    let Some(g) = g else { return };
-    let columns = Columns { influence: &mut influence[driven..], gradient: &mut gradient[driven..], u };
-    match d {
-        Some(d) => columns.advance::<S, true, true>(simd, d, g, delta),
-        None => columns.advance::<S, false, true>(simd, T::ZERO, g, delta),
-    }
-}
-
-/// Some columns of one lane.
+/// Some columns of J and of the gradient, and their sources.
 struct Columns<'a, T> {
     influence: &'a mut [T],
     gradient: &'a mut [T],
     u: &'a [T],
 }
 
+/// The factors of each lane in `J ← d J + g u` and `gradient += δ J`.
+#[derive(Clone, Copy)]
+struct Factors<'a, T> {
+    d: &'a [T],
+    g: &'a [T],
+    delta: &'a [T],
+}
+
+/// All lanes of an entry; nothing if there is none.
+#[inline(always)]
+fn factor<T: Scalar, const LANES: bool>(values: Lanes<'_, T>, entry: u32) -> &[T] {
+    match LANES {
+        false => values.values().get(entry as usize).map_or(&[], std::slice::from_ref),
+        true if entry == NONE => &[],
+        true => values.at(entry as usize),
+    }
+}
+
 impl<T: Scalar> Columns<'_, T> {
-    /// `J ← d J + g u`, with or without each of the two, and `gradient += δ J`.
+    /// One state and one row of the linear map; the first `coded` columns have no sources.
     #[inline(always)]
-    fn advance<S: Simd<T>, const D: bool, const G: bool>(self, simd: S, d: T, g: T, delta: T) {
+    fn advance<S: Simd<T>, const LANES: bool>(
+        self,
+        simd: S,
+        alone: &Alone,
+        local: Local<'_, T>,
+        coded: usize,
+    ) {
+        let lanes = local.delta.lanes();
+        let factors = Factors {
+            d: factor::<T, LANES>(local.dynamics, alone.dynamics),
+            g: factor::<T, LANES>(local.row_jacobian, alone.jacobian),
+            delta: factor::<T, LANES>(local.delta, alone.state),
+        };
+        let (has_d, has_g) = (!factors.d.is_empty(), !factors.g.is_empty());
+        // Absent factors are not multiplied by.
+        let decayed = if has_g { coded } else { self.gradient.len() };
+        let (first, influence) = self.influence.split_at_mut(decayed * lanes);
+        let (first_gradient, gradient) = self.gradient.split_at_mut(decayed);
+        if decayed > 0 {
+            let columns = Columns { influence: first, gradient: first_gradient, u: &[] };
+            if has_d {
+                columns.run::<S, LANES, true, false>(simd, factors);
+            } else {
+                columns.run::<S, LANES, false, false>(simd, factors);
+            }
+        }
+        let columns = Columns { influence, gradient, u: self.u };
+        match (has_d, has_g) {
+            (true, true) => columns.run::<S, LANES, true, true>(simd, factors),
+            (false, true) => columns.run::<S, LANES, false, true>(simd, factors),
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn run<S: Simd<T>, const LANES: bool, const D: bool, const G: bool>(
+        self,
+        simd: S,
+        factors: Factors<'_, T>,
+    ) {
+        if LANES {
+            self.lanes::<S, D, G>(simd, factors);
+        } else {
+            self.one_lane::<S, D, G>(simd, factors);
+        }
+    }
+
+    /// One lane, with or without either factor.
+    #[inline(always)]
+    fn one_lane<S: Simd<T>, const D: bool, const G: bool>(self, simd: S, factors: Factors<'_, T>) {
         let Self { influence, gradient, u } = self;
-        let (d, g, delta) = (simd.splat(d), simd.splat(g), simd.splat(delta));
+        let (zero, delta) = (simd.splat(T::ZERO), simd.splat(factors.delta[0]));
+        let d = if D { simd.splat(factors.d[0]) } else { zero };
+        let g = if G { simd.splat(factors.g[0]) } else { zero };
         let len = influence.len();
         assert!(gradient.len() == len && (!G || u.len() == len), "columns");
-        let zero = simd.splat(T::ZERO);
         let whole = len - len % S::WIDTH;
         let (js, j) = influence.split_at_mut(whole);
         let (slopes, slope) = gradient.split_at_mut(whole);
@@ -110,45 +145,51 @@ impl<T: Scalar> Columns<'_, T> {
             simd.store_part(simd.mul_add(delta, new, simd.load_part(slope)), slope);
         }
     }
-}
-
-/// What one state and one row of the linear map have in common: `J ← d J + g u`, `gradient += δ J`, each factor for every
-/// lane.
-struct Entry<'a, T> {
-    d: Option<&'a [T]>,
-    g: Option<&'a [T]>,
-    delta: &'a [T],
-}
-
-impl<'a, T: Scalar> Entry<'a, T> {
-    #[inline(always)]
-    fn new(alone: &Alone, local: Local<'a, T>) -> Self {
-        Self {
-            d: (alone.dynamics != NONE).then(|| local.dynamics.at(alone.dynamics as usize)),
-            g: (alone.jacobian != NONE).then(|| local.row_jacobian.at(alone.jacobian as usize)),
-            delta: local.delta.at(alone.state as usize),
-        }
-    }
 
     /// Several lanes, in whole vectors.
     #[inline(always)]
-    fn row_lanes<S: Simd<T>>(&self, simd: S, influence: &mut [T], gradient: &mut [T], coded: usize, u: &[T]) {
-        let lanes = self.delta.len();
-        for (column, (j, slope)) in influence.chunks_exact_mut(lanes).zip(gradient).enumerate() {
-            let mut sum = simd.splat(T::ZERO);
-            for (at, j) in (0..lanes).step_by(S::WIDTH).zip(j.chunks_exact_mut(S::WIDTH)) {
-                let mut new = simd.splat(T::ZERO);
-                if let (Some(g), true) = (self.g, column >= coded) {
-                    let u = simd.load(&u[(column - coded) * lanes + at..]);
-                    new = simd.mul_add(simd.load(&g[at..]), u, new);
-                }
-                if let Some(d) = self.d {
-                    new = simd.mul_add(simd.load(&d[at..]), simd.load(j), new);
-                }
-                let new = simd.flush(new);
-                simd.store(new, j);
-                sum = simd.mul_add(simd.load(&self.delta[at..]), new, sum);
+    fn lanes<S: Simd<T>, const D: bool, const G: bool>(mut self, simd: S, factors: Factors<'_, T>) {
+        let len = self.gradient.len();
+        for lane in (0..factors.delta.len()).step_by(S::WIDTH) {
+            let mut column = 0;
+            while column + TOGETHER <= len {
+                self.together::<S, D, G, TOGETHER>(simd, factors, lane, column);
+                column += TOGETHER;
             }
+            while column < len {
+                self.together::<S, D, G, 1>(simd, factors, lane, column);
+                column += 1;
+            }
+        }
+    }
+
+    /// A vector of lanes of `N` columns, whose sums over lanes are formed together.
+    #[inline(always)]
+    fn together<S: Simd<T>, const D: bool, const G: bool, const N: usize>(
+        &mut self,
+        simd: S,
+        factors: Factors<'_, T>,
+        lane: usize,
+        column: usize,
+    ) {
+        let lanes = factors.delta.len();
+        let (zero, delta) = (simd.splat(T::ZERO), simd.load(&factors.delta[lane..]));
+        let d = if D { simd.load(&factors.d[lane..]) } else { zero };
+        let g = if G { simd.load(&factors.g[lane..]) } else { zero };
+        let range = column * lanes..(column + N) * lanes;
+        let u = if G { &self.u[range.clone()] } else { &[] };
+        let influence = &mut self.influence[range];
+        let mut sums = [zero; N];
+        for (n, sum) in sums.iter_mut().enumerate() {
+            let at = n * lanes + lane;
+            let j = &mut influence[at..at + S::WIDTH];
+            let new = if G { simd.mul_add(g, simd.load(&u[at..]), zero) } else { zero };
+            let new = if D { simd.mul_add(d, simd.load(j), new) } else { new };
+            let new = simd.flush(new);
+            simd.store(new, j);
+            *sum = simd.mul_add(delta, new, zero);
+        }
+        for (slope, sum) in self.gradient[column..column + N].iter_mut().zip(sums) {
             *slope += simd.sum(sum);
         }
     }

@@ -28,7 +28,7 @@ use linear::{Held, Multiply, MultiplyTransposed};
 use matrix::MatMul;
 use outer::Outer;
 use outers::Flush;
-use streaming::Advance;
+use streaming::AdvanceAs;
 pub(crate) use streaming::tiles;
 use vector::{MatrixVector, RankOne};
 
@@ -41,8 +41,10 @@ pub enum Computation<'a, T> {
     Outer(Outer<'a, T>),
     MixOuter(MixOuter<'a, T>),
     Flush(Flush<'a, T>),
-    Advance(Advance<'a, T, true>),
-    AdvanceAlone(Advance<'a, T, false>),
+    Advance(AdvanceAs<'a, T, true, false>),
+    AdvanceLanes(AdvanceAs<'a, T, true, true>),
+    AdvanceAlone(AdvanceAs<'a, T, false, false>),
+    AdvanceAloneLanes(AdvanceAs<'a, T, false, true>),
     Adjoint(Adjoint<'a, T>),
     Initial(Initial<'a, T>),
     Carry(Carry<'a, T>),
@@ -65,7 +67,9 @@ macro_rules! each {
             Computation::MixOuter($kernel) => $run,
             Computation::Flush($kernel) => $run,
             Computation::Advance($kernel) => $run,
+            Computation::AdvanceLanes($kernel) => $run,
             Computation::AdvanceAlone($kernel) => $run,
+            Computation::AdvanceAloneLanes($kernel) => $run,
             Computation::Adjoint($kernel) => $run,
             Computation::Initial($kernel) => $run,
             Computation::Carry($kernel) => $run,

@@ -125,19 +125,19 @@ impl Blocks {
         let (linear, lanes) = (&self.linear, local.dynamics.lanes());
         for blocks in self.blocks[range].chunk_by(|a, b| a.diagonal() == b.diagonal()) {
             let (influence, gradient, scratch) = (&mut *influence, &mut *gradient, &mut *scratch);
-            let computation = if blocks[0].diagonal() {
-                Computation::AdvanceAlone(Advance { blocks, linear, influence, local, gradient, scratch })
-            } else {
-                Computation::Advance(Advance { blocks, linear, influence, local, gradient, scratch })
+            let all = Advance { blocks, linear, influence, local, gradient, scratch };
+            let computation = match (blocks[0].diagonal(), lanes) {
+                (false, 1) => Computation::Advance(AdvanceAs(all)),
+                (false, _) => Computation::AdvanceLanes(AdvanceAs(all)),
+                (true, 1) => Computation::AdvanceAlone(AdvanceAs(all)),
+                (true, _) => Computation::AdvanceAloneLanes(AdvanceAs(all)),
             };
             T::run(lanes, computation);
         }
     }
 }
 
-/// Blocks whose D couples states, or blocks whose D does not: one function for both would be slower by up to a sixth, for want of
-/// registers.
-pub struct Advance<'a, T, const COUPLED: bool> {
+pub struct Advance<'a, T> {
     blocks: &'a [Block],
     linear: &'a Linear,
     influence: &'a mut [T],
@@ -146,37 +146,37 @@ pub struct Advance<'a, T, const COUPLED: bool> {
     scratch: &'a mut Scratch<T>,
 }
 
-impl<T: Scalar, const COUPLED: bool> Kernel<T> for Advance<'_, T, COUPLED> {
+/// Blocks whose D couples states, or blocks whose D does not; several lanes, or one. One function for all of them would be
+/// slower by up to a sixth, for want of registers.
+pub struct AdvanceAs<'a, T, const COUPLED: bool, const LANES: bool>(Advance<'a, T>);
+
+impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<'_, T, COUPLED, LANES> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let lanes = self.local.dynamics.lanes();
+        let Advance { blocks, linear, influence, local, gradient, scratch } = self.0;
+        let lanes = local.dynamics.lanes();
         // Values change from step to step.
-        self.scratch.held = None;
-        for block in self.blocks {
-            let influence = &mut self.influence[block.start * lanes..(block.start + block.len()) * lanes];
-            if !COUPLED {
-                let (linear, gradient, scratch) = (self.linear, &mut *self.gradient, &mut *self.scratch);
-                diagonal::advance(simd, block, linear, influence, self.local, gradient, scratch);
-            } else {
-                gather(block, self.linear, self.local.sources.dense, self.scratch);
-                let step = Step { block, local: self.local };
-                if lanes == 1 {
-                    step.sweep::<S, false>(simd, influence, self.scratch);
-                } else {
-                    self.scratch.gradient[..block.columns].fill(T::ZERO);
-                    step.sweep::<S, true>(simd, influence, self.scratch);
+        scratch.held = None;
+        for block in blocks {
+            let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
+            if COUPLED {
+                gather(block, linear, local.sources.dense, scratch);
+                if LANES {
+                    scratch.gradient[..block.columns].fill(T::ZERO);
                 }
+                Step { block, local }.sweep::<S, LANES>(simd, influence, scratch);
                 for row in &block.rows {
-                    let weights = self.linear.pattern().entries(row.row);
-                    let gradient = &self.scratch.gradient[row.columns.clone()];
-                    add(simd, &mut self.gradient[weights], gradient);
+                    let weights = linear.pattern().entries(row.row);
+                    add(simd, &mut gradient[weights], &scratch.gradient[row.columns.clone()]);
                 }
+            } else {
+                diagonal::advance::<T, S, LANES>(simd, block, linear, influence, local, gradient, scratch);
             }
-            if self.linear.symbols() > 0 {
+            if linear.symbols() > 0 {
                 for row in block.rows.iter().filter(|row| row.coded > 0) {
-                    add_symbols(block, row, self.linear, influence, self.local, self.gradient);
+                    add_symbols(block, row, linear, influence, local, gradient);
                 }
             }
         }
