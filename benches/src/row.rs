@@ -11,13 +11,13 @@ use rtrl_estimators::{
     RfloConfig, RtrlConfig, Schedule, SnapConfig, UoroConfig,
 };
 use rtrl_sparse::Lanes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Inputs of every net, dense.
 pub const INPUTS: usize = 32;
 
 /// The kinds of cells that are timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// One gate, tanh.

@@ -4,7 +4,7 @@ use rtrl_benches::{Kind, Measured, Method, Net, Row, Way};
 use serde::Serialize;
 
 use super::Results;
-use super::peers::{Peer, Task};
+use super::peers::Peer;
 
 /// A goal and what was reached.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,8 +76,8 @@ fn snap_2(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
     for net in VANILLA {
         let own = seconds(results, net, SNAP_2, 1, 1);
-        let jax = results.peers.seconds(Peer::Jax, net, Task::Snap2, 1);
-        let braintrace = results.peers.seconds(Peer::Braintrace, net, Task::Snap2, 1);
+        let jax = results.peers.seconds(Peer::Jax, &Row::new(net, SNAP_2, 1, 1));
+        let braintrace = results.peers.seconds(Peer::Braintrace, &Row::new(net, SNAP_2, 1, 1));
         goals.push(Goal::at_least(
             "1",
             10.0,
@@ -100,7 +100,7 @@ fn snap_1(results: &Results) -> Vec<Goal> {
     let bptt = seconds(results, GRU_DENSE, Method::Bptt, 1, T);
     let streaming = seconds(results, GRU_DENSE, SNAP_1, 1, 1);
     let window = seconds(results, GRU_DENSE, SNAP_1_WINDOW, 1, T);
-    let jax = results.peers.seconds(Peer::Jax, GRU_DENSE, Task::Bptt, 1);
+    let jax = results.peers.seconds(Peer::Jax, &Row::new(GRU_DENSE, Method::Bptt, 1, T));
     vec![
         Goal::at_most("2", 1.2, "streaming SnAp-1, GRU-128: over our BPTT", ratio(streaming, bptt)),
         Goal::at_most("2", 1.0, "streaming SnAp-1, GRU-128: over JAX's BPTT", ratio(streaming, jax)),
@@ -113,7 +113,7 @@ fn bptt(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
     for lanes in [1, 16] {
         let own = seconds(results, GRU_DENSE, Method::Bptt, lanes, T);
-        let jax = results.peers.seconds(Peer::Jax, GRU_DENSE, Task::Bptt, lanes);
+        let jax = results.peers.seconds(Peer::Jax, &Row::new(GRU_DENSE, Method::Bptt, lanes, T));
         goals.push(Goal::at_most(
             "3",
             1.0,
@@ -123,7 +123,7 @@ fn bptt(results: &Results) -> Vec<Goal> {
     }
     let sparse = seconds(results, VANILLA[2], Method::Bptt, 1, T);
     let dense = seconds(results, Net { sparsity: 0.0, ..VANILLA[2] }, Method::Bptt, 1, T);
-    let jax = results.peers.seconds(Peer::Jax, VANILLA[2], Task::Bptt, 1);
+    let jax = results.peers.seconds(Peer::Jax, &Row::new(VANILLA[2], Method::Bptt, 1, T));
     goals.push(Goal::at_least(
         "3",
         8.0,

@@ -1,11 +1,12 @@
 //! The same nets in plain JAX, and in braintrace where it is installed, timed by `benches/peers/` in the same run.
 
+use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rtrl_benches::{Kind, Net};
+use rtrl_benches::{Kind, Method, Net, Row, Way};
 use serde::{Deserialize, Serialize};
 
 use crate::report::{Align, Table};
@@ -20,10 +21,19 @@ pub enum Peer {
     Braintrace,
 }
 
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jax => "JAX",
+            Self::Braintrace => "braintrace",
+        })
+    }
+}
+
 /// What was timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Task {
+enum Task {
     /// Backpropagation through 128 steps.
     Bptt,
     /// SnAp-1, every step.
@@ -38,13 +48,26 @@ pub enum Task {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timed {
     peer: Peer,
-    kind: String,
+    kind: Kind,
     units: usize,
     sparsity: f64,
     task: Task,
     lanes: usize,
     /// Least time of a step of all lanes.
     seconds: f64,
+}
+
+impl Timed {
+    /// Our row that does the same.
+    fn row(&self) -> Row {
+        let (method, window) = match self.task {
+            Task::Bptt => (Method::Bptt, 128),
+            Task::Snap1 => (Method::Snap(1, Way::STREAMING), 1),
+            Task::Snap2 => (Method::Snap(2, Way::STREAMING), 1),
+            Task::Rtrl => (Method::Rtrl(Way::STREAMING), 1),
+        };
+        Row::new(Net::new(self.kind, self.units, self.sparsity), method, self.lanes, window)
+    }
 }
 
 /// What came of asking the peers.
@@ -113,19 +136,11 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
 }
 
 impl Peers {
-    /// Time of a step, if it was measured.
-    pub fn seconds(&self, peer: Peer, net: Net, task: Task, lanes: usize) -> Option<f64> {
+    /// Time of a step of what our row does, if it was measured.
+    pub fn seconds(&self, peer: Peer, row: &Row) -> Option<f64> {
         let Self::Found(rows, _) = self else { return None };
-        let kind = match net.kind {
-            Kind::Vanilla => "vanilla",
-            Kind::Gru => "gru",
-            Kind::Lstm => "lstm",
-        };
-        let found = rows.iter().find(|row| {
-            let same = row.peer == peer && row.task == task && row.lanes == lanes;
-            same && row.kind == kind && row.units == net.units && row.sparsity == net.sparsity
-        });
-        found.map(|row| row.seconds)
+        let found = rows.iter().find(|timed| timed.peer == peer && timed.row() == *row);
+        found.map(|timed| timed.seconds)
     }
 
     /// What happened, in a sentence.
@@ -145,19 +160,23 @@ impl Peers {
         }
     }
 
-    /// The times.
-    pub fn table(&self) -> Option<Table> {
+    /// The times, beside our own if `own` knows them.
+    pub fn table(&self, own: impl Fn(&Row) -> Option<f64>) -> Option<Table> {
         let Self::Found(rows, _) = self else { return None };
-        let row = |t: &Timed| {
-            let net = format!("{}-{} {} %", t.kind, t.units, 100.0 * t.sparsity);
-            let micros = format!("{:.1}", t.seconds * 1e6);
-            vec![net, format!("{:?}", t.task), t.lanes.to_string(), format!("{:?}", t.peer), micros]
+        let micros = |seconds: f64| format!("{:.1}", seconds * 1e6);
+        let cells = |timed: &Timed| {
+            let row = timed.row();
+            let own = own(&row);
+            let ratio = own.map(|own| format!("{:.1}", timed.seconds / own));
+            let (own, ratio) = (own.map_or("–".into(), micros), ratio.unwrap_or_else(|| "–".into()));
+            vec![row.to_string(), timed.peer.to_string(), micros(timed.seconds), own, ratio]
         };
+        let headers = ["row", "peer", "peer, µs per step", "rtrl, µs per step", "times faster"];
         Some(Table {
-            caption: "Peers, in the same run.".to_string(),
-            headers: ["net", "estimator", "B", "peer", "µs per step"].map(str::to_string).to_vec(),
-            rows: rows.iter().map(row).collect(),
-            align: vec![Align::Left, Align::Left, Align::Right, Align::Left, Align::Right],
+            caption: "Peers, in the same run. They may use all cores; rtrl has one thread here.".to_string(),
+            headers: headers.map(str::to_string).to_vec(),
+            rows: rows.iter().map(cells).collect(),
+            align: vec![Align::Left, Align::Left, Align::Right, Align::Right, Align::Right],
         })
     }
 }
