@@ -77,15 +77,24 @@ const SHORT: usize = 8;
 /// Multiply-adds of a product of matrices in the time of one along the entries of D, when transitions are formed.
 const WHOLE: usize = 4;
 
-/// Where the values stand that meet in one row of a block and one state which no other state acts on; [`NONE`] if there is
-/// no such entry.
+/// One row of a block and one state which no other state acts on: where everything stands that meets there, together in
+/// memory, since rows are short.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alone {
-    /// D of the state by itself.
+    /// The row of the linear map.
+    pub row: u32,
+    /// Its first weight, how many it has, and how many of them belong to one-hot sources.
+    pub weights: u32,
+    pub len: u32,
+    pub coded: u32,
+    /// The first of its dense sources, if they follow each other; or [`NONE`].
+    pub first: u32,
+    /// Where the row of J begins in the block, per lane.
+    pub start: u32,
+    /// The value of D of the state by itself, and of G of the state by the row; [`NONE`] if there is none.
     pub dynamics: u32,
-    /// G of the state by the row.
     pub jacobian: u32,
-    /// The state, in δ.
+    /// The state.
     pub state: u32,
 }
 
@@ -189,22 +198,21 @@ impl Block {
     }
 
     /// Some of the rows as a block of their own.
-    fn of_rows(&self, rows: Range<usize>, start: usize) -> Self {
-        let (first, states) = (self.rows[rows.start].columns.start, self.reach.len());
+    fn of_rows(&self, rows: Range<usize>, start: usize, linear: &Linear) -> Self {
+        let first = self.rows[rows.start].columns.start;
         let own = |row: &BlockRow| BlockRow {
             columns: row.columns.start - first..row.columns.end - first,
             ..row.clone()
         };
-        let alone = if self.diagonal() { rows.start * states..rows.end * states } else { 0..0 };
         let rows: Vec<BlockRow> = self.rows[rows].iter().map(own).collect();
-        Self {
+        let block = Self {
             columns: rows.iter().map(|row| row.columns.len()).sum(),
             immediate: immediate(&rows),
-            alone: self.alone[alone].into(),
             rows,
             start,
             ..self.clone()
-        }
+        };
+        if self.diagonal() { block.with_alone(linear) } else { block }
     }
 
     fn new(
@@ -252,19 +260,10 @@ impl Block {
             run_offsets.push(runs.len() as u32);
             entry_offsets.push(entries.len() as u32);
         }
-        let own = |i: usize| &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
-        let diagonal = (0..reach.len()).all(|i| own(i).iter().all(|entry| entry.column as usize == i));
-        let alone = |row: &BlockRow, i: usize| Alone {
-            dynamics: own(i).first().map_or(NONE, |entry| entry.entry),
-            jacobian: row
-                .jacobian
-                .iter()
-                .find(|(state, _)| *state as usize == i)
-                .map_or(NONE, |found| found.1),
-            state: reach[i],
-        };
-        let all = rows.iter().filter(|_| diagonal).flat_map(|row| (0..reach.len()).map(move |i| (row, i)));
-        let alone = all.map(|(row, i)| alone(row, i)).collect();
+        let diagonal = (0..reach.len()).all(|i| {
+            let row = &entries[entry_offsets[i] as usize..entry_offsets[i + 1] as usize];
+            row.iter().all(|entry| entry.column as usize == i)
+        });
         let dynamics_nnz = entries.len();
         let offsets = if diagonal || entries.len() < SHORT * runs.len() {
             runs.clear();
@@ -273,7 +272,7 @@ impl Block {
             entries.clear();
             run_offsets
         };
-        Self {
+        let block = Self {
             reach: reach.into(),
             columns,
             start,
@@ -283,8 +282,35 @@ impl Block {
             immediate: immediate(&rows),
             rows,
             runs: runs.into(),
-            alone,
-        }
+            alone: Box::default(),
+        };
+        if diagonal { block.with_alone(linear) } else { block }
+    }
+
+    /// The same, of rows of `linear`, with what is kept of states that nothing else acts on.
+    pub(crate) fn with_alone(mut self, linear: &Linear) -> Self {
+        let each = |row: &BlockRow, i: usize| {
+            let weights = linear.pattern().entries(row.row);
+            Alone {
+                row: row.row as u32,
+                weights: weights.start as u32,
+                len: weights.len() as u32,
+                coded: row.coded as u32,
+                first: linear.contiguous(row.row).map_or(NONE, |first| first as u32),
+                start: (i * self.columns + row.columns.start) as u32,
+                dynamics: self.dynamics_entries(i).first().map_or(NONE, |entry| entry.entry),
+                jacobian: row
+                    .jacobian
+                    .iter()
+                    .find(|found| found.0 as usize == i)
+                    .map_or(NONE, |found| found.1),
+                state: self.reach[i],
+            }
+        };
+        let states = 0..self.reach.len();
+        let pairs = self.rows.iter().flat_map(|row| states.clone().map(move |i| (row, i)));
+        self.alone = pairs.map(|(row, i)| each(row, i)).collect();
+        self
     }
 }
 
@@ -375,7 +401,7 @@ impl Blocks {
                 let fit = block.rows[first..].iter().take_while(|row| row.columns.end <= end).count();
                 let rows = first..first + fit.max(1);
                 first = rows.end;
-                blocks.push(block.of_rows(rows, start));
+                blocks.push(block.of_rows(rows, start, &self.linear));
                 start += blocks[blocks.len() - 1].len();
             }
         }
@@ -441,7 +467,8 @@ impl Blocks {
         let block = |b: &Block| {
             let rows = b.rows.iter().map(|r| size_of::<BlockRow>() + r.jacobian.len() * 8).sum::<usize>();
             let dynamics = b.runs.len() * size_of::<Run>() + b.entries.len() * size_of::<Entry>();
-            b.reach.len() * 8 + dynamics + b.immediate.len() * size_of::<Immediate>() + rows
+            let alone = size_of_val(&b.alone[..]);
+            b.reach.len() * 8 + dynamics + b.immediate.len() * size_of::<Immediate>() + rows + alone
         };
         self.blocks.iter().map(block).sum::<usize>() + size_of_val(&self.entries[..])
     }

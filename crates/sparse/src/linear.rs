@@ -98,10 +98,10 @@ impl Linear {
         self.pattern.row(r)[skip..].iter().map(|&c| c as usize - self.symbols)
     }
 
-    /// The dense sources of row `r` in `u`, if they are consecutive.
-    pub(crate) fn contiguous<'a, T: Scalar>(&self, r: usize, u: Lanes<'a, T>) -> Option<&'a [T]> {
+    /// The first of the dense sources of row `r`, if they are consecutive.
+    pub(crate) fn contiguous(&self, r: usize) -> Option<usize> {
         let Row { dense, first, run, .. } = &self.rows[r];
-        (*run == dense.len()).then(|| u.run(*first..first + run))
+        (*run == dense.len()).then_some(*first)
     }
 
     /// Copies one lane of the dense sources of row `r` from `u` to the front of `into`.

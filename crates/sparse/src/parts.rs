@@ -5,7 +5,7 @@
 //! same order as without them: results do not depend on the number of threads.
 
 use crate::kernels::simd::Level;
-use crate::{Blocks, Linear, Pattern, Purpose, Scalar, Scratch};
+use crate::{Block, Blocks, Linear, Pattern, Purpose, Scalar, Scratch};
 
 /// Multiply-adds of a call that are worth the time in which other threads begin: some 50 microseconds.
 const WORTHWHILE: u64 = 2_000_000;
@@ -36,7 +36,7 @@ impl<T: Scalar> Part<T> {
         if threads == 1 || macs.total() * (lanes as u64) < WORTHWHILE {
             return Vec::new();
         }
-        let work = |block: &crate::Block| (block.dynamics_nnz + block.reach.len()) * block.columns;
+        let work = |block: &Block| (block.dynamics_nnz + block.reach.len()) * block.columns;
         let all: usize = blocks.blocks.iter().map(work).sum();
         let shares = SHARES * threads;
         let (mut parts, mut first, mut done) = (Vec::new(), 0, 0);
@@ -66,9 +66,11 @@ impl<T: Scalar> Part<T> {
         let pattern = whole.linear.pattern();
         let kept = rows.iter().map(|&row| pattern.row(row as usize).iter().copied());
         let pattern = Pattern::from_rows(pattern.cols(), kept).expect("rows of a pattern");
+        let linear = Linear::new(pattern, whole.linear.symbols());
+        let renumbered = |block: Block| if block.diagonal() { block.with_alone(&linear) } else { block };
         let blocks = Blocks {
-            linear: Linear::new(pattern, whole.linear.symbols()),
-            blocks: own,
+            blocks: own.into_iter().map(renumbered).collect(),
+            linear,
             len,
             origin,
             states: whole.states,

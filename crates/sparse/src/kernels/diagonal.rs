@@ -19,25 +19,27 @@ pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
     gradient: &mut [T],
     scratch: &mut Scratch<T>,
 ) {
-    let lanes = local.dynamics.lanes();
-    let states = block.reach.len();
-    for (row, alone) in block.rows.iter().zip(block.alone.chunks_exact(states)) {
-        let weights = linear.pattern().entries(row.row);
-        let gradient = &mut gradient[weights];
-        let u = match linear.contiguous(row.row, local.sources.dense) {
-            Some(u) => u,
-            None => {
+    let (lanes, dense) = (local.delta.lanes(), local.sources.dense);
+    let mut gathered = NONE;
+    for alone in &block.alone {
+        let (start, len) = (alone.start as usize * lanes, alone.len as usize);
+        let sources = len - alone.coded as usize;
+        let u = if alone.first == NONE {
+            if gathered != alone.row {
                 let Scratch { sources, held, .. } = &mut *scratch;
-                linear.gather(row.row, local.sources.dense, sources, 0, held);
-                &sources[..(row.columns.len() - row.coded) * lanes]
+                linear.gather(alone.row as usize, dense, sources, 0, held);
+                gathered = alone.row;
             }
+            &scratch.sources[..sources * lanes]
+        } else {
+            dense.run(alone.first as usize..alone.first as usize + sources)
         };
-        for (i, alone) in alone.iter().enumerate() {
-            let start = i * block.columns;
-            let columns = (start + row.columns.start) * lanes..(start + row.columns.end) * lanes;
-            let columns = Columns { influence: &mut influence[columns], gradient, u };
-            columns.advance::<S, LANES>(simd, alone, local, row.coded);
-        }
+        let columns = Columns {
+            influence: &mut influence[start..start + len * lanes],
+            gradient: &mut gradient[alone.weights as usize..alone.weights as usize + len],
+            u,
+        };
+        columns.advance::<S, LANES>(simd, alone, local);
     }
 }
 
@@ -67,15 +69,9 @@ fn factor<T: Scalar, const LANES: bool>(values: Lanes<'_, T>, entry: u32) -> &[T
 }
 
 impl<T: Scalar> Columns<'_, T> {
-    /// One state and one row of the linear map; the first `coded` columns have no sources.
+    /// One state and one row of the linear map; the first columns, of one-hot sources, have no u.
     #[inline(always)]
-    fn advance<S: Simd<T>, const LANES: bool>(
-        self,
-        simd: S,
-        alone: &Alone,
-        local: Local<'_, T>,
-        coded: usize,
-    ) {
+    fn advance<S: Simd<T>, const LANES: bool>(self, simd: S, alone: &Alone, local: Local<'_, T>) {
         let lanes = local.delta.lanes();
         let factors = Factors {
             d: factor::<T, LANES>(local.dynamics, alone.dynamics),
@@ -84,7 +80,7 @@ impl<T: Scalar> Columns<'_, T> {
         };
         let (has_d, has_g) = (!factors.d.is_empty(), !factors.g.is_empty());
         // Absent factors are not multiplied by.
-        let decayed = if has_g { coded } else { self.gradient.len() };
+        let decayed = if has_g { alone.coded as usize } else { self.gradient.len() };
         let (first, influence) = self.influence.split_at_mut(decayed * lanes);
         let (first_gradient, gradient) = self.gradient.split_at_mut(decayed);
         if decayed > 0 {
