@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rtrl_benches::{Settings, batches, measure, scalings, schedules, steps};
+use rtrl_benches::{Settings, batches, measure, scalings, schedules, steps, threads};
 use rtrl_sparse::testing::Level;
 
 fn main() {
@@ -23,7 +23,10 @@ fn run(filter: &str) {
     let settings = Settings { rounds: 4, turn: Duration::from_millis(60) };
     let further =
         scalings(false).into_iter().flat_map(|s| s.lines).flat_map(|l| l.points).map(|(_, row)| row);
-    let rows = steps(false).into_iter().chain(schedules(false).into_iter().flatten()).chain(further);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let several = threads(cores).into_iter().map(|[_, all]| all);
+    let rows =
+        steps(false).into_iter().chain(schedules(false).into_iter().flatten()).chain(further).chain(several);
     for batch in batches(rows.filter(|row| row.to_string().contains(filter))) {
         for m in measure(&batch, settings, &|| true).unwrap_or_default() {
             let (name, micros) = (m.row.to_string(), m.seconds * 1e6);

@@ -29,7 +29,18 @@ fn main() -> ExitCode {
         // Not an error: the help, or the version.
         Err(help) => help.exit(),
     };
-    let result = match &flags.command {
+    // On a thread of the pool: work begins on others many times as fast from there as from outside.
+    match rayon::scope(|_| run(&flags.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
         Command::Stream(flags) => stream::run(flags),
         Command::Generate(flags) => generate::run(flags),
         Command::Train(flags) => train::run(flags),
@@ -42,13 +53,6 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Flags::command(), "rtrl", &mut std::io::stdout());
             Ok(())
-        }
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(2)
         }
     }
 }

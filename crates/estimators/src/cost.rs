@@ -14,7 +14,8 @@ pub struct Cost {
     pub propagate: f64,
     /// Whatever ends in the gradient.
     pub gradient: f64,
-    /// Bytes of state that lives from step to step: influence, traces of the window, scratch, index structures.
+    /// Bytes of state that lives from step to step: influence, traces of the window, scratch, index structures; for one
+    /// thread, so that the number is the same on every machine.
     pub bytes: usize,
 }
 

@@ -10,8 +10,16 @@ use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Lanes, Scalar};
 use support::Case;
 
-/// The gradient of two windows, what the estimator holds, and the bytes for it.
-fn run<T: Scalar>(case: &Case, config: &EstimatorConfig, threads: usize, level: Level) -> (Vec<T>, usize) {
+/// What a run with some number of threads shows.
+struct Run<T> {
+    /// The gradient of two windows.
+    gradient: Vec<T>,
+    /// The estimator's own count of its memory, and what it took.
+    counted: usize,
+    taken: u64,
+}
+
+fn run<T: Scalar>(case: &Case, config: &EstimatorConfig, threads: usize, level: Level) -> Run<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let stack = case.stack::<T>();
     let number = |i: usize, t: usize| T::from_f64(((7 * i + 3 * t) % 11) as f64 / 11.0 - 0.5);
@@ -19,8 +27,11 @@ fn run<T: Scalar>(case: &Case, config: &EstimatorConfig, threads: usize, level: 
     pool.install(|| {
         level.force(|| {
             let mut gradient = vec![T::ZERO; weights.len()];
-            let mut estimator = config.build(stack.clone(), case.lanes, case.window).unwrap();
-            let bytes = estimator.cost().bytes;
+            let mut built = None;
+            let build = || built = Some(config.build(stack.clone(), case.lanes, case.window).unwrap());
+            let taken = allocation_counter::measure(build).bytes_total;
+            let mut estimator = built.unwrap();
+            let counted = estimator.cost().bytes;
             for t in 0..2 * case.window {
                 let array = |len: usize| (0..len * case.lanes).map(|i| number(i, t)).collect::<Vec<T>>();
                 let symbols: Vec<u32> = (0..case.lanes as u32).map(|b| (b + t as u32) % 3).collect();
@@ -38,19 +49,20 @@ fn run<T: Scalar>(case: &Case, config: &EstimatorConfig, threads: usize, level: 
                     estimator.finish_window(&weights, &mut gradient);
                 }
             }
-            (gradient, bytes)
+            Run { gradient, counted, taken }
         })
     })
 }
 
 fn check<T: Scalar>(case: &Case, config: &EstimatorConfig) {
     for level in Level::available() {
-        let (one, alone) = run::<T>(case, config, 1, level);
-        assert!(one.iter().any(|x| x.to_f64().abs() > 1e-3), "a gradient that is not silent");
+        let one = run::<T>(case, config, 1, level);
+        assert!(one.gradient.iter().any(|x| x.to_f64().abs() > 1e-3), "a gradient that is not silent");
         for threads in [2, 3] {
-            let (gradient, bytes) = run::<T>(case, config, threads, level);
-            assert!(bytes > alone, "{config:?}: the work is not shared out");
-            assert!(gradient == one, "{config:?} at {level:?} on {threads} threads");
+            let several = run::<T>(case, config, threads, level);
+            assert!(several.taken > one.taken, "{config:?}: the work is not shared out");
+            assert_eq!(several.counted, one.counted, "{config:?}: bytes on {threads} threads");
+            assert!(several.gradient == one.gradient, "{config:?} at {level:?} on {threads} threads");
         }
     }
 }

@@ -7,8 +7,10 @@
 use crate::kernels::simd::Level;
 use crate::{Block, Blocks, Linear, Pattern, Purpose, Scalar, Scratch};
 
-/// Multiply-adds of a call that are worth the time in which other threads begin: some 50 microseconds.
-const WORTHWHILE: u64 = 2_000_000;
+/// Multiply-adds of a call that are worth the time in which other threads begin: 10 to 50 microseconds of work if the call
+/// comes from a thread of the pool. From outside it has to wait for one, and more is lost than won by less work than some 50.
+const WORTHWHILE: u64 = 400_000;
+const WORTHWHILE_OUTSIDE: u64 = 2_000_000;
 
 /// Parts for each thread: a thread that is done early takes from another.
 const SHARES: usize = 2;
@@ -33,7 +35,9 @@ impl<T: Scalar> Part<T> {
             Purpose::Adjoint(steps) => blocks.adjoint_macs(steps, false),
             Purpose::Carry(steps) => blocks.carry_macs(steps),
         };
-        if threads == 1 || macs.total() * (lanes as u64) < WORTHWHILE {
+        let inside = rayon::current_thread_index().is_some();
+        let worthwhile = if inside { WORTHWHILE } else { WORTHWHILE_OUTSIDE };
+        if threads == 1 || macs.total() * (lanes as u64) < worthwhile {
             return Vec::new();
         }
         let work = |block: &Block| (block.dynamics_nnz + block.reach.len()) * block.columns;
@@ -82,11 +86,6 @@ impl<T: Scalar> Part<T> {
             blocks,
             rows,
         }
-    }
-
-    pub fn bytes(&self) -> usize {
-        let indices = self.blocks.index_bytes() + self.rows.len() * 4;
-        self.scratch.bytes() + size_of_val(&self.gradient[..]) + indices
     }
 
     /// Does `work` with every part, on the threads of this thread's pool, at this thread's level: with its part of

@@ -88,7 +88,8 @@ fn summary(results: &Results) -> Section {
         model.map(|m| vec![m.estimator.to_string(), format!("{:.0}", m.rate)]).collect(),
     );
     let mut tables = vec![goals(&results.goals), ceilings, model];
-    tables.extend(results.peers.table(|row| results.find(row).map(|m| m.seconds)));
+    let own = |row: &Row| results.find(row).map(|m| m.seconds);
+    tables.extend(results.peers.table(results.ceilings.cores, own));
     let peers = results.peers.words();
     section("Goals", "Is it fast enough?", &["Ratios are between rows of one run.", &peers], tables)
 }

@@ -160,23 +160,31 @@ impl Peers {
         }
     }
 
-    /// The times, beside our own if `own` knows them.
-    pub fn table(&self, own: impl Fn(&Row) -> Option<f64>) -> Option<Table> {
+    /// The times, beside our own on one thread and on all cores if `own` knows them.
+    pub fn table(&self, cores: usize, own: impl Fn(&Row) -> Option<f64>) -> Option<Table> {
         let Self::Found(rows, _) = self else { return None };
         let micros = |seconds: f64| format!("{:.1}", seconds * 1e6);
         let cells = |timed: &Timed| {
             let row = timed.row();
-            let own = own(&row);
-            let ratio = own.map(|own| format!("{:.1}", timed.seconds / own));
-            let (own, ratio) = (own.map_or("–".into(), micros), ratio.unwrap_or_else(|| "–".into()));
-            vec![row.to_string(), timed.peer.to_string(), micros(timed.seconds), own, ratio]
+            let own = [own(&row), own(&Row { threads: cores, ..row })].map(|own| match own {
+                Some(own) => [micros(own), format!("{:.1}", timed.seconds / own)],
+                None => ["–", "–"].map(str::to_string),
+            });
+            let mut cells = vec![row.to_string(), timed.peer.to_string(), micros(timed.seconds)];
+            cells.extend(own.into_iter().flatten());
+            cells
         };
-        let headers = ["row", "peer", "peer, µs per step", "rtrl, µs per step", "times faster"];
+        let all = format!("rtrl, {cores} threads");
+        let headers =
+            ["row", "peer", "peer, µs per step", "rtrl, one thread", "times faster", &all, "times faster"];
+        let mut align = vec![Align::Right; headers.len()];
+        align[..2].fill(Align::Left);
         Some(Table {
-            caption: "Peers, in the same run. They may use all cores; rtrl has one thread here.".to_string(),
+            caption: "Peers, in the same run; they may use all cores. Rows of rtrl that are not shared out among threads have none there."
+                .to_string(),
             headers: headers.map(str::to_string).to_vec(),
             rows: rows.iter().map(cells).collect(),
-            align: vec![Align::Left, Align::Left, Align::Right, Align::Right, Align::Right],
+            align,
         })
     }
 }

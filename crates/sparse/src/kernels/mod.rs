@@ -114,7 +114,8 @@ pub enum Purpose {
 /// Memory for the kernels, allocated once, and what of the blocks each thread takes.
 ///
 /// Work that is large enough is done by as many threads as the rayon pool has in which the scratch is made. Results do not
-/// depend on their number.
+/// depend on their number. A thread of the pool shares out smaller work than a thread outside it (`rayon::scope` runs a
+/// program on one): it neither waits for the others to begin nor allocates.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch<T> {
     /// One tile of a block before its update.
@@ -130,6 +131,7 @@ pub struct Scratch<T> {
     carried: Option<Carried<T>>,
     /// For threads; then the rest is empty.
     parts: Vec<Part<T>>,
+    bytes: usize,
 }
 
 /// Memory for the adjoint of a window.
@@ -169,9 +171,10 @@ impl<T: Scalar> Window<T> {
 impl<T: Scalar> Scratch<T> {
     /// Memory for `blocks` with `lanes` lanes.
     pub fn new(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
+        let alone = Self::alone(blocks, lanes, purpose);
         match Part::share(blocks, lanes, purpose) {
-            parts if parts.is_empty() => Self::alone(blocks, lanes, purpose),
-            parts => Self { parts, ..Self::default() },
+            parts if parts.is_empty() => alone,
+            parts => Self { parts, bytes: alone.bytes, ..Self::default() },
         }
     }
 
@@ -185,7 +188,7 @@ impl<T: Scalar> Scratch<T> {
             Purpose::Adjoint(steps) => (Some(steps), None),
             Purpose::Carry(steps) => (Some(steps), Some(steps)),
         };
-        Self {
+        let mut scratch = Self {
             tile: vec![T::ZERO; tiled.map(streaming::tile_scalars::<T>).max().unwrap_or(0)],
             sources: vec![T::ZERO; columns * lanes],
             held: None,
@@ -194,15 +197,18 @@ impl<T: Scalar> Scratch<T> {
             window: window.map(|steps| Window::new(blocks, lanes, steps)),
             carried: carried.map(|steps| Carried::new(blocks, steps)),
             parts: Vec::new(),
-        }
+            bytes: 0,
+        };
+        let arrays = [&scratch.tile, &scratch.sources, &scratch.gradient, &scratch.immediate];
+        scratch.bytes = arrays.iter().map(|array| size_of_val(&array[..])).sum::<usize>()
+            + scratch.window.as_ref().map_or(0, Window::bytes)
+            + scratch.carried.as_ref().map_or(0, Carried::bytes);
+        scratch
     }
 
-    /// Bytes held.
+    /// Bytes that one thread needs. Parts for other threads have some memory of their own besides, which is not counted: the
+    /// number says what the computation takes and is the same on every machine.
     pub fn bytes(&self) -> usize {
-        let parts = [&self.tile, &self.sources, &self.gradient, &self.immediate];
-        parts.iter().map(|part| size_of_val(&part[..])).sum::<usize>()
-            + self.window.as_ref().map_or(0, Window::bytes)
-            + self.carried.as_ref().map_or(0, Carried::bytes)
-            + self.parts.iter().map(Part::bytes).sum::<usize>()
+        self.bytes
     }
 }
