@@ -191,6 +191,7 @@ pub fn schedules(quick: bool) -> Vec<[Row; 4]> {
 pub fn threads(cores: usize) -> Vec<[Row; 2]> {
     let cases = [
         (VANILLA[0], snap(2, Way::STREAMING), 16, 1),
+        (VANILLA[1], snap(2, Way::STREAMING), 16, 1),
         (VANILLA[2], snap(2, Way::STREAMING), 16, 1),
         (GRU_SPARSE, snap(2, Way::STREAMING), 1, 1),
         (VANILLA[0], snap(2, Way::STREAMING), 1, 1),

@@ -53,10 +53,15 @@ pub fn measure(batch: &[Row], settings: Settings, go_on: &dyn Fn() -> bool) -> O
             return None;
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(row.threads).build().expect("threads");
-        let mut bench = Bench::new(row);
-        // Once to warm up.
         let level = Level::current();
-        let first = pool.install(|| level.force(|| timed(&mut bench)));
+        // Estimators are built for the threads of the pool that they are built in. Once to warm up.
+        let (bench, first) = pool.install(|| {
+            level.force(|| {
+                let mut bench = Bench::new(row);
+                let first = timed(&mut bench);
+                (bench, first)
+            })
+        });
         benches.push((row, pool, bench, first));
     }
     for _ in 0..settings.rounds {
