@@ -180,8 +180,7 @@ impl Peers {
         let mut align = vec![Align::Right; headers.len()];
         align[..2].fill(Align::Left);
         Some(Table {
-            caption: "Peers, in the same run; they may use all cores. Rows of rtrl that are not shared out among threads have none there."
-                .to_string(),
+            caption: "Peers, in the same run; they may use all cores. A dash: not timed so.".to_string(),
             headers: headers.map(str::to_string).to_vec(),
             rows: rows.iter().map(cells).collect(),
             align,

@@ -131,6 +131,7 @@ pub struct Scratch<T> {
     carried: Option<Carried<T>>,
     /// For threads; then the rest is empty.
     parts: Vec<Part<T>>,
+    /// What one thread needs.
     bytes: usize,
 }
 
