@@ -1,7 +1,7 @@
 //! Multiply-adds of the block kernels, counted from the layout.
 
 use crate::Blocks;
-use crate::blocks::Block;
+use crate::block::{Block, BlockRow};
 use crate::kernels::tiles;
 
 /// Multiply-adds of one lane, by what they are for.
@@ -54,10 +54,10 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(block: &Block) -> Self {
+    fn new(block: Block<'_>) -> Self {
         let rows = || block.rows.iter();
-        let dense = |row: &crate::blocks::BlockRow| (row.columns.len() - row.coded) as u64;
-        let jacobian = |row: &crate::blocks::BlockRow| row.jacobian.len() as u64;
+        let dense = |row: &BlockRow| (row.columns.len() - row.coded) as u64;
+        let jacobian = |row: &BlockRow| block.jacobian(row).len() as u64;
         Self {
             reach: block.reach.len() as u64,
             columns: block.columns as u64,
@@ -77,7 +77,7 @@ impl Sizes {
 
 impl Blocks {
     fn sizes(&self) -> impl Iterator<Item = Sizes> + '_ {
-        self.blocks.iter().map(Sizes::new)
+        self.blocks().map(Sizes::new)
     }
 
     /// One step of [`advance`](Self::advance): `nnz(D[R, R]) F + nnz(G) F_r + R F` for each block.
@@ -115,14 +115,14 @@ impl Blocks {
 
     /// The part of [`carry_macs`](Self::carry_macs) that forms the transitions Φ row by row, along the entries of D.
     pub fn transition_macs(&self, steps: usize) -> u64 {
-        let alone = self.blocks.iter().filter(|block| !block.whole_transitions());
+        let alone = self.blocks().filter(|block| !block.whole_transitions());
         alone.map(|block| (steps * block.reach.len() * block.dynamics_nnz) as u64).sum()
     }
 
     /// Sizes on which time depends besides multiply-adds.
     pub fn extent(&self, lanes: usize) -> Extent {
         let mut extent = Extent { whole: self.dense_adjoint(), ..Extent::default() };
-        for block in &self.blocks {
+        for block in self.blocks() {
             let (reach, rows) = (block.reach.len() as u64, block.rows.len() as u64);
             extent.visits += if block.diagonal() { rows * reach } else { reach * tiles(block, lanes) };
             extent.entries += block.dynamics_nnz as u64;

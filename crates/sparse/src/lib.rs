@@ -31,6 +31,7 @@
 #![doc = ""]
 #![doc = include_str!("equations.md")]
 
+mod block;
 mod blocks;
 mod cost;
 pub mod dense;
@@ -46,7 +47,8 @@ mod relay;
 mod scalar;
 pub mod testing;
 
-pub use blocks::{Block, BlockError, Blocks, check_reach};
+pub use block::Block;
+pub use blocks::{BlockError, Blocks, check_reach};
 pub use cost::{Extent, Macs};
 pub use kernels::{Local, Purpose, Scratch};
 pub use lanes::{Lanes, LanesMut};

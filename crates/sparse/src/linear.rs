@@ -34,6 +34,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Whether the row reads some sources one by one.
+    #[inline]
+    pub fn scattered(&self) -> bool {
+        self.run < self.dense.len()
+    }
+
     /// Whether the dense sources of both rows are the same ones, and consecutive.
     #[inline]
     pub fn reads_as(&self, other: &Self) -> bool {

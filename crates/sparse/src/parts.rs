@@ -40,13 +40,16 @@ impl<T: Scalar> Part<T> {
         if threads == 1 || macs.total() * (lanes as u64) < worthwhile {
             return Vec::new();
         }
-        let work = |block: &Block| (block.dynamics_nnz + block.reach.len()) * block.columns;
-        let all: usize = blocks.blocks.iter().map(work).sum();
-        let shares = SHARES * threads;
+        let work = |block: Block<'_>| (block.dynamics_nnz + block.reach.len()) * block.columns;
+        let all: usize = blocks.blocks().map(work).sum();
+        // Every part of a dense adjoint spreads D out for itself.
+        let whole = matches!(purpose, Purpose::Adjoint(_)) && blocks.dense_adjoint();
+        let shares = if whole { threads } else { SHARES * threads };
         let (mut parts, mut first, mut done) = (Vec::new(), 0, 0);
-        for (at, block) in blocks.blocks.iter().enumerate() {
+        let count = blocks.blocks().len();
+        for (at, block) in blocks.blocks().enumerate() {
             done += work(block);
-            if done * shares >= all * (parts.len() + 1) || at + 1 == blocks.blocks.len() {
+            if done * shares >= all * (parts.len() + 1) || at + 1 == count {
                 parts.push(Self::new(blocks, first..at + 1, lanes, purpose));
                 first = at + 1;
             }
@@ -55,31 +58,15 @@ impl<T: Scalar> Part<T> {
     }
 
     fn new(whole: &Blocks, range: std::ops::Range<usize>, lanes: usize, purpose: Purpose) -> Self {
-        let origin = whole.blocks[range.start].start;
-        let mut own = whole.blocks[range].to_vec();
-        let mut rows: Vec<u32> = own.iter().flat_map(|block| &block.rows).map(|row| row.row as u32).collect();
+        let own = whole.blocks().skip(range.start).take(range.len());
+        let mut rows: Vec<u32> = own.flat_map(|block| block.rows).map(|row| row.row as u32).collect();
         rows.sort_unstable();
-        let mut len = 0;
-        for block in &mut own {
-            block.start = len;
-            len += block.len();
-            for row in &mut block.rows {
-                row.row = rows.binary_search(&(row.row as u32)).expect("a row of the part");
-            }
-        }
         let pattern = whole.linear.pattern();
         let kept = rows.iter().map(|&row| pattern.row(row as usize).iter().copied());
         let pattern = Pattern::from_rows(pattern.cols(), kept).expect("rows of a pattern");
         let linear = Linear::new(pattern, whole.linear.symbols());
-        let renumbered = |block: Block| if block.diagonal() { block.with_alone(&linear) } else { block };
-        let blocks = Blocks {
-            blocks: own.into_iter().map(renumbered).collect(),
-            linear,
-            len,
-            origin,
-            states: whole.states,
-            entries: whole.entries.clone(),
-        };
+        let renumbered = |row: usize| rows.binary_search(&(row as u32)).expect("a row of the part");
+        let blocks = whole.part(range, linear, renumbered);
         Self {
             scratch: Scratch::alone(&blocks, lanes, purpose),
             gradient: vec![T::ZERO; blocks.linear.pattern().nnz()],
@@ -138,7 +125,7 @@ impl<T: Scalar> Part<T> {
             [part] => work(part, influence),
             _ => {
                 let (left, right) = parts.split_at_mut(parts.len() / 2);
-                let len: usize = left.iter().map(|part| part.blocks.len * lanes).sum();
+                let len: usize = left.iter().map(|part| part.blocks.len() * lanes).sum();
                 let (own, others) = influence.split_at_mut(if influence.is_empty() { 0 } else { len });
                 rayon::join(
                     || Self::split(left, lanes, own, work),

@@ -136,6 +136,11 @@ impl Pattern {
         self.indices.len()
     }
 
+    /// The columns of all entries, row after row.
+    pub(crate) fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
     /// Share of the entries that are structural nonzeros, 0 for a matrix without entries.
     pub fn density(&self) -> f64 {
         let all = self.rows() as f64 * self.cols as f64;

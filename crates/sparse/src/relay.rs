@@ -6,8 +6,8 @@ impl Blocks {
     /// The reach of every row, in the order of the rows; empty for a row without one.
     pub fn reaches(&self) -> Vec<Vec<u32>> {
         let mut reaches = vec![Vec::new(); self.linear.pattern().rows()];
-        for block in &self.blocks {
-            for row in &block.rows {
+        for block in self.blocks() {
+            for row in block.rows {
                 reaches[row.row] = block.reach.to_vec();
             }
         }
@@ -28,22 +28,22 @@ impl Blocks {
         values: &mut [T],
     ) {
         assert_eq!(origin.len(), self.linear.pattern().nnz(), "one origin for each weight");
-        assert_eq!((old_values.len(), values.len()), (old.len * lanes, self.len * lanes), "sizes of J");
+        assert_eq!((old_values.len(), values.len()), (old.len() * lanes, self.len() * lanes), "sizes of J");
         // Block and column of each old weight.
         let mut places = vec![None; old.linear.pattern().nnz()];
-        for (b, block) in old.blocks.iter().enumerate() {
-            for row in &block.rows {
+        for (b, block) in old.blocks().enumerate() {
+            for row in block.rows {
                 for (weight, column) in old.linear.pattern().entries(row.row).zip(row.columns.clone()) {
                     places[weight] = Some((b, column));
                 }
             }
         }
         values.fill(T::ZERO);
-        for block in &self.blocks {
-            for row in &block.rows {
+        for block in self.blocks() {
+            for row in block.rows {
                 for (weight, column) in self.linear.pattern().entries(row.row).zip(row.columns.clone()) {
                     let Some((b, from)) = origin[weight].and_then(|w| places[w as usize]) else { continue };
-                    let source = &old.blocks[b];
+                    let source = old.arrays.block(b);
                     for (local, state) in block.reach.iter().enumerate() {
                         let Ok(there) = source.reach.binary_search(state) else { continue };
                         let from = (source.start + there * source.columns + from) * lanes;

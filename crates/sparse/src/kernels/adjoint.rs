@@ -3,7 +3,8 @@
 use super::simd::{Kernel, Simd};
 use super::vector::{axpy, axpy_lanes, dot_lanes};
 use super::{Computation, Local, Scratch, Window};
-use crate::blocks::{Block, Blocks, Run};
+use crate::block::{Block, Run};
+use crate::blocks::Blocks;
 use crate::parts::Part;
 use crate::{Lanes, Linear, Scalar};
 
@@ -32,7 +33,7 @@ impl Blocks {
         }
         let (lanes, before) = (local(0).delta.lanes(), influence);
         let work = |part: &Self, _: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
-            let own = before.map(|before| &before[part.origin * lanes..][..part.len * lanes]);
+            let own = before.map(|before| &before[part.origin * lanes..][..part.len() * lanes]);
             part.adjoint_alone(own, steps, &local, gradient, scratch);
         };
         Part::each(&mut scratch.parts, self, lanes, &mut [], gradient, &work);
@@ -101,19 +102,19 @@ impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { blocks, dynamics, now, mut adjoint, new, rows } = self;
         let lanes = now.delta.lanes();
-        for block in &blocks.blocks {
+        for block in blocks.blocks() {
             let (own, rest) = adjoint.split_at_mut(block.reach.len() * lanes);
             adjoint = rest;
             if let Some(dynamics) = dynamics {
-                pull_back(simd, block, dynamics, own, &mut new[..own.len()]);
+                pull_back(simd, &block, dynamics, own, &mut new[..own.len()]);
             }
-            for (a, &state) in own.chunks_exact_mut(lanes).zip(&block.reach) {
+            for (a, &state) in own.chunks_exact_mut(lanes).zip(block.reach) {
                 a.iter_mut().zip(now.delta.at(state as usize)).for_each(|(a, &d)| *a += d);
             }
-            for row in &block.rows {
+            for row in block.rows {
                 if lanes == 1 {
                     let mut sum = T::ZERO;
-                    for &(i, entry) in &row.jacobian {
+                    for &(i, entry) in block.jacobian(row) {
                         sum = simd.scalar(own[i as usize], now.row_jacobian.values()[entry as usize], sum);
                     }
                     rows[row.row] = sum;
@@ -121,7 +122,7 @@ impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
                 }
                 let coefficient = &mut rows[row.row * lanes..][..lanes];
                 coefficient.fill(T::ZERO);
-                for &(i, entry) in &row.jacobian {
+                for &(i, entry) in block.jacobian(row) {
                     let a = &own[i as usize * lanes..][..lanes];
                     axpy_lanes(simd, coefficient, now.row_jacobian.at(entry as usize), a);
                 }
@@ -148,14 +149,14 @@ impl<T: Scalar> Kernel<T> for Initial<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { blocks, lanes, dynamics, influence, mut adjoint, new, gradient } = self;
-        for block in &blocks.blocks {
+        for block in blocks.blocks() {
             let (own, rest) = adjoint.split_at_mut(block.reach.len() * lanes);
             adjoint = rest;
             if let Some(dynamics) = dynamics {
-                pull_back(simd, block, dynamics, own, &mut new[..own.len()]);
+                pull_back(simd, &block, dynamics, own, &mut new[..own.len()]);
             }
             let influence = &influence[block.start * lanes..(block.start + block.len()) * lanes];
-            add_initial(simd, block, &blocks.linear, influence, own, lanes, gradient);
+            add_initial(simd, &block, &blocks.linear, influence, own, lanes, gradient);
         }
     }
 }
@@ -176,7 +177,7 @@ impl Run {
 #[inline(always)]
 fn pull_back<T: Scalar, S: Simd<T>>(
     simd: S,
-    block: &Block,
+    block: &Block<'_>,
     d: Lanes<'_, T>,
     adjoint: &mut [T],
     new: &mut [T],
@@ -185,7 +186,7 @@ fn pull_back<T: Scalar, S: Simd<T>>(
     if block.diagonal() && lanes == 1 {
         for (i, a) in adjoint.iter_mut().enumerate() {
             let entry = block.dynamics_entries(i).first();
-            *a = entry.map_or(T::ZERO, |entry| simd.scalar(*a, d.values()[entry.entry as usize], T::ZERO));
+            *a = entry.map_or(T::ZERO, |entry| simd.scalar(*a, d.values()[entry.entry()], T::ZERO));
         }
         return;
     }
@@ -193,13 +194,13 @@ fn pull_back<T: Scalar, S: Simd<T>>(
     for (i, a) in adjoint.chunks_exact(lanes).enumerate() {
         if let &[a] = a {
             for entry in block.dynamics_entries(i) {
-                let into = &mut new[entry.column as usize];
-                *into = simd.scalar(a, d.values()[entry.entry as usize], *into);
+                let into = &mut new[entry.column()];
+                *into = simd.scalar(a, d.values()[entry.entry()], *into);
             }
         } else {
             for entry in block.dynamics_entries(i) {
-                let into = &mut new[entry.column as usize * lanes..][..lanes];
-                axpy_lanes(simd, into, a, d.at(entry.entry as usize));
+                let into = &mut new[entry.column() * lanes..][..lanes];
+                axpy_lanes(simd, into, a, d.at(entry.entry()));
             }
         }
         for run in block.dynamics_runs(i) {
@@ -213,7 +214,7 @@ fn pull_back<T: Scalar, S: Simd<T>>(
 #[inline(always)]
 fn add_initial<T: Scalar, S: Simd<T>>(
     simd: S,
-    block: &Block,
+    block: &Block<'_>,
     linear: &Linear,
     influence: &[T],
     adjoint: &[T],
@@ -221,7 +222,7 @@ fn add_initial<T: Scalar, S: Simd<T>>(
     gradient: &mut [T],
 ) {
     for (i, a) in adjoint.chunks_exact(lanes).enumerate() {
-        for row in &block.rows {
+        for row in block.rows {
             let columns = i * block.columns + row.columns.start..i * block.columns + row.columns.end;
             let influence = &influence[columns.start * lanes..columns.end * lanes];
             let gradient = &mut gradient[linear.pattern().entries(row.row)];

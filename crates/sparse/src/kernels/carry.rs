@@ -4,7 +4,8 @@ use super::matrix::{APART, MatMul, ROWS};
 use super::simd::{Kernel, Simd};
 use super::vector::axpy;
 use super::{Computation, Local, Scratch};
-use crate::blocks::{Block, BlockRow, Blocks};
+use crate::block::{Block, BlockRow};
+use crate::blocks::Blocks;
 use crate::parts::Part;
 use crate::{Lanes, Linear, Scalar};
 
@@ -72,7 +73,7 @@ pub(crate) struct Carried<T> {
 impl<T: Scalar> Carried<T> {
     /// For windows of `steps` steps.
     pub fn new(blocks: &Blocks, steps: usize) -> Self {
-        let largest = |size: &dyn Fn(&Block) -> usize| blocks.blocks.iter().map(size).max().unwrap_or(0);
+        let largest = |size: &dyn Fn(Block<'_>) -> usize| blocks.blocks().map(size).max().unwrap_or(0);
         let reach = largest(&|block| block.reach.len());
         let columns = largest(&widest);
         let zeros = |len: usize| vec![T::ZERO; len];
@@ -105,7 +106,7 @@ impl<T: Scalar> Carried<T> {
 }
 
 /// Columns of a block's widest row.
-fn widest(block: &Block) -> usize {
+fn widest(block: Block<'_>) -> usize {
     block.rows.iter().map(|row| row.columns.len()).max().unwrap_or(0)
 }
 
@@ -124,7 +125,7 @@ impl<T: Scalar> Kernel<T> for Carry<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { blocks, influence, steps, lanes, local, memory } = self;
-        for block in &blocks.blocks {
+        for block in blocks.blocks() {
             let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
             for lane in 0..lanes {
                 let window = Window { block, linear: &blocks.linear, steps, lanes, lane, local };
@@ -145,7 +146,7 @@ impl<T: Scalar> Kernel<T> for Carry<'_, T> {
 
 /// A window of one block in one lane.
 struct Window<'a, T> {
-    block: &'a Block,
+    block: Block<'a>,
     linear: &'a Linear,
     steps: usize,
     lanes: usize,
@@ -155,8 +156,8 @@ struct Window<'a, T> {
 
 impl<T: Scalar> Window<'_, T> {
     #[inline(always)]
-    fn value(&self, values: Lanes<'_, T>, entry: u32) -> T {
-        values.values()[entry as usize * self.lanes + self.lane]
+    fn value(&self, values: Lanes<'_, T>, entry: usize) -> T {
+        values.values()[entry * self.lanes + self.lane]
     }
 
     /// Transposed Φ(τ → T) for τ = T, T-1, …, 0; that of τ stands at position τ.
@@ -178,13 +179,13 @@ impl<T: Scalar> Window<'_, T> {
             before.fill(T::ZERO);
             for (i, after) in after.chunks_exact(reach).enumerate() {
                 for entry in self.block.dynamics_entries(i) {
-                    let before = &mut before[entry.column as usize * reach..][..reach];
-                    axpy(simd, before, self.value(d, entry.entry), after);
+                    let before = &mut before[entry.column() * reach..][..reach];
+                    axpy(simd, before, self.value(d, entry.entry()), after);
                 }
                 for run in self.block.dynamics_runs(i) {
                     for k in 0..run.len {
                         let before = &mut before[(run.column + k) as usize * reach..][..reach];
-                        axpy(simd, before, self.value(d, run.entry + k), after);
+                        axpy(simd, before, self.value(d, (run.entry + k) as usize), after);
                     }
                 }
             }
@@ -206,11 +207,11 @@ impl<T: Scalar> Window<'_, T> {
         dynamics.fill(T::ZERO);
         for (i, row) in dynamics.chunks_exact_mut(stride).enumerate() {
             for entry in self.block.dynamics_entries(i) {
-                row[entry.column as usize] = self.value(values, entry.entry);
+                row[entry.column()] = self.value(values, entry.entry());
             }
             for run in self.block.dynamics_runs(i) {
                 for k in 0..run.len {
-                    row[(run.column + k) as usize] = self.value(values, run.entry + k);
+                    row[(run.column + k) as usize] = self.value(values, (run.entry + k) as usize);
                 }
             }
         }
@@ -277,9 +278,9 @@ impl<T: Scalar> Window<'_, T> {
             let local = (self.local)(step);
             let column = &mut column[..reach];
             column.fill(T::ZERO);
-            for &(k, entry) in &row.jacobian {
+            for &(k, entry) in self.block.jacobian(row) {
                 let phi = &transitions[((step + 1) * reach + k as usize) * reach..][..reach];
-                axpy(simd, column, self.value(local.row_jacobian, entry), phi);
+                axpy(simd, column, self.value(local.row_jacobian, entry as usize), phi);
             }
             let symbol = local.sources.symbols.get(self.lane);
             if let Some(entry) = symbol.and_then(|&symbol| self.linear.symbol_entry(row.row, symbol)) {

@@ -3,12 +3,15 @@
 
 use super::Computation;
 use super::matrix::{APART, MatMul, ROWS};
-use crate::blocks::{Block, Blocks};
+use crate::blocks::Blocks;
 use crate::{Lanes, Scalar};
 
 /// Multiply-adds of a matrix product in the time of one along the entries of blocks. Measured in one lane: some 60 against 1.5
 /// to 2 per nanosecond; in sixteen 60 against 6.
 const QUICKER: usize = 16;
+
+/// Lanes whose values of D are spread out together, since they lie together; as many matrices as a second-level cache holds.
+const TOGETHER: usize = 4;
 
 /// Fewer blocks do not share D often enough.
 const FEWEST: usize = 8;
@@ -20,16 +23,17 @@ impl Blocks {
     }
 
     /// Whether it should.
-    pub(crate) fn dense_enough(blocks: &[Block], states: usize) -> bool {
-        let entries: usize = blocks.iter().map(|block| block.dynamics_nnz).sum();
-        blocks.len() >= FEWEST && QUICKER * entries >= blocks.len() * states * states
+    pub(crate) fn dense_enough(&self) -> bool {
+        let entries: usize = self.blocks().map(|block| block.dynamics_nnz).sum();
+        let blocks = self.arrays.count();
+        blocks >= FEWEST && QUICKER * entries >= blocks * self.states * self.states
     }
 }
 
 /// Memory of this form, for one lane after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Dense<T> {
-    /// D, states × states, its rows apart.
+    /// D of as many lanes as are spread out together, states × states, its rows apart.
     dynamics: Vec<T>,
     /// a of every block, `[blocks][states]`: zero outside the block's reach; and its product with D.
     adjoint: Vec<T>,
@@ -38,12 +42,12 @@ pub(crate) struct Dense<T> {
 }
 
 impl<T: Scalar> Dense<T> {
-    pub fn new(blocks: &Blocks) -> Self {
+    pub fn new(blocks: &Blocks, lanes: usize) -> Self {
         let stride = blocks.states + APART;
         let zeros = |len: usize| vec![T::ZERO; len];
-        let all = blocks.blocks.len() * stride;
+        let all = blocks.arrays.count() * stride;
         Self {
-            dynamics: zeros(blocks.states * stride),
+            dynamics: zeros(lanes.min(TOGETHER) * blocks.states * stride),
             adjoint: zeros(all),
             product: zeros(all),
             pack: zeros(ROWS * blocks.states),
@@ -55,18 +59,26 @@ impl<T: Scalar> Dense<T> {
         parts.iter().map(|part| size_of_val(&part[..])).sum()
     }
 
-    /// The product of every block's adjoint of one lane with D, all of it.
-    fn multiply(&mut self, blocks: &Blocks, dynamics: Lanes<'_, T>, adjoint: &[T], lane: usize) {
-        let (lanes, states) = (dynamics.lanes(), blocks.states);
-        let stride = states + APART;
-        self.dynamics.fill(T::ZERO);
+    /// D of some lanes from `first` on, all of it: what lies outside the pattern stays zero.
+    fn spread(&mut self, blocks: &Blocks, dynamics: Lanes<'_, T>, first: usize) {
+        let (lanes, stride) = (dynamics.lanes(), blocks.states + APART);
+        let size = blocks.states * stride;
+        let last = lanes.min(first + TOGETHER);
         for &(row, column, entry) in &blocks.entries {
-            let value = dynamics.values()[entry as usize * lanes + lane];
-            self.dynamics[row as usize * stride + column as usize] = value;
+            let place = row as usize * stride + column as usize;
+            let values = &dynamics.values()[entry as usize * lanes..][first..last];
+            for (lane, &value) in values.iter().enumerate() {
+                self.dynamics[lane * size + place] = value;
+            }
         }
+    }
+
+    /// The product of every block's adjoint of one lane with D.
+    fn multiply(&mut self, blocks: &Blocks, adjoint: &[T], lanes: usize, lane: usize) {
+        let states = blocks.states;
+        let stride = states + APART;
         let mut own = adjoint.chunks_exact(lanes);
-        for (block, into) in blocks.blocks.iter().zip(self.adjoint.chunks_exact_mut(stride)) {
-            into.fill(T::ZERO);
+        for (block, into) in blocks.blocks().zip(self.adjoint.chunks_exact_mut(stride)) {
             for (&state, a) in block.reach.iter().zip(&mut own) {
                 into[state as usize] = a[lane];
             }
@@ -75,10 +87,10 @@ impl<T: Scalar> Dense<T> {
             out: &mut self.product,
             out_stride: stride,
             add: false,
-            sizes: (blocks.blocks.len(), states, states),
+            sizes: (blocks.arrays.count(), states, states),
             a: &self.adjoint,
             a_strides: (stride, 1),
-            b: &self.dynamics,
+            b: &self.dynamics[lane % TOGETHER * states * stride..][..states * stride],
             b_stride: stride,
             pack: &mut self.pack,
         };
@@ -88,7 +100,7 @@ impl<T: Scalar> Dense<T> {
     /// Overwrites the adjoints of one lane with what of the product lies within reach.
     fn gather(&self, blocks: &Blocks, adjoint: &mut [T], lanes: usize, lane: usize) {
         let mut own = adjoint.chunks_exact_mut(lanes);
-        for (block, product) in blocks.blocks.iter().zip(self.product.chunks_exact(blocks.states + APART)) {
+        for (block, product) in blocks.blocks().zip(self.product.chunks_exact(blocks.states + APART)) {
             for (&state, a) in block.reach.iter().zip(&mut own) {
                 a[lane] = product[state as usize];
             }
@@ -98,7 +110,10 @@ impl<T: Scalar> Dense<T> {
     /// `a ← D[R, R]ᵀ a` for every block and lane; the adjoints lie one after the other.
     pub fn pull_back(&mut self, blocks: &Blocks, dynamics: Lanes<'_, T>, adjoint: &mut [T]) {
         for lane in 0..dynamics.lanes() {
-            self.multiply(blocks, dynamics, adjoint, lane);
+            if lane.is_multiple_of(TOGETHER) {
+                self.spread(blocks, dynamics, lane);
+            }
+            self.multiply(blocks, adjoint, dynamics.lanes(), lane);
             self.gather(blocks, adjoint, dynamics.lanes(), lane);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::simd::Simd;
 use super::{Local, Scratch};
-use crate::blocks::{Alone, Block, NONE};
+use crate::block::{Alone, Block, NONE};
 use crate::{Lanes, Linear, Scalar};
 
 /// Columns whose sums over lanes are formed together.
@@ -12,7 +12,7 @@ const TOGETHER: usize = 8;
 #[inline(always)]
 pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
     simd: S,
-    block: &Block,
+    block: &Block<'_>,
     linear: &Linear,
     influence: &mut [T],
     local: Local<'_, T>,
@@ -21,7 +21,7 @@ pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
 ) {
     let (lanes, dense) = (local.delta.lanes(), local.sources.dense);
     let mut gathered = NONE;
-    for alone in &block.alone {
+    for alone in block.alone {
         let (start, len) = (alone.start as usize * lanes, alone.len as usize);
         let sources = len - alone.coded as usize;
         let u = if alone.first == NONE {

@@ -22,7 +22,12 @@ pub(super) struct Beyond<'a> {
 }
 
 /// Which consecutive sources memory holds: where they begin there, the first of them, and their number.
-pub(super) type Held = Option<[usize; 3]>;
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Held {
+    at: usize,
+    first: usize,
+    run: usize,
+}
 
 impl Linear {
     /// The last row, exclusive, of those from `r` on within `end` that read the same sources, all consecutive; `r + 1` at
@@ -52,11 +57,12 @@ impl Linear {
         let Row { ref dense, first, run, .. } = self.rows[r];
         let lanes = u.lanes();
         let (consecutive, others) = memory[at * lanes..(at + dense.len()) * lanes].split_at_mut(run * lanes);
-        if *held != Some([at, first, run]) {
+        // One by one: numbers that have just been written are not there yet for a comparison of all at once.
+        if held.at != at || held.first != first || held.run != run {
             consecutive.copy_from_slice(u.run(first..first + run));
-            *held = Some([at, first, run]);
+            *held = Held { at, first, run };
         }
-        let sources = self.scattered_parts(r).0;
+        let sources = &self.pattern.indices()[dense.start + run..dense.end];
         if lanes == 1 {
             let u = u.values();
             for (into, &j) in others.iter_mut().zip(sources) {
@@ -86,8 +92,8 @@ impl Linear {
     #[inline(always)]
     fn scattered_parts(&self, r: usize) -> (&[u32], Range<usize>) {
         let Row { dense, run, .. } = &self.rows[r];
-        let sources = self.pattern.row(r);
-        (&sources[sources.len() - (dense.len() - run)..], dense.start + run..dense.end)
+        let entries = dense.start + run..dense.end;
+        (&self.pattern.indices()[entries.clone()], entries)
     }
 }
 
@@ -302,6 +308,11 @@ impl<T: Scalar> Kernel<T> for MultiplyTransposed<'_, T> {
         let lanes = self.z.lanes();
         let mut r = self.range.start;
         while r < self.range.end {
+            if lanes == 1 && self.linear.rows[r].scattered() {
+                self.scattered_row(simd, r);
+                r += 1;
+                continue;
+            }
             let alike = self.linear.alike_until(r, self.range.end);
             if lanes == 1 {
                 while r + TOGETHER <= alike {
@@ -367,17 +378,26 @@ impl<T: Scalar> MultiplyTransposed<'_, T> {
             }
             simd.store_part(sum, a);
         }
-        if N == 1 {
-            let a = self.a.values();
-            let (sources, entries) = self.linear.scattered_parts(r);
-            let symbols = self.linear.symbols;
-            let unwanted =
-                sources.iter().take_while(|&&source| (source as usize) < symbols + self.first).count();
-            let weights = &self.weights[entries][unwanted..];
-            for (&source, &w) in sources[unwanted..].iter().zip(weights) {
-                let j = source as usize - symbols;
-                a[j] = simd.scalar(z[0], w, a[j]);
-            }
+    }
+
+    /// One lane of a row that reads some sources one by one.
+    #[inline(always)]
+    fn scattered_row<S: Simd<T>>(&mut self, simd: S, r: usize) {
+        if self.skipped(r) < self.linear.rows[r].run {
+            self.rows::<S, 1>(simd, r);
+        }
+        let (z, symbols) = (self.z.values()[r], self.linear.symbols);
+        let (mut sources, entries) = self.linear.scattered_parts(r);
+        let mut weights = &self.weights[entries];
+        // As a rule all are wanted.
+        if (sources[0] as usize) < symbols + self.first {
+            let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
+            (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
+        }
+        let a = self.a.values();
+        for (&source, &w) in sources.iter().zip(weights) {
+            let a = &mut a[source as usize - symbols];
+            *a = simd.scalar(z, w, *a);
         }
     }
 

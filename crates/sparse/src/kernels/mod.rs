@@ -12,6 +12,7 @@ pub(crate) mod linear;
 pub(crate) mod matrix;
 pub(crate) mod outer;
 pub(crate) mod outers;
+mod rows;
 pub mod simd;
 mod streaming;
 pub(crate) mod vector;
@@ -125,7 +126,7 @@ pub struct Scratch<T> {
     held: Held,
     /// Gradient of the columns of a block.
     gradient: Vec<T>,
-    /// What G and u add to one state of a tile.
+    /// What G and u add to the states of a tile.
     immediate: Vec<T>,
     window: Option<Window<T>>,
     carried: Option<Carried<T>>,
@@ -150,14 +151,14 @@ struct Window<T> {
 
 impl<T: Scalar> Window<T> {
     fn new(blocks: &Blocks, lanes: usize, steps: usize) -> Self {
-        let reaches = || blocks.blocks.iter().map(|block| block.reach.len());
+        let reaches = || blocks.blocks().map(|block| block.reach.len());
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         Self {
             adjoint: zeros(reaches().sum()),
             new: zeros(reaches().max().unwrap_or(0)),
             rows: zeros(blocks.linear.pattern().rows()),
             outers: Outers::new(&blocks.linear, lanes, steps),
-            dense: blocks.dense_adjoint().then(|| Dense::new(blocks)),
+            dense: blocks.dense_adjoint().then(|| Dense::new(blocks, lanes)),
         }
     }
 
@@ -181,20 +182,20 @@ impl<T: Scalar> Scratch<T> {
 
     /// Memory for one thread.
     pub(crate) fn alone(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
-        let columns = blocks.blocks.iter().map(|block| block.columns).max().unwrap_or(0);
+        let columns = blocks.blocks().map(|block| block.columns).max().unwrap_or(0);
         // Blocks with a diagonal D are updated in place.
-        let tiled = blocks.blocks.iter().filter(|block| !block.diagonal());
+        let tiled = blocks.blocks().filter(|block| !block.diagonal());
         let (window, carried) = match purpose {
             Purpose::Advance | Purpose::Sweep(_) => (None, None),
             Purpose::Adjoint(steps) => (Some(steps), None),
             Purpose::Carry(steps) => (Some(steps), Some(steps)),
         };
         let mut scratch = Self {
-            tile: vec![T::ZERO; tiled.map(streaming::tile_scalars::<T>).max().unwrap_or(0)],
-            sources: vec![T::ZERO; columns * lanes],
-            held: None,
+            tile: vec![T::ZERO; tiled.clone().map(streaming::tile_scalars::<T>).max().unwrap_or(0)],
+            sources: vec![T::ZERO; streaming::padded(columns * lanes)],
+            held: Held::default(),
             gradient: vec![T::ZERO; streaming::padded(columns)],
-            immediate: vec![T::ZERO; streaming::WIDEST_ROW],
+            immediate: vec![T::ZERO; tiled.map(streaming::immediate_scalars::<T>).max().unwrap_or(0)],
             window: window.map(|steps| Window::new(blocks, lanes, steps)),
             carried: carried.map(|steps| Carried::new(blocks, steps)),
             parts: Vec::new(),

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use super::linear::Held;
+use super::rows::{Place, Rows};
 use super::simd::{Kernel, Simd};
 use super::vector::{add, axpy};
 use super::{Computation, Local, Scratch, diagonal};
-use crate::blocks::{Block, BlockRow, Blocks, Immediate};
+use crate::block::{Block, BlockRow, Immediate};
+use crate::blocks::Blocks;
 use crate::parts::Part;
 use crate::{Lanes, Linear, Scalar};
 
@@ -16,25 +19,30 @@ const DENSE_TILE: usize = 32 * 1024;
 const SPARSE_TILE: usize = 128 * 1024;
 
 /// Bytes of a tile of this block.
-fn tile_bytes(block: &Block) -> usize {
+fn tile_bytes(block: &Block<'_>) -> usize {
     if block.runs.is_empty() { SPARSE_TILE } else { DENSE_TILE }
 }
 
 /// The greatest number of scalars that a vector and a row of a tile have at any level.
 const WIDEST: usize = 16;
-pub(super) const WIDEST_ROW: usize = 8 * WIDEST;
+const WIDEST_ROW: usize = 8 * WIDEST;
 
 /// Scalars of memory for the old values of a tile of `block`, and its alignment.
-pub(super) fn tile_scalars<T>(block: &Block) -> usize {
+pub(super) fn tile_scalars<T>(block: Block<'_>) -> usize {
     let reach = block.reach.len();
-    let room = tile_bytes(block) / size_of::<T>();
+    let room = tile_bytes(&block) / size_of::<T>();
     (reach * WIDEST_ROW).min(room).max(reach * WIDEST) + ALIGNMENT / size_of::<T>()
 }
 
+/// Scalars of memory for what G and u add to a tile of `block`, and its alignment.
+pub(super) fn immediate_scalars<T>(block: Block<'_>) -> usize {
+    block.driven().count() * WIDEST_ROW + ALIGNMENT / size_of::<T>()
+}
+
 /// Tiles of a block of `f32` at the widest level.
-pub(crate) fn tiles(block: &Block, lanes: usize) -> u64 {
+pub(crate) fn tiles(block: Block<'_>, lanes: usize) -> u64 {
     let vectors = if lanes == 1 { block.columns.div_ceil(WIDEST) } else { block.columns };
-    let room = tile_bytes(block) / (block.reach.len() * WIDEST * size_of::<f32>());
+    let room = tile_bytes(&block) / (block.reach.len() * WIDEST * size_of::<f32>());
     (vectors.div_ceil(room.clamp(1, WIDEST_ROW / WIDEST)) * lanes.div_ceil(WIDEST)) as u64
 }
 
@@ -73,7 +81,7 @@ impl Blocks {
             };
             return Part::each(&mut scratch.parts, self, lanes, influence, gradient, &work);
         }
-        self.advance_range(0..self.blocks.len(), influence, local, gradient, scratch);
+        self.advance_range(0..self.arrays.count(), influence, local, gradient, scratch);
     }
 
     /// [`advance`](Self::advance) for all of `steps` steps, block by block: a block stays in the cache for the whole window.
@@ -107,7 +115,7 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        for block in 0..self.blocks.len() {
+        for block in 0..self.arrays.count() {
             for step in 0..steps {
                 self.advance_range(block..block + 1, influence, local(step), gradient, scratch);
             }
@@ -122,11 +130,16 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        let (linear, lanes) = (&self.linear, local.dynamics.lanes());
-        for blocks in self.blocks[range].chunk_by(|a, b| a.diagonal() == b.diagonal()) {
+        let (blocks, lanes) = (self, local.dynamics.lanes());
+        let mut first = range.start;
+        while first < range.end {
+            let diagonal = self.arrays.diagonal(first);
+            let count = (first..range.end).take_while(|&b| self.arrays.diagonal(b) == diagonal).count();
+            let range = first..first + count;
+            first = range.end;
             let (influence, gradient, scratch) = (&mut *influence, &mut *gradient, &mut *scratch);
-            let all = Advance { blocks, linear, influence, local, gradient, scratch };
-            let computation = match (blocks[0].diagonal(), lanes) {
+            let all = Advance { blocks, range, influence, local, gradient, scratch };
+            let computation = match (diagonal, lanes) {
                 (false, 1) => Computation::Advance(AdvanceAs(all)),
                 (false, _) => Computation::AdvanceLanes(AdvanceAs(all)),
                 (true, 1) => Computation::AdvanceAlone(AdvanceAs(all)),
@@ -138,8 +151,8 @@ impl Blocks {
 }
 
 pub struct Advance<'a, T> {
-    blocks: &'a [Block],
-    linear: &'a Linear,
+    blocks: &'a Blocks,
+    range: Range<usize>,
     influence: &'a mut [T],
     local: Local<'a, T>,
     gradient: &'a mut [T],
@@ -155,22 +168,32 @@ impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Advance { blocks, linear, influence, local, gradient, scratch } = self.0;
-        let lanes = local.dynamics.lanes();
+        let Advance { blocks, range, influence, local, gradient, scratch } = self.0;
+        let (linear, lanes) = (&blocks.linear, local.dynamics.lanes());
         // Values change from step to step.
-        scratch.held = None;
-        for block in blocks {
+        scratch.held = Held::default();
+        for b in range {
+            let block = &blocks.arrays.block(b);
             let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
             if COUPLED {
                 gather(block, linear, local.sources.dense, scratch);
-                if LANES {
-                    scratch.gradient[..block.columns].fill(T::ZERO);
+                // The gradient of several rows is set apart, that of an only row grows where it is: in one call, as it is
+                // inlined whole.
+                let mut apart = std::mem::take(&mut scratch.gradient);
+                let into = if let [row] = block.rows {
+                    &mut gradient[linear.pattern().entries(row.row)]
+                } else {
+                    apart[..block.columns].fill(T::ZERO);
+                    &mut apart[..block.columns]
+                };
+                Step { block, local }.sweep::<S, LANES>(simd, influence, into, scratch);
+                if block.rows.len() > 1 {
+                    for row in block.rows {
+                        let weights = linear.pattern().entries(row.row);
+                        add(simd, &mut gradient[weights], &apart[row.columns.clone()]);
+                    }
                 }
-                Step { block, local }.sweep::<S, LANES>(simd, influence, scratch);
-                for row in &block.rows {
-                    let weights = linear.pattern().entries(row.row);
-                    add(simd, &mut gradient[weights], &scratch.gradient[row.columns.clone()]);
-                }
+                scratch.gradient = apart;
             } else {
                 diagonal::advance::<T, S, LANES>(simd, block, linear, influence, local, gradient, scratch);
             }
@@ -185,9 +208,9 @@ impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<
 
 /// u of every column of the block; the columns of symbols are left as they are.
 #[inline(always)]
-fn gather<T: Scalar>(block: &Block, linear: &Linear, dense: Lanes<'_, T>, scratch: &mut Scratch<T>) {
+fn gather<T: Scalar>(block: &Block<'_>, linear: &Linear, dense: Lanes<'_, T>, scratch: &mut Scratch<T>) {
     let Scratch { sources, held, .. } = scratch;
-    for row in &block.rows {
+    for row in block.rows {
         linear.gather(row.row, dense, sources, row.columns.start + row.coded, held);
     }
 }
@@ -209,36 +232,31 @@ pub(super) fn coefficient<T: Scalar, S: Simd<T>, const LANES: bool>(
 
 /// One step of a block whose D couples states.
 struct Step<'a, T> {
-    block: &'a Block,
+    block: &'a Block<'a>,
     local: Local<'a, T>,
-}
-
-/// Where the vectors of a tile stand in J: vector `c` of the tile at `first + c * stride`, `len` scalars in all for one
-/// lane.
-#[derive(Clone, Copy)]
-struct Place {
-    first: usize,
-    stride: usize,
-    /// Scalars of the last vector.
-    last: usize,
-    /// Scalars of one row of J.
-    row: usize,
-    /// First column of the tile, and first of the lanes.
-    column: usize,
-    lane: usize,
 }
 
 impl<T: Scalar> Step<'_, T> {
     /// All tiles of the block, each a few vectors wide and all states high. A vector is `WIDTH` columns of the only lane, or
     /// `WIDTH` lanes of a column.
     #[inline(always)]
-    fn sweep<S: Simd<T>, const LANES: bool>(&self, simd: S, influence: &mut [T], scratch: &mut Scratch<T>) {
+    fn sweep<S: Simd<T>, const LANES: bool>(
+        &self,
+        simd: S,
+        influence: &mut [T],
+        gradient: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
         let (columns, lanes) = (self.block.columns, self.local.dynamics.lanes());
         let vectors = if LANES { columns } else { columns.div_ceil(S::WIDTH) };
-        let room = tile_bytes(self.block) / (self.block.reach.len() * S::WIDTH * size_of::<T>());
-        // Tiles of equal width.
-        let tiles = vectors.div_ceil(room.clamp(1, S::TILE)).max(1);
-        let wide = vectors.div_ceil(tiles);
+        let bytes = self.block.reach.len() * S::WIDTH * size_of::<T>();
+        let wide = if vectors <= S::TILE && vectors * bytes <= tile_bytes(self.block) {
+            vectors
+        } else {
+            // Tiles of equal width.
+            let room = tile_bytes(self.block) / bytes;
+            vectors.div_ceil(vectors.div_ceil(room.clamp(1, S::TILE)))
+        };
         for lane in (0..lanes).step_by(S::WIDTH) {
             let mut vector = 0;
             while vector < vectors {
@@ -253,15 +271,19 @@ impl<T: Scalar> Step<'_, T> {
                     column,
                     lane,
                 };
+                let Scratch { tile, sources, immediate, .. } = &mut *scratch;
+                let memory = [aligned(tile), aligned(immediate)];
+                self.immediate::<S, LANES>(simd, sources, place, count, memory[1]);
+                let gradient = &mut gradient[column..];
                 match count {
-                    1 => self.tile::<S, LANES, 1>(simd, influence, scratch, place),
-                    2 => self.tile::<S, LANES, 2>(simd, influence, scratch, place),
-                    3 => self.tile::<S, LANES, 3>(simd, influence, scratch, place),
-                    4 => self.tile::<S, LANES, 4>(simd, influence, scratch, place),
-                    5 => self.tile::<S, LANES, 5>(simd, influence, scratch, place),
-                    6 => self.tile::<S, LANES, 6>(simd, influence, scratch, place),
-                    7 => self.tile::<S, LANES, 7>(simd, influence, scratch, place),
-                    _ => self.tile::<S, LANES, 8>(simd, influence, scratch, place),
+                    1 => self.tile::<S, LANES, 1>(simd, influence, gradient, memory, place),
+                    2 => self.tile::<S, LANES, 2>(simd, influence, gradient, memory, place),
+                    3 => self.tile::<S, LANES, 3>(simd, influence, gradient, memory, place),
+                    4 => self.tile::<S, LANES, 4>(simd, influence, gradient, memory, place),
+                    5 => self.tile::<S, LANES, 5>(simd, influence, gradient, memory, place),
+                    6 => self.tile::<S, LANES, 6>(simd, influence, gradient, memory, place),
+                    7 => self.tile::<S, LANES, 7>(simd, influence, gradient, memory, place),
+                    _ => self.tile::<S, LANES, 8>(simd, influence, gradient, memory, place),
                 }
                 vector += count;
             }
@@ -274,122 +296,81 @@ impl<T: Scalar> Step<'_, T> {
         &self,
         simd: S,
         influence: &mut [T],
-        scratch: &mut Scratch<T>,
+        gradient: &mut [T],
+        memory: [&mut [T]; 2],
         place: Place,
     ) {
-        let (block, local) = (self.block, self.local);
-        let Scratch { tile, sources, gradient, immediate, .. } = scratch;
-        let old = &mut aligned(tile)[..block.reach.len() * C * S::WIDTH];
-        for (old, row) in old.chunks_exact_mut(C * S::WIDTH).zip(influence.chunks_exact(place.row)) {
-            for c in 0..C {
-                let row = &row[place.first + c * place.stride..];
-                let v = if c + 1 == C && place.last < S::WIDTH {
-                    simd.load_part(&row[..place.last])
+        let slope = Rows { block: self.block, local: self.local, place }
+            .advance::<S, LANES, C>(simd, influence, memory);
+        if LANES {
+            for (gradient, slope) in gradient.iter_mut().zip(slope) {
+                *gradient += simd.sum(slope);
+            }
+        } else {
+            for (gradient, slope) in gradient.chunks_mut(S::WIDTH).zip(slope) {
+                if gradient.len() < S::WIDTH {
+                    simd.store_part(simd.add(simd.load_part(gradient), slope), gradient);
                 } else {
-                    simd.load(row)
-                };
-                simd.store(v, &mut old[c * S::WIDTH..]);
-            }
-        }
-        let old = &*old;
-        let zero = simd.splat(T::ZERO);
-        let mut slope = [zero; C];
-        let mut immediates = &block.immediate[..];
-        for (i, row) in influence.chunks_exact_mut(place.row).enumerate() {
-            let mut new = [zero; C];
-            if immediates.first().is_some_and(|first| first.state as usize == i) {
-                let own = immediates.partition_point(|entry| entry.state as usize <= i);
-                let into = &mut immediate[..C * S::WIDTH];
-                self.immediate::<S, LANES>(simd, &immediates[..own], sources, place, into);
-                immediates = &immediates[own..];
-                for (c, new) in new.iter_mut().enumerate() {
-                    *new = simd.load(&into[c * S::WIDTH..]);
+                    simd.store(simd.add(simd.load(gradient), slope), gradient);
                 }
-            }
-            for entry in block.dynamics_entries(i) {
-                let d = coefficient::<T, S, LANES>(simd, local.dynamics, entry.entry as usize, place.lane);
-                add_row(simd, &mut new, d, old, entry.column as usize);
-            }
-            for run in block.dynamics_runs(i) {
-                for k in 0..run.len as usize {
-                    let entry = run.entry as usize + k;
-                    let d = coefficient::<T, S, LANES>(simd, local.dynamics, entry, place.lane);
-                    add_row(simd, &mut new, d, old, run.column as usize + k);
-                }
-            }
-            let delta = coefficient::<T, S, LANES>(simd, local.delta, block.reach[i] as usize, place.lane);
-            for c in 0..C {
-                let new = simd.flush(new[c]);
-                slope[c] = simd.mul_add(delta, new, slope[c]);
-                let row = &mut row[place.first + c * place.stride..];
-                if c + 1 == C && place.last < S::WIDTH {
-                    simd.store_part(new, &mut row[..place.last]);
-                } else {
-                    simd.store(new, row);
-                }
-            }
-        }
-        for (c, slope) in slope.into_iter().enumerate() {
-            if LANES {
-                gradient[place.column + c] += simd.sum(slope);
-            } else {
-                simd.store(slope, &mut gradient[place.column + c * S::WIDTH..]);
             }
         }
     }
 
-    /// `G[i, row] u` for the columns of a tile, from the entries of G of one state.
+    /// `G[i, row] u` for the columns of a tile, for one after the other of the states that G reaches at once.
     #[inline(always)]
     fn immediate<S: Simd<T>, const LANES: bool>(
         &self,
         simd: S,
-        entries: &[Immediate],
         u: &[T],
         place: Place,
-        into: &mut [T],
+        vectors: usize,
+        memory: &mut [T],
     ) {
-        into.fill(T::ZERO);
         let (lanes, jacobian) = (self.local.row_jacobian.lanes(), self.local.row_jacobian);
-        let width = if LANES { into.len() / S::WIDTH } else { into.len() };
-        for entry in entries {
-            let first = (entry.columns.start as usize).max(place.column);
-            let last = (entry.columns.end as usize).min(place.column + width);
-            if first >= last {
+        let width = if LANES { vectors } else { vectors * S::WIDTH };
+        let end = self.block.columns.min(place.column + width);
+        for (entries, into) in self.block.driven().zip(memory.chunks_exact_mut(vectors * S::WIDTH)) {
+            if let [Immediate { columns, entry, .. }] = entries
+                && columns.start as usize <= place.column
+                && columns.end as usize >= end
+            {
+                // The columns of one row of the linear map, and whatever stands behind them.
+                let g = coefficient::<T, S, LANES>(simd, jacobian, *entry as usize, place.lane);
+                let (first, stride) =
+                    if LANES { (place.column * lanes + place.lane, lanes) } else { (place.column, S::WIDTH) };
+                for (c, into) in into.chunks_exact_mut(S::WIDTH).enumerate() {
+                    let u = simd.load(&u[first + c * stride..]);
+                    simd.store(simd.mul_add(g, u, simd.splat(T::ZERO)), into);
+                }
                 continue;
             }
-            if LANES {
-                let g = coefficient::<T, S, true>(simd, jacobian, entry.entry as usize, place.lane);
-                for column in first..last {
-                    let into = &mut into[(column - place.column) * S::WIDTH..];
-                    let u = simd.load(&u[column * lanes + place.lane..]);
-                    simd.store(simd.mul_add(g, u, simd.load(into)), into);
+            into.fill(T::ZERO);
+            for entry in entries {
+                let first = (entry.columns.start as usize).max(place.column);
+                let last = (entry.columns.end as usize).min(end);
+                if first >= last {
+                    continue;
                 }
-            } else {
-                let g = jacobian.values()[entry.entry as usize];
-                axpy(simd, &mut into[first - place.column..last - place.column], g, &u[first..last]);
+                if LANES {
+                    let g = coefficient::<T, S, true>(simd, jacobian, entry.entry as usize, place.lane);
+                    for column in first..last {
+                        let into = &mut into[(column - place.column) * S::WIDTH..];
+                        let u = simd.load(&u[column * lanes + place.lane..]);
+                        simd.store(simd.mul_add(g, u, simd.load(into)), into);
+                    }
+                } else {
+                    let g = jacobian.values()[entry.entry as usize];
+                    axpy(simd, &mut into[first - place.column..last - place.column], g, &u[first..last]);
+                }
             }
         }
-    }
-}
-
-/// `new += d old[state]`, where a tile has `C` vectors for each state.
-#[inline(always)]
-fn add_row<T: Scalar, S: Simd<T>, const C: usize>(
-    simd: S,
-    new: &mut [S::Vector; C],
-    d: S::Vector,
-    old: &[T],
-    state: usize,
-) {
-    let old = &old[state * C * S::WIDTH..][..C * S::WIDTH];
-    for (c, new) in new.iter_mut().enumerate() {
-        *new = simd.mul_add(d, simd.load(&old[c * S::WIDTH..]), *new);
     }
 }
 
 /// The rank-one update of the one-hot sources touches one column in each lane.
 fn add_symbols<T: Scalar>(
-    block: &Block,
+    block: &Block<'_>,
     row: &BlockRow,
     linear: &Linear,
     influence: &mut [T],
@@ -401,7 +382,7 @@ fn add_symbols<T: Scalar>(
     for (lane, &symbol) in local.sources.symbols.iter().enumerate() {
         let Some(entry) = linear.symbol_entry(row.row, symbol) else { continue };
         let column = row.columns.start + entry - first;
-        for &(i, e) in &row.jacobian {
+        for &(i, e) in block.jacobian(row) {
             let g = local.row_jacobian.at(e as usize)[lane];
             influence[(i as usize * block.columns + column) * lanes + lane] += g;
             gradient[entry] += local.delta.at(block.reach[i as usize] as usize)[lane] * g;

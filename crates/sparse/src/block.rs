@@ -1,0 +1,454 @@
+//! One block of J: what of it is indexed, and where that stands.
+//!
+//! The arrays of all blocks lie one after the other in the order in which a step goes through them, so that they arrive in the
+//! cache before they are asked for.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::{Linear, Operand};
+
+/// One dense block.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    pub(crate) reach: &'a [u32],
+    pub(crate) rows: &'a [BlockRow],
+    /// F: columns of all rows, side by side.
+    pub(crate) columns: usize,
+    /// First scalar of this block in the array of all blocks, per lane.
+    pub(crate) start: usize,
+    /// Where the rows of D[R, R] end among the entries or the runs, behind where the first begins.
+    offsets: &'a [u32],
+    /// How many there are in each row.
+    pub(crate) counts: &'a [u32],
+    /// All entries, if most of those of this block stand alone.
+    entries: &'a [Entry],
+    /// All runs of entries, if most of those of this block follow another one.
+    pub(crate) runs: &'a [Run],
+    pub(crate) dynamics_nnz: usize,
+    /// How many values of D and how many states all blocks take them from.
+    pub(crate) values: usize,
+    pub(crate) states: usize,
+    /// G[R, row] of all rows of all blocks: `(local state, entry of G's values)`.
+    jacobian: &'a [(u32, u32)],
+    /// G[R, rows], ordered by state.
+    immediate: &'a [Immediate],
+    /// For every row and, within it, every state, if D[R, R] has no entry off its diagonal; empty if it has.
+    pub(crate) alone: &'a [Alone],
+}
+
+/// Mean entries of a run below which D is kept entry by entry: a vector along a shorter one would not pay.
+const SHORT: usize = 8;
+
+/// Multiply-adds of a product of matrices in the time of one along the entries of D, when transitions are formed.
+const WHOLE: usize = 4;
+
+/// One row of a block and one state which no other state acts on: where everything stands that meets there, together in
+/// memory, since rows are short.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alone {
+    /// The row of the linear map.
+    pub row: u32,
+    /// Its first weight, how many it has, and how many of them belong to one-hot sources.
+    pub weights: u32,
+    pub len: u32,
+    pub coded: u32,
+    /// The first of its dense sources, if they follow each other; or [`NONE`].
+    pub first: u32,
+    /// Where the row of J begins in the block, per lane.
+    pub start: u32,
+    /// The value of D of the state by itself, and of G of the state by the row; [`NONE`] if there is none.
+    pub dynamics: u32,
+    pub jacobian: u32,
+    /// The state.
+    pub state: u32,
+}
+
+/// No entry.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// One entry of a row of D[R, R]: its column and where the value of D stands, in one load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry(u64);
+
+impl Entry {
+    fn new(column: u32, entry: u32) -> Self {
+        Self(u64::from(entry) << 32 | u64::from(column))
+    }
+
+    #[inline(always)]
+    pub fn column(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    #[inline(always)]
+    pub fn entry(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+}
+
+/// One entry of G[R, rows].
+#[derive(Debug, Clone)]
+pub(crate) struct Immediate {
+    /// Local state.
+    pub state: u32,
+    /// Where the value of G stands.
+    pub entry: u32,
+    /// Columns of the block that belong to dense sources of the row.
+    pub columns: Range<u32>,
+}
+
+/// Entries of a row of D[R, R] whose columns and values follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// First column.
+    pub column: u32,
+    /// Where the first value of D stands.
+    pub entry: u32,
+    pub len: u32,
+}
+
+/// One row of the linear map within a block.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockRow {
+    pub row: usize,
+    /// Columns of the block that belong to this row.
+    pub columns: Range<usize>,
+    /// How many of them, at the front, belong to one-hot sources.
+    pub coded: usize,
+    jacobian: Range<u32>,
+}
+
+impl<'a> Block<'a> {
+    /// R: the states of this block, increasing.
+    pub fn reach(&self) -> &'a [u32] {
+        self.reach
+    }
+
+    /// F: the number of weights of this block.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Structural nonzeros of D[R, R].
+    pub fn dynamics_nnz(&self) -> usize {
+        self.dynamics_nnz
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.reach.len() * self.columns
+    }
+
+    /// Whether D[R, R] has no entry off its diagonal.
+    pub(crate) fn diagonal(&self) -> bool {
+        !self.alone.is_empty()
+    }
+
+    /// Whether transitions are products of whole matrices: their multiply-adds are several times quicker than those along the
+    /// entries of D.
+    pub(crate) fn whole_transitions(&self) -> bool {
+        WHOLE * self.dynamics_nnz >= self.reach.len() * self.reach.len()
+    }
+
+    /// D[R, R], row after row: as entries or as runs.
+    #[inline(always)]
+    pub(crate) fn dynamics(&self) -> (&'a [Entry], &'a [Run]) {
+        let all = self.offsets[0] as usize..self.offsets[self.offsets.len() - 1] as usize;
+        if self.runs.is_empty() { (&self.entries[all], &[]) } else { (&[], &self.runs[all]) }
+    }
+
+    /// The runs of a row of D[R, R], if they are kept.
+    #[inline(always)]
+    pub(crate) fn dynamics_runs(&self, local: usize) -> &'a [Run] {
+        if self.runs.is_empty() { &[] } else { &self.runs[self.dynamics_row(local)] }
+    }
+
+    /// The entries of a row of D[R, R], if they are kept.
+    #[inline(always)]
+    pub(crate) fn dynamics_entries(&self, local: usize) -> &'a [Entry] {
+        if self.entries.is_empty() { &[] } else { &self.entries[self.dynamics_row(local)] }
+    }
+
+    #[inline(always)]
+    fn dynamics_row(&self, local: usize) -> Range<usize> {
+        self.offsets[local] as usize..self.offsets[local + 1] as usize
+    }
+
+    /// The entries of G[R, rows] of one state after the other.
+    #[inline(always)]
+    pub(crate) fn driven(&self) -> impl Iterator<Item = &'a [Immediate]> {
+        self.immediate.chunk_by(|a, b| a.state == b.state)
+    }
+
+    /// G[R, row]: `(local state, entry of G's values)`.
+    #[inline(always)]
+    pub(crate) fn jacobian(&self, row: &BlockRow) -> &'a [(u32, u32)] {
+        &self.jacobian[range(&row.jacobian)]
+    }
+}
+
+fn range(span: &Range<u32>) -> Range<usize> {
+    span.start as usize..span.end as usize
+}
+
+/// What the states of blocks have to do with each other. Layouts of the same blocks share it.
+#[derive(Debug, Default)]
+struct Couplings {
+    reach: Vec<u32>,
+    counts: Vec<u32>,
+    offsets: Vec<u32>,
+    entries: Vec<Entry>,
+    runs: Vec<Run>,
+    /// Values of D, and states: one more than the last that is named.
+    values: usize,
+    states: usize,
+}
+
+/// Where a block stands in the arrays of all blocks.
+#[derive(Debug, Clone)]
+struct Spans {
+    reach: Range<u32>,
+    offsets: Range<u32>,
+    /// Whether D[R, R] is kept as runs.
+    runs: bool,
+    diagonal: bool,
+    dynamics_nnz: usize,
+    rows: Range<u32>,
+    immediate: Range<u32>,
+    alone: Range<u32>,
+    columns: usize,
+    start: usize,
+}
+
+/// All blocks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Arrays {
+    couplings: Arc<Couplings>,
+    spans: Vec<Spans>,
+    rows: Vec<BlockRow>,
+    jacobian: Vec<(u32, u32)>,
+    immediate: Vec<Immediate>,
+    alone: Vec<Alone>,
+    /// Scalars of all blocks, per lane.
+    len: usize,
+}
+
+impl Arrays {
+    /// A block for each of `groups`: its reach and its rows.
+    pub fn new(
+        groups: &[(&[u32], Vec<usize>)],
+        linear: &Linear,
+        row_jacobian: Operand<'_>,
+        dynamics: Operand<'_>,
+    ) -> Self {
+        let (mut couplings, mut spans) = (Couplings::default(), Vec::with_capacity(groups.len()));
+        for (reach, _) in groups {
+            spans.push(couplings.push(reach, dynamics));
+        }
+        let mut arrays = Self { couplings: Arc::new(couplings), ..Self::default() };
+        for (span, (reach, rows)) in spans.into_iter().zip(groups) {
+            let jacobian = |&row: &usize| {
+                let entries = row_jacobian.pattern().entries(row).zip(row_jacobian.pattern().row(row));
+                let kept =
+                    entries.filter_map(|(e, &state)| Some((local(reach, state)?, row_jacobian.place(e))));
+                (row, kept.collect::<Vec<_>>())
+            };
+            arrays.push(span, rows.iter().map(jacobian), linear);
+        }
+        arrays
+    }
+
+    /// The same blocks with other rows: for each of `blocks`, of which block here it has the states and of which of its rows it
+    /// has the columns, as rows of `linear`, which are those here `renumbered`.
+    pub fn relaid(
+        &self,
+        blocks: impl Iterator<Item = (usize, Range<usize>)>,
+        linear: &Linear,
+        renumbered: impl Fn(usize) -> usize,
+    ) -> Self {
+        let mut arrays = Self { couplings: self.couplings.clone(), ..Self::default() };
+        for (b, rows) in blocks {
+            let block = self.block(b);
+            let rows = &block.rows[rows];
+            let rows = rows.iter().map(|row| (renumbered(row.row), block.jacobian(row).to_vec()));
+            arrays.push(self.spans[b].clone(), rows, linear);
+        }
+        arrays
+    }
+
+    /// Lays out the next block: what is coupled as `spans` says, and for each row its number and G[R, row].
+    fn push(&mut self, spans: Spans, rows: impl Iterator<Item = (usize, Vec<(u32, u32)>)>, linear: &Linear) {
+        let (first_row, first_immediate, first_alone) =
+            (self.rows.len(), self.immediate.len(), self.alone.len());
+        let mut columns = 0;
+        for (row, jacobian) in rows {
+            let entries = linear.pattern().entries(row);
+            let own = columns..columns + entries.len();
+            let coded = linear.dense_entries(row).start - entries.start;
+            let dense = (own.start + coded) as u32..own.end as u32;
+            self.immediate.extend(jacobian.iter().map(|&(state, entry)| Immediate {
+                state,
+                entry,
+                columns: dense.clone(),
+            }));
+            let first = self.jacobian.len();
+            self.jacobian.extend(jacobian);
+            let jacobian = first as u32..self.jacobian.len() as u32;
+            columns = own.end;
+            self.rows.push(BlockRow { row, columns: own, coded, jacobian });
+        }
+        self.immediate[first_immediate..].sort_by_key(|entry| entry.state);
+        let span = |first: usize, len: usize| first as u32..len as u32;
+        self.spans.push(Spans {
+            rows: span(first_row, self.rows.len()),
+            immediate: span(first_immediate, self.immediate.len()),
+            alone: span(first_alone, first_alone),
+            columns,
+            start: self.len,
+            ..spans
+        });
+        let b = self.spans.len() - 1;
+        self.len += self.block(b).len();
+        if self.spans[b].diagonal {
+            let alone = self.block(b).each_alone(linear);
+            self.alone.extend(alone);
+            self.spans[b].alone.end = self.alone.len() as u32;
+        }
+    }
+
+    /// Number of blocks.
+    pub fn count(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Scalars of all blocks, per lane.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether D[R, R] of a block has no entry off its diagonal.
+    pub fn diagonal(&self, b: usize) -> bool {
+        self.spans[b].diagonal
+    }
+
+    /// A block.
+    #[inline(always)]
+    pub fn block(&self, b: usize) -> Block<'_> {
+        let (spans, couplings) = (&self.spans[b], &*self.couplings);
+        Block {
+            reach: &couplings.reach[range(&spans.reach)],
+            rows: &self.rows[range(&spans.rows)],
+            columns: spans.columns,
+            start: spans.start,
+            offsets: &couplings.offsets[range(&spans.offsets)],
+            counts: &couplings.counts[range(&spans.reach)],
+            entries: if spans.runs { &[] } else { &couplings.entries },
+            runs: if spans.runs { &couplings.runs } else { &[] },
+            dynamics_nnz: spans.dynamics_nnz,
+            values: couplings.values,
+            states: couplings.states,
+            jacobian: &self.jacobian,
+            immediate: &self.immediate[range(&spans.immediate)],
+            alone: &self.alone[range(&spans.alone)],
+        }
+    }
+
+    /// Bytes of all arrays.
+    pub fn bytes(&self) -> usize {
+        let Couplings { reach, counts, offsets, entries, runs, .. } = &*self.couplings;
+        size_of_val(&reach[..])
+            + size_of_val(&counts[..])
+            + size_of_val(&offsets[..])
+            + size_of_val(&entries[..])
+            + size_of_val(&runs[..])
+            + size_of_val(&self.spans[..])
+            + size_of_val(&self.rows[..])
+            + size_of_val(&self.jacobian[..])
+            + size_of_val(&self.immediate[..])
+            + size_of_val(&self.alone[..])
+    }
+}
+
+/// The place of a state in a reach.
+fn local(reach: &[u32], state: u32) -> Option<u32> {
+    reach.binary_search(&state).ok().map(|at| at as u32)
+}
+
+impl Couplings {
+    /// Takes in D[R, R] of the next block.
+    fn push(&mut self, reach: &[u32], dynamics: Operand<'_>) -> Spans {
+        let (first_state, first_offset) = (self.reach.len(), self.offsets.len());
+        let (first_entry, first_run) = (self.entries.len(), self.runs.len());
+        let (mut entry_ends, mut run_ends) = (vec![first_entry as u32], vec![first_run as u32]);
+        let mut diagonal = true;
+        for (i, &state) in reach.iter().enumerate() {
+            let row = self.runs.len();
+            let state = state as usize;
+            self.states = self.states.max(state + 1);
+            for (e, &c) in dynamics.pattern().entries(state).zip(dynamics.pattern().row(state)) {
+                let Some(column) = local(reach, c) else { continue };
+                diagonal &= column as usize == i;
+                let entry = dynamics.place(e);
+                self.values = self.values.max(entry as usize + 1);
+                self.entries.push(Entry::new(column, entry));
+                match self.runs[row..].last_mut() {
+                    Some(run) if (run.column + run.len, run.entry + run.len) == (column, entry) => {
+                        run.len += 1;
+                    }
+                    _ => self.runs.push(Run { column, entry, len: 1 }),
+                }
+            }
+            entry_ends.push(self.entries.len() as u32);
+            run_ends.push(self.runs.len() as u32);
+        }
+        let dynamics_nnz = self.entries.len() - first_entry;
+        let runs = !diagonal && dynamics_nnz >= SHORT * (self.runs.len() - first_run);
+        if runs {
+            self.entries.truncate(first_entry);
+        } else {
+            self.runs.truncate(first_run);
+        }
+        self.reach.extend(reach);
+        let ends = if runs { run_ends } else { entry_ends };
+        self.counts.extend(ends.windows(2).map(|ends| ends[1] - ends[0]));
+        self.offsets.extend(ends);
+        Spans {
+            reach: first_state as u32..self.reach.len() as u32,
+            offsets: first_offset as u32..self.offsets.len() as u32,
+            runs,
+            diagonal,
+            dynamics_nnz,
+            rows: 0..0,
+            immediate: 0..0,
+            alone: 0..0,
+            columns: 0,
+            start: 0,
+        }
+    }
+}
+
+impl Block<'_> {
+    /// What is kept of states that nothing else acts on.
+    fn each_alone(&self, linear: &Linear) -> Vec<Alone> {
+        let each = |row: &BlockRow, i: usize| {
+            let weights = linear.pattern().entries(row.row);
+            Alone {
+                row: row.row as u32,
+                weights: weights.start as u32,
+                len: weights.len() as u32,
+                coded: row.coded as u32,
+                first: linear.contiguous(row.row).map_or(NONE, |first| first as u32),
+                start: (i * self.columns + row.columns.start) as u32,
+                dynamics: self.dynamics_entries(i).first().map_or(NONE, |entry| entry.entry() as u32),
+                jacobian: self
+                    .jacobian(row)
+                    .iter()
+                    .find(|found| found.0 as usize == i)
+                    .map_or(NONE, |found| found.1),
+                state: self.reach[i],
+            }
+        };
+        let states = 0..self.reach.len();
+        self.rows.iter().flat_map(|row| states.clone().map(move |i| each(row, i))).collect()
+    }
+}
