@@ -27,7 +27,7 @@ impl fmt::Display for Place {
 
 impl Place {
     fn new(text: &str, name: &str, at: usize) -> Self {
-        let before = &text[..at.min(text.len())];
+        let before = text.get(..at).unwrap_or(text);
         Self {
             name: name.to_string(),
             line: before.matches('\n').count() + 1,
