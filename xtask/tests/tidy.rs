@@ -106,15 +106,42 @@ fn crates_use_what_they_depend_on() {
                     path.starts_with(folder.join(part))
                         || manifest["package"]["name"].as_str() == Some("rtrl-benches")
                 };
-                let used = sources
-                    .iter()
-                    .any(|(path, text)| path.starts_with(&folder) && inside(path) && text.contains(&word));
+                // Comments need nothing, but examples in them do.
+                let comments = table == "dev-dependencies";
+                let used = sources.iter().any(|(path, text)| {
+                    path.starts_with(&folder) && inside(path) && uses(text, &word, comments)
+                });
                 assert!(used, "{} has {name} among its {table} and does not use it there", folder.display());
                 checked += 1;
             }
         }
     }
     assert!(checked > 50, "the manifests are read");
+}
+
+/// Whether the code names the crate: `word::…` or `use word as …`, not a longer word or a file of that name.
+fn uses(text: &str, word: &str, comments: bool) -> bool {
+    let code = text.lines().filter(|line| comments || !line.trim_start().starts_with("//"));
+    code.into_iter().any(|line| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let after = &line[at + word.len()..];
+            let alone = !before.is_some_and(|c| c.is_alphanumeric() || "_:.".contains(c));
+            alone && (after.starts_with("::") || after.starts_with(" as "))
+        })
+    })
+}
+
+#[test]
+fn a_crate_that_is_only_mentioned_is_not_used() {
+    for line in ["use rand::Rng;", "    let x: rand::Seed = y;", "use rand as random;"] {
+        assert!(uses(line, "rand", false), "{line}");
+    }
+    for line in
+        ["use rand_xoshiro::Rng;", "// use rand::Rng;", "mod rand;", "use crate::rand::Rng;", "operand::x"]
+    {
+        assert!(!uses(line, "rand", false), "{line}");
+    }
 }
 
 /// Folders of the workspace's members.

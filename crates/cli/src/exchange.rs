@@ -18,6 +18,7 @@ impl From<InterchangeError> for Failure {
 /// # Errors
 /// If there is no model, PyTorch has no such net, or the file cannot be written.
 pub fn export(flags: &Export) -> Result<(), Failure> {
+    nets::check_folder(&flags.to)?;
     Ok(save(&nets::load(&flags.model)?, &Names::default(), &flags.to)?)
 }
 
@@ -26,9 +27,12 @@ pub fn export(flags: &Export) -> Result<(), Failure> {
 /// # Errors
 /// If the configuration has no meaning, the weights do not fit it, or the model cannot be written.
 pub fn import(flags: &Import) -> Result<(), Failure> {
+    nets::check_folder(&flags.to)?;
     let config = nets::config(&flags.config)?;
-    let task = config.task()?.build(config.training.lanes, config.training.seed)?;
-    let mut model = Model::new(&config, task.inputs(), task.targets())?;
+    let blame = nets::blame(&flags.config);
+    let task = config.task()?.build(config.training.lanes, config.training.seed);
+    let task = task.map_err(|error| blame(error.into()))?;
+    let mut model = Model::new(&config, task.inputs(), task.targets()).map_err(blame)?;
     let zeros = if flags.mask { Zeros::Mask } else { Zeros::Keep };
     load(&mut model, &flags.from, &Names::default(), zeros).map_err(|error| match error {
         error @ InterchangeError::File { .. } => Failure::new(error),

@@ -149,7 +149,7 @@ pub struct Net {
     #[arg(long, value_name = "KIND")]
     pub optimizer: Option<String>,
     /// Learning rate [default: 0.002].
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// Seed of the initial weights [default: 0].
     #[arg(long, value_name = "N")]
@@ -182,13 +182,13 @@ pub struct Generate {
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(3..))]
     pub shift_at: Option<u64>,
     /// ρ of Lorenz after the shift, 28 before it [default: 45].
-    #[arg(long, value_name = "RHO", requires = "shift_at", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RHO", requires = "shift_at")]
     pub to_rho: Option<f64>,
     /// τ of Mackey–Glass after the shift, 17 before it [default: 30].
-    #[arg(long, value_name = "TAU", requires = "shift_at", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TAU", requires = "shift_at")]
     pub to_tau: Option<f64>,
     /// Time between two observations, in the system's own unit [default: 0.05 for Lorenz, 1 for Mackey–Glass].
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME")]
     pub dt: Option<f64>,
     /// Seed of the place where it begins.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -272,7 +272,7 @@ pub struct Eval {
     #[arg(long, value_name = "N")]
     pub max_bytes: Option<u64>,
     /// The weights go on learning while they are evaluated, by SnAp-1 and SGD with this rate, at every step of one piece.
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE")]
     pub dynamic: Option<f64>,
     /// Time steps in each of 32 lanes (with `--dynamic` one), for a task without held-out data.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -295,7 +295,7 @@ pub struct Sample {
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub length: u64,
     /// Below 1 likely bytes become likelier, above 1 less so; at 0 the likeliest is taken.
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub temperature: f64,
     /// Seed of the draws.
     #[arg(long, value_name = "N", default_value_t = 0)]

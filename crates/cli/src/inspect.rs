@@ -29,8 +29,9 @@ pub fn run(flags: &Inspect) -> Result<(), Failure> {
         let text = String::from_utf8(bytes)
             .map_err(|_| Failure::new(format!("{} is neither TOML nor a checkpoint", path.display())))?;
         let config = RunConfig::from_toml(&text, &path.display().to_string())?;
-        let task = config.task()?.build(1, config.training.seed)?;
-        Model::new(&config, task.inputs(), task.targets())?
+        let blame = nets::blame(&path);
+        let task = config.task()?.build(1, config.training.seed).map_err(|error| blame(error.into()))?;
+        Model::new(&config, task.inputs(), task.targets()).map_err(blame)?
     };
     print!("{}", describe(&model));
     Ok(())
@@ -129,10 +130,8 @@ fn describe(model: &Model) -> String {
         every.insert(0, config.estimator.clone());
     }
     let closure: usize = sizes(stack, Order::Closure).iter().map(|&(size, weights)| size * weights).sum();
+    let mut rows = Vec::new();
     for estimator in every {
-        let value = serde_json::to_value(&estimator).unwrap_or_default();
-        let kind = value["kind"].as_str().unwrap_or_default();
-        let order = value["order"].as_u64().map_or(String::new(), |order| format!("-{order}"));
         let mark = if estimator == config.estimator { "*" } else { " " };
         let influence = matches!(estimator, EstimatorConfig::Rtrl(_) | EstimatorConfig::Snap(_));
         let cost = if influence && closure > GREATEST && estimator != config.estimator {
@@ -146,9 +145,32 @@ fn describe(model: &Model) -> String {
                 Err(error) => format!("not built: {error}"),
             }
         };
-        line(format!("{mark} {:14} {cost}", format!("{kind}{order}")));
+        rows.push((mark, label(&estimator), cost));
+    }
+    let width = rows.iter().map(|(_, label, _)| label.len()).max().unwrap_or_default();
+    for (mark, label, cost) in rows {
+        line(format!("{mark} {label:width$} {cost}"));
     }
     text
+}
+
+/// Its kind, its order, and the settings that are not the default.
+fn label(estimator: &EstimatorConfig) -> String {
+    let fields = |config: &EstimatorConfig| serde_json::to_value(config).unwrap_or_default();
+    let value = fields(estimator);
+    let every = EstimatorConfig::every();
+    let default = every.iter().map(fields).find(|other| other["kind"] == value["kind"]).unwrap_or_default();
+    let kind = value["kind"].as_str().unwrap_or_default();
+    let mut label = value["order"].as_u64().map_or(kind.to_string(), |order| format!("{kind}-{order}"));
+    for (field, setting) in value.as_object().into_iter().flatten() {
+        if field != "order" && *setting != default[field] {
+            let _ = match setting.as_bool() {
+                Some(true) => write!(label, ", {field}"),
+                _ => write!(label, ", {field} = {setting}"),
+            };
+        }
+    }
+    label
 }
 
 /// For each row the states that it reaches and the weights that it has.

@@ -15,12 +15,13 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 pub use failure::Failure;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
+    let matches = command().try_get_matches();
+    let flags = match matches.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) if error.use_stderr() => {
             eprintln!("{}", one_line(&error.render().to_string()));
@@ -39,6 +40,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// The commands. A number below zero is a value everywhere, even where it is a wrong one: there are no flags like it.
+fn command() -> clap::Command {
+    let negative = |flag: clap::Arg| {
+        let takes = flag.get_action().takes_values();
+        flag.allow_negative_numbers(takes)
+    };
+    Flags::command().mut_subcommands(|all| all.mut_args(negative))
+}
+
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Stream(flags) => stream::run(flags),
@@ -51,7 +61,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Import(flags) => exchange::import(flags),
         Command::Metrics(flags) => exchange::metrics(flags),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Flags::command(), "rtrl", &mut std::io::stdout());
+            clap_complete::generate(*shell, &mut self::command(), "rtrl", &mut std::io::stdout());
             Ok(())
         }
     }

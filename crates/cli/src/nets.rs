@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rtrl_train::{Model, RunConfig};
+use rtrl_train::{Model, RunConfig, TrainError};
 
 use crate::Failure;
 
@@ -36,4 +36,26 @@ pub fn load(path: &Path) -> Result<Model, Failure> {
 pub fn config(path: &Path) -> Result<RunConfig, Failure> {
     let text = std::fs::read_to_string(path).map_err(Failure::file("read", path))?;
     Ok(RunConfig::from_toml(&text, &path.display().to_string())?)
+}
+
+/// Why a run or a net of the configuration in a file failed, with the line if the configuration is to blame.
+pub fn blame(path: &Path) -> impl Fn(TrainError) -> Failure {
+    let path = path.to_path_buf();
+    move |error| {
+        // A file that has vanished since it was read has no lines.
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        Failure::new(error.located(&text, &path.display().to_string()))
+    }
+}
+
+/// What a mistyped path would otherwise cost is found before anything is done.
+///
+/// # Errors
+/// If there is no folder in which the file could be, or it is a folder itself.
+pub fn check_folder(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() && !file.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("cannot write {}: its folder does not exist, or it is one", file.display())))
 }

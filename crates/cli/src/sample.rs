@@ -1,6 +1,6 @@
 //! `rtrl sample`: text from a character model.
 
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -41,6 +41,7 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
         let logs = readout.forward(rollout.state().slice(stack.hidden()));
         draw(logs.values(), temperature, rng.random())
     };
+    let terminal = std::io::stdout().is_terminal();
     let mut output = BufWriter::new(std::io::stdout().lock());
     let mut write = || -> std::io::Result<()> {
         output.write_all(flags.prompt.as_bytes())?;
@@ -51,6 +52,10 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
         for _ in 0..flags.length {
             output.write_all(&[byte])?;
             byte = next(byte, false);
+        }
+        // Not of the text: the shell's next line begins below it.
+        if terminal {
+            output.write_all(b"\n")?;
         }
         output.flush()
     };

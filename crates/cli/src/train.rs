@@ -48,7 +48,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     let mut work = || rtrl_train::run(&config, &options, &mut progress, &stop);
     let outcome = if flags.live { live::during(&state, &stop, work)? } else { work() };
     bar.finish_and_clear();
-    match outcome? {
+    match outcome.map_err(nets::blame(&flags.config))? {
         Outcome::Finished(summary) => println!("{}: {}", folder.display(), result(&summary)),
         Outcome::Interrupted => {
             let step = reached.unwrap_or(0);

@@ -107,6 +107,7 @@ fn a_run_that_is_told_to_stop_goes_on_to_the_same_end() {
         folder.is_some_and(|folder| folder.path().join(name).is_file())
     };
     while !begun("metrics.jsonl") {
+        assert!(child.try_wait().unwrap().is_none(), "it runs until it is stopped");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -123,9 +124,17 @@ fn a_run_that_is_told_to_stop_goes_on_to_the_same_end() {
 #[test]
 fn mistakes_are_told_with_file_line_and_field() {
     let cases = [
-        (COPY.replace("steps = 40", "steps = 0"), "training.steps"),
+        (COPY.replace("steps = 40", "steps = 0"), "config.toml, line 6, column 45: `training.steps`"),
+        (COPY.replace("steps = 40", "steps = -1"), "line 6, column 45: `training.steps`"),
         (COPY.replace("optimizer", "optimiser"), "config.toml, line 5"),
         (COPY.replace("\"rtrl\"", "\"rtrll\""), "rtrll"),
+        (COPY.replace("units = 8", "units = 0"), "config.toml, line 3, column 39: layers: units"),
+        (COPY.replace("units = 8", "units = -8"), "line 3, column 39: `layers.units`"),
+        (COPY.replace("units = 8", "units = 'many'"), "line 3, column 39: `layers.units`"),
+        (COPY.replace("units = 8", "unitz = 8"), "line 3, column 31: unknown field `unitz`"),
+        (COPY.replace("units = 8", "units = 8, sparsity = 1.0"), "line 3, column 53: layers: recurrent"),
+        (COPY.replace("0.01", "-0.01"), "line 5, column 46: `optimizer.learning_rate`"),
+        (COPY.replace("\"copy\"", "\"char-lm\", text = \"no.txt\""), "line 2, column 35: there is no file"),
         (COPY.replace("task = { kind = \"copy\" }\n", ""), "`task`"),
         ("layers = [".to_string(), "config.toml, line 1"),
     ];
@@ -136,12 +145,17 @@ fn mistakes_are_told_with_file_line_and_field() {
             assert!(message.contains(part), "{name}: {message}");
         }
     }
+    // Only what is trained needs its estimator.
+    let (_folder, path) = with(&COPY.replace("\"rtrl\"", "\"snap\", order = 0"));
+    assert!(refused(&["train", &path], "").contains("line 4, column 38: estimator: the order"));
     let (folder, config) = with(COPY);
     let here = folder.path().to_str().unwrap();
     let text = folder.path().join("text");
     std::fs::write(&text, "short").unwrap();
     let run = trained(folder.path(), &config);
-    let cases: [(&[&str], &str); 9] = [
+    let nowhere = folder.path().join("no/folder");
+    let nowhere = nowhere.to_str().unwrap();
+    let cases: [(&[&str], &str); 11] = [
         (&["train", "/no/such/config"], "/no/such/config"),
         (&["eval", here], "run's folder"),
         (&["eval", &config], "not a checkpoint"),
@@ -151,6 +165,8 @@ fn mistakes_are_told_with_file_line_and_field() {
         (&["inspect", "/no/such/file"], "/no/such/file"),
         (&["generate", "lorenz", "--shift-at", "100", "--to-tau", "20"], "--to-tau"),
         (&["generate", "lorenz", "--dt", "-1"], "dt"),
+        (&["sample", &run, "--length", "-5"], "invalid value '-5' for '--length"),
+        (&["export", &run, nowhere], "folder does not exist"),
     ];
     for (args, part) in cases {
         let message = refused(args, "");
@@ -217,8 +233,9 @@ fn weights_go_to_pytorch_and_back_and_metrics_to_other_tools() {
     good(&["metrics", &run, &path("curve.csv")], "");
     let csv = std::fs::read_to_string(path("curve.csv")).unwrap();
     assert!(csv.starts_with("step,") && csv.lines().count() > 1, "{csv}");
-    good(&["metrics", &run, &path("events.out.tfevents.1")], "");
-    assert!(std::fs::metadata(path("events.out.tfevents.1")).unwrap().len() > 100);
+    // The folder is made.
+    good(&["metrics", &run, &path("board/events.out.tfevents.1")], "");
+    assert!(std::fs::metadata(path("board/events.out.tfevents.1")).unwrap().len() > 100);
     assert!(refused(&["metrics", &run, &path("curve.xls")], "").contains("tfevents"));
 }
 

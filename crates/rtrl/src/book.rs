@@ -1,4 +1,4 @@
-//! The Rust blocks of the book as doc tests.
+//! The Rust blocks of the book and of the README as doc tests.
 
 macro_rules! pages {
     ($($page:literal)*) => {
@@ -15,3 +15,6 @@ pages! {
     "estimators/kf-rtrl.md" "estimators/ok.md" "estimators/rflo.md" "estimators/eprop.md"
     "estimators/random-paths.md" "estimators/frozen.md"
 }
+
+#[doc = include_str!("../../../README.md")]
+const _: () = ();

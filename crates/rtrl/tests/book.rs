@@ -1,4 +1,4 @@
-//! The book is whole: its pages are listed, its Rust is compiled, its configurations are read.
+//! The book is whole, and the README: pages are listed, Rust is compiled, configurations are read, links lead somewhere.
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,10 @@ fn pages() -> Vec<(String, String)> {
     pages
 }
 
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap()
+}
+
 #[test]
 fn every_page_is_in_the_table_of_contents() {
     let summary = std::fs::read_to_string(source().join("SUMMARY.md")).unwrap();
@@ -45,10 +49,13 @@ fn every_page_with_rust_is_compiled() {
 /// Links lead to pages and figures that are there. What is included comes from `docs`, whose pages have the same names.
 #[test]
 fn links_lead_somewhere() {
-    for (name, text) in pages() {
-        let folder = source().join(&name).parent().unwrap().to_path_buf();
+    let book = pages().into_iter().map(|(name, text)| (format!("docs/book/src/{name}"), text));
+    for (name, text) in book.chain([("README.md".to_string(), readme())]) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&name);
+        let folder = folder.parent().unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            assert!(link.starts_with("https://") || folder.join(link).exists(), "{name}: {link}");
+            let file = link.split('#').next().unwrap();
+            assert!(link.starts_with("https://") || folder.join(file).exists(), "{name}: {link}");
         }
     }
 }
@@ -63,7 +70,7 @@ fn configurations_are_read() {
         training = { lanes = 8, window = 1, steps = 1000, seed = 0 }
     "#;
     let mut seen = Vec::new();
-    for (name, text) in pages() {
+    for (name, text) in pages().into_iter().chain([("README.md".to_string(), readme())]) {
         for block in text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
             if block.starts_with("estimator") {
                 seen.push(RunConfig::from_toml(&format!("{run}{block}"), &name).unwrap().estimator);

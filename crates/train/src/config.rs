@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::place;
 use crate::{ConfigError, DivergencePolicy, DynamicConfig, OptimizerConfig, RewiringConfig, UpdateConfig};
 
 /// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
@@ -110,15 +111,7 @@ pub struct TrainingConfig {
 /// # Errors
 /// If it is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and field.
 pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-        ConfigError::Syntax {
-            name: name.to_string(),
-            line: before.matches('\n').count() + 1,
-            column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
-            message: error.message().to_string(),
-        }
-    })
+    toml::from_str(text).map_err(|error| place::syntax(text, name, &error))
 }
 
 fn log_every() -> u64 {
@@ -151,7 +144,7 @@ impl RunConfig {
     /// column and field.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
         let config: Self = parse_toml(text, name)?;
-        config.validate()?;
+        config.validate().map_err(|error| error.located(text, name))?;
         Ok(config)
     }
 
@@ -181,12 +174,15 @@ impl RunConfig {
             ("training.evaluate_every", t.evaluate_every.unwrap_or(1)),
             ("training.evaluate_bytes", t.evaluate_bytes.unwrap_or(1)),
             ("readout.hidden", self.readout.hidden.unwrap_or(1) as u64),
-            ("the number of layers", self.layers.len() as u64),
         ];
         for (field, value) in positive {
             if value == 0 {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
             }
+        }
+        if self.layers.is_empty() {
+            let (allowed, found) = ("a list of at least one layer", "none".into());
+            return Err(ConfigError::Value { field: "layers", allowed, found });
         }
         // What these sizes multiply to still has to fit into memory.
         let sizes = [

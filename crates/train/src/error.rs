@@ -5,19 +5,17 @@ use rtrl_checkpoint::CheckpointError;
 use rtrl_estimators::EstimatorError;
 use rtrl_tasks::TaskError;
 
+use crate::Place;
+
 /// Why a configuration is refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file is not TOML, or has an unknown, missing or mistyped field.
-    #[error("{name}, line {line}, column {column}: {message}")]
+    #[error("{place}: {message}")]
     Syntax {
-        /// What was read.
-        name: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
+        /// Where.
+        place: Place,
         /// What is wrong, with the field and what is allowed.
         message: String,
     },
@@ -39,6 +37,29 @@ pub enum ConfigError {
         /// The value found.
         found: String,
     },
+    /// One of the others, and where in a file it was found.
+    #[error("{place}: {source}")]
+    At {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        source: Box<ConfigError>,
+    },
+}
+
+impl ConfigError {
+    /// With its place in the file `name` that holds `text`, if the field is written there.
+    pub(crate) fn located(self, text: &str, name: &str) -> Self {
+        let field = match &self {
+            Self::Value { field, .. } => field,
+            Self::Group { .. } => "update.groups",
+            Self::Syntax { .. } | Self::At { .. } => return self,
+        };
+        match Place::of_field(text, name, field, None) {
+            Some(place) => Self::At { place, source: Box::new(self) },
+            None => self,
+        }
+    }
 }
 
 /// Why a training run failed.
@@ -109,12 +130,54 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// Layers, estimator or task cannot be built, and where the configuration file says what they are.
+    #[error("{place}: {source}")]
+    At {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        source: Box<TrainError>,
+    },
 }
 
 impl TrainError {
+    /// With its place in the configuration file `name` that holds `text`, if it is a mistake in there.
+    #[must_use]
+    pub fn located(self, text: &str, name: &str) -> Self {
+        let (field, found) = match &self {
+            Self::Config(error) => return Self::Config(error.clone().located(text, name)),
+            Self::Cell(error) => ("layers".to_string(), in_layers(error)),
+            Self::Estimator(EstimatorError::Zero { .. }) => ("estimator".to_string(), Some("0".to_string())),
+            Self::Estimator(EstimatorError::Range { found, .. }) => {
+                ("estimator".to_string(), Some(found.clone()))
+            }
+            Self::Estimator(_) => ("estimator".to_string(), None),
+            Self::Task(TaskError::Config { field, .. }) => (format!("task.{field}"), None),
+            Self::Task(TaskError::Missing { path } | TaskError::NotAFile { path, .. }) => {
+                ("task".to_string(), Some(path.display().to_string()))
+            }
+            Self::Task(_) => ("task".to_string(), None),
+            _ => return self,
+        };
+        match Place::of_field(text, name, &field, found.as_deref()) {
+            Some(place) => Self::At { place, source: Box::new(self) },
+            None => self,
+        }
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn file(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File { action, path, source }
+    }
+}
+
+/// The value among the layers that an error speaks of.
+fn in_layers(error: &CellError) -> Option<String> {
+    match error {
+        CellError::Zero { .. } => Some("0".to_string()),
+        CellError::Sparsity { found, .. } => Some(found.clone()),
+        CellError::TooLarge { units, .. } => Some(units.to_string()),
+        _ => None,
     }
 }

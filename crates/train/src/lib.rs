@@ -38,6 +38,7 @@ mod learning;
 mod metrics;
 mod model;
 mod optimizer;
+mod place;
 mod readout;
 mod run;
 mod sparsity;
@@ -59,6 +60,7 @@ pub use optimizer::{
     Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
     RateSchedule, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
 };
+pub use place::Place;
 pub use readout::{Loss, Readout, Targets};
 pub use run::{Outcome, Progress, RunOptions, Summary, read_summary, run};
 pub use sparsity::{Matrices, RewiringConfig};

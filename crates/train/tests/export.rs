@@ -236,7 +236,8 @@ fn what_cannot_be_converted_is_said() {
     let none = export(&folder.path().join("none"), &to).to_string();
     assert!(none.contains("cannot read") && none.contains("metrics.jsonl"), "{none}");
     std::fs::write(folder.path().join("metrics.jsonl"), lines(&records())).unwrap();
-    let nowhere = export(folder.path(), &folder.path().join("no/folder.csv")).to_string();
+    // A file is no folder.
+    let nowhere = export(folder.path(), &folder.path().join("metrics.jsonl/metrics.csv")).to_string();
     assert!(nowhere.contains("cannot write"), "{nowhere}");
 }
 

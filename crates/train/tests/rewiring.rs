@@ -156,7 +156,8 @@ fn settings_without_meaning_are_refused() {
     ] {
         let error = config(bad, 0.0).unwrap_err();
         assert!(
-            matches!(&error, ConfigError::Value { field, .. } if field.starts_with("rewiring")),
+            matches!(&error, ConfigError::At { source, .. }
+                if matches!(**source, ConfigError::Value { field, .. } if field.starts_with("rewiring"))),
             "{error}"
         );
     }

@@ -47,7 +47,7 @@ fn mistakes_in_a_configuration_are_named_with_their_line() {
         let error = replaced(from, to);
         let message = error.to_string();
         assert!(
-            matches!(&error, ConfigError::Syntax { line: l, .. } if *l == line)
+            matches!(&error, ConfigError::Syntax { place, .. } if place.line == line)
                 && message.contains("bad.toml"),
             "{from} to {to}: {message}"
         );
@@ -59,11 +59,12 @@ fn mistakes_in_a_configuration_are_named_with_their_line() {
         ("steps = 10", "steps = 0", "training.steps"),
         ("learning_rate = 0.01", "learning_rate = -1.0", "optimizer.learning_rate"),
         ("learning_rate = 0.01", "learning_rate = nan", "optimizer.learning_rate"),
-        ("[{ kind = \"gru\", units = 12, sparsity = 0.5 }]", "[]", "the number of layers"),
+        ("[{ kind = \"gru\", units = 12, sparsity = 0.5 }]", "[]", "layers"),
     ] {
         let error = replaced(from, to);
         assert!(
-            matches!(&error, ConfigError::Value { field: f, .. } if *f == field),
+            matches!(&error, ConfigError::At { source, .. }
+                if matches!(**source, ConfigError::Value { field: f, .. } if f == field)),
             "{from} to {to}: {error}"
         );
     }

@@ -60,7 +60,7 @@ fn by_size_chart(id: &str, what: &str, sparsity: f64) -> Result<Figure, String> 
         ("RTRL", rtrl, 1),
         ("SnAp-2", snap(2, streaming, false), 1),
         ("KF-RTRL", KfRtrlConfig::default().into(), 1),
-        ("SnAp-2, windows from reset", snap(2, Schedule::Adjoint, true), 24),
+        ("SnAp-2, from reset", snap(2, Schedule::Adjoint, true), 24),
         ("UORO", UoroConfig::default().into(), 1),
         ("SnAp-1", snap(1, streaming, false), 1),
         ("BPTT", BpttConfig {}.into(), 24),

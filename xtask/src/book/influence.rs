@@ -15,20 +15,24 @@ const CELL: usize = 12;
 /// Space for text to the left, and above each panel.
 const LEFT: usize = 64;
 const ABOVE: usize = 30;
+/// Greatest width, and the least, which the titles need.
 const WIDTH: usize = 760;
+const LEAST: usize = 460;
 
 /// A drawing that grows downwards.
 struct Drawing {
     elements: String,
+    width: usize,
     height: usize,
 }
 
 impl Drawing {
     fn new() -> Self {
-        Self { elements: String::new(), height: 8 }
+        Self { elements: String::new(), width: LEAST, height: 8 }
     }
 
     fn rectangle(&mut self, (x, y): (usize, usize), (width, height): (usize, usize), color: &str) {
+        self.width = self.width.max(x + width + CELL);
         let _ = writeln!(
             self.elements,
             r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{color}"/>"#
@@ -45,9 +49,9 @@ impl Drawing {
 
     /// The file.
     fn finish(&self, title: &str) -> String {
-        let (height, paper) = (self.height, palette::hex(palette::PAPER.light));
+        let (width, height, paper) = (self.width, self.height, palette::hex(palette::PAPER.light));
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
              height=\"{height}\" role=\"img\">\n<title>{title}</title>\n<style>{}</style>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n{}</svg>\n",
             palette::css(1),

@@ -53,6 +53,20 @@ impl Scale {
         Self { log, low, high, ticks }
     }
 
+    /// With ticks at the values themselves if the axis is logarithmic and they are few and well apart: sizes that were
+    /// chosen by hand, as 16, 32, 64.
+    pub(super) fn ticks_at(mut self, values: &[f64], max_ticks: usize) -> Self {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let short = values.iter().all(|&v| (1.0..1e4).contains(&v) && v.fract() == 0.0);
+        let apart = values.windows(2).all(|pair| pair[1] >= 1.5 * pair[0]);
+        if self.log && short && apart && (3..=max_ticks).contains(&values.len()) {
+            self.ticks = values.into_iter().map(|v| (v.log10(), v.to_string())).collect();
+        }
+        self
+    }
+
     /// Value to axis space; `None` if it cannot be drawn.
     pub(super) fn place(&self, value: f64) -> Option<f64> {
         place(value, self.log)
@@ -242,6 +256,17 @@ mod tests {
         assert_eq!(labels(&log(&[1e4, 1e6], 8)), ["10k", "20k", "50k", "100k", "200k", "500k", "1M"]);
         assert_eq!(labels(&log(&[1e4, 1e6], 4)), ["10k", "100k", "1M"]);
         assert_eq!(labels(&log(&[1e-16, 1.0], 6)), ["10⁻¹⁵", "10⁻¹²", "10⁻⁹", "10⁻⁶", "10⁻³", "10⁰"]);
+    }
+
+    #[test]
+    fn few_sizes_are_ticks_themselves() {
+        let at = |values: &[f64]| log(values, 8).ticks_at(values, 8);
+        assert_eq!(labels(&at(&[16.0, 32.0, 64.0, 16.0, 128.0])), ["16", "32", "64", "128"]);
+        for crowded in
+            [vec![16.0, 17.0, 128.0], vec![0.5, 16.0, 128.0], (0..9).map(|n| f64::exp2(n.into())).collect()]
+        {
+            assert_eq!(at(&crowded), log(&crowded, 8), "{crowded:?}");
+        }
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl<'f> Drawing<'f> {
         let fit = |values: &[f64], log, margin, max| {
             Scale::fit(values.iter().filter_map(|v| super::scale::place(*v, log)), log, margin, max)
         };
-        let x = fit(&values.0, figure.x.log, 0.015, width as usize / 90 + 1);
+        let max_ticks = width as usize / 90 + 1;
+        let x = fit(&values.0, figure.x.log, 0.015, max_ticks).ticks_at(&values.0, max_ticks);
         let y = fit(&values.1, figure.y.log, 0.04, 7);
         let curves: Vec<_> = (0..figure.series.len()).map(|series| runs(digest, series, &x, &y)).collect();
         let wrap_at = if canvas == Canvas::Narrow { 13 } else { 22 };

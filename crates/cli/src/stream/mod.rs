@@ -19,7 +19,7 @@ use rtrl_checkpoint::{ArchiveError, CheckpointError, Loaded, Persist};
 use serde_json::Value;
 
 use crate::flags::{Header, OnError, Stream};
-use crate::{Failure, signals};
+use crate::{Failure, nets, signals};
 use config::StreamConfig;
 use output::{Output, short};
 use plot::Curve;
@@ -76,7 +76,7 @@ impl From<std::io::Error> for Ended {
 pub fn run(flags: &Stream) -> Result<(), Failure> {
     let config = StreamConfig::new(flags)?;
     for file in flags.checkpoint.iter().chain(&flags.plot) {
-        check_folder(file)?;
+        nets::check_folder(file)?;
     }
     let input: Box<dyn Read + Send> = match &flags.file {
         Some(path) => Box::new(File::open(path).map_err(Failure::file("open", path))?),
@@ -121,15 +121,6 @@ fn read(input: impl Read, format: Option<Format>, delimiter: u8, events: &SyncSe
     };
     // Without a receiver there is nobody left to tell.
     drop(events.send(all().map_or_else(Event::Failed, |()| Event::End)));
-}
-
-/// What a mistyped path would otherwise cost is found before anything is read.
-fn check_folder(file: &Path) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() && !file.is_dir() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("cannot write {}: its folder does not exist, or it is one", file.display())))
 }
 
 fn unusable(path: &Path, error: &CheckpointError) -> Failure {

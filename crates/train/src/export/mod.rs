@@ -24,7 +24,8 @@ pub enum MetricsFormat {
 /// Converts the metrics of the run in `folder`, finished or not, to the file `to`; returns the number of records.
 ///
 /// A run that goes on can be converted again and again: what is there is added to, so that a program that follows the file
-/// sees what is new. Where the run has gone back, or the file holds anything else, it is replaced.
+/// sees what is new. Where the run has gone back, or the file holds anything else, it is replaced. Folders that are missing
+/// are made.
 ///
 /// # Errors
 /// If the run has no metrics, they are damaged, or the file cannot be written.
@@ -90,6 +91,8 @@ fn write(to: &Path, content: &[u8]) -> std::io::Result<()> {
         return std::fs::File::options().append(true).open(to)?.write_all(new);
     }
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // TensorBoard wants a folder for each run.
+    std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(content)?;
     file.persist(to).map(drop).map_err(|error| error.error)

@@ -1,0 +1,180 @@
+//! Where in a configuration file a mistake is.
+
+use std::fmt;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::ConfigError;
+
+/// A place in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub name: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}, column {}", self.name, self.line, self.column)
+    }
+}
+
+impl Place {
+    fn new(text: &str, name: &str, at: usize) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        Self {
+            name: name.to_string(),
+            line: before.matches('\n').count() + 1,
+            column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
+        }
+    }
+
+    /// Of the field `path` or, if it is not written there, of the longest part of it that is. Within that, of the value
+    /// `found` if there is one such value alone.
+    pub(crate) fn of_field(text: &str, name: &str, path: &str, found: Option<&str>) -> Option<Self> {
+        let entries = entries(text);
+        let mut path = path;
+        let section = loop {
+            match entries.iter().find(|entry| entry.path == path) {
+                Some(entry) => break entry,
+                None => path = path.rsplit_once('.')?.0,
+            }
+        };
+        let inside = entries.iter().filter(|entry| entry.path.starts_with(&format!("{path}.")));
+        let exact = found.and_then(|found| only(inside.filter(|entry| entry.is(text, found))));
+        Some(Self::new(text, name, exact.unwrap_or(section).start()))
+    }
+}
+
+/// What the reader of TOML complains about, with the field and its place.
+pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> ConfigError {
+    let span = error.span().unwrap_or(0..0);
+    // Words of a programmer, said by the library.
+    let mut message = error.message().to_string();
+    for word in ["usize", "u64", "u32"] {
+        message = message.replace(&format!("expected {word}"), "expected a whole number from 0 on");
+    }
+    message = message.replace("expected f64", "expected a number");
+    let entries = entries(text);
+    let exact = entries.iter().find(|entry| entry.value == span);
+    // Of a table with a `kind` the library knows only where the table is.
+    let within = entries.iter().filter(|entry| match exact {
+        Some(outer) => entry.path.starts_with(&format!("{}.", outer.path)),
+        None => true,
+    });
+    let (mut at, mut field) = (span.start, exact.filter(|entry| entry.leaf).map(|entry| &entry.path));
+    if let Some(unknown) = quoted(&message, "unknown field") {
+        let suffix = format!(".{unknown}");
+        let is = |entry: &&Entry| entry.path == unknown || entry.path.ends_with(&suffix);
+        at = only(within.filter(is)).map_or(at, |entry| entry.key.start);
+    } else if let Some(found) = quoted(&message, "invalid").filter(|_| field.is_none()) {
+        let found = only(within.filter(|entry| entry.is(text, found)));
+        (at, field) = found.map_or((at, field), |entry| (entry.value.start, Some(&entry.path)));
+    }
+    if let Some(field) = field.filter(|_| message.starts_with("invalid")) {
+        message = format!("`{field}`: {message}");
+    }
+    let place = Place::new(text, name, at);
+    ConfigError::Syntax { place, message }
+}
+
+/// What a message that begins with `start` has first in quotes.
+fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
+    let rest = message.strip_prefix(start)?;
+    let open = rest.find(['`', '"'])?;
+    let (quote, rest) = (rest[open..].chars().next()?, &rest[open + 1..]);
+    Some(&rest[..rest.find(quote)?])
+}
+
+/// The element of an iterator that has one.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
+/// A field of a file.
+struct Entry {
+    /// Its name and those of its tables, without the places in lists.
+    path: String,
+    key: Range<usize>,
+    value: Range<usize>,
+    leaf: bool,
+}
+
+impl Entry {
+    /// Of a table the name, as it may have its fields all over the file.
+    fn start(&self) -> usize {
+        if self.leaf { self.value.start } else { self.key.start }
+    }
+
+    /// Whether its value is this one, however it is written.
+    fn is(&self, text: &str, found: &str) -> bool {
+        let written = text.get(self.value.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+        let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
+        let equal = match (number(written), number(found)) {
+            (Some(a), Some(b)) => a == b || (a.is_nan() && b.is_nan()),
+            _ => written == found,
+        };
+        self.leaf && equal
+    }
+}
+
+/// All fields of a file, the outer ones before what is in them; none if it is not TOML.
+fn entries(text: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        collect(table.get_ref(), "", &mut entries);
+    }
+    entries
+}
+
+fn collect(table: &DeTable<'_>, outer: &str, entries: &mut Vec<Entry>) {
+    for (key, value) in table {
+        let name = key.get_ref();
+        let path = if outer.is_empty() { name.to_string() } else { format!("{outer}.{name}") };
+        collect_value(key.span(), value, &path, entries);
+    }
+}
+
+fn collect_value(key: Range<usize>, value: &Spanned<DeValue<'_>>, path: &str, entries: &mut Vec<Entry>) {
+    let inner = value.get_ref();
+    let leaf = inner.as_table().is_none() && inner.as_array().is_none();
+    entries.push(Entry { path: path.to_string(), key, value: value.span(), leaf });
+    if let Some(table) = inner.as_table() {
+        collect(table, path, entries);
+    }
+    for element in inner.as_array().into_iter().flatten() {
+        collect_value(element.span(), element, path, entries);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "task = { kind = \"copy\" }\n[[layers]]\nkind = \"gru\"\nunits = 8\nsparsity = 0.5\n\
+                        [[layers]]\nkind = \"gru\"\nunits = 1_2\n";
+
+    fn line(path: &str, found: Option<&str>) -> Option<(usize, usize)> {
+        Place::of_field(TEXT, "x", path, found).map(|place| (place.line, place.column))
+    }
+
+    #[test]
+    fn fields_are_found_by_path_and_value() {
+        assert_eq!(line("task.kind", None), Some((1, 17)));
+        assert_eq!(line("task.what", None), Some((1, 1)));
+        assert_eq!(line("layers", Some("12")), Some((8, 9)));
+        assert_eq!(line("layers", Some("0.50")), Some((5, 12)));
+        // Two such values, and none: the first layer.
+        assert_eq!(line("layers", Some("gru")).map(|(line, _)| line), Some(2));
+        assert_eq!(line("layers", Some("7")).map(|(line, _)| line), Some(2));
+        assert_eq!(line("training.lanes", None), None);
+        assert_eq!(Place::of_field("no toml", "x", "task", None), None);
+    }
+}
