@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rtrl_benches::{Settings, batches, measure, scalings, schedules, steps, threads};
+use rtrl_benches::{Settings, batches, measure, scale, scalings, schedules, steps, threads};
 use rtrl_sparse::testing::Level;
 
 fn main() {
@@ -25,8 +25,8 @@ fn run(filter: &str) {
         scalings(false).into_iter().flat_map(|s| s.lines).flat_map(|l| l.points).map(|(_, row)| row);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let several = threads(cores).into_iter().map(|[_, all]| all);
-    let rows =
-        steps(false).into_iter().chain(schedules(false).into_iter().flatten()).chain(further).chain(several);
+    let rows = steps(false).into_iter().chain(schedules(false).into_iter().flatten());
+    let rows = rows.chain(further).chain(several).chain(scale(false));
     for batch in batches(rows.filter(|row| row.to_string().contains(filter))) {
         for m in measure(&batch, settings, &|| true).unwrap_or_default() {
             let (name, micros) = (m.row.to_string(), m.seconds * 1e6);

@@ -25,7 +25,7 @@ pub struct Queue {
     out: PathBuf,
     path: PathBuf,
     /// Released when the file is closed, however the process ends.
-    _lock: File,
+    lock: File,
 }
 
 /// Runs that are submitted together.
@@ -85,7 +85,7 @@ impl Queue {
         let file = File::options().write(true).create(true).truncate(false).open(&lock);
         let file = file.map_err(EngineError::file("open", &lock))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { out, path, _lock: file }),
+            Ok(()) => Ok(Self { out, path, lock: file }),
             Err(TryLockError::WouldBlock) => Err(EngineError::Busy { path }),
             Err(TryLockError::Error(source)) => Err(EngineError::file("lock", &lock)(source)),
         }
@@ -151,6 +151,13 @@ impl Queue {
         text.lines()
             .rev()
             .find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64())
+    }
+}
+
+impl Drop for Queue {
+    /// Closing the file would not do: a process that was just forked may still have it open.
+    fn drop(&mut self) {
+        drop(self.lock.unlock());
     }
 }
 
