@@ -134,8 +134,8 @@ pub struct Stream {
 #[derive(Debug, Clone, Args)]
 pub struct Net {
     /// Units of each layer [default: 32].
-    #[arg(long, value_name = "N")]
-    pub units: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub units: Option<u64>,
     /// Kind of cell: vanilla, gru, lstm, quasi-lstm, … [default: lstm]
     #[arg(long, value_name = "KIND")]
     pub cell: Option<String>,

@@ -11,30 +11,9 @@ use crate::{Linear, Operand};
 /// One dense block.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
-    pub(crate) reach: &'a [u32],
-    pub(crate) rows: &'a [BlockRow],
-    /// F: columns of all rows, side by side.
-    pub(crate) columns: usize,
-    /// First scalar of this block in the array of all blocks, per lane.
-    pub(crate) start: usize,
-    /// Where the rows of D[R, R] end among the entries or the runs, behind where the first begins.
-    offsets: &'a [u32],
-    /// How many there are in each row.
-    pub(crate) counts: &'a [u32],
-    /// All entries, if most of those of this block stand alone.
-    entries: &'a [Entry],
-    /// All runs of entries, if most of those of this block follow another one.
-    pub(crate) runs: &'a [Run],
-    pub(crate) dynamics_nnz: usize,
-    /// How many values of D and how many states all blocks take them from.
-    pub(crate) values: usize,
-    pub(crate) states: usize,
-    /// G[R, row] of all rows of all blocks: `(local state, entry of G's values)`.
-    jacobian: &'a [(u32, u32)],
-    /// G[R, rows], ordered by state.
-    immediate: &'a [Immediate],
-    /// For every row and, within it, every state, if D[R, R] has no entry off its diagonal; empty if it has.
-    pub(crate) alone: &'a [Alone],
+    arrays: &'a Arrays,
+    couplings: &'a Couplings,
+    spans: &'a Spans,
 }
 
 /// Mean entries of a run below which D is kept entry by entry: a vector along a shorter one would not pay.
@@ -121,72 +100,118 @@ pub(crate) struct BlockRow {
 
 impl<'a> Block<'a> {
     /// R: the states of this block, increasing.
+    #[inline(always)]
     pub fn reach(&self) -> &'a [u32] {
-        self.reach
+        &self.couplings.reach[range(&self.spans.reach)]
     }
 
-    /// F: the number of weights of this block.
+    /// F: the number of weights of this block, the columns of all its rows side by side.
+    #[inline(always)]
     pub fn columns(&self) -> usize {
-        self.columns
+        self.spans.columns
     }
 
     /// Structural nonzeros of D[R, R].
     pub fn dynamics_nnz(&self) -> usize {
-        self.dynamics_nnz
+        self.spans.dynamics_nnz
     }
 
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.reach.len() * self.columns
+        self.spans.reach.len() * self.spans.columns
+    }
+
+    /// First scalar of this block in the array of all blocks, per lane.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> usize {
+        self.spans.start
+    }
+
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> &'a [BlockRow] {
+        &self.arrays.rows[range(&self.spans.rows)]
     }
 
     /// Whether D[R, R] has no entry off its diagonal.
+    #[inline(always)]
     pub(crate) fn diagonal(&self) -> bool {
-        !self.alone.is_empty()
+        self.spans.diagonal
+    }
+
+    /// For every row and, within it, every state, if D[R, R] has no entry off its diagonal; empty if it has.
+    #[inline(always)]
+    pub(crate) fn alone(&self) -> &'a [Alone] {
+        &self.arrays.alone[range(&self.spans.alone)]
     }
 
     /// Whether transitions are products of whole matrices: their multiply-adds are several times quicker than those along the
     /// entries of D.
     pub(crate) fn whole_transitions(&self) -> bool {
-        WHOLE * self.dynamics_nnz >= self.reach.len() * self.reach.len()
+        WHOLE * self.dynamics_nnz() >= self.reach().len() * self.reach().len()
     }
 
-    /// D[R, R], row after row: as entries or as runs.
+    /// Whether D[R, R] is kept as runs of entries, since most of them follow another one, or entry by entry.
+    #[inline(always)]
+    pub(crate) fn by_runs(&self) -> bool {
+        self.spans.runs
+    }
+
+    /// How many entries, or runs, there are in each row of D[R, R].
+    #[inline(always)]
+    pub(crate) fn counts(&self) -> &'a [u32] {
+        &self.couplings.counts[range(&self.spans.reach)]
+    }
+
+    /// D[R, R], row after row, as entries or as runs.
     #[inline(always)]
     pub(crate) fn dynamics(&self) -> (&'a [Entry], &'a [Run]) {
-        let all = self.offsets[0] as usize..self.offsets[self.offsets.len() - 1] as usize;
-        if self.runs.is_empty() { (&self.entries[all], &[]) } else { (&[], &self.runs[all]) }
+        let Range { start, end } = self.spans.offsets;
+        let all = self.couplings.offsets[start as usize]..self.couplings.offsets[end as usize - 1];
+        if self.by_runs() {
+            (&[], &self.couplings.runs[range(&all)])
+        } else {
+            (&self.couplings.entries[range(&all)], &[])
+        }
     }
 
     /// The runs of a row of D[R, R], if they are kept.
     #[inline(always)]
     pub(crate) fn dynamics_runs(&self, local: usize) -> &'a [Run] {
-        if self.runs.is_empty() { &[] } else { &self.runs[self.dynamics_row(local)] }
+        if self.by_runs() { &self.couplings.runs[self.dynamics_row(local)] } else { &[] }
     }
 
     /// The entries of a row of D[R, R], if they are kept.
     #[inline(always)]
     pub(crate) fn dynamics_entries(&self, local: usize) -> &'a [Entry] {
-        if self.entries.is_empty() { &[] } else { &self.entries[self.dynamics_row(local)] }
+        if self.by_runs() { &[] } else { &self.couplings.entries[self.dynamics_row(local)] }
     }
 
     #[inline(always)]
     fn dynamics_row(&self, local: usize) -> Range<usize> {
-        self.offsets[local] as usize..self.offsets[local + 1] as usize
+        let ends = &self.couplings.offsets[self.spans.offsets.start as usize + local..][..2];
+        ends[0] as usize..ends[1] as usize
+    }
+
+    /// How many values of D, and how many states, all blocks take them from.
+    #[inline(always)]
+    pub(crate) fn sources(&self) -> (usize, usize) {
+        (self.couplings.values, self.couplings.states)
     }
 
     /// The entries of G[R, rows] of one state after the other.
     #[inline(always)]
     pub(crate) fn driven(&self) -> impl Iterator<Item = &'a [Immediate]> {
-        self.immediate.chunk_by(|a, b| a.state == b.state)
+        self.arrays.immediate[range(&self.spans.immediate)].chunk_by(|a, b| a.state == b.state)
     }
 
     /// G[R, row]: `(local state, entry of G's values)`.
     #[inline(always)]
     pub(crate) fn jacobian(&self, row: &BlockRow) -> &'a [(u32, u32)] {
-        &self.jacobian[range(&row.jacobian)]
+        &self.arrays.jacobian[range(&row.jacobian)]
     }
 }
 
+#[inline(always)]
 fn range(span: &Range<u32>) -> Range<usize> {
     span.start as usize..span.end as usize
 }
@@ -229,8 +254,17 @@ pub(crate) struct Arrays {
     jacobian: Vec<(u32, u32)>,
     immediate: Vec<Immediate>,
     alone: Vec<Alone>,
+    /// Blocks with and without entries of D[R, R] off the diagonal, in turn.
+    kinds: Vec<Kind>,
     /// Scalars of all blocks, per lane.
     len: usize,
+}
+
+/// Blocks that follow each other, of which all have a diagonal D[R, R], or none.
+#[derive(Debug, Clone)]
+pub(crate) struct Kind {
+    pub blocks: Range<usize>,
+    pub diagonal: bool,
 }
 
 impl Arrays {
@@ -269,7 +303,7 @@ impl Arrays {
         let mut arrays = Self { couplings: self.couplings.clone(), ..Self::default() };
         for (b, rows) in blocks {
             let block = self.block(b);
-            let rows = &block.rows[rows];
+            let rows = &block.rows()[rows];
             let rows = rows.iter().map(|row| (renumbered(row.row), block.jacobian(row).to_vec()));
             arrays.push(self.spans[b].clone(), rows, linear);
         }
@@ -308,8 +342,13 @@ impl Arrays {
             ..spans
         });
         let b = self.spans.len() - 1;
+        let diagonal = self.spans[b].diagonal;
+        match self.kinds.last_mut() {
+            Some(kind) if kind.diagonal == diagonal => kind.blocks.end = b + 1,
+            _ => self.kinds.push(Kind { blocks: b..b + 1, diagonal }),
+        }
         self.len += self.block(b).len();
-        if self.spans[b].diagonal {
+        if diagonal {
             let alone = self.block(b).each_alone(linear);
             self.alone.extend(alone);
             self.spans[b].alone.end = self.alone.len() as u32;
@@ -326,31 +365,20 @@ impl Arrays {
         self.len
     }
 
-    /// Whether D[R, R] of a block has no entry off its diagonal.
-    pub fn diagonal(&self, b: usize) -> bool {
-        self.spans[b].diagonal
+    /// The blocks in `range` by their kind.
+    pub fn kinds(&self, range: Range<usize>) -> impl Iterator<Item = Kind> + '_ {
+        let first = self.kinds.partition_point(|kind| kind.blocks.end <= range.start);
+        let inside = self.kinds[first..].iter().take_while(move |kind| kind.blocks.start < range.end);
+        inside.map(move |Kind { blocks, diagonal }| Kind {
+            blocks: blocks.start.max(range.start)..blocks.end.min(range.end),
+            diagonal: *diagonal,
+        })
     }
 
     /// A block.
     #[inline(always)]
     pub fn block(&self, b: usize) -> Block<'_> {
-        let (spans, couplings) = (&self.spans[b], &*self.couplings);
-        Block {
-            reach: &couplings.reach[range(&spans.reach)],
-            rows: &self.rows[range(&spans.rows)],
-            columns: spans.columns,
-            start: spans.start,
-            offsets: &couplings.offsets[range(&spans.offsets)],
-            counts: &couplings.counts[range(&spans.reach)],
-            entries: if spans.runs { &[] } else { &couplings.entries },
-            runs: if spans.runs { &couplings.runs } else { &[] },
-            dynamics_nnz: spans.dynamics_nnz,
-            values: couplings.values,
-            states: couplings.states,
-            jacobian: &self.jacobian,
-            immediate: &self.immediate[range(&spans.immediate)],
-            alone: &self.alone[range(&spans.alone)],
-        }
+        Block { arrays: self, couplings: &self.couplings, spans: &self.spans[b] }
     }
 
     /// Bytes of all arrays.
@@ -366,6 +394,7 @@ impl Arrays {
             + size_of_val(&self.jacobian[..])
             + size_of_val(&self.immediate[..])
             + size_of_val(&self.alone[..])
+            + size_of_val(&self.kinds[..])
     }
 }
 
@@ -438,17 +467,17 @@ impl Block<'_> {
                 len: weights.len() as u32,
                 coded: row.coded as u32,
                 first: linear.contiguous(row.row).map_or(NONE, |first| first as u32),
-                start: (i * self.columns + row.columns.start) as u32,
+                start: (i * self.columns() + row.columns.start) as u32,
                 dynamics: self.dynamics_entries(i).first().map_or(NONE, |entry| entry.entry() as u32),
                 jacobian: self
                     .jacobian(row)
                     .iter()
                     .find(|found| found.0 as usize == i)
                     .map_or(NONE, |found| found.1),
-                state: self.reach[i],
+                state: self.reach()[i],
             }
         };
-        let states = 0..self.reach.len();
-        self.rows.iter().flat_map(|row| states.clone().map(move |i| each(row, i))).collect()
+        let states = 0..self.reach().len();
+        self.rows().iter().flat_map(|row| states.clone().map(move |i| each(row, i))).collect()
     }
 }

@@ -119,9 +119,9 @@ impl Blocks {
         let mut blocks = Vec::with_capacity(self.arrays.count());
         for (b, block) in self.blocks().enumerate() {
             let mut first = 0;
-            while first < block.rows.len() {
-                let end = block.rows[first].columns.start + columns;
-                let fit = block.rows[first..].iter().take_while(|row| row.columns.end <= end).count();
+            while first < block.rows().len() {
+                let end = block.rows()[first].columns.start + columns;
+                let fit = block.rows()[first..].iter().take_while(|row| row.columns.end <= end).count();
                 let rows = first..first + fit.max(1);
                 first = rows.end;
                 blocks.push((b, rows));
@@ -138,11 +138,11 @@ impl Blocks {
         linear: Linear,
         renumbered: impl Fn(usize) -> usize,
     ) -> Self {
-        let all = range.clone().map(|b| (b, 0..self.arrays.block(b).rows.len()));
+        let all = range.clone().map(|b| (b, 0..self.arrays.block(b).rows().len()));
         Self {
             arrays: self.arrays.relaid(all, &linear, renumbered),
             linear,
-            origin: self.arrays.block(range.start).start,
+            origin: self.arrays.block(range.start).start(),
             states: self.states,
             entries: self.entries.clone(),
         }
@@ -194,10 +194,10 @@ impl Blocks {
     /// units of lanes; `None` if it is not kept. Linear in the number of blocks: meant for inspection and tests.
     pub fn find(&self, state: u32, weight: usize) -> Option<usize> {
         self.blocks().find_map(|block| {
-            let local = block.reach.binary_search(&state).ok()?;
-            let row = block.rows.iter().find(|r| self.linear.pattern().entries(r.row).contains(&weight))?;
+            let local = block.reach().binary_search(&state).ok()?;
+            let row = block.rows().iter().find(|r| self.linear.pattern().entries(r.row).contains(&weight))?;
             let column = row.columns.start + weight - self.linear.pattern().entries(row.row).start;
-            Some(block.start + local * block.columns + column)
+            Some(block.start() + local * block.columns() + column)
         })
     }
 

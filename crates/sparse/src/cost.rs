@@ -55,16 +55,16 @@ struct Sizes {
 
 impl Sizes {
     fn new(block: Block<'_>) -> Self {
-        let rows = || block.rows.iter();
+        let rows = || block.rows().iter();
         let dense = |row: &BlockRow| (row.columns.len() - row.coded) as u64;
         let jacobian = |row: &BlockRow| block.jacobian(row).len() as u64;
         Self {
-            reach: block.reach.len() as u64,
-            columns: block.columns as u64,
+            reach: block.reach().len() as u64,
+            columns: block.columns() as u64,
             dense: rows().map(dense).sum(),
             dynamics: block.dynamics_nnz() as u64,
             transition: if block.whole_transitions() {
-                (block.reach.len() * block.reach.len()) as u64
+                (block.reach().len() * block.reach().len()) as u64
             } else {
                 block.dynamics_nnz() as u64
             },
@@ -116,16 +116,16 @@ impl Blocks {
     /// The part of [`carry_macs`](Self::carry_macs) that forms the transitions Φ row by row, along the entries of D.
     pub fn transition_macs(&self, steps: usize) -> u64 {
         let alone = self.blocks().filter(|block| !block.whole_transitions());
-        alone.map(|block| (steps * block.reach.len() * block.dynamics_nnz) as u64).sum()
+        alone.map(|block| (steps * block.reach().len() * block.dynamics_nnz()) as u64).sum()
     }
 
     /// Sizes on which time depends besides multiply-adds.
     pub fn extent(&self, lanes: usize) -> Extent {
         let mut extent = Extent { whole: self.dense_adjoint(), ..Extent::default() };
         for block in self.blocks() {
-            let (reach, rows) = (block.reach.len() as u64, block.rows.len() as u64);
+            let (reach, rows) = (block.reach().len() as u64, block.rows().len() as u64);
             extent.visits += if block.diagonal() { rows * reach } else { reach * tiles(block, lanes) };
-            extent.entries += block.dynamics_nnz as u64;
+            extent.entries += block.dynamics_nnz() as u64;
             extent.rows += rows;
         }
         extent

@@ -40,7 +40,7 @@ impl<T: Scalar> Part<T> {
         if threads == 1 || macs.total() * (lanes as u64) < worthwhile {
             return Vec::new();
         }
-        let work = |block: Block<'_>| (block.dynamics_nnz + block.reach.len()) * block.columns;
+        let work = |block: Block<'_>| (block.dynamics_nnz() + block.reach().len()) * block.columns();
         let all: usize = blocks.blocks().map(work).sum();
         // Every part of a dense adjoint spreads D out for itself.
         let whole = matches!(purpose, Purpose::Adjoint(_)) && blocks.dense_adjoint();
@@ -59,7 +59,7 @@ impl<T: Scalar> Part<T> {
 
     fn new(whole: &Blocks, range: std::ops::Range<usize>, lanes: usize, purpose: Purpose) -> Self {
         let own = whole.blocks().skip(range.start).take(range.len());
-        let mut rows: Vec<u32> = own.flat_map(|block| block.rows).map(|row| row.row as u32).collect();
+        let mut rows: Vec<u32> = own.flat_map(|block| block.rows()).map(|row| row.row as u32).collect();
         rows.sort_unstable();
         let pattern = whole.linear.pattern();
         let kept = rows.iter().map(|&row| pattern.row(row as usize).iter().copied());

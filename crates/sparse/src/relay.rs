@@ -7,8 +7,8 @@ impl Blocks {
     pub fn reaches(&self) -> Vec<Vec<u32>> {
         let mut reaches = vec![Vec::new(); self.linear.pattern().rows()];
         for block in self.blocks() {
-            for row in block.rows {
-                reaches[row.row] = block.reach.to_vec();
+            for row in block.rows() {
+                reaches[row.row] = block.reach().to_vec();
             }
         }
         reaches
@@ -32,7 +32,7 @@ impl Blocks {
         // Block and column of each old weight.
         let mut places = vec![None; old.linear.pattern().nnz()];
         for (b, block) in old.blocks().enumerate() {
-            for row in block.rows {
+            for row in block.rows() {
                 for (weight, column) in old.linear.pattern().entries(row.row).zip(row.columns.clone()) {
                     places[weight] = Some((b, column));
                 }
@@ -40,14 +40,14 @@ impl Blocks {
         }
         values.fill(T::ZERO);
         for block in self.blocks() {
-            for row in block.rows {
+            for row in block.rows() {
                 for (weight, column) in self.linear.pattern().entries(row.row).zip(row.columns.clone()) {
                     let Some((b, from)) = origin[weight].and_then(|w| places[w as usize]) else { continue };
                     let source = old.arrays.block(b);
-                    for (local, state) in block.reach.iter().enumerate() {
-                        let Ok(there) = source.reach.binary_search(state) else { continue };
-                        let from = (source.start + there * source.columns + from) * lanes;
-                        let to = (block.start + local * block.columns + column) * lanes;
+                    for (local, state) in block.reach().iter().enumerate() {
+                        let Ok(there) = source.reach().binary_search(state) else { continue };
+                        let from = (source.start() + there * source.columns() + from) * lanes;
+                        let to = (block.start() + local * block.columns() + column) * lanes;
                         values[to..to + lanes].copy_from_slice(&old_values[from..from + lanes]);
                     }
                 }

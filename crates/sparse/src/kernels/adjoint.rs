@@ -103,15 +103,15 @@ impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
         let Self { blocks, dynamics, now, mut adjoint, new, rows } = self;
         let lanes = now.delta.lanes();
         for block in blocks.blocks() {
-            let (own, rest) = adjoint.split_at_mut(block.reach.len() * lanes);
+            let (own, rest) = adjoint.split_at_mut(block.reach().len() * lanes);
             adjoint = rest;
             if let Some(dynamics) = dynamics {
                 pull_back(simd, &block, dynamics, own, &mut new[..own.len()]);
             }
-            for (a, &state) in own.chunks_exact_mut(lanes).zip(block.reach) {
+            for (a, &state) in own.chunks_exact_mut(lanes).zip(block.reach()) {
                 a.iter_mut().zip(now.delta.at(state as usize)).for_each(|(a, &d)| *a += d);
             }
-            for row in block.rows {
+            for row in block.rows() {
                 if lanes == 1 {
                     let mut sum = T::ZERO;
                     for &(i, entry) in block.jacobian(row) {
@@ -150,12 +150,12 @@ impl<T: Scalar> Kernel<T> for Initial<'_, T> {
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { blocks, lanes, dynamics, influence, mut adjoint, new, gradient } = self;
         for block in blocks.blocks() {
-            let (own, rest) = adjoint.split_at_mut(block.reach.len() * lanes);
+            let (own, rest) = adjoint.split_at_mut(block.reach().len() * lanes);
             adjoint = rest;
             if let Some(dynamics) = dynamics {
                 pull_back(simd, &block, dynamics, own, &mut new[..own.len()]);
             }
-            let influence = &influence[block.start * lanes..(block.start + block.len()) * lanes];
+            let influence = &influence[block.start() * lanes..(block.start() + block.len()) * lanes];
             add_initial(simd, &block, &blocks.linear, influence, own, lanes, gradient);
         }
     }
@@ -222,8 +222,8 @@ fn add_initial<T: Scalar, S: Simd<T>>(
     gradient: &mut [T],
 ) {
     for (i, a) in adjoint.chunks_exact(lanes).enumerate() {
-        for row in block.rows {
-            let columns = i * block.columns + row.columns.start..i * block.columns + row.columns.end;
+        for row in block.rows() {
+            let columns = i * block.columns() + row.columns.start..i * block.columns() + row.columns.end;
             let influence = &influence[columns.start * lanes..columns.end * lanes];
             let gradient = &mut gradient[linear.pattern().entries(row.row)];
             if let &[a] = a {

@@ -74,13 +74,13 @@ impl<T: Scalar> Carried<T> {
     /// For windows of `steps` steps.
     pub fn new(blocks: &Blocks, steps: usize) -> Self {
         let largest = |size: &dyn Fn(Block<'_>) -> usize| blocks.blocks().map(size).max().unwrap_or(0);
-        let reach = largest(&|block| block.reach.len());
+        let reach = largest(&|block| block.reach().len());
         let columns = largest(&widest);
         let zeros = |len: usize| vec![T::ZERO; len];
         Self {
             transitions: zeros((steps + 1) * reach * reach),
             dynamics: zeros(
-                largest(&|block| if block.whole_transitions() { block.reach.len() } else { 0 })
+                largest(&|block| if block.whole_transitions() { block.reach().len() } else { 0 })
                     * (reach + APART),
             ),
             columns: zeros(steps * (reach + APART)),
@@ -107,7 +107,7 @@ impl<T: Scalar> Carried<T> {
 
 /// Columns of a block's widest row.
 fn widest(block: Block<'_>) -> usize {
-    block.rows.iter().map(|row| row.columns.len()).max().unwrap_or(0)
+    block.rows().iter().map(|row| row.columns.len()).max().unwrap_or(0)
 }
 
 pub struct Carry<'a, T> {
@@ -126,12 +126,12 @@ impl<T: Scalar> Kernel<T> for Carry<'_, T> {
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { blocks, influence, steps, lanes, local, memory } = self;
         for block in blocks.blocks() {
-            let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
+            let influence = &mut influence[block.start() * lanes..(block.start() + block.len()) * lanes];
             for lane in 0..lanes {
                 let window = Window { block, linear: &blocks.linear, steps, lanes, lane, local };
                 window.transitions(simd, memory);
                 let mut last = None;
-                for row in block.rows.iter().filter(|row| !row.columns.is_empty()) {
+                for row in block.rows().iter().filter(|row| !row.columns.is_empty()) {
                     // Rows that read alike share their sources.
                     if !last.is_some_and(|last| blocks.linear.alike(last, row.row)) {
                         window.gather(row, &mut memory.sources);
@@ -163,7 +163,7 @@ impl<T: Scalar> Window<'_, T> {
     /// Transposed Φ(τ → T) for τ = T, T-1, …, 0; that of τ stands at position τ.
     #[inline(always)]
     fn transitions<S: Simd<T>>(&self, simd: S, memory: &mut Carried<T>) {
-        let reach = self.block.reach.len();
+        let reach = self.block.reach().len();
         let size = reach * reach;
         let Carried { transitions, dynamics, pack, .. } = memory;
         let into = &mut transitions[..(self.steps + 1) * size];
@@ -201,7 +201,7 @@ impl<T: Scalar> Window<'_, T> {
         dynamics: &mut [T],
         pack: &mut [T],
     ) {
-        let reach = self.block.reach.len();
+        let reach = self.block.reach().len();
         let stride = reach + APART;
         let dynamics = &mut dynamics[..reach * stride];
         dynamics.fill(T::ZERO);
@@ -247,11 +247,11 @@ impl<T: Scalar> Window<'_, T> {
     /// J of one row of the linear map.
     #[inline(always)]
     fn row<S: Simd<T>>(&self, simd: S, row: &BlockRow, influence: &mut [T], memory: &mut Carried<T>) {
-        let (reach, width, steps) = (self.block.reach.len(), row.columns.len(), self.steps);
+        let (reach, width, steps) = (self.block.reach().len(), row.columns.len(), self.steps);
         let Carried { transitions, columns, sources, old, new, pack, .. } = memory;
         let (tall, wide) = (reach + APART, width + APART);
         let place =
-            |i: usize, c: usize| (i * self.block.columns + row.columns.start + c) * self.lanes + self.lane;
+            |i: usize, c: usize| (i * self.block.columns() + row.columns.start + c) * self.lanes + self.lane;
         for (i, old) in old.chunks_exact_mut(wide).take(reach).enumerate() {
             let own = &influence[place(i, 0)..];
             if self.lanes == 1 {

@@ -24,7 +24,7 @@ impl Blocks {
 
     /// Whether it should.
     pub(crate) fn dense_enough(&self) -> bool {
-        let entries: usize = self.blocks().map(|block| block.dynamics_nnz).sum();
+        let entries: usize = self.blocks().map(|block| block.dynamics_nnz()).sum();
         let blocks = self.arrays.count();
         blocks >= FEWEST && QUICKER * entries >= blocks * self.states * self.states
     }
@@ -79,7 +79,7 @@ impl<T: Scalar> Dense<T> {
         let stride = states + APART;
         let mut own = adjoint.chunks_exact(lanes);
         for (block, into) in blocks.blocks().zip(self.adjoint.chunks_exact_mut(stride)) {
-            for (&state, a) in block.reach.iter().zip(&mut own) {
+            for (&state, a) in block.reach().iter().zip(&mut own) {
                 into[state as usize] = a[lane];
             }
         }
@@ -101,7 +101,7 @@ impl<T: Scalar> Dense<T> {
     fn gather(&self, blocks: &Blocks, adjoint: &mut [T], lanes: usize, lane: usize) {
         let mut own = adjoint.chunks_exact_mut(lanes);
         for (block, product) in blocks.blocks().zip(self.product.chunks_exact(blocks.states + APART)) {
-            for (&state, a) in block.reach.iter().zip(&mut own) {
+            for (&state, a) in block.reach().iter().zip(&mut own) {
                 a[lane] = product[state as usize];
             }
         }

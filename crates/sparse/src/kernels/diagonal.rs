@@ -21,7 +21,7 @@ pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
 ) {
     let (lanes, dense) = (local.delta.lanes(), local.sources.dense);
     let mut gathered = NONE;
-    for alone in block.alone {
+    for alone in block.alone() {
         let (start, len) = (alone.start as usize * lanes, alone.len as usize);
         let sources = len - alone.coded as usize;
         let u = if alone.first == NONE {

@@ -151,7 +151,7 @@ struct Window<T> {
 
 impl<T: Scalar> Window<T> {
     fn new(blocks: &Blocks, lanes: usize, steps: usize) -> Self {
-        let reaches = || blocks.blocks().map(|block| block.reach.len());
+        let reaches = || blocks.blocks().map(|block| block.reach().len());
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         Self {
             adjoint: zeros(reaches().sum()),
@@ -182,7 +182,7 @@ impl<T: Scalar> Scratch<T> {
 
     /// Memory for one thread.
     pub(crate) fn alone(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
-        let columns = blocks.blocks().map(|block| block.columns).max().unwrap_or(0);
+        let columns = blocks.blocks().map(|block| block.columns()).max().unwrap_or(0);
         // Blocks with a diagonal D are updated in place.
         let tiled = blocks.blocks().filter(|block| !block.diagonal());
         let (window, carried) = match purpose {

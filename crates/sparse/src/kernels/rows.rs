@@ -86,13 +86,14 @@ impl<T: Scalar> Rows<'_, T> {
     ) -> [S::Vector; C] {
         let Self { block, local, place } = self;
         let [old, immediate] = memory;
-        let (rows, width, lanes) = (block.reach.len(), C * S::WIDTH, local.dynamics.lanes());
+        let (rows, width, lanes) = (block.reach().len(), C * S::WIDTH, local.dynamics.lanes());
         let old = &mut old[..rows * width];
         assert!(influence.len() == rows * place.row, "a tile of the block");
         assert!(place.stride >= S::WIDTH && place.last <= S::WIDTH, "vectors side by side");
         assert!(place.first + (C - 1) * place.stride + place.last <= place.row, "a tile of a row");
-        assert!(block.values * lanes <= local.dynamics.values().len(), "values of D");
-        assert!(block.states * lanes <= local.delta.values().len(), "values of δ");
+        let (values, states) = block.sources();
+        assert!(values * lanes <= local.dynamics.values().len(), "values of D");
+        assert!(states * lanes <= local.delta.values().len(), "values of δ");
         let vector = if LANES { place.lane + S::WIDTH <= lanes } else { lanes == 1 };
         assert!(vector && local.delta.lanes() == lanes, "lanes");
         for i in 0..rows {
@@ -139,7 +140,7 @@ impl<T: Scalar> Rows<'_, T> {
         let (mut entries, mut runs) = block.dynamics();
         let by_runs = !runs.is_empty();
         let mut row = influence.as_mut_ptr().wrapping_add(place.first);
-        for (i, (&state, &count)) in block.reach.iter().zip(block.counts).enumerate() {
+        for (i, (&state, &count)) in block.reach().iter().zip(block.counts()).enumerate() {
             if driven == Some(i) {
                 for (new, x) in new.iter_mut().zip(immediate.next().expect("G u").chunks_exact(S::WIDTH)) {
                     *new = simd.load(x);

@@ -7,7 +7,7 @@ use super::rows::{Place, Rows};
 use super::simd::{Kernel, Simd};
 use super::vector::{add, axpy};
 use super::{Computation, Local, Scratch, diagonal};
-use crate::block::{Block, BlockRow, Immediate};
+use crate::block::{Block, BlockRow, Immediate, Kind};
 use crate::blocks::Blocks;
 use crate::parts::Part;
 use crate::{Lanes, Linear, Scalar};
@@ -20,7 +20,7 @@ const SPARSE_TILE: usize = 128 * 1024;
 
 /// Bytes of a tile of this block.
 fn tile_bytes(block: &Block<'_>) -> usize {
-    if block.runs.is_empty() { SPARSE_TILE } else { DENSE_TILE }
+    if !block.by_runs() { SPARSE_TILE } else { DENSE_TILE }
 }
 
 /// The greatest number of scalars that a vector and a row of a tile have at any level.
@@ -29,7 +29,7 @@ const WIDEST_ROW: usize = 8 * WIDEST;
 
 /// Scalars of memory for the old values of a tile of `block`, and its alignment.
 pub(super) fn tile_scalars<T>(block: Block<'_>) -> usize {
-    let reach = block.reach.len();
+    let reach = block.reach().len();
     let room = tile_bytes(&block) / size_of::<T>();
     (reach * WIDEST_ROW).min(room).max(reach * WIDEST) + ALIGNMENT / size_of::<T>()
 }
@@ -41,8 +41,8 @@ pub(super) fn immediate_scalars<T>(block: Block<'_>) -> usize {
 
 /// Tiles of a block of `f32` at the widest level.
 pub(crate) fn tiles(block: Block<'_>, lanes: usize) -> u64 {
-    let vectors = if lanes == 1 { block.columns.div_ceil(WIDEST) } else { block.columns };
-    let room = tile_bytes(&block) / (block.reach.len() * WIDEST * size_of::<f32>());
+    let vectors = if lanes == 1 { block.columns().div_ceil(WIDEST) } else { block.columns() };
+    let room = tile_bytes(&block) / (block.reach().len() * WIDEST * size_of::<f32>());
     (vectors.div_ceil(room.clamp(1, WIDEST_ROW / WIDEST)) * lanes.div_ceil(WIDEST)) as u64
 }
 
@@ -131,12 +131,7 @@ impl Blocks {
         scratch: &mut Scratch<T>,
     ) {
         let (blocks, lanes) = (self, local.dynamics.lanes());
-        let mut first = range.start;
-        while first < range.end {
-            let diagonal = self.arrays.diagonal(first);
-            let count = (first..range.end).take_while(|&b| self.arrays.diagonal(b) == diagonal).count();
-            let range = first..first + count;
-            first = range.end;
+        for Kind { blocks: range, diagonal } in self.arrays.kinds(range) {
             let (influence, gradient, scratch) = (&mut *influence, &mut *gradient, &mut *scratch);
             let all = Advance { blocks, range, influence, local, gradient, scratch };
             let computation = match (diagonal, lanes) {
@@ -174,21 +169,21 @@ impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<
         scratch.held = Held::default();
         for b in range {
             let block = &blocks.arrays.block(b);
-            let influence = &mut influence[block.start * lanes..(block.start + block.len()) * lanes];
+            let influence = &mut influence[block.start() * lanes..(block.start() + block.len()) * lanes];
             if COUPLED {
                 gather(block, linear, local.sources.dense, scratch);
                 // The gradient of several rows is set apart, that of an only row grows where it is: in one call, as it is
                 // inlined whole.
                 let mut apart = std::mem::take(&mut scratch.gradient);
-                let into = if let [row] = block.rows {
+                let into = if let [row] = block.rows() {
                     &mut gradient[linear.pattern().entries(row.row)]
                 } else {
-                    apart[..block.columns].fill(T::ZERO);
-                    &mut apart[..block.columns]
+                    apart[..block.columns()].fill(T::ZERO);
+                    &mut apart[..block.columns()]
                 };
                 Step { block, local }.sweep::<S, LANES>(simd, influence, into, scratch);
-                if block.rows.len() > 1 {
-                    for row in block.rows {
+                if block.rows().len() > 1 {
+                    for row in block.rows() {
                         let weights = linear.pattern().entries(row.row);
                         add(simd, &mut gradient[weights], &apart[row.columns.clone()]);
                     }
@@ -198,7 +193,7 @@ impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<
                 diagonal::advance::<T, S, LANES>(simd, block, linear, influence, local, gradient, scratch);
             }
             if linear.symbols() > 0 {
-                for row in block.rows.iter().filter(|row| row.coded > 0) {
+                for row in block.rows().iter().filter(|row| row.coded > 0) {
                     add_symbols(block, row, linear, influence, local, gradient);
                 }
             }
@@ -210,7 +205,7 @@ impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<
 #[inline(always)]
 fn gather<T: Scalar>(block: &Block<'_>, linear: &Linear, dense: Lanes<'_, T>, scratch: &mut Scratch<T>) {
     let Scratch { sources, held, .. } = scratch;
-    for row in block.rows {
+    for row in block.rows() {
         linear.gather(row.row, dense, sources, row.columns.start + row.coded, held);
     }
 }
@@ -247,9 +242,9 @@ impl<T: Scalar> Step<'_, T> {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        let (columns, lanes) = (self.block.columns, self.local.dynamics.lanes());
+        let (columns, lanes) = (self.block.columns(), self.local.dynamics.lanes());
         let vectors = if LANES { columns } else { columns.div_ceil(S::WIDTH) };
-        let bytes = self.block.reach.len() * S::WIDTH * size_of::<T>();
+        let bytes = self.block.reach().len() * S::WIDTH * size_of::<T>();
         let wide = if vectors <= S::TILE && vectors * bytes <= tile_bytes(self.block) {
             vectors
         } else {
@@ -329,7 +324,7 @@ impl<T: Scalar> Step<'_, T> {
     ) {
         let (lanes, jacobian) = (self.local.row_jacobian.lanes(), self.local.row_jacobian);
         let width = if LANES { vectors } else { vectors * S::WIDTH };
-        let end = self.block.columns.min(place.column + width);
+        let end = self.block.columns().min(place.column + width);
         for (entries, into) in self.block.driven().zip(memory.chunks_exact_mut(vectors * S::WIDTH)) {
             if let [Immediate { columns, entry, .. }] = entries
                 && columns.start as usize <= place.column
@@ -384,8 +379,8 @@ fn add_symbols<T: Scalar>(
         let column = row.columns.start + entry - first;
         for &(i, e) in block.jacobian(row) {
             let g = local.row_jacobian.at(e as usize)[lane];
-            influence[(i as usize * block.columns + column) * lanes + lane] += g;
-            gradient[entry] += local.delta.at(block.reach[i as usize] as usize)[lane] * g;
+            influence[(i as usize * block.columns() + column) * lanes + lane] += g;
+            gradient[entry] += local.delta.at(block.reach()[i as usize] as usize)[lane] * g;
         }
     }
 }
