@@ -195,17 +195,15 @@ impl<T: Scalar> Layer<T> {
         let lanes = trace.lanes;
         let sources = Lanes::new(&backward.sources, lanes);
         let mut previous = LanesMut::new(&mut backward.previous, lanes);
-        let mut scale = self.scales.clone();
-        for (k, recurrent) in self.recurrent.iter().enumerate() {
-            let out = previous.at(self.states.start + recurrent.state() as usize);
-            let u = sources.at(self.one + 1 + k);
-            match recurrent {
-                Recurrent::State(_) => out.iter_mut().zip(u).for_each(|(out, &u)| *out += u),
-                Recurrent::Scaled(_) => {
-                    let scale = scale.next().expect("one factor for each scaled source");
-                    multiply_add(out, &trace.scales[scale * lanes..][..lanes], u);
-                }
-            }
+        let first_state = self.states.start;
+        for (first, states) in &self.plain {
+            let u = sources.run(*first..first + states.len());
+            let out = previous.run(first_state + states.start..first_state + states.end);
+            out.iter_mut().zip(u).for_each(|(out, &u)| *out += u);
+        }
+        for (&(source, state), scale) in self.scaled.iter().zip(self.scales.clone()) {
+            let scale = &trace.scales[scale * lanes..][..lanes];
+            multiply_add(previous.at(first_state + state as usize), scale, sources.at(source as usize));
         }
         if pattern.nnz() == 0 {
             return;

@@ -3,7 +3,7 @@
 use super::simd::{Kernel, Simd};
 use super::vector::{axpy, axpy_lanes, dot_lanes};
 use super::{Computation, Local, Scratch, Window};
-use crate::block::{Block, Run};
+use crate::block::{Alone, Block, Run};
 use crate::blocks::Blocks;
 use crate::parts::Part;
 use crate::{Lanes, Linear, Scalar};
@@ -105,6 +105,10 @@ impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
         for block in blocks.blocks() {
             let (own, rest) = adjoint.split_at_mut(block.reach().len() * lanes);
             adjoint = rest;
+            if lanes == 1 && block.diagonal() {
+                alone(simd, block.alone(), dynamics, now, own, rows);
+                continue;
+            }
             if let Some(dynamics) = dynamics {
                 pull_back(simd, &block, dynamics, own, &mut new[..own.len()]);
             }
@@ -128,6 +132,35 @@ impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
                 }
             }
         }
+    }
+}
+
+/// One step back in the only lane of a block whose states do not act on each other.
+#[inline(always)]
+fn alone<T: Scalar, S: Simd<T>>(
+    simd: S,
+    alone: &[Alone],
+    dynamics: Option<Lanes<'_, T>>,
+    now: Local<'_, T>,
+    adjoint: &mut [T],
+    rows: &mut [T],
+) {
+    for (a, alone) in adjoint.iter_mut().zip(alone) {
+        let delta = now.delta.values()[alone.state as usize];
+        *a = match dynamics.map(|d| d.values().get(alone.dynamics as usize)) {
+            Some(Some(&d)) => simd.scalar(*a, d, delta),
+            Some(None) => delta,
+            None => *a + delta,
+        };
+    }
+    for row in alone.chunks_exact(adjoint.len()) {
+        let mut sum = T::ZERO;
+        for (&a, alone) in adjoint.iter().zip(row) {
+            if let Some(&g) = now.row_jacobian.values().get(alone.jacobian as usize) {
+                sum = simd.scalar(a, g, sum);
+            }
+        }
+        rows[row[0].row as usize] = sum;
     }
 }
 

@@ -1,6 +1,7 @@
 //! One step of a block whose D[R, R] has no entry off its diagonal: every entry of J by itself.
 
 use super::simd::Simd;
+use super::vector::FEW;
 use super::{Local, Scratch};
 use crate::block::{Alone, Block, NONE};
 use crate::{Lanes, Linear, Scalar};
@@ -133,7 +134,14 @@ impl<T: Scalar> Columns<'_, T> {
             simd.store(new, j);
             simd.store(simd.mul_add(delta, new, simd.load(slope)), slope);
         }
-        if S::WIDTH > 1 && !j.is_empty() {
+        if j.len() <= FEW {
+            for (at, (j, slope)) in j.iter_mut().zip(slope).enumerate() {
+                let new = if G { simd.scalar(factors.g[0], u[at], T::ZERO) } else { T::ZERO };
+                let new = if D { simd.scalar(factors.d[0], *j, new) } else { new };
+                *j = new.flush();
+                *slope = simd.scalar(factors.delta[0], *j, *slope);
+            }
+        } else {
             let new = if G { simd.mul_add(g, simd.load_part(u), zero) } else { zero };
             let new = if D { simd.mul_add(d, simd.load_part(j), new) } else { new };
             let new = simd.flush(new);

@@ -275,16 +275,22 @@ fn dots<T: Scalar, S: Simd<T>, const N: usize>(simd: S, weights: [&[T]; N], u: &
             sums[0] = simd.mul_add(simd.load(&weights[pairs..]), u, sums[0]);
         }
     }
-    if S::WIDTH > 1 && whole < len {
+    let mut out = [T::ZERO; N];
+    if len - whole <= FEW {
+        for (out, weights) in out.iter_mut().zip(weights) {
+            for (&w, &u) in weights[whole..].iter().zip(&u[whole..]) {
+                *out = simd.scalar(w, u, *out);
+            }
+        }
+    } else {
         let u = simd.load_part(&u[whole..]);
         for (sums, weights) in sums.iter_mut().zip(weights) {
             sums[1] = simd.mul_add(simd.load_part(&weights[whole..]), u, sums[1]);
         }
     }
     // No closure may hold a vector: it would be compiled for the baseline, and the vector operations in it not inlined.
-    let mut out = [T::ZERO; N];
     for (out, [a, b]) in out.iter_mut().zip(sums) {
-        *out = simd.sum(simd.add(a, b));
+        *out += simd.sum(simd.add(a, b));
     }
     out
 }
