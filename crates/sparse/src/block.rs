@@ -355,6 +355,11 @@ impl Arrays {
         }
     }
 
+    /// Whether every block has one state.
+    pub fn single(&self) -> bool {
+        self.kinds.iter().all(|kind| kind.diagonal) && self.alone.len() == self.rows.len()
+    }
+
     /// Number of blocks.
     pub fn count(&self) -> usize {
         self.spans.len()

@@ -121,7 +121,8 @@ impl Blocks {
 
     /// Sizes on which time depends besides multiply-adds.
     pub fn extent(&self, lanes: usize) -> Extent {
-        let mut extent = Extent { whole: self.dense_adjoint(), ..Extent::default() };
+        let mut extent =
+            Extent { whole: self.dense_adjoint(), single: self.arrays.single(), ..Extent::default() };
         for block in self.blocks() {
             let (reach, rows) = (block.reach().len() as u64, block.rows().len() as u64);
             extent.visits += if block.diagonal() { rows * reach } else { reach * tiles(block, lanes) };
@@ -144,4 +145,6 @@ pub struct Extent {
     pub rows: u64,
     /// Whether [`adjoint`](Blocks::adjoint) multiplies whole matrices.
     pub whole: bool,
+    /// Whether every block has one state, so that [`carry`](Blocks::carry) forms outer products.
+    pub single: bool,
 }

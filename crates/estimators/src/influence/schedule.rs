@@ -57,6 +57,12 @@ const TRANSITION_STATE: f64 = 0.058;
 const CARRIED_BLOCK: f64 = 97.0;
 const CARRIED_ROW: f64 = 470.0;
 const STRIDED: f64 = 1.2;
+/// The same of blocks with one state each: a state of the recursion and a row in a step of an adjoint; where J is carried a row in
+/// each step, and each row once.
+const SINGLE_VISIT: f64 = 8.0;
+const SINGLE_ADJOINT: f64 = 6.0;
+const SINGLE_STEP: f64 = 3.0;
+const SINGLE_ROW: f64 = 150.0;
 
 impl ScheduleCosts {
     /// Models the three schedules for `blocks`.
@@ -70,15 +76,21 @@ impl ScheduleCosts {
 
         let scalars = blocks.len() as f64 * lanes;
         let far = if blocks.len() * plan.lanes > CACHED { FAR * scalars } else { 0.0 };
+        let (visit, row) = if extent.single { (SINGLE_VISIT, SINGLE_ADJOINT) } else { (VISIT, ROW) };
         let streamed =
-            lanes * STREAMED * macs(recursion) + window * (VISIT * extent.visits as f64 + MOVE * scalars);
+            lanes * STREAMED * macs(recursion) + window * (visit * extent.visits as f64 + MOVE * scalars);
         let alone = window * BLOCK * blocks.blocks().len() as f64;
 
         let entry = if plan.lanes == 1 { ENTRY } else { ENTRY_LANE * lanes };
         let pulls = if extent.whole { 0.0 } else { entry * extent.entries as f64 };
-        let windowed = lanes * MATRIX * macs(adjoint) + window * (pulls + ROW * extent.rows as f64);
+        let windowed = lanes * MATRIX * macs(adjoint) + window * (pulls + row * extent.rows as f64);
         let carried = if plan.truncate {
             0.0
+        } else if extent.single {
+            // Few steps are not gathered into products of matrices.
+            let product = if plan.window < 8 { ENTRY } else { MATRIX };
+            let rows = (window * SINGLE_STEP + SINGLE_ROW) * extent.rows as f64;
+            lanes * (product * macs(carry) + rows)
         } else {
             let transitions = blocks.transition_macs(plan.window) as f64;
             let products = MATRIX * (macs(carry) - transitions) + TRANSITION_STATE * transitions;

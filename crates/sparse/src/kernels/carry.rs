@@ -2,6 +2,7 @@
 
 use super::matrix::{APART, MatMul, ROWS};
 use super::simd::{Kernel, Simd};
+use super::single::Single;
 use super::vector::axpy;
 use super::{Computation, Local, Scratch};
 use crate::block::{Block, BlockRow};
@@ -28,12 +29,17 @@ impl Blocks {
             return;
         }
         let lanes = local(0).dynamics.lanes();
-        if scratch.parts.is_empty() {
-            return self.carry_alone(influence, steps, lanes, &local, scratch);
-        }
-        let work = |part: &Self, influence: &mut [T], scratch: &mut Scratch<T>| {
-            part.carry_alone(influence, steps, lanes, &local, scratch);
+        let work = |part: &Self, influence: &mut [T], scratch: &mut Scratch<T>| match scratch
+            .carried
+            .as_mut()
+            .expect("scratch for carrying")
+        {
+            Carried::Single(memory) => part.carry_single(influence, steps, lanes, &local, memory),
+            Carried::Largest(memory) => part.carry_alone(influence, steps, lanes, &local, memory),
         };
+        if scratch.parts.is_empty() {
+            return work(self, influence, scratch);
+        }
         Part::each_alone(&mut scratch.parts, lanes, influence, &work);
     }
 
@@ -43,9 +49,8 @@ impl Blocks {
         steps: usize,
         lanes: usize,
         local: &impl Fn(usize) -> Local<'a, T>,
-        scratch: &mut Scratch<T>,
+        memory: &mut Largest<T>,
     ) {
-        let memory = scratch.carried.as_mut().expect("scratch for carrying");
         let local = &|step| local(step);
         let kernel = Carry { blocks: self, influence, steps, lanes, local, memory };
         // One lane at a time: vectors run along states and columns, however many lanes there are.
@@ -53,9 +58,34 @@ impl Blocks {
     }
 }
 
+/// Memory for carrying.
+#[derive(Debug, Clone)]
+pub(crate) enum Carried<T> {
+    Single(Single<T>),
+    Largest(Largest<T>),
+}
+
+impl<T: Scalar> Carried<T> {
+    /// For windows of `steps` steps.
+    pub fn new(blocks: &Blocks, steps: usize) -> Self {
+        if blocks.arrays.single() {
+            Self::Single(Single::new(blocks, steps))
+        } else {
+            Self::Largest(Largest::new(blocks, steps))
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Single(memory) => memory.bytes(),
+            Self::Largest(memory) => memory.bytes(),
+        }
+    }
+}
+
 /// Memory for the largest block.
 #[derive(Debug, Clone)]
-pub(crate) struct Carried<T> {
+pub(crate) struct Largest<T> {
     /// Transposed Φ(τ → T) for τ = 0 … T, each `[reach][reach]`.
     transitions: Vec<T>,
     /// D of one step, `[reach][reach]` with rows apart, where whole matrices are multiplied.
@@ -70,9 +100,8 @@ pub(crate) struct Carried<T> {
     pack: Vec<T>,
 }
 
-impl<T: Scalar> Carried<T> {
-    /// For windows of `steps` steps.
-    pub fn new(blocks: &Blocks, steps: usize) -> Self {
+impl<T: Scalar> Largest<T> {
+    fn new(blocks: &Blocks, steps: usize) -> Self {
         let largest = |size: &dyn Fn(Block<'_>) -> usize| blocks.blocks().map(size).max().unwrap_or(0);
         let reach = largest(&|block| block.reach().len());
         let columns = largest(&widest);
@@ -91,7 +120,7 @@ impl<T: Scalar> Carried<T> {
         }
     }
 
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         let parts = [
             &self.transitions,
             &self.dynamics,
@@ -116,7 +145,7 @@ pub struct Carry<'a, T> {
     steps: usize,
     lanes: usize,
     local: &'a dyn Fn(usize) -> Local<'a, T>,
-    memory: &'a mut Carried<T>,
+    memory: &'a mut Largest<T>,
 }
 
 impl<T: Scalar> Kernel<T> for Carry<'_, T> {
@@ -162,10 +191,10 @@ impl<T: Scalar> Window<'_, T> {
 
     /// Transposed Φ(τ → T) for τ = T, T-1, …, 0; that of τ stands at position τ.
     #[inline(always)]
-    fn transitions<S: Simd<T>>(&self, simd: S, memory: &mut Carried<T>) {
+    fn transitions<S: Simd<T>>(&self, simd: S, memory: &mut Largest<T>) {
         let reach = self.block.reach().len();
         let size = reach * reach;
-        let Carried { transitions, dynamics, pack, .. } = memory;
+        let Largest { transitions, dynamics, pack, .. } = memory;
         let into = &mut transitions[..(self.steps + 1) * size];
         into[self.steps * size..].fill(T::ZERO);
         into[self.steps * size..].iter_mut().step_by(reach + 1).for_each(|one| *one = T::ONE);
@@ -246,9 +275,9 @@ impl<T: Scalar> Window<'_, T> {
 
     /// J of one row of the linear map.
     #[inline(always)]
-    fn row<S: Simd<T>>(&self, simd: S, row: &BlockRow, influence: &mut [T], memory: &mut Carried<T>) {
+    fn row<S: Simd<T>>(&self, simd: S, row: &BlockRow, influence: &mut [T], memory: &mut Largest<T>) {
         let (reach, width, steps) = (self.block.reach().len(), row.columns.len(), self.steps);
-        let Carried { transitions, columns, sources, old, new, pack, .. } = memory;
+        let Largest { transitions, columns, sources, old, new, pack, .. } = memory;
         let (tall, wide) = (reach + APART, width + APART);
         let place =
             |i: usize, c: usize| (i * self.block.columns() + row.columns.start + c) * self.lanes + self.lane;

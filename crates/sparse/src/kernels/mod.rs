@@ -14,6 +14,7 @@ pub(crate) mod outer;
 pub(crate) mod outers;
 mod rows;
 pub mod simd;
+mod single;
 mod streaming;
 pub(crate) mod vector;
 
