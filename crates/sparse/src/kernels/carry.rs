@@ -29,13 +29,12 @@ impl Blocks {
             return;
         }
         let lanes = local(0).dynamics.lanes();
-        let work = |part: &Self, influence: &mut [T], scratch: &mut Scratch<T>| match scratch
-            .carried
-            .as_mut()
-            .expect("scratch for carrying")
-        {
-            Carried::Single(memory) => part.carry_single(influence, steps, lanes, &local, memory),
-            Carried::Largest(memory) => part.carry_alone(influence, steps, lanes, &local, memory),
+        let work = |part: &Self, influence: &mut [T], scratch: &mut Scratch<T>| {
+            let memory = scratch.carried.as_mut().expect("scratch for carrying");
+            match memory {
+                Carried::Single(memory) => part.carry_single(influence, steps, lanes, &local, memory),
+                Carried::Largest(memory) => part.carry_alone(influence, steps, lanes, &local, memory),
+            }
         };
         if scratch.parts.is_empty() {
             return work(self, influence, scratch);

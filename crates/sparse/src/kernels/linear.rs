@@ -62,7 +62,7 @@ impl Linear {
             consecutive.copy_from_slice(u.run(first..first + run));
             *held = Held { at, first, run };
         }
-        let sources = &self.pattern.indices()[dense.start + run..dense.end];
+        let sources = self.scattered_parts(r).0;
         if lanes == 1 {
             let u = u.values();
             for (into, &j) in others.iter_mut().zip(sources) {
