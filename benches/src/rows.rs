@@ -131,7 +131,7 @@ pub fn scalings(quick: bool) -> Vec<Scaling> {
             id: "lanes",
             axis: "lanes B",
             setup: "A vanilla net of 512 units, 98.4 % sparse.",
-            lines: all(up_to(&[1.0, 4.0, 16.0, 64.0]), &usual, &|lanes, method| {
+            lines: all(up_to(&[1.0, 2.0, 4.0, 10.0, 16.0, 64.0]), &usual, &|lanes, method| {
                 Row::new(VANILLA[2], method, lanes as usize, window(method))
             }),
         },

@@ -1,5 +1,6 @@
 //! Backpropagation through time over the window.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
@@ -46,9 +47,10 @@ impl Build for BpttConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        let lanes = lanes.len();
         Ok(Box::new(Bptt {
             lanes,
             rollout: stack.rollout(lanes),

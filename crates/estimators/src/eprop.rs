@@ -1,5 +1,6 @@
 //! e-prop with symmetric feedback.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
@@ -27,10 +28,11 @@ impl Build for EpropConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let plan = Plan { scope: Scope::Layer, transport: Transport::Direct, ..Plan::new(lanes, window) };
+        let plan =
+            Plan { scope: Scope::Layer, transport: Transport::Direct, ..Plan::new(lanes.len(), window) };
         Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
     }
 }

@@ -1,5 +1,6 @@
 //! No recurrent learning at all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Rollout, Stack, Trace};
@@ -26,9 +27,10 @@ impl Build for FrozenConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         _window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        let lanes = lanes.len();
         let (rollout, trace) = (stack.rollout(lanes), stack.trace(lanes));
         Ok(Box::new(Frozen { stack, rollout, trace }))
     }

@@ -1,5 +1,6 @@
 //! Kronecker-factored RTRL.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
@@ -39,10 +40,10 @@ impl Build for KfRtrlConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         _window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(kf_rtrl(stack, lanes, Signs::random(self.seed, lanes))))
+        Ok(Box::new(kf_rtrl(stack, lanes.len(), Signs::random(self.seed, lanes))))
     }
 }
 

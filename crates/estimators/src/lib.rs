@@ -41,6 +41,7 @@ mod eprop;
 mod error;
 mod estimator;
 mod frozen;
+mod groups;
 mod influence;
 mod kf_rtrl;
 mod kronecker;

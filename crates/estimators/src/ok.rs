@@ -2,6 +2,7 @@
 
 mod svd;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
@@ -50,7 +51,7 @@ impl Build for OkConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         _window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         if self.rank == 0 {
@@ -60,7 +61,7 @@ impl Build for OkConfig {
             let (what, found) = ("the rank of OK", self.rank.to_string());
             return Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST as f64, found });
         }
-        Ok(Box::new(ok(stack, lanes, self.rank, Signs::random(self.seed, lanes))))
+        Ok(Box::new(ok(stack, lanes.len(), self.rank, Signs::random(self.seed, lanes))))
     }
 }
 

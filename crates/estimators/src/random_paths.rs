@@ -1,5 +1,6 @@
 //! RTRL along a random selection of paths.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
@@ -41,12 +42,12 @@ impl Build for RandomPathsConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         let plan = Plan {
             transport: Transport::Thinned { entries: self.paths, seed: self.seed },
-            ..Plan::new(lanes, window)
+            ..Plan::new(lanes.len(), window)
         };
         Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
     }

@@ -1,5 +1,6 @@
 //! Estimators by name, for configuration files.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BpttConfig, EpropConfig, EstimatorError, FrozenConfig, GradientEstimator, KfRtrlConfig, OkConfig,
-    RandomPathsConfig, RfloConfig, RtrlConfig, SnapConfig, TbpttConfig, UoroConfig,
+    RandomPathsConfig, RfloConfig, RtrlConfig, SnapConfig, TbpttConfig, UoroConfig, groups,
 };
 
 /// How to build one estimator.
@@ -18,10 +19,16 @@ pub(crate) trait Build {
         let _ = by;
     }
 
+    /// The fewest lanes that are quicker together than one after the other; fewer get an estimator each.
+    fn narrowest(&self) -> usize {
+        8
+    }
+
+    /// An estimator for the lanes of these numbers: what is drawn in a lane depends on its number.
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>;
 }
@@ -61,7 +68,8 @@ macro_rules! registry {
             }
 
             /// Builds the estimator for `stack` with `lanes` parallel streams and at most `window` steps between two
-            /// calls of [`finish_window`](GradientEstimator::finish_window).
+            /// calls of [`finish_window`](GradientEstimator::finish_window). Lanes that fill no vectors together get
+            /// estimators of their own behind this one; multiples of 16, or else of 8, cost least per lane.
             ///
             /// # Errors
             /// If `lanes`, `window` or a setting is zero.
@@ -77,7 +85,7 @@ macro_rules! registry {
                     }
                 }
                 match self {
-                    $(Self::$estimator(config) => Build::build(config, stack, lanes, window),)*
+                    $(Self::$estimator(config) => groups::build(config, stack, lanes, window),)*
                 }
             }
         }

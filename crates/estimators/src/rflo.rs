@@ -1,5 +1,6 @@
 //! Random-feedback local online learning, with exact feedback.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
@@ -35,7 +36,7 @@ impl Build for RfloConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         if !(0.0..=1.0).contains(&self.leak) {
@@ -49,7 +50,7 @@ impl Build for RfloConfig {
         let plan = Plan {
             scope: Scope::Layer,
             transport: Transport::Constant(self.leak),
-            ..Plan::new(lanes, window)
+            ..Plan::new(lanes.len(), window)
         };
         Ok(Box::new(Influence::of_order(stack, Order::Steps(1), plan)?))
     }

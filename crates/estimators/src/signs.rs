@@ -1,5 +1,7 @@
 //! Random signs for stochastic estimators.
 
+use std::ops::Range;
+
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
@@ -20,15 +22,15 @@ pub enum Signs {
 }
 
 impl Signs {
-    /// A stream for each of `lanes` lanes.
-    pub fn random(seed: u64, lanes: usize) -> Self {
+    /// A stream for each of the lanes of these numbers.
+    pub fn random(seed: u64, lanes: Range<usize>) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut next = || {
             let lane = rng.clone();
             rng.jump();
             lane
         };
-        Self::Random((0..lanes).map(|_| next()).collect())
+        Self::Random((0..lanes.end).map(|_| next()).skip(lanes.start).collect())
     }
 
     /// The signs in `list`, in order.

@@ -1,6 +1,7 @@
 //! Truncated backpropagation through time whose horizon is longer than its window.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
@@ -77,9 +78,10 @@ impl Build for TbpttConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        let lanes = lanes.len();
         if self.horizon > LONGEST {
             let found = self.horizon.to_string();
             return Err(EstimatorError::Range { what: "the horizon", from: 1.0, to: LONGEST as f64, found });

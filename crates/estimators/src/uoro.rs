@@ -1,5 +1,6 @@
 //! Unbiased online recurrent optimization.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
@@ -64,13 +65,17 @@ impl Build for UoroConfig {
         self.seed = self.seed.wrapping_add(by);
     }
 
+    fn narrowest(&self) -> usize {
+        16
+    }
+
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
-        lanes: usize,
+        lanes: Range<usize>,
         _window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(Uoro::new(stack, lanes, Signs::random(self.seed, lanes))))
+        Ok(Box::new(Uoro::new(stack, lanes.len(), Signs::random(self.seed, lanes))))
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use rtrl_cells::{CellConfig, Inputs, Size};
+use rtrl_cells::{CellConfig, Input, Inputs, Size};
 use rtrl_estimators::{EstimatorConfig, RtrlConfig, Schedule, SnapConfig};
 use rtrl_sparse::Lanes;
 use support::Case;
@@ -23,18 +23,21 @@ fn steps_do_not_allocate() {
     nets.push(vec![CellConfig::Embedding(Size::dense(4)), CellConfig::Gru(sparse), CellConfig::Lstm(sparse)]);
     for layers in nets {
         let inputs = Inputs::Symbols(3);
-        let case = Case { layers, inputs, lanes: 2, steps: 0, window: 3, seed: 1, resets: false };
+        // Eight together and one by itself.
+        let lanes = 9;
+        let case = Case { layers, inputs, lanes, steps: 0, window: 3, seed: 1, resets: false };
+        let (symbols, starts) = ([0, 2, 1, 1, 0, 2, 2, 1, 0], [false, true, false].repeat(3));
         for config in &estimators {
             let stack = case.stack::<f64>();
             let weights = case.weights(&stack);
             let mut gradient = vec![0.0; weights.len()];
-            let delta = vec![0.5; stack.hidden().len() * 2];
-            let mut estimator = config.build(stack, 2, 3).unwrap();
+            let delta = vec![0.5; stack.hidden().len() * lanes];
+            let mut estimator = config.build(stack, lanes, 3).unwrap();
             let info = allocation_counter::measure(|| {
                 for _ in 0..2 {
                     for _ in 0..3 {
-                        estimator.step(&weights, rtrl_cells::Input::Symbols(&[0, 2]), &[false, true]);
-                        estimator.observe(&weights, Lanes::new(&delta, 2), &mut gradient);
+                        estimator.step(&weights, Input::Symbols(&symbols), &starts);
+                        estimator.observe(&weights, Lanes::new(&delta, lanes), &mut gradient);
                     }
                     estimator.finish_window(&weights, &mut gradient);
                 }

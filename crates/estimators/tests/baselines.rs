@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rtrl_cells::{Cell, CellConfig, CellStep, Inputs, Recurrent, Size, Stack, Structure};
 use rtrl_estimators::{
     EpropConfig, EstimatorConfig, EstimatorError, GradientEstimator, OkConfig, RandomPathsConfig, RfloConfig,
-    RtrlConfig, Signs, SnapConfig, TbpttConfig, Uoro, kf_rtrl, ok,
+    RtrlConfig, Signs, SnapConfig, TbpttConfig, Uoro, UoroConfig, kf_rtrl, ok,
 };
 use rtrl_sparse::{Pattern, Scalar};
 use support::{Case, ROUNDING, assert_equal, deviation, gradient_of, gradients};
@@ -277,9 +277,11 @@ fn ok_of_full_rank_is_exact() {
 #[test]
 fn uoro_lanes_have_their_own_signs() {
     // A run with more lanes does not disturb the ones before.
-    let mut two = Signs::random(5, 2);
-    let mut three = Signs::random(5, 3);
+    let mut two = Signs::random(5, 0..2);
+    let mut three = Signs::random(5, 0..3);
+    let mut second = Signs::random(5, 1..2);
     let draws: Vec<(bool, bool)> = (0..64).map(|_| (two.draw(0), two.draw(1))).collect();
+    assert!(draws.iter().all(|&(_, sign)| sign == second.draw(0)), "by their numbers");
     let of_three: Vec<(bool, bool)> = (0..64)
         .map(|_| {
             three.draw(2);
@@ -288,6 +290,19 @@ fn uoro_lanes_have_their_own_signs() {
         .collect();
     assert_eq!(draws, of_three);
     assert!(draws.iter().any(|(a, b)| a != b), "lanes differ");
+}
+
+#[test]
+fn lanes_in_groups_draw_what_they_draw_together() {
+    let case = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 6, 7);
+    let stack = case.stack::<f64>();
+    let (data, seed) = (case.data(stack.hidden().len()), 4);
+    let mut together = Uoro::new(stack.clone(), case.lanes, Signs::random(seed, 0..case.lanes));
+    let expected = gradients(&case, &mut together, &mut case.weights(&stack), &data, |_, _| {});
+    let grouped = gradient_of(&case, &EstimatorConfig::Uoro(UoroConfig { seed }));
+    assert_equal("UORO", &grouped, &expected, ROUNDING);
+    let other = gradient_of(&case, &EstimatorConfig::Uoro(UoroConfig { seed: seed + 1 }));
+    assert!(deviation(&other, &expected) > 1e-3, "signs matter");
 }
 
 fn tbptt(horizon: usize, replay: bool) -> EstimatorConfig {

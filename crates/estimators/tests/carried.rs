@@ -283,9 +283,9 @@ fn a_state_of_another_net_is_refused() {
     let (small, large) = (gru(&thinned(1, 0.5)), gru(&thinned(1, 1.0)));
     for config in [SnapConfig::default(), SnapConfig { order: 2, ..Default::default() }] {
         let config = EstimatorConfig::Snap(config);
-        let mut from = config.build(small.clone(), 2, 3).unwrap();
+        let mut from = config.build(small.clone(), 8, 3).unwrap();
         let saved = to_bytes(|archive| from.persist(archive)).unwrap();
-        let mut to = config.build(large.clone(), 2, 3).unwrap();
+        let mut to = config.build(large.clone(), 8, 3).unwrap();
         let error = from_bytes(&saved, |archive| to.persist(archive)).unwrap_err();
         assert!(error.to_string().starts_with("section `influence`: expected"), "{error}");
     }

@@ -44,7 +44,7 @@ fn counted_bytes_are_those_that_are_held() {
     ];
     for layers in nets {
         for config in estimators() {
-            for (lanes, window) in [(1, 1), (8, 1), (8, 12)] {
+            for (lanes, window) in [(1, 1), (3, 1), (8, 1), (8, 12)] {
                 let case = case(layers.clone(), lanes, window);
                 let config = match &config {
                     EstimatorConfig::Tbptt(tbptt) => {

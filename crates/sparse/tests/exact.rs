@@ -394,9 +394,10 @@ fn wide_blocks_are_tiled_correctly() {
         for weight in 0..2 * inputs {
             let (row, source) = (weight / inputs, weight % inputs);
             let mut slope = 0.0;
+            let places = [0, 1, 2].map(|state| blocks.find(state, weight).unwrap());
             for lane in 0..lanes {
                 for s in 0..3 {
-                    let at = |s: usize| blocks.find(s as u32, weight).unwrap() * lanes + lane;
+                    let at = |s: usize| places[s] * lanes + lane;
                     let recursion: f64 = (0..3).map(|k| d[(s * 3 + k) * lanes + lane] * before[at(k)]).sum();
                     let entry = jacobian.find(row, s as u32).map_or(0.0, |e| g[e * lanes + lane]);
                     let expected = recursion + entry * u[source * lanes + lane];

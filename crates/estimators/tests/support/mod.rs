@@ -170,11 +170,16 @@ pub fn any_cell() -> impl Strategy<Value = CellConfig> {
     })
 }
 
+/// Lanes one by one, lanes together, and both.
+fn any_lanes() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 1_usize..4, 1 => 4_usize..6, 1 => 8_usize..11]
+}
+
 pub fn any_case(depth: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Case> {
     (
         proptest::collection::vec(any_cell(), depth),
         prop_oneof![(1_usize..4).prop_map(Inputs::Dense), (2_usize..5).prop_map(Inputs::Symbols)],
-        (1_usize..4, 3_usize..8, 1_usize..8),
+        (any_lanes(), 3_usize..8, 1_usize..8),
         any::<u64>(),
         any::<bool>(),
     )

@@ -11,6 +11,10 @@ use super::simd::Simd;
 use crate::Scalar;
 use crate::block::Block;
 
+/// Bytes of J between what is loaded and what is asked for: the next block or the one after it, which the processor does not
+/// guess, since between blocks it has other things to load and sees the end of a page.
+const AHEAD: usize = 4096;
+
 /// Where the vectors of a tile stand in J: vector `c` of the tile at `first + c * stride` of each row.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
@@ -35,6 +39,7 @@ impl Place {
         let mut vectors = [simd.splat(T::ZERO); C];
         for (c, v) in vectors.iter_mut().enumerate() {
             let len = if c + 1 < C { S::WIDTH } else { self.last };
+            simd.fetch(row.wrapping_add(c * self.stride + AHEAD / size_of::<T>()));
             // SAFETY: the caller vouches for every vector.
             let x = unsafe { slice::from_raw_parts(row.add(c * self.stride), len) };
             *v = if len < S::WIDTH { simd.load_part(x) } else { simd.load(x) };

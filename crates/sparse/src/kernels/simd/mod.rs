@@ -30,6 +30,9 @@ pub trait Simd<T: Scalar>: Copy {
     fn load(self, x: &[T]) -> Self::Vector;
     /// The first scalars of `x`, zeros where it ends.
     fn load_part(self, x: &[T]) -> Self::Vector;
+    /// Asks for the line of the cache at `x`, which need not be memory at all; where the level cannot, nothing happens.
+    #[inline(always)]
+    fn fetch(self, _x: *const T) {}
     /// Overwrites the first scalars of `out`, which must be enough.
     fn store(self, v: Self::Vector, out: &mut [T]);
     /// Overwrites `out` as far as it goes.

@@ -68,6 +68,12 @@ macro_rules! simd {
             }
 
             #[inline(always)]
+            fn fetch(self, x: *const $float) {
+                // SAFETY: as for `splat`; a hint, which faults nowhere.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(x.cast()) }
+            }
+
+            #[inline(always)]
             fn store(self, v: $vector, out: &mut [$float]) {
                 assert!(out.len() >= $width, "enough scalars");
                 // SAFETY: as for `load`.
