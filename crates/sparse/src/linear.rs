@@ -1,11 +1,13 @@
 //! Sparse rows of a linear map, `z = W u`, with the three products that learning needs.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::kernels::Computation;
 use crate::kernels::lanewise::MixOuter;
-use crate::kernels::linear::{Multiply, MultiplyTransposed};
+use crate::kernels::linear::Multiply;
 use crate::kernels::outer::Outer;
+use crate::kernels::transposed::MultiplyTransposed;
 use crate::{Lanes, LanesMut, Pattern, Scalar};
 
 /// A linear map from *sources* u to *rows* z through a sparse matrix of weights.
@@ -25,12 +27,14 @@ pub struct Linear {
 pub(crate) struct Row {
     /// Weights of the dense sources; those of the symbols lie before.
     pub dense: Range<usize>,
-    /// First dense source, and how many follow each other from there on: often all.
+    /// First dense source, and how many that follow each other from there on are taken together: often all.
     pub first: usize,
     pub run: usize,
     /// The last row, exclusive, of those from this one on that read the same sources, all consecutive: their weights are a
     /// dense matrix. The next row if there are none.
     pub alike: usize,
+    /// The last row, exclusive, of those from this one on whose consecutive sources are the same.
+    pub level: usize,
 }
 
 impl Row {
@@ -62,12 +66,22 @@ impl Linear {
                 let dense = &pattern.row(r)[coded..];
                 let first = dense.first().map_or(0, |&c| c as usize - symbols);
                 let run = dense.iter().zip(first + symbols..).take_while(|&(&c, next)| c as usize == next);
-                Row { dense: entries.start + coded..entries.end, first, run: run.count(), alike: r + 1 }
+                Row {
+                    dense: entries.start + coded..entries.end,
+                    first,
+                    run: run.count(),
+                    alike: r + 1,
+                    level: r + 1,
+                }
             })
             .collect();
+        level_runs(&mut rows);
         for r in (1..rows.len()).rev() {
             if rows[r].reads_as(&rows[r - 1]) && rows[r - 1].reads_as(&rows[r]) {
                 rows[r - 1].alike = rows[r].alike;
+            }
+            if (rows[r].first, rows[r].run) == (rows[r - 1].first, rows[r - 1].run) {
+                rows[r - 1].level = rows[r].level;
             }
         }
         Self { pattern, symbols, rows }
@@ -215,6 +229,20 @@ impl Linear {
     ) {
         let (linear, out) = (self, out.reborrow());
         T::run(z.lanes(), Computation::MixOuter(MixOuter { linear, keep, z, u, out }));
+    }
+}
+
+/// Cuts runs of consecutive sources to the most frequent length: what sparse rows read beyond the inputs that all of them read
+/// follows these by chance, and rows with the same run are taken together.
+fn level_runs(rows: &mut [Row]) {
+    let mut counts = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.scattered()) {
+        *counts.entry((row.first, row.run)).or_insert(0_usize) += 1;
+    }
+    for row in rows.iter_mut().filter(|row| row.scattered()) {
+        let of_first = counts.range((row.first, 0)..(row.first + 1, 0));
+        let (&(_, usual), _) = of_first.max_by_key(|&(_, count)| count).expect("its own");
+        row.run = row.run.min(usual);
     }
 }
 

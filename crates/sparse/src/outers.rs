@@ -28,15 +28,30 @@ pub struct Outers<T> {
     pub(crate) turned: Vec<T>,
     pub(crate) groups: Vec<Group>,
     pub(crate) pack: Vec<T>,
+    /// The products of some rows with the run of sources that they share.
+    pub(crate) block: Vec<T>,
 }
 
 /// Rows that are taken together.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub rows: Range<usize>,
-    /// Whether they are a dense matrix with equal distances between its rows.
-    pub dense: bool,
+    pub kind: Kind,
 }
+
+/// How they are taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// They are a dense matrix with equal distances between its rows.
+    Dense,
+    /// Their consecutive sources are the same.
+    Level,
+    /// They are not.
+    Rows,
+}
+
+/// Consecutive sources that are worth a matrix product.
+const RUN: usize = 8;
 
 impl<T: Scalar> Outers<T> {
     /// Memory for the products of `linear`, of up to `steps` steps of `lanes` lanes at a time.
@@ -44,14 +59,17 @@ impl<T: Scalar> Outers<T> {
         let capacity = lanes * (COLUMNS / lanes).clamp(1, steps.max(1));
         let capacity = if capacity < FEWEST { 0 } else { capacity };
         let groups = groups(linear);
-        let rows = |dense| groups.iter().any(|group| group.dense == dense && !group.rows.is_empty());
+        let without = |kind| groups.iter().any(|group| group.kind != kind);
+        let level = groups.iter().filter(|group| group.kind == Kind::Level);
+        let longest = level.map(|group| linear.consecutive(group.rows.start).1).max().unwrap_or(0);
         let (stride, sources) = (capacity + APART, linear.dense_sources());
         let memory = |used: bool, len: usize| vec![T::ZERO; if used && capacity > 0 { len } else { 0 }];
         Self {
             z: memory(true, linear.pattern().rows() * stride),
-            u: memory(rows(true), capacity * (sources + APART)),
-            turned: memory(rows(false), sources * stride),
-            pack: memory(rows(true), ROWS * capacity),
+            u: memory(without(Kind::Rows), capacity * (sources + APART)),
+            turned: memory(without(Kind::Dense), sources * stride),
+            pack: memory(without(Kind::Rows), ROWS * capacity),
+            block: memory(longest > 0, ROWS * longest),
             capacity,
             filled: 0,
             stride,
@@ -105,7 +123,7 @@ impl<T: Scalar> Outers<T> {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let parts = [&self.z, &self.u, &self.turned, &self.pack];
+        let parts = [&self.z, &self.u, &self.turned, &self.pack, &self.block];
         parts.iter().map(|part| size_of_val(&part[..])).sum::<usize>()
             + self.groups.len() * size_of::<Group>()
     }
@@ -133,9 +151,18 @@ fn groups(linear: &Linear) -> Vec<Group> {
             end = other;
         }
         let dense = end - r >= ROWS / 2 && !linear.dense_entries(r).is_empty();
+        let level = linear.level_until(r, all);
+        let kind = if dense {
+            Kind::Dense
+        } else if level - r >= ROWS / 2 && linear.consecutive(r).1 >= RUN {
+            end = level;
+            Kind::Level
+        } else {
+            Kind::Rows
+        };
         match groups.last_mut() {
-            Some(last) if !dense && !last.dense => last.rows.end = end,
-            _ => groups.push(Group { rows: r..end, dense }),
+            Some(last) if kind == Kind::Rows && last.kind == Kind::Rows => last.rows.end = end,
+            _ => groups.push(Group { rows: r..end, kind }),
         }
         r = end;
     }

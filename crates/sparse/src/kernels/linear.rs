@@ -1,10 +1,10 @@
-//! The product of a sparse linear map and the transposed one, row by row or, where neighboring rows read the same sources,
-//! several rows at once.
+//! The product of a sparse linear map: several rows at once as far as they read the same consecutive sources, and row by row what
+//! each reads beyond them.
 
 use std::ops::Range;
 
 use super::simd::{Kernel, Simd};
-use super::vector::{FEW, axpy};
+use super::vector::FEW;
 use crate::linear::Row;
 use crate::{Lanes, LanesMut, Linear, Scalar, Sources};
 
@@ -37,9 +37,22 @@ impl Linear {
         self.rows[r].alike.min(end)
     }
 
+    /// The last row, exclusive, of those from `r` on within `end` whose consecutive sources are the same.
+    #[inline(always)]
+    pub(crate) fn level_until(&self, r: usize, end: usize) -> usize {
+        self.rows[r].level.min(end)
+    }
+
+    /// Whether one of the `n` rows from `r` on may read sources one by one.
+    #[inline(always)]
+    fn scattered_within(&self, r: usize, n: usize) -> bool {
+        let row = &self.rows[r];
+        row.scattered() || row.alike < r + n
+    }
+
     /// First of the consecutive dense sources of row `r`, and their number.
     #[inline(always)]
-    pub(super) fn consecutive(&self, r: usize) -> (usize, usize) {
+    pub(crate) fn consecutive(&self, r: usize) -> (usize, usize) {
         (self.rows[r].first, self.rows[r].run)
     }
 
@@ -83,14 +96,14 @@ impl Linear {
 
     /// Entries of row `r` beyond its consecutive ones: (dense source, position in the weights).
     #[inline(always)]
-    pub(super) fn scattered(&self, r: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+    pub(super) fn scattered(&self, r: usize) -> impl Iterator<Item = (usize, usize)> + Clone + '_ {
         let (sources, weights) = self.scattered_parts(r);
         sources.iter().map(|&c| c as usize - self.symbols).zip(weights)
     }
 
     /// Sources and positions in the weights of the entries of row `r` beyond its consecutive ones.
     #[inline(always)]
-    fn scattered_parts(&self, r: usize) -> (&[u32], Range<usize>) {
+    pub(super) fn scattered_parts(&self, r: usize) -> (&[u32], Range<usize>) {
         let Row { dense, run, .. } = &self.rows[r];
         let entries = dense.start + run..dense.end;
         (&self.pattern.indices()[entries.clone()], entries)
@@ -114,18 +127,18 @@ impl<T: Scalar> Kernel<T> for Multiply<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         let mut r = self.range.start;
         while r < self.range.end {
-            let alike = self.linear.alike_until(r, self.range.end);
+            let level = self.linear.level_until(r, self.range.end);
             if S::TILE >= MANY && self.z.lanes() > 1 {
-                while r + MANY <= alike {
+                while r + MANY <= level {
                     self.rows::<S, MANY>(simd, r);
                     r += MANY;
                 }
             }
-            while r + TOGETHER <= alike {
+            while r + TOGETHER <= level {
                 self.rows::<S, TOGETHER>(simd, r);
                 r += TOGETHER;
             }
-            while r < alike {
+            while r < level {
                 self.rows::<S, 1>(simd, r);
                 r += 1;
             }
@@ -143,7 +156,7 @@ impl<T: Scalar> Kernel<T> for Multiply<'_, T> {
 }
 
 impl<T: Scalar> Multiply<'_, T> {
-    /// `N` rows that read alike, or one row.
+    /// `N` rows with the same consecutive sources.
     #[inline(always)]
     fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
         let Row { first, run, .. } = self.linear.rows[r];
@@ -152,15 +165,10 @@ impl<T: Scalar> Multiply<'_, T> {
         let lanes = self.z.lanes();
         let u = self.u.dense.run(first..first + run);
         if lanes == 1 {
-            let mut sums = dots(simd, weights, u);
-            if N == 1 {
-                let u = self.u.dense.values();
-                sums[0] += self.scattered_dot(simd, r, u);
-            }
+            let sums = dots(simd, weights, u);
             self.z.run(r - self.first..r - self.first + N).copy_from_slice(&sums);
-            return;
         }
-        let mut lane = 0;
+        let mut lane = if lanes == 1 { lanes } else { 0 };
         while lane + 2 * S::WIDTH <= lanes {
             self.lanes::<S, N, 2>(simd, r, weights, u, lane);
             lane += 2 * S::WIDTH;
@@ -168,6 +176,16 @@ impl<T: Scalar> Multiply<'_, T> {
         while lane < lanes {
             self.lanes::<S, N, 1>(simd, r, weights, u, lane);
             lane += S::WIDTH;
+        }
+        if self.linear.scattered_within(r, N) {
+            for r in r..r + N {
+                if lanes == 1 {
+                    let others = self.scattered_dot(simd, r, self.u.dense.values());
+                    self.z.at(r - self.first)[0] += others;
+                } else {
+                    self.scattered_lanes(simd, r);
+                }
+            }
         }
     }
 
@@ -183,15 +201,7 @@ impl<T: Scalar> Multiply<'_, T> {
     ) {
         let lanes = self.z.lanes();
         // A row may have no consecutive sources.
-        let mut sums = tile::<T, S, N, V>(simd, weights, u.get(lane..).unwrap_or_default(), lanes);
-        if N == 1 {
-            for (j, entry) in self.linear.scattered(r) {
-                let (w, u) = (simd.splat(self.weights[entry]), &self.u.dense.at(j)[lane..]);
-                for (v, sum) in sums[0].iter_mut().enumerate() {
-                    *sum = simd.mul_add(w, simd.load(&u[v * S::WIDTH..]), *sum);
-                }
-            }
-        }
+        let sums = tile::<T, S, N, V>(simd, weights, u.get(lane..).unwrap_or_default(), lanes);
         let z = self.z.run(r - self.first..r - self.first + N);
         for (sums, z) in sums.into_iter().zip(z.chunks_exact_mut(lanes)) {
             for (v, sum) in sums.into_iter().enumerate() {
@@ -199,9 +209,33 @@ impl<T: Scalar> Multiply<'_, T> {
             }
         }
     }
-}
 
-impl<T: Scalar> Multiply<'_, T> {
+    /// `z_r += Σ w u` over the entries of row `r` beyond its consecutive ones.
+    #[inline(always)]
+    fn scattered_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
+        let (lanes, symbols) = (self.z.lanes(), self.linear.symbols);
+        let (sources, weights) = self.linear.scattered_parts(r);
+        let (weights, u) = (&self.weights[weights], self.u.dense.values());
+        let z = self.z.at(r - self.first);
+        let at = |source: u32| (source as usize - symbols) * lanes;
+        let (fours, weight_fours) = (sources.chunks_exact(4), weights.chunks_exact(4));
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            // Several sums, since each multiply-add waits for the one before.
+            let mut sums = [simd.splat(T::ZERO); 4];
+            let mut rest = simd.load(&z[lane..]);
+            for (&source, &w) in fours.remainder().iter().zip(weight_fours.remainder()) {
+                rest = simd.mul_add(simd.splat(w), simd.load(&u[at(source) + lane..]), rest);
+            }
+            for (sources, weights) in fours.clone().zip(weight_fours.clone()) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.mul_add(simd.splat(weights[i]), simd.load(&u[at(sources[i]) + lane..]), *sum);
+                }
+            }
+            let [a, b, c, d] = sums;
+            simd.store(simd.add(simd.add(rest, simd.add(a, b)), simd.add(c, d)), &mut z[lane..]);
+        }
+    }
+
     /// `Σ w u` over the entries of row `r` beyond its consecutive ones.
     #[inline(always)]
     fn scattered_dot<S: Simd<T>>(&self, simd: S, r: usize, u: &[T]) -> T {
@@ -293,202 +327,4 @@ fn dots<T: Scalar, S: Simd<T>, const N: usize>(simd: S, weights: [&[T]; N], u: &
         *out += simd.sum(simd.add(a, b));
     }
     out
-}
-
-/// See [`Linear::multiply_transposed`].
-pub struct MultiplyTransposed<'a, T> {
-    pub linear: &'a Linear,
-    pub weights: &'a [T],
-    pub range: Range<usize>,
-    pub z: Lanes<'a, T>,
-    pub a: LanesMut<'a, T>,
-    /// First dense source that is wanted.
-    pub first: usize,
-}
-
-impl<T: Scalar> Kernel<T> for MultiplyTransposed<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(mut self, simd: S) {
-        let lanes = self.z.lanes();
-        let mut r = self.range.start;
-        while r < self.range.end {
-            if lanes == 1 && self.linear.rows[r].scattered() {
-                self.scattered_row(simd, r);
-                r += 1;
-                continue;
-            }
-            let alike = self.linear.alike_until(r, self.range.end);
-            if lanes == 1 {
-                while r + TOGETHER <= alike {
-                    self.rows::<S, TOGETHER>(simd, r);
-                    r += TOGETHER;
-                }
-                while r < alike {
-                    self.rows::<S, 1>(simd, r);
-                    r += 1;
-                }
-            } else if r + 1 < alike {
-                self.matrix(simd, r..alike);
-                r = alike;
-            } else {
-                self.row_lanes(simd, r);
-                r += 1;
-            }
-        }
-    }
-}
-
-impl<T: Scalar> MultiplyTransposed<'_, T> {
-    /// How many of the consecutive sources of row `r` are not wanted.
-    #[inline(always)]
-    fn skipped(&self, r: usize) -> usize {
-        let Row { first, run, .. } = self.linear.rows[r];
-        self.first.saturating_sub(first).min(run)
-    }
-
-    /// One lane of `N` rows that read alike, or of one row.
-    #[inline(always)]
-    fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
-        let skipped = self.skipped(r);
-        let (first, run) = (self.linear.rows[r].first + skipped, self.linear.rows[r].run - skipped);
-        let weights: [&[T]; N] =
-            std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start + skipped..][..run]);
-        let z: [T; N] = std::array::from_fn(|n| self.z.values()[r + n]);
-        let mut splat = [simd.splat(T::ZERO); N];
-        for (splat, z) in splat.iter_mut().zip(z) {
-            *splat = simd.splat(z);
-        }
-        let a = self.a.run(first..first + run);
-        let whole = run - run % S::WIDTH;
-        for at in (0..whole).step_by(S::WIDTH) {
-            let a = &mut a[at..at + S::WIDTH];
-            let mut sum = simd.load(a);
-            for (z, weights) in splat.into_iter().zip(weights) {
-                sum = simd.mul_add(z, simd.load(&weights[at..at + S::WIDTH]), sum);
-            }
-            simd.store(sum, a);
-        }
-        if run - whole <= FEW {
-            for (at, a) in a.iter_mut().enumerate().skip(whole) {
-                for (z, weights) in z.into_iter().zip(weights) {
-                    *a = simd.scalar(z, weights[at], *a);
-                }
-            }
-        } else {
-            let a = &mut a[whole..];
-            let mut sum = simd.load_part(a);
-            for (z, weights) in splat.into_iter().zip(weights) {
-                sum = simd.mul_add(z, simd.load_part(&weights[whole..]), sum);
-            }
-            simd.store_part(sum, a);
-        }
-    }
-
-    /// One lane of a row that reads some sources one by one.
-    #[inline(always)]
-    fn scattered_row<S: Simd<T>>(&mut self, simd: S, r: usize) {
-        if self.skipped(r) < self.linear.rows[r].run {
-            self.rows::<S, 1>(simd, r);
-        }
-        let (z, symbols) = (self.z.values()[r], self.linear.symbols);
-        let (mut sources, entries) = self.linear.scattered_parts(r);
-        let mut weights = &self.weights[entries];
-        // As a rule all are wanted.
-        if (sources[0] as usize) < symbols + self.first {
-            let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
-            (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
-        }
-        let a = self.a.values();
-        for (&source, &w) in sources.iter().zip(weights) {
-            let a = &mut a[source as usize - symbols];
-            *a = simd.scalar(z, w, *a);
-        }
-    }
-
-    /// Several lanes of rows that read alike.
-    #[inline(always)]
-    fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
-        let lanes = self.z.lanes();
-        let mut lane = 0;
-        while lane + 2 * S::WIDTH <= lanes {
-            self.lanes::<S, 2>(simd, rows.clone(), lane);
-            lane += 2 * S::WIDTH;
-        }
-        while lane < lanes {
-            self.lanes::<S, 1>(simd, rows.clone(), lane);
-            lane += S::WIDTH;
-        }
-    }
-
-    /// `V` vectors of lanes of them.
-    #[inline(always)]
-    fn lanes<S: Simd<T>, const V: usize>(&mut self, simd: S, rows: Range<usize>, lane: usize) {
-        let (run, mut column) = (self.linear.rows[rows.start].run, self.skipped(rows.start));
-        if S::TILE >= MANY {
-            while column + MANY <= run {
-                self.columns::<S, MANY, V>(simd, rows.clone(), column, lane);
-                column += MANY;
-            }
-        }
-        while column + TOGETHER <= run {
-            self.columns::<S, TOGETHER, V>(simd, rows.clone(), column, lane);
-            column += TOGETHER;
-        }
-        while column < run {
-            self.columns::<S, 1, V>(simd, rows.clone(), column, lane);
-            column += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn columns<S: Simd<T>, const C: usize, const V: usize>(
-        &mut self,
-        simd: S,
-        rows: Range<usize>,
-        column: usize,
-        lane: usize,
-    ) {
-        let (lanes, zero) = (self.z.lanes(), simd.splat(T::ZERO));
-        let first = self.linear.rows[rows.start].first + column;
-        let a = self.a.run(first..first + C);
-        let mut sums = [[zero; V]; C];
-        for (sums, a) in sums.iter_mut().zip(a.chunks_exact(lanes)) {
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = simd.load(&a[lane + v * S::WIDTH..]);
-            }
-        }
-        for r in rows {
-            let z = &self.z.at(r)[lane..][..V * S::WIDTH];
-            let mut vectors = [zero; V];
-            for (v, vector) in vectors.iter_mut().enumerate() {
-                *vector = simd.load(&z[v * S::WIDTH..]);
-            }
-            let weights = &self.weights[self.linear.rows[r].dense.start + column..][..C];
-            for (sums, &w) in sums.iter_mut().zip(weights) {
-                let w = simd.splat(w);
-                for (sum, z) in sums.iter_mut().zip(vectors) {
-                    *sum = simd.mul_add(w, z, *sum);
-                }
-            }
-        }
-        for (sums, a) in sums.into_iter().zip(a.chunks_exact_mut(lanes)) {
-            for (v, sum) in sums.into_iter().enumerate() {
-                simd.store(sum, &mut a[lane + v * S::WIDTH..]);
-            }
-        }
-    }
-
-    /// Several lanes of one row.
-    #[inline(always)]
-    fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
-        let Row { dense, first, run, .. } = &self.linear.rows[r];
-        let z = self.z.at(r);
-        let run = (*first..first + run).zip(dense.start..).skip(self.skipped(r));
-        let beyond = self.linear.scattered(r).skip_while(|&(j, _)| j < self.first);
-        for (j, entry) in run.chain(beyond) {
-            axpy(simd, self.a.at(j), self.weights[entry], z);
-        }
-    }
 }

@@ -16,6 +16,7 @@ mod rows;
 pub mod simd;
 mod single;
 mod streaming;
+pub(crate) mod transposed;
 pub(crate) mod vector;
 
 use crate::parts::Part;
@@ -26,12 +27,13 @@ use carry::{Carried, Carry};
 use ceiling::{Peak, Sweep};
 use dense_adjoint::Dense;
 use lanewise::MixOuter;
-use linear::{Held, Multiply, MultiplyTransposed};
+use linear::{Held, Multiply};
 use matrix::MatMul;
 use outer::Outer;
 use outers::Flush;
 use streaming::AdvanceAs;
 pub(crate) use streaming::tiles;
+use transposed::MultiplyTransposed;
 use vector::{MatrixVector, RankOne};
 
 /// Every kernel, in a form whose execution has no type parameter but the scalar: each is compiled here, once for each scalar

@@ -1,10 +1,14 @@
-//! Outer products of many steps at once: a matrix product for rows that read alike, sums along the steps for others.
+//! Outer products of many steps at once: a matrix product for the consecutive sources that rows share, sums along the steps for
+//! others.
+
+use std::ops::Range;
 
 use super::Computation;
 use super::linear::Beyond;
-use super::matrix::{APART, MatMul};
+use super::matrix::{APART, MatMul, ROWS};
 use super::simd::{Kernel, Simd};
-use crate::outers::{Group, Outers};
+use super::vector::add;
+use crate::outers::{Group, Kind, Outers};
 use crate::{Linear, Scalar};
 
 /// Weights of a row whose sums are formed together.
@@ -23,64 +27,77 @@ impl<T: Scalar> Kernel<T> for Flush<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { outers, linear, gradient } = self;
-        let Outers { filled, stride, z, u, turned, groups, pack, .. } = outers;
-        for Group { rows, dense } in groups.iter() {
-            if *dense {
-                let (first, run) = linear.consecutive(rows.start);
-                let weights = linear.dense_entries(rows.start).start;
+        let Outers { filled, stride, z, u, turned, groups, pack, block, .. } = outers;
+        let apart = linear.dense_sources() + APART;
+        for Group { rows, kind } in groups.iter() {
+            let (first, run) = linear.consecutive(rows.start);
+            let mut product = |rows: Range<usize>, out: &mut [T], out_stride: usize, add: bool| {
                 let product = MatMul {
-                    out: &mut gradient[weights..],
-                    out_stride: linear.dense_entries(rows.start + 1).start - weights,
-                    add: true,
+                    out,
+                    out_stride,
+                    add,
                     sizes: (rows.len(), *filled, run),
                     a: &z[rows.start * *stride..],
                     a_strides: (*stride, 1),
                     b: &u[first..],
-                    b_stride: linear.dense_sources() + APART,
+                    b_stride: apart,
                     pack,
                 };
                 T::run(1, Computation::MatMul(product));
-            } else {
+            };
+            match kind {
+                Kind::Dense => {
+                    let weights = linear.dense_entries(rows.start).start;
+                    let out_stride = linear.dense_entries(rows.start + 1).start - weights;
+                    product(rows.clone(), &mut gradient[weights..], out_stride, true);
+                }
+                Kind::Level => {
+                    for first in rows.clone().step_by(ROWS) {
+                        let some = first..rows.end.min(first + ROWS);
+                        product(some.clone(), block, run, false);
+                        for (r, products) in some.zip(block.chunks_exact(run)) {
+                            let g = &mut gradient[linear.dense_entries(r)];
+                            add(simd, &mut g[..run], products);
+                        }
+                    }
+                }
+                Kind::Rows => {}
+            }
+            if *kind != Kind::Dense {
                 for r in rows.clone() {
                     let z = &z[r * *stride..][..*filled];
-                    row(simd, linear, r, z, turned, *stride, gradient);
+                    let g = &mut gradient[linear.dense_entries(r)];
+                    let (consecutive, others) = g.split_at_mut(linear.consecutive(r).1);
+                    if *kind == Kind::Rows {
+                        let sources = linear.consecutive(r).0..;
+                        row(simd, consecutive, sources, z, turned, *stride);
+                    }
+                    let Beyond { sources, symbols } = linear.beyond(r);
+                    let sources = sources.iter().map(|&source| source as usize - symbols);
+                    row(simd, others, sources, z, turned, *stride);
                 }
             }
         }
     }
 }
 
-/// `g_rj += Σ z_r u_j` for the weights of one row.
+/// `g_j += Σ z u_j` for some sources j.
 #[inline(always)]
 fn row<T: Scalar, S: Simd<T>>(
     simd: S,
-    linear: &Linear,
-    r: usize,
+    gradient: &mut [T],
+    mut sources: impl Iterator<Item = usize>,
     z: &[T],
     u: &[T],
     stride: usize,
-    gradient: &mut [T],
 ) {
-    let (first, run) = linear.consecutive(r);
-    let gradient = &mut gradient[linear.dense_entries(r)];
-    let (consecutive, others) = gradient.split_at_mut(run);
-    let mut sources = first..;
-    let mut chunks = consecutive.chunks_exact_mut(TOGETHER);
+    let mut chunks = gradient.chunks_exact_mut(TOGETHER);
     for chunk in &mut chunks {
         let at: [usize; TOGETHER] = std::array::from_fn(|_| sources.next().unwrap_or_default());
         sums::<T, S, TOGETHER>(simd, z, u, stride, at, chunk);
     }
     for (g, at) in chunks.into_remainder().iter_mut().zip(sources) {
         sums::<T, S, 1>(simd, z, u, stride, [at], std::slice::from_mut(g));
-    }
-    let Beyond { sources, symbols } = linear.beyond(r);
-    let (mut chunks, mut sources) = (others.chunks_exact_mut(TOGETHER), sources.chunks_exact(TOGETHER));
-    for (chunk, sources) in (&mut chunks).zip(&mut sources) {
-        let at: [usize; TOGETHER] = std::array::from_fn(|i| sources[i] as usize - symbols);
-        sums::<T, S, TOGETHER>(simd, z, u, stride, at, chunk);
-    }
-    for (g, &source) in chunks.into_remainder().iter_mut().zip(sources.remainder()) {
-        sums::<T, S, 1>(simd, z, u, stride, [source as usize - symbols], std::slice::from_mut(g));
     }
 }
 
