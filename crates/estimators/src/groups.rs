@@ -1,7 +1,7 @@
 //! Lanes in groups that fill vectors.
 //!
 //! Kernels go through a structure once for all lanes, with vectors along them: quick if the lanes fill vectors, slow if they
-//! do not. A single lane has vectors along the weights instead. So an odd number of lanes is quickest as several estimators.
+//! do not. A single lane has vectors along the weights instead. So lanes that fill no vector are quickest as several estimators.
 
 use std::ops::Range;
 use std::sync::Arc;

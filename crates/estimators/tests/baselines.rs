@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rtrl_cells::{Cell, CellConfig, CellStep, Inputs, Recurrent, Size, Stack, Structure};
 use rtrl_estimators::{
-    EpropConfig, EstimatorConfig, EstimatorError, GradientEstimator, OkConfig, RandomPathsConfig, RfloConfig,
-    RtrlConfig, Signs, SnapConfig, TbpttConfig, Uoro, UoroConfig, kf_rtrl, ok,
+    EpropConfig, EstimatorConfig, EstimatorError, GradientEstimator, KfRtrlConfig, OkConfig,
+    RandomPathsConfig, RfloConfig, RtrlConfig, Signs, SnapConfig, TbpttConfig, Uoro, UoroConfig, kf_rtrl, ok,
 };
 use rtrl_sparse::{Pattern, Scalar};
 use support::{Case, ROUNDING, assert_equal, deviation, gradient_of, gradients};
@@ -296,13 +296,21 @@ fn uoro_lanes_have_their_own_signs() {
 fn lanes_in_groups_draw_what_they_draw_together() {
     let case = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 6, 7);
     let stack = case.stack::<f64>();
-    let (data, seed) = (case.data(stack.hidden().len()), 4);
-    let mut together = Uoro::new(stack.clone(), case.lanes, Signs::random(seed, 0..case.lanes));
-    let expected = gradients(&case, &mut together, &mut case.weights(&stack), &data, |_, _| {});
-    let grouped = gradient_of(&case, &EstimatorConfig::Uoro(UoroConfig { seed }));
-    assert_equal("UORO", &grouped, &expected, ROUNDING);
-    let other = gradient_of(&case, &EstimatorConfig::Uoro(UoroConfig { seed: seed + 1 }));
-    assert!(deviation(&other, &expected) > 1e-3, "signs matter");
+    let (data, seed, lanes) = (case.data(stack.hidden().len()), 4, case.lanes);
+    let signs = || Signs::random(seed, 0..lanes);
+    // All lanes in one estimator, and as a configuration builds it: with an estimator for each of so few.
+    type Pair = (Box<dyn GradientEstimator<f64>>, fn(u64) -> EstimatorConfig);
+    let pairs: [Pair; 3] = [
+        (Box::new(Uoro::new(stack.clone(), lanes, signs())), |seed| UoroConfig { seed }.into()),
+        (Box::new(kf_rtrl(stack.clone(), lanes, signs())), |seed| KfRtrlConfig { seed }.into()),
+        (Box::new(ok(stack.clone(), lanes, 2, signs())), |seed| OkConfig { rank: 2, seed }.into()),
+    ];
+    for (mut together, config) in pairs {
+        let expected = gradients(&case, &mut *together, &mut case.weights(&stack), &data, |_, _| {});
+        let grouped = |seed| gradient_of(&case, &config(seed));
+        assert_equal("lanes in groups", &grouped(seed), &expected, ROUNDING);
+        assert!(deviation(&grouped(seed + 1), &expected) > 1e-3, "signs matter");
+    }
 }
 
 fn tbptt(horizon: usize, replay: bool) -> EstimatorConfig {

@@ -84,7 +84,7 @@ fn results_do_not_depend_on_threads() {
     let (dense, symbols) = (Inputs::Dense(32), Inputs::Symbols(3));
     let vanilla = CellConfig::Vanilla(Size::sparse(96, 0.75));
     let gru = CellConfig::Gru(Size::sparse(48, 0.75));
-    // One lane and several, of whole vectors and not; D sparse and dense; symbols; SnAp-1, whose D is diagonal.
+    // One lane, several together and several one by one; D sparse and dense; symbols; SnAp-1, whose D is diagonal.
     check::<f32>(&case(vanilla, dense, 16, 2), &snap(2, Schedule::Streaming, false));
     check::<f64>(&case(gru, symbols, 3, 2), &snap(2, Schedule::Streaming, false));
     check::<f32>(
@@ -111,7 +111,7 @@ fn shared_work_does_not_allocate() {
     let case = Case {
         layers: vec![CellConfig::Vanilla(Size::sparse(96, 0.75))],
         inputs: Inputs::Dense(32),
-        lanes: 4,
+        lanes: 8,
         steps: 0,
         window: 1,
         seed: 5,
@@ -127,7 +127,7 @@ fn shared_work_does_not_allocate() {
     pool.install(|| {
         let mut estimator = config.build::<f32>(stack, case.lanes, 1).unwrap();
         let mut step = || {
-            estimator.step(&weights, Input::Dense(Lanes::new(&x, case.lanes)), &[false; 4]);
+            estimator.step(&weights, Input::Dense(Lanes::new(&x, case.lanes)), &[false; 8]);
             estimator.observe(&weights, Lanes::new(&delta, case.lanes), &mut gradient);
             estimator.finish_window(&weights, &mut gradient);
         };

@@ -167,15 +167,16 @@ impl<T: Scalar> Multiply<'_, T> {
         if lanes == 1 {
             let sums = dots(simd, weights, u);
             self.z.run(r - self.first..r - self.first + N).copy_from_slice(&sums);
-        }
-        let mut lane = if lanes == 1 { lanes } else { 0 };
-        while lane + 2 * S::WIDTH <= lanes {
-            self.lanes::<S, N, 2>(simd, r, weights, u, lane);
-            lane += 2 * S::WIDTH;
-        }
-        while lane < lanes {
-            self.lanes::<S, N, 1>(simd, r, weights, u, lane);
-            lane += S::WIDTH;
+        } else {
+            let mut lane = 0;
+            while lane + 2 * S::WIDTH <= lanes {
+                self.lanes::<S, N, 2>(simd, r, weights, u, lane);
+                lane += 2 * S::WIDTH;
+            }
+            while lane < lanes {
+                self.lanes::<S, N, 1>(simd, r, weights, u, lane);
+                lane += S::WIDTH;
+            }
         }
         if self.linear.scattered_within(r, N) {
             for r in r..r + N {
