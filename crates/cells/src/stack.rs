@@ -1,6 +1,7 @@
 //! Layers of cells, seen as one cell.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources};
 
@@ -13,7 +14,7 @@ use crate::{Cell, CellError, Inputs};
 /// is the only thing that estimators know: a single cell is a stack of one.
 pub struct Stack<T> {
     layers: Vec<Layer<T>>,
-    linear: Linear,
+    linear: Arc<Linear>,
     /// Own row Jacobians of all layers, rows × states.
     pub(crate) own_jacobian: Pattern,
     /// Direct Jacobians of all layers, states × states.
@@ -169,7 +170,7 @@ impl<T: Scalar> Stack<T> {
         };
         let own_jacobian = by_states(|s| &s.row_jacobian);
         let own_direct = by_states(|s| &s.direct);
-        let linear = Linear::new(pattern(sources, weights), symbols);
+        let linear = Arc::new(Linear::new(pattern(sources, weights), symbols));
         let maps = SourceMaps::new(&linear, &layers, states);
 
         let g = own_jacobian.transpose();
@@ -268,7 +269,7 @@ impl<T: Scalar> Stack<T> {
     }
 
     /// The rows of all layers as one linear map of all sources.
-    pub fn linear(&self) -> &Linear {
+    pub fn linear(&self) -> &Arc<Linear> {
         &self.linear
     }
 

@@ -57,7 +57,7 @@ impl Build for BpttConfig {
             traces: vec![stack.trace(lanes); window],
             deltas: vec![vec![T::ZERO; stack.hidden().len() * lanes]; window],
             backward: stack.backward(lanes),
-            outers: Outers::new(stack.linear(), lanes, window),
+            outers: Outers::new(stack.linear().clone(), lanes, window),
             adjoint: vec![T::ZERO; stack.states() * lanes],
             steps: 0,
             observed: 0,
@@ -98,9 +98,9 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
             self.adjoint[hidden.clone()].iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
             self.stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
             let rows = Lanes::new(&self.backward.rows, self.lanes);
-            self.outers.push(self.stack.linear(), rows, trace.sources(), gradient);
+            self.outers.push(rows, trace.sources(), gradient);
         }
-        self.outers.flush(self.stack.linear(), gradient);
+        self.outers.flush(gradient);
         (self.steps, self.observed) = (0, 0);
     }
 
@@ -114,7 +114,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
 
     fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
         self.traces.fill(stack.trace(self.lanes));
-        self.outers = Outers::new(stack.linear(), self.lanes, self.traces.len());
+        self.outers = Outers::new(stack.linear().clone(), self.lanes, self.traces.len());
         self.stack = stack;
     }
 

@@ -106,6 +106,54 @@ fn results_do_not_depend_on_threads() {
     check::<f64>(&case(dense_gru, symbols, 3, 2), &rtrl);
 }
 
+/// Nets whose parts have other neighbors than the whole: bands of rows end elsewhere, on any number of threads.
+#[test]
+fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
+    let nets = [
+        CellConfig::Vanilla(Size::sparse(48, 0.5)),
+        CellConfig::Vanilla(Size::sparse(96, 0.5)),
+        CellConfig::Gru(Size::sparse(48, 0.5)),
+        CellConfig::Gru(Size::sparse(128, 0.75)),
+        CellConfig::Gru(Size::dense(128)),
+    ];
+    let snap = |order, truncate| EstimatorConfig::Snap(SnapConfig { order, truncate, ..Default::default() });
+    for cell in nets {
+        for window in [1, 16, 48] {
+            let case = |lanes| Case {
+                layers: vec![cell],
+                inputs: Inputs::Dense(32),
+                lanes,
+                steps: 0,
+                window,
+                seed: 5,
+                resets: false,
+            };
+            let mut estimators = EstimatorConfig::every();
+            for config in &mut estimators {
+                if let EstimatorConfig::Tbptt(tbptt) = config {
+                    tbptt.horizon = window;
+                }
+            }
+            for truncate in [false, true] {
+                estimators.extend([snap(1, truncate), snap(2, truncate)]);
+            }
+            for config in estimators {
+                // Exact RTRL of a wide net takes seconds for each step of a window of one.
+                let exact = matches!(config, EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_));
+                let counts: &[usize] = if exact { &[3, 64] } else { &[2, 3, 4, 8, 16, 32, 64] };
+                let one = run::<f32>(&case(1), &config, 1, Level::current());
+                for &threads in counts {
+                    let several = run::<f32>(&case(1), &config, threads, Level::current());
+                    assert!(
+                        several.gradient == one.gradient,
+                        "{cell:?}, {config:?}, windows of {window} on {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn shared_work_does_not_allocate() {
     let case = Case {

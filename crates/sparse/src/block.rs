@@ -6,7 +6,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{Linear, Operand};
+use crate::couplings::{Coupling, Couplings, check, local};
+pub(crate) use crate::couplings::{Entry, NONE, Run};
+use crate::error::BlockError;
+use crate::{Layout, Linear, Operand};
 
 /// One dense block.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +18,6 @@ pub struct Block<'a> {
     couplings: &'a Couplings,
     spans: &'a Spans,
 }
-
-/// Mean entries of a run below which D is kept entry by entry: a vector along a shorter one would not pay.
-const SHORT: usize = 8;
-
-/// Multiply-adds of a product of matrices in the time of one along the entries of D, when transitions are formed.
-const WHOLE: usize = 4;
 
 /// One row of a block and one state which no other state acts on: where everything stands that meets there, together in
 /// memory, since rows are short.
@@ -43,29 +40,6 @@ pub(crate) struct Alone {
     pub state: u32,
 }
 
-/// No entry.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// One entry of a row of D[R, R]: its column and where the value of D stands, in one load.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry(u64);
-
-impl Entry {
-    fn new(column: u32, entry: u32) -> Self {
-        Self(u64::from(entry) << 32 | u64::from(column))
-    }
-
-    #[inline(always)]
-    pub fn column(self) -> usize {
-        self.0 as u32 as usize
-    }
-
-    #[inline(always)]
-    pub fn entry(self) -> usize {
-        (self.0 >> 32) as usize
-    }
-}
-
 /// One entry of G[R, rows].
 #[derive(Debug, Clone)]
 pub(crate) struct Immediate {
@@ -75,16 +49,6 @@ pub(crate) struct Immediate {
     pub entry: u32,
     /// Columns of the block that belong to dense sources of the row.
     pub columns: Range<u32>,
-}
-
-/// Entries of a row of D[R, R] whose columns and values follow each other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Run {
-    /// First column.
-    pub column: u32,
-    /// Where the first value of D stands.
-    pub entry: u32,
-    pub len: u32,
 }
 
 /// One row of the linear map within a block.
@@ -102,7 +66,7 @@ impl<'a> Block<'a> {
     /// R: the states of this block, increasing.
     #[inline(always)]
     pub fn reach(&self) -> &'a [u32] {
-        &self.couplings.reach[range(&self.spans.reach)]
+        &self.couplings.reach[range(&self.spans.coupling.reach)]
     }
 
     /// F: the number of weights of this block, the columns of all its rows side by side.
@@ -113,12 +77,12 @@ impl<'a> Block<'a> {
 
     /// Structural nonzeros of D[R, R].
     pub fn dynamics_nnz(&self) -> usize {
-        self.spans.dynamics_nnz
+        self.spans.coupling.dynamics_nnz
     }
 
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.spans.reach.len() * self.spans.columns
+        self.spans.coupling.reach.len() * self.spans.columns
     }
 
     /// First scalar of this block in the array of all blocks, per lane.
@@ -135,7 +99,7 @@ impl<'a> Block<'a> {
     /// Whether D[R, R] has no entry off its diagonal.
     #[inline(always)]
     pub(crate) fn diagonal(&self) -> bool {
-        self.spans.diagonal
+        self.spans.coupling.diagonal
     }
 
     /// For every row and, within it, every state, if D[R, R] has no entry off its diagonal; empty if it has.
@@ -147,25 +111,25 @@ impl<'a> Block<'a> {
     /// Whether transitions are products of whole matrices: their multiply-adds are several times quicker than those along the
     /// entries of D.
     pub(crate) fn whole_transitions(&self) -> bool {
-        WHOLE * self.dynamics_nnz() >= self.reach().len() * self.reach().len()
+        self.spans.coupling.whole_transitions
     }
 
     /// Whether D[R, R] is kept as runs of entries, since most of them follow another one, or entry by entry.
     #[inline(always)]
     pub(crate) fn by_runs(&self) -> bool {
-        self.spans.runs
+        self.spans.coupling.runs
     }
 
     /// How many entries, or runs, there are in each row of D[R, R].
     #[inline(always)]
     pub(crate) fn counts(&self) -> &'a [u32] {
-        &self.couplings.counts[range(&self.spans.reach)]
+        &self.couplings.counts[range(&self.spans.coupling.reach)]
     }
 
     /// D[R, R], row after row, as entries or as runs.
     #[inline(always)]
     pub(crate) fn dynamics(&self) -> (&'a [Entry], &'a [Run]) {
-        let Range { start, end } = self.spans.offsets;
+        let Range { start, end } = self.spans.coupling.offsets;
         let all = self.couplings.offsets[start as usize]..self.couplings.offsets[end as usize - 1];
         if self.by_runs() {
             (&[], &self.couplings.runs[range(&all)])
@@ -188,11 +152,11 @@ impl<'a> Block<'a> {
 
     #[inline(always)]
     fn dynamics_row(&self, local: usize) -> Range<usize> {
-        let ends = &self.couplings.offsets[self.spans.offsets.start as usize + local..][..2];
+        let ends = &self.couplings.offsets[self.spans.coupling.offsets.start as usize + local..][..2];
         ends[0] as usize..ends[1] as usize
     }
 
-    /// How many values of D, and how many states, all blocks take them from.
+    /// See [`Arrays::dynamics_values`].
     #[inline(always)]
     pub(crate) fn sources(&self) -> (usize, usize) {
         (self.couplings.values, self.couplings.states)
@@ -216,28 +180,10 @@ fn range(span: &Range<u32>) -> Range<usize> {
     span.start as usize..span.end as usize
 }
 
-/// What the states of blocks have to do with each other. Layouts of the same blocks share it.
-#[derive(Debug, Default)]
-struct Couplings {
-    reach: Vec<u32>,
-    counts: Vec<u32>,
-    offsets: Vec<u32>,
-    entries: Vec<Entry>,
-    runs: Vec<Run>,
-    /// Values of D, and states: one more than the last that is named.
-    values: usize,
-    states: usize,
-}
-
 /// Where a block stands in the arrays of all blocks.
 #[derive(Debug, Clone)]
 struct Spans {
-    reach: Range<u32>,
-    offsets: Range<u32>,
-    /// Whether D[R, R] is kept as runs.
-    runs: bool,
-    diagonal: bool,
-    dynamics_nnz: usize,
+    coupling: Coupling,
     rows: Range<u32>,
     immediate: Range<u32>,
     alone: Range<u32>,
@@ -254,6 +200,8 @@ pub(crate) struct Arrays {
     jacobian: Vec<(u32, u32)>,
     immediate: Vec<Immediate>,
     alone: Vec<Alone>,
+    /// Values of G: one more than the last that is named.
+    jacobian_values: usize,
     /// Blocks with and without entries of D[R, R] off the diagonal, in turn.
     kinds: Vec<Kind>,
     /// Scalars of all blocks, per lane.
@@ -274,22 +222,23 @@ impl Arrays {
         linear: &Linear,
         row_jacobian: Operand<'_>,
         dynamics: Operand<'_>,
-    ) -> Self {
-        let (mut couplings, mut spans) = (Couplings::default(), Vec::with_capacity(groups.len()));
+        layout: Layout,
+    ) -> Result<Self, BlockError> {
+        let (mut couplings, mut coupled) = (Couplings::default(), Vec::with_capacity(groups.len()));
         for (reach, _) in groups {
-            spans.push(couplings.push(reach, dynamics));
+            coupled.push(couplings.push(reach, dynamics, layout)?);
         }
         let mut arrays = Self { couplings: Arc::new(couplings), ..Self::default() };
-        for (span, (reach, rows)) in spans.into_iter().zip(groups) {
+        for (coupling, (reach, rows)) in coupled.into_iter().zip(groups) {
             let jacobian = |&row: &usize| {
                 let entries = row_jacobian.pattern().entries(row).zip(row_jacobian.pattern().row(row));
                 let kept =
                     entries.filter_map(|(e, &state)| Some((local(reach, state)?, row_jacobian.place(e))));
                 (row, kept.collect::<Vec<_>>())
             };
-            arrays.push(span, rows.iter().map(jacobian), linear);
+            arrays.push(coupling, rows.iter().map(jacobian), linear, layout)?;
         }
-        arrays
+        Ok(arrays)
     }
 
     /// The same blocks with other rows: for each of `blocks`, of which block here it has the states and of which of its rows it
@@ -299,19 +248,27 @@ impl Arrays {
         blocks: impl Iterator<Item = (usize, Range<usize>)>,
         linear: &Linear,
         renumbered: impl Fn(usize) -> usize,
+        layout: Layout,
     ) -> Self {
         let mut arrays = Self { couplings: self.couplings.clone(), ..Self::default() };
         for (b, rows) in blocks {
             let block = self.block(b);
             let rows = &block.rows()[rows];
             let rows = rows.iter().map(|row| (renumbered(row.row), block.jacobian(row).to_vec()));
-            arrays.push(self.spans[b].clone(), rows, linear);
+            // No array is longer than it is here.
+            arrays.push(self.spans[b].coupling.clone(), rows, linear, layout).expect("a part of a layout");
         }
         arrays
     }
 
-    /// Lays out the next block: what is coupled as `spans` says, and for each row its number and G[R, row].
-    fn push(&mut self, spans: Spans, rows: impl Iterator<Item = (usize, Vec<(u32, u32)>)>, linear: &Linear) {
+    /// Lays out the next block: how its states are coupled, and for each row its number and G[R, row].
+    fn push(
+        &mut self,
+        coupling: Coupling,
+        rows: impl Iterator<Item = (usize, Vec<(u32, u32)>)>,
+        linear: &Linear,
+        layout: Layout,
+    ) -> Result<(), BlockError> {
         let (first_row, first_immediate, first_alone) =
             (self.rows.len(), self.immediate.len(), self.alone.len());
         let mut columns = 0;
@@ -326,6 +283,8 @@ impl Arrays {
                 columns: dense.clone(),
             }));
             let first = self.jacobian.len();
+            let values = jacobian.iter().map(|&(_, entry)| entry as usize + 1).max();
+            self.jacobian_values = self.jacobian_values.max(values.unwrap_or(0));
             self.jacobian.extend(jacobian);
             let jacobian = first as u32..self.jacobian.len() as u32;
             columns = own.end;
@@ -334,15 +293,15 @@ impl Arrays {
         self.immediate[first_immediate..].sort_by_key(|entry| entry.state);
         let span = |first: usize, len: usize| first as u32..len as u32;
         self.spans.push(Spans {
+            coupling,
             rows: span(first_row, self.rows.len()),
             immediate: span(first_immediate, self.immediate.len()),
             alone: span(first_alone, first_alone),
             columns,
             start: self.len,
-            ..spans
         });
         let b = self.spans.len() - 1;
-        let diagonal = self.spans[b].diagonal;
+        let diagonal = self.spans[b].coupling.diagonal;
         match self.kinds.last_mut() {
             Some(kind) if kind.diagonal == diagonal => kind.blocks.end = b + 1,
             _ => self.kinds.push(Kind { blocks: b..b + 1, diagonal }),
@@ -352,7 +311,22 @@ impl Arrays {
             let alone = self.block(b).each_alone(linear);
             self.alone.extend(alone);
             self.spans[b].alone.end = self.alone.len() as u32;
+            check("entries of J in one block", self.block(b).len(), layout)?;
         }
+        check("columns of a block", columns, layout)?;
+        check("rows of blocks", self.rows.len(), layout)?;
+        check("entries of the row Jacobian in blocks", self.jacobian.len(), layout)?;
+        check("pairs of rows and states", self.alone.len(), layout)
+    }
+
+    /// How many values of G all blocks take them from.
+    pub fn jacobian_values(&self) -> usize {
+        self.jacobian_values
+    }
+
+    /// How many values of D, and how many states, all blocks take them from.
+    pub fn dynamics_values(&self) -> (usize, usize) {
+        (self.couplings.values, self.couplings.states)
     }
 
     /// Whether every block has one state.
@@ -388,76 +362,13 @@ impl Arrays {
 
     /// Bytes of all arrays.
     pub fn bytes(&self) -> usize {
-        let Couplings { reach, counts, offsets, entries, runs, .. } = &*self.couplings;
-        size_of_val(&reach[..])
-            + size_of_val(&counts[..])
-            + size_of_val(&offsets[..])
-            + size_of_val(&entries[..])
-            + size_of_val(&runs[..])
+        self.couplings.bytes()
             + size_of_val(&self.spans[..])
             + size_of_val(&self.rows[..])
             + size_of_val(&self.jacobian[..])
             + size_of_val(&self.immediate[..])
             + size_of_val(&self.alone[..])
             + size_of_val(&self.kinds[..])
-    }
-}
-
-/// The place of a state in a reach.
-fn local(reach: &[u32], state: u32) -> Option<u32> {
-    reach.binary_search(&state).ok().map(|at| at as u32)
-}
-
-impl Couplings {
-    /// Takes in D[R, R] of the next block.
-    fn push(&mut self, reach: &[u32], dynamics: Operand<'_>) -> Spans {
-        let (first_state, first_offset) = (self.reach.len(), self.offsets.len());
-        let (first_entry, first_run) = (self.entries.len(), self.runs.len());
-        let (mut entry_ends, mut run_ends) = (vec![first_entry as u32], vec![first_run as u32]);
-        let mut diagonal = true;
-        for (i, &state) in reach.iter().enumerate() {
-            let row = self.runs.len();
-            let state = state as usize;
-            self.states = self.states.max(state + 1);
-            for (e, &c) in dynamics.pattern().entries(state).zip(dynamics.pattern().row(state)) {
-                let Some(column) = local(reach, c) else { continue };
-                diagonal &= column as usize == i;
-                let entry = dynamics.place(e);
-                self.values = self.values.max(entry as usize + 1);
-                self.entries.push(Entry::new(column, entry));
-                match self.runs[row..].last_mut() {
-                    Some(run) if (run.column + run.len, run.entry + run.len) == (column, entry) => {
-                        run.len += 1;
-                    }
-                    _ => self.runs.push(Run { column, entry, len: 1 }),
-                }
-            }
-            entry_ends.push(self.entries.len() as u32);
-            run_ends.push(self.runs.len() as u32);
-        }
-        let dynamics_nnz = self.entries.len() - first_entry;
-        let runs = !diagonal && dynamics_nnz >= SHORT * (self.runs.len() - first_run);
-        if runs {
-            self.entries.truncate(first_entry);
-        } else {
-            self.runs.truncate(first_run);
-        }
-        self.reach.extend(reach);
-        let ends = if runs { run_ends } else { entry_ends };
-        self.counts.extend(ends.windows(2).map(|ends| ends[1] - ends[0]));
-        self.offsets.extend(ends);
-        Spans {
-            reach: first_state as u32..self.reach.len() as u32,
-            offsets: first_offset as u32..self.offsets.len() as u32,
-            runs,
-            diagonal,
-            dynamics_nnz,
-            rows: 0..0,
-            immediate: 0..0,
-            alone: 0..0,
-            columns: 0,
-            start: 0,
-        }
     }
 }
 

@@ -2,33 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::block::{Arrays, Block};
-use crate::{Linear, Operand, Pattern};
-
-/// Why blocks cannot be laid out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BlockError {
-    /// Two parts of the description have different sizes.
-    #[error("{what}: expected {expected}, found {found}")]
-    Size {
-        /// What was measured.
-        what: &'static str,
-        /// The size that the other parts imply.
-        expected: usize,
-        /// The size found.
-        found: usize,
-    },
-    /// The reach of a row is not strictly increasing or names a state that does not exist.
-    #[error("the reach of row {row} is not a strictly increasing list of states below {states}")]
-    Reach {
-        /// The row.
-        row: usize,
-        /// Number of states.
-        states: usize,
-    },
-}
+use crate::error::BlockError;
+use crate::{Layout, Linear, Operand, Pattern};
 
 /// The matrix `J` (states × weights) of the recursion `J ← P ∘ (D J + I)`, kept as one dense block for every set of
 /// rows that reach the same states.
@@ -39,8 +17,11 @@ pub enum BlockError {
 /// that leaves `R` has no place in the block.
 #[derive(Debug, Clone)]
 pub struct Blocks {
-    pub(crate) linear: Linear,
-    pub(crate) arrays: Arrays,
+    pub(crate) linear: Arc<Linear>,
+    pub(crate) arrays: Arc<Arrays>,
+    pub(crate) layout: Layout,
+    /// Whether every block has one state: those of which these are a part, too, so that parts are carried in the same way.
+    pub(crate) single: bool,
     /// Where they begin in the array of which these blocks are a part, per lane; 0 for all blocks.
     pub(crate) origin: usize,
     pub(crate) states: usize,
@@ -74,13 +55,29 @@ impl Blocks {
     /// Entries of G and D outside the reach are dropped: that is the approximation.
     ///
     /// # Errors
-    /// If sizes differ or a reach is not strictly increasing and below the number of states.
+    /// If sizes differ, a reach is not strictly increasing and below the number of states, or there are more entries than
+    /// positions of 32 bits can count.
     pub fn new(
-        linear: Linear,
+        linear: impl Into<Arc<Linear>>,
         row_jacobian: Operand<'_>,
         dynamics: Operand<'_>,
         reach: &[Vec<u32>],
     ) -> Result<Self, BlockError> {
+        Self::with_layout(linear, row_jacobian, dynamics, reach, Layout::default())
+    }
+
+    /// [`new`](Self::new) with other limits between the forms of a computation.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_layout(
+        linear: impl Into<Arc<Linear>>,
+        row_jacobian: Operand<'_>,
+        dynamics: Operand<'_>,
+        reach: &[Vec<u32>],
+        layout: Layout,
+    ) -> Result<Self, BlockError> {
+        let linear = linear.into();
         let (rows, states) = (linear.pattern().rows(), dynamics.pattern().rows());
         let size = |what, expected, found| {
             if expected == found { Ok(()) } else { Err(BlockError::Size { what, expected, found }) }
@@ -102,8 +99,9 @@ impl Blocks {
             });
             groups[group].1.push(row);
         }
-        let arrays = Arrays::new(&groups, &linear, row_jacobian, dynamics);
-        let mut blocks = Self { linear, arrays, origin: 0, states, entries: Box::default() };
+        let arrays = Arc::new(Arrays::new(&groups, &linear, row_jacobian, dynamics, layout)?);
+        let single = arrays.single();
+        let mut blocks = Self { linear, arrays, layout, single, origin: 0, states, entries: Box::default() };
         if blocks.dense_enough() {
             let place = |(e, (row, column)): (usize, (usize, u32))| (row as u32, column, dynamics.place(e));
             blocks.entries = dynamics.pattern().iter().enumerate().map(place).collect();
@@ -127,7 +125,7 @@ impl Blocks {
                 blocks.push((b, rows));
             }
         }
-        self.arrays = self.arrays.relaid(blocks.into_iter(), &self.linear, |row| row);
+        self.arrays = Arc::new(self.arrays.relaid(blocks.into_iter(), &self.linear, |row| row, self.layout));
         self
     }
 
@@ -140,8 +138,10 @@ impl Blocks {
     ) -> Self {
         let all = range.clone().map(|b| (b, 0..self.arrays.block(b).rows().len()));
         Self {
-            arrays: self.arrays.relaid(all, &linear, renumbered),
-            linear,
+            arrays: Arc::new(self.arrays.relaid(all, &linear, renumbered, self.layout)),
+            linear: Arc::new(linear),
+            layout: self.layout,
+            single: self.single,
             origin: self.arrays.block(range.start).start(),
             states: self.states,
             entries: self.entries.clone(),
@@ -201,7 +201,12 @@ impl Blocks {
         })
     }
 
-    /// Bytes of the layout itself, without any values.
+    /// The linear map whose weights are the columns of J.
+    pub fn linear(&self) -> &Arc<Linear> {
+        &self.linear
+    }
+
+    /// Bytes of the layout itself, without any values and without the linear map, which may be shared.
     pub fn index_bytes(&self) -> usize {
         self.arrays.bytes() + size_of_val(&self.entries[..])
     }

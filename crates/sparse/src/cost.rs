@@ -121,8 +121,7 @@ impl Blocks {
 
     /// Sizes on which time depends besides multiply-adds.
     pub fn extent(&self, lanes: usize) -> Extent {
-        let mut extent =
-            Extent { whole: self.dense_adjoint(), single: self.arrays.single(), ..Extent::default() };
+        let mut extent = Extent { whole: self.dense_adjoint(), single: self.single, ..Extent::default() };
         for block in self.blocks() {
             let (reach, rows) = (block.reach().len() as u64, block.rows().len() as u64);
             extent.visits += if block.diagonal() { rows * reach } else { reach * tiles(block, lanes) };

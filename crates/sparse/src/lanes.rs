@@ -92,7 +92,12 @@ impl<T: Scalar> Lanes<'_, T> {
 
 impl<T: Scalar> LanesMut<'_, T> {
     /// Zeroes one lane, whatever it holds.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    #[track_caller]
     pub fn clear_lane(&mut self, lane: usize) {
+        assert!(lane < self.lanes, "lane {lane} of {}", self.lanes);
         self.values.iter_mut().skip(lane).step_by(self.lanes).for_each(|x| *x = T::ZERO);
     }
 }

@@ -34,9 +34,12 @@
 mod block;
 mod blocks;
 mod cost;
+mod couplings;
 pub mod dense;
+mod error;
 mod kernels;
 mod lanes;
+mod layout;
 mod linear;
 pub mod math;
 mod outers;
@@ -48,10 +51,13 @@ mod scalar;
 pub mod testing;
 
 pub use block::Block;
-pub use blocks::{BlockError, Blocks, check_reach};
+pub use blocks::{Blocks, check_reach};
 pub use cost::{Extent, Macs};
+pub use error::BlockError;
+pub use kernels::simd::Level;
 pub use kernels::{Local, Purpose, Scratch};
 pub use lanes::{Lanes, LanesMut};
+pub use layout::Layout;
 pub use linear::{Linear, Sources};
 pub use outers::Outers;
 pub use pattern::{Pattern, PatternError};

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::kernels::Computation;
 use crate::kernels::lanewise::MixOuter;
 use crate::kernels::linear::Multiply;
+use crate::kernels::matrix::ROWS;
 use crate::kernels::outer::Outer;
 use crate::kernels::transposed::MultiplyTransposed;
 use crate::{Lanes, LanesMut, Pattern, Scalar};
@@ -20,34 +21,80 @@ pub struct Linear {
     pub(crate) pattern: Pattern,
     pub(crate) symbols: usize,
     pub(crate) rows: Vec<Row>,
+    bands: Vec<Band>,
 }
 
-/// Where the dense part of a row lies.
+/// Where the dense part of a row lies, and how it is summed. Both are decided for the whole map: a part of it for a thread keeps
+/// them, so that every sum is formed in the same order on any number of threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// Weights of the dense sources; those of the symbols lie before.
     pub dense: Range<usize>,
-    /// First dense source, and how many that follow each other from there on are taken together: often all.
+    /// The run of the row: its first dense source, and how many from there on are taken together because they are
+    /// consecutive. Often all.
     pub first: usize,
     pub run: usize,
-    /// The last row, exclusive, of those from this one on that read the same sources, all consecutive: their weights are a
-    /// dense matrix. The next row if there are none.
-    pub alike: usize,
-    /// The last row, exclusive, of those from this one on whose consecutive sources are the same.
-    pub level: usize,
+    pub kind: BandKind,
+    /// The band that the row belongs to.
+    band: u32,
 }
 
+/// Neighboring rows with the same run and kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Band {
+    pub rows: Range<usize>,
+    pub kind: BandKind,
+    /// Whether one of the rows reads sources beyond its run.
+    pub scattered: bool,
+}
+
+/// How the outer products of a band's rows with the sources are formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BandKind {
+    /// The rows read their run alone: their weights are a dense matrix, with equal distances between its rows.
+    Dense,
+    /// A matrix product for the run; sources beyond it one by one.
+    SharedRun,
+    /// Row by row.
+    RowByRow,
+}
+
+/// Fewer rows than this are not worth a matrix product.
+const MIN_BAND_ROWS: usize = ROWS / 2;
+
+/// A shorter run is not worth a matrix product of rows that also read other sources.
+const MIN_SHARED_RUN: usize = 8;
+
 impl Row {
-    /// Whether the row reads some sources one by one.
+    /// Whether the row reads sources beyond its run.
     #[inline]
     pub fn scattered(&self) -> bool {
         self.run < self.dense.len()
     }
 
-    /// Whether the dense sources of both rows are the same ones, and consecutive.
+    /// First source and length of the run.
     #[inline]
-    pub fn reads_as(&self, other: &Self) -> bool {
-        (self.first, self.run, self.dense.len()) == (other.first, other.run, other.run)
+    pub fn span(&self) -> (usize, usize) {
+        (self.first, self.run)
+    }
+}
+
+/// The sources of a row beyond its run.
+#[derive(Clone)]
+pub(crate) struct Others<'a> {
+    /// As columns of the pattern: dense source `s - symbols` belongs to column `s`.
+    pub sources: &'a [u32],
+    pub symbols: usize,
+    /// Their weights, as positions in the flat weights.
+    pub weights: Range<usize>,
+}
+
+impl<'a> Others<'a> {
+    /// The dense sources.
+    #[inline(always)]
+    pub fn dense(&self) -> impl Iterator<Item = usize> + Clone + use<'a> {
+        let symbols = self.symbols;
+        self.sources.iter().map(move |&source| source as usize - symbols)
     }
 }
 
@@ -66,25 +113,69 @@ impl Linear {
                 let dense = &pattern.row(r)[coded..];
                 let first = dense.first().map_or(0, |&c| c as usize - symbols);
                 let run = dense.iter().zip(first + symbols..).take_while(|&(&c, next)| c as usize == next);
-                Row {
-                    dense: entries.start + coded..entries.end,
-                    first,
-                    run: run.count(),
-                    alike: r + 1,
-                    level: r + 1,
-                }
+                let (run, kind) = (run.count(), BandKind::RowByRow);
+                Row { dense: entries.start + coded..entries.end, first, run, kind, band: 0 }
             })
             .collect();
-        level_runs(&mut rows);
-        for r in (1..rows.len()).rev() {
-            if rows[r].reads_as(&rows[r - 1]) && rows[r - 1].reads_as(&rows[r]) {
-                rows[r - 1].alike = rows[r].alike;
+        cut_runs(&mut rows);
+        for same_run in rows.chunk_by_mut(|a, b| a.span() == b.span()) {
+            if same_run.len() >= MIN_BAND_ROWS && same_run[0].run >= MIN_SHARED_RUN {
+                same_run.iter_mut().for_each(|row| row.kind = BandKind::SharedRun);
             }
-            if (rows[r].first, rows[r].run) == (rows[r - 1].first, rows[r - 1].run) {
-                rows[r - 1].level = rows[r].level;
+            for dense in same_run.chunk_by_mut(|a, b| !a.scattered() && !b.scattered()) {
+                if dense.len() >= MIN_BAND_ROWS && !dense[0].scattered() && dense[0].run > 0 {
+                    dense.iter_mut().for_each(|row| row.kind = BandKind::Dense);
+                }
             }
         }
-        Self { pattern, symbols, rows }
+        Self::of_rows(pattern, symbols, rows)
+    }
+
+    /// The map of some rows of this one, in increasing order, whose weights follow each other: every row is summed as here.
+    pub(crate) fn part(&self, rows: &[u32]) -> Self {
+        let kept = rows.iter().map(|&r| self.pattern.row(r as usize).iter().copied());
+        let pattern = Pattern::from_rows(self.pattern.cols(), kept).expect("rows of a pattern");
+        let rows = rows.iter().enumerate().map(|(own, &r)| {
+            let (row, end) = (&self.rows[r as usize], pattern.entries(own).end);
+            Row { dense: end - row.dense.len()..end, ..row.clone() }
+        });
+        let rows = rows.collect();
+        Self::of_rows(pattern, self.symbols, rows)
+    }
+
+    /// Divides rows, of which everything but the band is known, into bands.
+    fn of_rows(pattern: Pattern, symbols: usize, mut rows: Vec<Row>) -> Self {
+        let mut bands: Vec<Band> = Vec::new();
+        for r in 0..rows.len() {
+            let fits = |band: &Band| {
+                let (first, last, row) = (&rows[band.rows.start], &rows[r - 1], &rows[r]);
+                let next = rows.get(band.rows.start + 1).expect("this row or one before it");
+                let distances = [row.dense.start - last.dense.start, next.dense.start - first.dense.start];
+                (first.span(), first.kind) == (row.span(), row.kind)
+                    && (row.kind != BandKind::Dense || distances[0] == distances[1])
+            };
+            let scattered = rows[r].scattered();
+            match bands.last_mut() {
+                Some(band) if fits(band) => {
+                    band.rows.end = r + 1;
+                    band.scattered |= scattered;
+                }
+                _ => bands.push(Band { rows: r..r + 1, kind: rows[r].kind, scattered }),
+            }
+            rows[r].band = bands.len() as u32 - 1;
+        }
+        Self { pattern, symbols, rows, bands }
+    }
+
+    /// The bands of the rows in `range`, with those of their rows that lie within.
+    #[inline(always)]
+    pub(crate) fn bands(&self, range: Range<usize>) -> impl Iterator<Item = Band> + '_ {
+        let first = self.rows.get(range.start).map_or(self.bands.len(), |row| row.band as usize);
+        let inside = self.bands[first..].iter().take_while(move |band| band.rows.start < range.end);
+        inside.map(move |band| Band {
+            rows: band.rows.start.max(range.start)..band.rows.end.min(range.end),
+            ..band.clone()
+        })
     }
 
     /// The pattern of the weights, rows × sources.
@@ -120,30 +211,38 @@ impl Linear {
 
     /// The first of the dense sources of row `r`, if they are consecutive.
     pub(crate) fn contiguous(&self, r: usize) -> Option<usize> {
-        let Row { dense, first, run, .. } = &self.rows[r];
-        (*run == dense.len()).then_some(*first)
+        (!self.rows[r].scattered()).then_some(self.rows[r].first)
+    }
+
+    /// Whether rows `a` and `b` have the same dense sources, all of them consecutive.
+    pub(crate) fn alike(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (&self.rows[a], &self.rows[b]);
+        a.span() == b.span() && !a.scattered() && !b.scattered()
+    }
+
+    /// The sources of row `r` beyond its run.
+    #[inline(always)]
+    pub(crate) fn others(&self, r: usize) -> Others<'_> {
+        let Row { dense, run, .. } = &self.rows[r];
+        let weights = dense.start + run..dense.end;
+        Others { sources: &self.pattern.indices()[weights.clone()], symbols: self.symbols, weights }
     }
 
     /// Copies one lane of the dense sources of row `r` from `u` to the front of `into`.
     #[inline]
     pub(crate) fn gather_lane<T: Scalar>(&self, r: usize, u: Lanes<'_, T>, lane: usize, into: &mut [T]) {
-        let Row { dense, first, run, .. } = &self.rows[r];
-        let (lanes, consecutive) = (u.lanes(), u.run(*first..first + run));
+        let (lanes, (first, run)) = (u.lanes(), self.rows[r].span());
+        let (consecutive, others) = into.split_at_mut(run);
+        let values = u.run(first..first + run);
         if lanes == 1 {
-            into[..*run].copy_from_slice(consecutive);
+            consecutive.copy_from_slice(values);
         } else {
-            let values = consecutive.iter().skip(lane).step_by(lanes);
-            into.iter_mut().zip(values).for_each(|(into, &u)| *into = u);
+            let values = values.iter().skip(lane).step_by(lanes);
+            consecutive.iter_mut().zip(values).for_each(|(into, &u)| *into = u);
         }
-        let sources = &self.pattern.row(r)[self.pattern.row(r).len() - (dense.len() - run)..];
-        for (into, &j) in into[*run..].iter_mut().zip(sources) {
-            *into = u.values()[(j as usize - self.symbols) * lanes + lane];
+        for (into, j) in others.iter_mut().zip(self.others(r).dense()) {
+            *into = u.values()[j * lanes + lane];
         }
-    }
-
-    /// Whether rows `a` and `b` have the same dense sources, all of them consecutive.
-    pub(crate) fn alike(&self, a: usize, b: usize) -> bool {
-        self.rows[a].reads_as(&self.rows[b]) && self.rows[b].reads_as(&self.rows[a])
     }
 
     /// Position, in the flat weights, of the weight from `symbol` to row `r`.
@@ -159,10 +258,38 @@ impl Linear {
         }
     }
 
+    /// Checks what the products have in common.
+    #[track_caller]
+    fn check(&self, range: &Range<usize>, weights: usize, lanes: usize, u: Option<Sources<'_, impl Copy>>) {
+        let (rows, nnz) = (self.pattern.rows(), self.pattern.nnz());
+        assert!(range.start <= range.end && range.end <= rows, "rows {range:?} of a map of {rows} rows");
+        assert_eq!(weights, nnz, "values, one for each weight of the map");
+        if let Some(u) = u {
+            let sizes = (u.dense.len(), u.dense.lanes());
+            assert_eq!(sizes, (self.dense_sources(), lanes), "dense sources and their lanes");
+            u.check_symbols(self.symbols, lanes);
+        }
+    }
+
+    /// Checks the operands of an outer product.
+    #[track_caller]
+    pub(crate) fn check_outer<T: Copy>(
+        &self,
+        range: Range<usize>,
+        z: Lanes<'_, T>,
+        u: Sources<'_, T>,
+        gradient: usize,
+    ) {
+        self.check(&range, gradient, z.lanes(), Some(u));
+        assert_eq!(z.len(), range.len(), "entries of z, one for each row of {range:?}");
+    }
+
     /// `z_{r - first} ← Σ_j w_rj u_j` for the rows `r` in `range`: `z` holds the rows from `first` on.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If the range exceeds the rows or what `z` holds, if weights, sources or lanes do not fit, or if a symbol is none of
+    /// the map's.
+    #[track_caller]
     pub fn multiply<T: Scalar>(
         &self,
         weights: &[T],
@@ -172,14 +299,21 @@ impl Linear {
         first: usize,
     ) {
         let (linear, lanes, z) = (self, z.lanes(), z.reborrow());
+        self.check(&range, weights.len(), lanes, Some(u));
+        let held = first..first + z.len();
+        assert!(
+            range.is_empty() || (held.start <= range.start && range.end <= held.end),
+            "rows {range:?} of z, which holds {held:?}"
+        );
         T::run(lanes, Computation::Multiply(Multiply { linear, weights, range, u, z, first }));
     }
 
     /// `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j` from `first` on: the transposed product.
-    /// `a` has an entry for each dense source; those before `first` are left alone.
+    /// `z` has an entry for each row of the map, `a` one for each dense source; those before `first` are left alone.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If the range exceeds the rows, or if weights, `z`, `a` or lanes do not fit.
+    #[track_caller]
     pub fn multiply_transposed<T: Scalar>(
         &self,
         weights: &[T],
@@ -189,6 +323,14 @@ impl Linear {
         first: usize,
     ) {
         let (linear, lanes, a) = (self, z.lanes(), a.reborrow());
+        self.check(&range, weights.len(), lanes, None::<Sources<'_, T>>);
+        assert_eq!(z.len(), self.pattern.rows(), "entries of z, one for each row");
+        let sizes = (a.len(), a.lanes());
+        assert_eq!(
+            sizes,
+            (self.dense_sources(), lanes),
+            "entries of a, one for each dense source, and their lanes"
+        );
         let kernel = MultiplyTransposed { linear, weights, range, z, a, first };
         T::run(lanes, Computation::MultiplyTransposed(kernel));
     }
@@ -197,7 +339,8 @@ impl Linear {
     /// `g` is the whole flat gradient.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If there is no such row, if the gradient, sources or lanes do not fit, or if a symbol is none of the map's.
+    #[track_caller]
     pub fn accumulate_outer<T: Scalar>(&self, r: usize, z: &[T], u: Sources<'_, T>, g: &mut [T]) {
         self.accumulate_outer_rows(r..r + 1, Lanes::new(z, z.len()), u, g);
     }
@@ -205,7 +348,9 @@ impl Linear {
     /// [`accumulate_outer`](Self::accumulate_outer) for the rows in `range`; entry `i` of `z` is row `range.start + i`.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If the range exceeds the rows, if `z` has not one entry for each of them, if the gradient, sources or lanes do not fit,
+    /// or if a symbol is none of the map's.
+    #[track_caller]
     pub fn accumulate_outer_rows<T: Scalar>(
         &self,
         range: Range<usize>,
@@ -213,13 +358,16 @@ impl Linear {
         u: Sources<'_, T>,
         g: &mut [T],
     ) {
+        self.check_outer(range.clone(), z, u, g.len());
         T::run(z.lanes(), Computation::Outer(Outer { linear: self, range, z, u, g }));
     }
 
-    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself: `out` has as many lanes as `z` and `u`.
+    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself: `keep` has an entry for each lane, `z` one for each row,
+    /// `out` one for each weight, all in the same lanes.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If sizes or lanes do not fit, or if a symbol is none of the map's.
+    #[track_caller]
     pub fn mix_outer<T: Scalar>(
         &self,
         keep: &[T],
@@ -228,16 +376,27 @@ impl Linear {
         out: &mut LanesMut<'_, T>,
     ) {
         let (linear, out) = (self, out.reborrow());
+        self.check_outer(0..self.pattern.rows(), z, u, out.len());
+        assert_eq!(
+            (keep.len(), out.lanes()),
+            (z.lanes(), z.lanes()),
+            "lanes of what is kept, and of the result"
+        );
         T::run(z.lanes(), Computation::MixOuter(MixOuter { linear, keep, z, u, out }));
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.pattern.bytes() + size_of_val(&self.rows[..]) + size_of_val(&self.bands[..])
     }
 }
 
-/// Cuts runs of consecutive sources to the most frequent length: what sparse rows read beyond the inputs that all of them read
-/// follows these by chance, and rows with the same run are taken together.
-fn level_runs(rows: &mut [Row]) {
+/// Every row of a net reads all inputs, one run, and then scattered units. If the first of these happens to be unit 0, the run is
+/// longer by accident. Such runs are cut to the usual length, so that neighboring rows have equal runs and form a band.
+fn cut_runs(rows: &mut [Row]) {
     let mut counts = BTreeMap::new();
     for row in rows.iter().filter(|row| row.scattered()) {
-        *counts.entry((row.first, row.run)).or_insert(0_usize) += 1;
+        *counts.entry(row.span()).or_insert(0_usize) += 1;
     }
     for row in rows.iter_mut().filter(|row| row.scattered()) {
         let of_first = counts.range((row.first, 0)..(row.first + 1, 0));
@@ -253,4 +412,15 @@ pub struct Sources<'a, T> {
     pub symbols: &'a [u32],
     /// All other sources.
     pub dense: Lanes<'a, T>,
+}
+
+impl<T> Sources<'_, T> {
+    /// Checks that there is a symbol below `symbols` for each lane, or none where there are no symbols.
+    #[track_caller]
+    pub(crate) fn check_symbols(&self, symbols: usize, lanes: usize) {
+        let expected = if symbols > 0 { lanes } else { 0 };
+        assert_eq!(self.symbols.len(), expected, "symbols, one for each lane of a map that reads some");
+        let unknown = self.symbols.iter().find(|&&symbol| symbol as usize >= symbols);
+        assert!(unknown.is_none(), "symbol {unknown:?} of {symbols}");
+    }
 }

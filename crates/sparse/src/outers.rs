@@ -1,79 +1,69 @@
 //! Outer products of many steps, formed together.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use crate::kernels::Computation;
 use crate::kernels::matrix::{APART, ROWS};
 use crate::kernels::outers::Flush;
+use crate::linear::BandKind;
 use crate::{Lanes, Linear, Scalar, Sources};
 
 /// Columns (steps times lanes) that are gathered before the products are formed: enough for long sums, few enough for a cache.
 const COLUMNS: usize = 128;
 
 /// Fewer columns are not worth gathering.
-const FEWEST: usize = 8;
+const MIN_COLUMNS: usize = 8;
 
 /// The sum `gradient += Σ z ⊗ u` over steps and lanes, in which `z` and `u` are gathered until there are enough of them for
 /// a matrix product: the gradient is then read and written once for many steps.
 #[derive(Debug, Clone)]
 pub struct Outers<T> {
-    pub(crate) capacity: usize,
+    pub(crate) linear: Arc<Linear>,
+    capacity: usize,
     pub(crate) filled: usize,
     /// Scalars from row to row of `z` and of `turned`.
     pub(crate) stride: usize,
     /// `[rows][columns]`.
     pub(crate) z: Vec<T>,
-    /// `[columns][sources]`, for rows that read alike; and as `[sources][columns]` for others.
+    /// `[columns][sources]`, for bands whose runs are matrix products; and as `[sources][columns]` for other sources.
     pub(crate) u: Vec<T>,
     pub(crate) turned: Vec<T>,
-    pub(crate) groups: Vec<Group>,
     pub(crate) pack: Vec<T>,
-    /// The products of some rows with the run of sources that they share.
+    /// The products of some rows with the run that they share.
     pub(crate) block: Vec<T>,
 }
 
-/// Rows that are taken together.
-#[derive(Debug, Clone)]
-pub(crate) struct Group {
-    pub rows: Range<usize>,
-    pub kind: Kind,
-}
-
-/// How they are taken together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// They are a dense matrix with equal distances between its rows.
-    Dense,
-    /// Their consecutive sources are the same.
-    Level,
-    /// They are not.
-    Rows,
-}
-
-/// Consecutive sources that are worth a matrix product.
-const RUN: usize = 8;
-
 impl<T: Scalar> Outers<T> {
     /// Memory for the products of `linear`, of up to `steps` steps of `lanes` lanes at a time.
-    pub fn new(linear: &Linear, lanes: usize, steps: usize) -> Self {
+    ///
+    /// # Panics
+    /// If there are no lanes.
+    #[track_caller]
+    pub fn new(linear: Arc<Linear>, lanes: usize, steps: usize) -> Self {
+        assert!(lanes > 0, "lanes must be at least 1");
         let capacity = lanes * (COLUMNS / lanes).clamp(1, steps.max(1));
-        let capacity = if capacity < FEWEST { 0 } else { capacity };
-        let groups = groups(linear);
-        let without = |kind| groups.iter().any(|group| group.kind != kind);
-        let level = groups.iter().filter(|group| group.kind == Kind::Level);
-        let longest = level.map(|group| linear.consecutive(group.rows.start).1).max().unwrap_or(0);
+        let capacity = if capacity < MIN_COLUMNS { 0 } else { capacity };
+        let rows = linear.pattern().rows();
+        let (mut products, mut sums, mut longest) = (false, false, 0);
+        for band in linear.bands(0..rows) {
+            products |= band.kind != BandKind::RowByRow;
+            sums |= band.kind != BandKind::Dense;
+            if band.kind == BandKind::SharedRun {
+                longest = longest.max(linear.rows[band.rows.start].run);
+            }
+        }
         let (stride, sources) = (capacity + APART, linear.dense_sources());
         let memory = |used: bool, len: usize| vec![T::ZERO; if used && capacity > 0 { len } else { 0 }];
         Self {
-            z: memory(true, linear.pattern().rows() * stride),
-            u: memory(without(Kind::Rows), capacity * (sources + APART)),
-            turned: memory(without(Kind::Dense), sources * stride),
-            pack: memory(without(Kind::Rows), ROWS * capacity),
+            z: memory(true, rows * stride),
+            u: memory(products, capacity * (sources + APART)),
+            turned: memory(sums, sources * stride),
+            pack: memory(products, ROWS * capacity),
             block: memory(longest > 0, ROWS * longest),
+            linear,
             capacity,
             filled: 0,
             stride,
-            groups,
         }
     }
 
@@ -81,13 +71,15 @@ impl<T: Scalar> Outers<T> {
     ///
     /// # Panics
     /// If sizes do not fit.
-    pub fn push(&mut self, linear: &Linear, z: Lanes<'_, T>, u: Sources<'_, T>, gradient: &mut [T]) {
-        let lanes = z.lanes();
+    #[track_caller]
+    pub fn push(&mut self, z: Lanes<'_, T>, u: Sources<'_, T>, gradient: &mut [T]) {
+        let (lanes, linear) = (z.lanes(), &self.linear);
+        linear.check_outer(0..linear.pattern().rows(), z, u, gradient.len());
         if self.capacity < lanes {
             return linear.accumulate_outer_rows(0..z.len(), z, u, gradient);
         }
         if self.filled + lanes > self.capacity {
-            self.flush(linear, gradient);
+            self.flush(gradient);
         }
         turn(z, &mut self.z[self.filled..], self.stride);
         if !self.turned.is_empty() {
@@ -102,9 +94,9 @@ impl<T: Scalar> Outers<T> {
             }
         }
         self.filled += lanes;
-        if linear.symbols() > 0 {
+        if self.linear.symbols() > 0 {
             for r in 0..z.len() {
-                linear.add_symbols(r, z.at(r), u.symbols, gradient);
+                self.linear.add_symbols(r, z.at(r), u.symbols, gradient);
             }
         }
     }
@@ -112,20 +104,20 @@ impl<T: Scalar> Outers<T> {
     /// Adds whatever was taken in to the gradient.
     ///
     /// # Panics
-    /// If sizes do not fit.
-    pub fn flush(&mut self, linear: &Linear, gradient: &mut [T]) {
+    /// If the gradient has not one entry for each weight.
+    #[track_caller]
+    pub fn flush(&mut self, gradient: &mut [T]) {
+        assert_eq!(gradient.len(), self.linear.pattern().nnz(), "entries of the gradient, and weights");
         if self.filled > 0 {
-            let outers = &mut *self;
-            T::run(1, Computation::Flush(Flush { outers, linear, gradient }));
+            T::run(1, Computation::Flush(Flush { outers: self, gradient }));
             self.filled = 0;
         }
     }
 
-    /// Bytes held.
+    /// Bytes held, without the map.
     pub fn bytes(&self) -> usize {
         let parts = [&self.z, &self.u, &self.turned, &self.pack, &self.block];
-        parts.iter().map(|part| size_of_val(&part[..])).sum::<usize>()
-            + self.groups.len() * size_of::<Group>()
+        parts.iter().map(|part| size_of_val(&part[..])).sum()
     }
 }
 
@@ -139,32 +131,4 @@ fn turn<T: Scalar>(values: Lanes<'_, T>, into: &mut [T], stride: usize) {
             into[..lanes].copy_from_slice(x);
         }
     }
-}
-
-fn groups(linear: &Linear) -> Vec<Group> {
-    let (all, mut groups, mut r) = (linear.pattern().rows(), Vec::<Group>::new(), 0);
-    let start = |r: usize| linear.dense_entries(r).start;
-    while r < all {
-        let mut end = linear.alike_until(r, all);
-        let stride = if end > r + 1 { start(r + 1) - start(r) } else { 0 };
-        if let Some(other) = (r + 1..end).find(|&next| start(next) - start(next - 1) != stride) {
-            end = other;
-        }
-        let dense = end - r >= ROWS / 2 && !linear.dense_entries(r).is_empty();
-        let level = linear.level_until(r, all);
-        let kind = if dense {
-            Kind::Dense
-        } else if level - r >= ROWS / 2 && linear.consecutive(r).1 >= RUN {
-            end = level;
-            Kind::Level
-        } else {
-            Kind::Rows
-        };
-        match groups.last_mut() {
-            Some(last) if kind == Kind::Rows && last.kind == Kind::Rows => last.rows.end = end,
-            _ => groups.push(Group { rows: r..end, kind }),
-        }
-        r = end;
-    }
-    groups
 }

@@ -1,16 +1,11 @@
 //! Blocks shared out among threads.
 //!
 //! A part is some of the blocks as a layout of its own: with its own rows of the linear map, its own gradient and its own memory. Blocks
-//! do not depend on each other, so that parts do not either, and every number is made by the same operations in the
-//! same order as without them: results do not depend on the number of threads.
+//! do not depend on each other, so that parts do not either. A part inherits from the whole every decision on which the order of a
+//! sum depends (bands, runs, forms of products), so that results do not depend on the number of threads.
 
 use crate::kernels::simd::Level;
-use crate::{Block, Blocks, Linear, Pattern, Purpose, Scalar, Scratch};
-
-/// Multiply-adds of a call that are worth the time in which other threads begin: 10 to 50 microseconds of work if the call
-/// comes from a thread of the pool. From outside it has to wait for one, and more is lost than won by less work than some 50.
-const WORTHWHILE: u64 = 400_000;
-const WORTHWHILE_OUTSIDE: u64 = 2_000_000;
+use crate::{Block, Blocks, Layout, Purpose, Scalar, Scratch};
 
 /// Parts for each thread: a thread that is done early takes from another.
 const SHARES: usize = 2;
@@ -28,7 +23,6 @@ pub(crate) struct Part<T> {
 impl<T: Scalar> Part<T> {
     /// The parts for as many threads as this thread's pool has; none if that would not pay.
     pub fn share(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Vec<Self> {
-        let threads = rayon::current_num_threads();
         let macs = match purpose {
             Purpose::Advance => blocks.advance_macs(),
             Purpose::Sweep(steps) => blocks.advance_macs().times(steps),
@@ -36,8 +30,14 @@ impl<T: Scalar> Part<T> {
             Purpose::Carry(steps) => blocks.carry_macs(steps),
         };
         let inside = rayon::current_thread_index().is_some();
-        let worthwhile = if inside { WORTHWHILE } else { WORTHWHILE_OUTSIDE };
-        if threads == 1 || macs.total() * (lanes as u64) < worthwhile {
+        let Layout { min_shared_macs, min_shared_macs_outside, .. } = blocks.layout;
+        let worthwhile = if inside { min_shared_macs } else { min_shared_macs_outside };
+        if macs.total() * (lanes as u64) < worthwhile {
+            return Vec::new();
+        }
+        // Asked last: the first question starts all threads of the global pool.
+        let threads = rayon::current_num_threads();
+        if threads == 1 {
             return Vec::new();
         }
         let work = |block: Block<'_>| (block.dynamics_nnz() + block.reach().len()) * block.columns();
@@ -61,10 +61,7 @@ impl<T: Scalar> Part<T> {
         let own = whole.blocks().skip(range.start).take(range.len());
         let mut rows: Vec<u32> = own.flat_map(|block| block.rows()).map(|row| row.row as u32).collect();
         rows.sort_unstable();
-        let pattern = whole.linear.pattern();
-        let kept = rows.iter().map(|&row| pattern.row(row as usize).iter().copied());
-        let pattern = Pattern::from_rows(pattern.cols(), kept).expect("rows of a pattern");
-        let linear = Linear::new(pattern, whole.linear.symbols());
+        let linear = whole.linear.part(&rows);
         let renumbered = |row: usize| rows.binary_search(&(row as u32)).expect("a row of the part");
         let blocks = whole.part(range, linear, renumbered);
         Self {

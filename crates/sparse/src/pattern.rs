@@ -71,9 +71,12 @@ impl Pattern {
     pub fn new(cols: usize, offsets: Vec<usize>, indices: Vec<u32>) -> Result<Self, PatternError> {
         let rows = offsets.len().saturating_sub(1);
         let error = |reason: String| PatternError::Structure { rows, cols, reason };
-        // sprs indexes columns by u32 and would overflow silently on wider matrices.
-        if offsets.is_empty() || offsets[0] != 0 || cols > u32::MAX as usize {
-            return Err(error("offsets must begin with 0, columns must fit 32 bits".into()));
+        // sprs indexes columns by u32, and so do products and transposes the entries: more would overflow silently.
+        let most = u32::MAX as usize;
+        if offsets.is_empty() || offsets[0] != 0 || rows.max(cols).max(indices.len()) > most {
+            return Err(error(
+                "offsets must begin with 0; rows, columns and entries must fit 32 bits".into(),
+            ));
         }
         let units = vec![(); indices.len()];
         match CsStructureI::<u32, usize>::try_new((rows, cols), offsets, indices, units) {
@@ -164,6 +167,11 @@ impl Pattern {
         self.row(r).binary_search(&c).ok().map(|at| self.offsets[r] + at)
     }
 
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.offsets[..]) + size_of_val(&self.indices[..])
+    }
+
     /// All entries as (row, column), in the order of the value array.
     pub fn iter(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
         (0..self.rows()).flat_map(|r| self.row(r).iter().map(move |&c| (r, c)))
@@ -214,7 +222,7 @@ impl Pattern {
     /// The structural nonzeros of the matrix product `self · other`.
     ///
     /// # Panics
-    /// If the inner sizes differ.
+    /// If the inner sizes differ, or there are more entries than 32 bits can count.
     #[must_use]
     #[track_caller]
     pub fn product(&self, other: &Self) -> Self {
@@ -223,6 +231,11 @@ impl Pattern {
         let mut seen = vec![false; other.cols];
         let (a, b) = (vec![(); self.nnz()], vec![(); other.nnz()]);
         sprs::smmp::symbolic(self.view(&a), other.view(&b), &mut offsets, &mut indices, &mut seen);
+        assert!(
+            indices.len() <= u32::MAX as usize,
+            "{} entries of a product do not fit 32 bits",
+            indices.len()
+        );
         Self { cols: other.cols, offsets, indices }
     }
 
@@ -263,8 +276,10 @@ impl<N: Clone + Default> From<&sprs::CsMatI<N, u32, usize>> for Pattern {
     fn from(matrix: &sprs::CsMatI<N, u32, usize>) -> Self {
         let rows = if matrix.is_csr() { matrix.clone() } else { matrix.to_other_storage() };
         let cols = rows.cols();
-        let (offsets, indices, _) = rows.into_raw_storage();
-        Self { cols, offsets, indices }
+        // A matrix cut out of another one keeps offsets that do not begin at 0.
+        let offsets = rows.proper_indptr().into_owned();
+        let (_, indices, _) = rows.into_raw_storage();
+        Self::new(cols, offsets, indices).expect("the structure of a sprs matrix")
     }
 }
 

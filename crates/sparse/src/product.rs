@@ -15,6 +15,8 @@ use crate::{Lanes, LanesMut, Pattern, Scalar};
 #[derive(Debug, Clone)]
 pub struct Product {
     runs: Vec<Run>,
+    /// Entries of C, and how many values of A and of B are read: one more than the last.
+    sizes: [usize; 3],
 }
 
 /// `c[out + k] += a[left] * b[right + k]` for `k < len`.
@@ -88,7 +90,19 @@ impl Product {
                 }
             }
         }
-        Self { runs }
+        let end = |last: fn(&Run) -> u32| runs.iter().map(|run| last(run) as usize + 1).max().unwrap_or(0);
+        let sizes = [c.nnz(), end(|run| run.left), end(|run| run.right + run.len - 1)];
+        Self { runs, sizes }
+    }
+
+    /// Checks entries and lanes of the operands; values of A and B may stand in larger arrays.
+    #[track_caller]
+    fn check(&self, found: [usize; 3], lanes: &[usize]) {
+        let [c, a, b] = self.sizes;
+        assert_eq!(found[0], c, "entries of C");
+        assert!(found[1] >= a, "{} values of A, not {a} or more", found[1]);
+        assert!(found[2] >= b, "{} values of B, not {b} or more", found[2]);
+        assert!(lanes.iter().all(|&n| n == lanes[0]), "lanes of the operands: {lanes:?}");
     }
 
     /// Multiplications of one lane in one call.
@@ -102,14 +116,24 @@ impl Product {
     }
 
     /// `C += A · B` with the same B in every lane.
+    ///
+    /// # Panics
+    /// If sizes or lanes do not fit.
+    #[track_caller]
     pub fn accumulate_shared<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: &[T]) {
         let lanes = c.lanes();
+        self.check([c.len(), a.len(), b.len()], &[lanes, a.lanes()]);
         T::run(lanes, Computation::Shared(Shared { runs: &self.runs, c: c.reborrow(), a, b }));
     }
 
     /// `C += A · B` with its own B in each lane.
+    ///
+    /// # Panics
+    /// If sizes or lanes do not fit.
+    #[track_caller]
     pub fn accumulate<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: Lanes<'_, T>) {
         let lanes = c.lanes();
+        self.check([c.len(), a.len(), b.len()], &[lanes, a.lanes(), b.lanes()]);
         T::run(lanes, Computation::Own(Own { runs: &self.runs, c: c.reborrow(), a, b }));
     }
 }

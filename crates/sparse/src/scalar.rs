@@ -64,10 +64,12 @@ pub trait Scalar:
     fn sqrt(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
-    /// The logistic function 1 / (1 + e^-self), written through `tanh` so that no exponential overflows.
+    /// The logistic function 1 / (1 + e^-self), to a few units in the last place for every argument: the exponential is taken of
+    /// -|self|, so that it neither overflows nor cancels.
     fn sigmoid(self) -> Self {
-        let half = Self::from_f64(0.5);
-        half * (half * self).tanh() + half
+        let negative = self < Self::ZERO;
+        let e = if negative { self } else { -self }.exp();
+        (if negative { e } else { Self::ONE }) / (Self::ONE + e)
     }
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool {

@@ -3,21 +3,14 @@
 
 #![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
+mod support;
+
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{
-    Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Product, Purpose, Scratch, Sources,
+    Blocks, Lanes, LanesMut, Layout, Linear, Local, Operand, Pattern, Product, Purpose, Scratch, Sources,
 };
-
-/// Shrunk failures are kept beside this file, under version control. By its whole path: a path relative to this file is
-/// read from here but written relative to the folder that the test runs in.
-fn config() -> ProptestConfig {
-    let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exact.proptest-regressions");
-    let regressions = FileFailurePersistence::Direct(regressions);
-    ProptestConfig { failure_persistence: Some(Box::new(regressions)), ..ProptestConfig::default() }
-}
 
 fn pattern(rows: usize, cols: usize) -> impl Strategy<Value = Pattern> {
     proptest::collection::vec(proptest::bool::weighted(0.4), rows * cols).prop_map(move |kept| {
@@ -51,7 +44,7 @@ fn at_every_level(property: impl Fn() -> Result<(), TestCaseError>) -> Result<()
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(support::config("exact"))]
 
     #[test]
     fn pattern_algebra_is_boolean_algebra(a in pattern(4, 5), b in pattern(4, 5), c in pattern(5, 3)) {
@@ -193,7 +186,31 @@ struct Recursion {
     steps: usize,
     values: Vec<f64>,
     coded: Vec<u32>,
+    layout: Layout,
+    /// Columns of a block, at most, if blocks are to be taken apart.
+    narrow: Option<usize>,
 }
+
+/// Limits at which blocks of five states take the forms that only large ones take otherwise.
+const EVERY_FORM: [Layout; 2] = {
+    let usual = Layout {
+        min_mean_run: 8,
+        min_dense_adjoint_blocks: 8,
+        dense_adjoint_speedup: 16,
+        transition_speedup: 0,
+        min_shared_macs: u64::MAX,
+        min_shared_macs_outside: u64::MAX,
+        max_index: u32::MAX - 1,
+    };
+    let large = Layout {
+        min_mean_run: 1,
+        min_dense_adjoint_blocks: 1,
+        dense_adjoint_speedup: usize::MAX / (1 << 20),
+        transition_speedup: usize::MAX / (1 << 20),
+        ..usual
+    };
+    [usual, large]
+};
 
 const STATES: usize = 5;
 const ROWS: usize = 4;
@@ -202,19 +219,26 @@ const SOURCES: usize = 6;
 fn recursion() -> impl Strategy<Value = Recursion> {
     let patterns =
         (pattern(ROWS, SOURCES), pattern(ROWS, STATES), pattern(STATES, STATES), pattern(ROWS, STATES));
-    let sizes = (0_usize..3, 1_usize..4, 1_usize..4);
-    (patterns, sizes, integers(3000), proptest::collection::vec(0_u32..2, 12)).prop_map(
-        |((weights, jacobian, dynamics, reach), (symbols, lanes, steps), values, coded)| Recursion {
-            weights,
-            jacobian,
-            dynamics,
-            // Some rows share a reach, so that blocks have several rows.
-            reach: (0..ROWS).map(|r| reach.row(r / 2 * 2).to_vec()).collect(),
-            symbols,
-            lanes,
-            steps,
-            values,
-            coded: coded.into_iter().map(|c| if symbols == 1 { 0 } else { c }).collect(),
+    // Windows long enough that outer products are gathered, and shorter ones.
+    let sizes = (0_usize..3, 1_usize..4, prop_oneof![1_usize..4, 8_usize..10]);
+    let forms = (proptest::sample::select(&EVERY_FORM[..]), proptest::option::of(1_usize..9));
+    (patterns, sizes, forms, any::<u64>(), proptest::collection::vec(0_u32..2, 27)).prop_map(
+        |((weights, jacobian, dynamics, reach), (symbols, lanes, steps), (layout, narrow), seed, coded)| {
+            Recursion {
+                weights,
+                jacobian,
+                dynamics,
+                // Some rows share a reach, so that blocks have several rows.
+                reach: (0..ROWS).map(|r| reach.row(r / 2 * 2).to_vec()).collect(),
+                symbols,
+                lanes,
+                steps,
+                // Small enough that nine steps of five states stay exact.
+                values: support::values(seed, 500 * (steps + 2), true),
+                layout,
+                narrow,
+                coded: coded.into_iter().map(|c| if symbols == 1 { 0 } else { c }).collect(),
+            }
         },
     )
 }
@@ -302,9 +326,14 @@ impl Recursion {
 fn three_schedules(case: &Recursion) -> Result<(), TestCaseError> {
     at_every_level(|| {
         let linear = Linear::new(case.weights.clone(), case.symbols);
-        let blocks =
-            Blocks::new(linear, Operand::plain(&case.jacobian), Operand::plain(&case.dynamics), &case.reach)
-                .unwrap();
+        let operands = (Operand::plain(&case.jacobian), Operand::plain(&case.dynamics));
+        let mut blocks =
+            Blocks::with_layout(linear, operands.0, operands.1, &case.reach, case.layout).unwrap();
+        if let Some(columns) = case.narrow {
+            blocks = blocks.narrow(columns);
+            let narrow = blocks.blocks().all(|block| block.columns() <= columns.max(SOURCES));
+            prop_assert!(narrow, "no more columns than asked for, or those of one row");
+        }
         let kept: usize = (0..ROWS).map(|r| case.reach[r].len() * case.weights.row(r).len()).sum();
         prop_assert_eq!(blocks.len(), kept);
         let initial = &case.values[..blocks.len() * case.lanes];
@@ -338,7 +367,7 @@ fn three_schedules(case: &Recursion) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(support::config("exact"))]
 
     #[test]
     fn three_schedules_equal_the_dense_recursion(case in recursion()) {

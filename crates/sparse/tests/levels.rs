@@ -3,142 +3,91 @@
 
 #![allow(missing_docs)]
 
+mod support;
+
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use rtrl_sparse::testing::{Counted, Level};
 use rtrl_sparse::{
-    Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, Purpose, Scalar, Scratch, Sources,
+    Blocks, Lanes, LanesMut, Layout, Linear, Local, Operand, Pattern, Purpose, Scalar, Scratch, Sources,
 };
-
-const STEPS: usize = 2;
-
-/// A recursion with several rows in a block.
-#[derive(Debug)]
-struct Case {
-    weights: Pattern,
-    jacobian: Pattern,
-    dynamics: Pattern,
-    reach: Vec<Vec<u32>>,
-    symbols: usize,
-    lanes: usize,
-    seed: u64,
-}
-
-/// Small integers, or numbers between -1 and 1.
-fn values<T: Scalar>(seed: u64, len: usize, integers: bool) -> Vec<T> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f64 / f64::from(1_u32 << 31)
-    };
-    let number = |x: f64| if integers { (x * 5.0).floor() - 2.0 } else { f64::from((2.0 * x - 1.0) as f32) };
-    (0..len).map(|_| T::from_f64(number(next()))).collect()
-}
+use support::{Case, case, values};
 
 /// Sources of a row, at most: several tiles; under Miri, a thousand times slower, a few vectors.
 const SOURCES: usize = if cfg!(miri) { 12 } else { 150 };
 
-fn case() -> impl Strategy<Value = Case> {
-    let lanes = prop_oneof![Just(1), Just(1), Just(3), Just(4), Just(8), Just(16), Just(24), Just(32)];
-    let sizes = (1..12_usize, 1..12_usize, 1..SOURCES, 0..3_usize, lanes);
-    // Rows that read the same sources are taken together, if there are enough of them.
-    let wide = prop_oneof![0.3..1.0_f64, Just(1.1)];
-    (sizes, 0.1..1.0_f64, wide, any::<u64>(), any::<bool>()).prop_map(
-        |((states, rows, dense, symbols, lanes), fill, wide, seed, diagonal)| {
-            let sources = dense / if lanes > 1 { 3 } else { 1 } + 1 + symbols;
-            let draw = |salt: u64, rows: usize, cols: usize, fill: f64| {
-                let kept: Vec<f64> = values(seed ^ salt, rows * cols, false);
-                let inside = |r: usize, c: u32| (kept[r * cols + c as usize] + 1.0) / 2.0 < fill;
-                let row = |r: usize| (0..cols as u32).filter(|&c| inside(r, c)).collect::<Vec<_>>();
-                Pattern::from_rows(cols, (0..rows).map(row)).unwrap()
-            };
-            let reach = draw(1, rows, states, fill.max(0.4));
-            Case {
-                weights: draw(2, rows, sources, wide),
-                jacobian: draw(3, rows, states, 0.5),
-                dynamics: if diagonal { Pattern::identity(states) } else { draw(4, states, states, fill) },
-                reach: (0..rows).map(|r| reach.row(r / 2 * 2).to_vec()).collect(),
-                symbols,
-                lanes,
-                seed,
-            }
-        },
-    )
-}
+/// Everything that kernels compute for the case, each result by itself.
+fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<f64>)> {
+    let (lanes, rows, steps) = (case.lanes, case.weights.rows(), case.steps);
+    let blocks = case.blocks(Layout::default());
+    let linear = blocks.linear();
+    let data = case.data::<T>(integers);
+    let local = |step: usize| data.local(step);
+    let sources = data.sources(0);
+    let mut scratch = Scratch::new(&blocks, lanes, Purpose::Carry(steps));
+    let initial = data.influence(blocks.len());
+    let zeros = || vec![T::ZERO; case.weights.nnz()];
 
-/// Everything that kernels compute for the case, one number after the other.
-fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<f64> {
-    let (lanes, rows, states) = (case.lanes, case.weights.rows(), case.dynamics.rows());
-    let linear = Linear::new(case.weights.clone(), case.symbols);
-    let (g, d) = (Operand::plain(&case.jacobian), Operand::plain(&case.dynamics));
-    let blocks = Blocks::new(linear.clone(), g, d, &case.reach).unwrap();
-    let draw = |salt: u64, len: usize| values::<T>(case.seed ^ salt, len * lanes, integers);
-    let dense = case.weights.cols() - case.symbols;
-    let (d, g) = (draw(5, case.dynamics.nnz()), draw(6, case.jacobian.nnz()));
-    let (u, delta, z) = (draw(7, dense), draw(8, states), draw(9, rows));
-    let symbols: Vec<u32> = (0..lanes as u32).map(|lane| lane % case.symbols.max(1) as u32).collect();
-    let symbols = if case.symbols > 0 { &symbols[..] } else { &[] };
-    let sources = Sources { symbols, dense: Lanes::new(&u, lanes) };
-    let local = Local {
-        dynamics: Lanes::new(&d, lanes),
-        row_jacobian: Lanes::new(&g, lanes),
-        sources,
-        delta: Lanes::new(&delta, lanes),
-    };
-    let mut scratch = Scratch::new(&blocks, lanes, Purpose::Carry(STEPS));
-    let initial = draw(10, blocks.len());
-    let mut gradient = vec![T::ZERO; case.weights.nnz()];
-
-    let mut streamed = initial.clone();
-    (0..STEPS).for_each(|_| blocks.advance(&mut streamed, local, &mut gradient, &mut scratch));
-    blocks.adjoint(Some(&initial), STEPS, |_| local, &mut gradient, &mut scratch);
+    let (mut streamed, mut slope) = (initial.clone(), zeros());
+    (0..steps).for_each(|step| blocks.advance(&mut streamed, local(step), &mut slope, &mut scratch));
+    let mut pulled = zeros();
+    blocks.adjoint(Some(&initial), steps, local, &mut pulled, &mut scratch);
     let mut carried = initial;
-    blocks.carry(&mut carried, STEPS, |_| local, &mut scratch);
+    blocks.carry(&mut carried, steps, local, &mut scratch);
 
     let weights = values::<T>(case.seed ^ 11, case.weights.nnz(), integers);
-    let mut product = vec![T::ZERO; rows * lanes];
+    let (mut product, z) = (vec![T::ZERO; rows * lanes], data.influence(rows));
     linear.multiply(&weights, 0..rows, sources, &mut LanesMut::new(&mut product, lanes), 0);
-    let mut back = u.clone();
-    let into = &mut LanesMut::new(&mut back, lanes);
-    linear.multiply_transposed(&weights, 0..rows, Lanes::new(&z, lanes), into, case.seed as usize % dense);
-    let mut mixed = draw(12, case.weights.nnz());
+    let mut back = sources.dense.values().to_vec();
+    let (into, first) = (&mut LanesMut::new(&mut back, lanes), case.seed as usize % linear.dense_sources());
+    linear.multiply_transposed(&weights, 0..rows, Lanes::new(&z, lanes), into, first);
+    let mut mixed = data.influence(case.weights.nnz());
     let keep = values::<T>(case.seed ^ 13, lanes, integers);
     linear.mix_outer(&keep, Lanes::new(&z, lanes), sources, &mut LanesMut::new(&mut mixed, lanes));
     let mut outer = weights.clone();
     linear.accumulate_outer_rows(0..rows, Lanes::new(&z, lanes), sources, &mut outer);
 
-    let all = [streamed, gradient, carried, product, back, mixed, outer];
-    all.iter().flatten().map(|x| x.to_f64()).collect()
+    let all = [
+        ("J, streaming", streamed),
+        ("gradient, streaming", slope),
+        ("gradient, adjoint", pulled),
+        ("J, carried", carried),
+        ("product", product),
+        ("transposed product", back),
+        ("mixed outer products", mixed),
+        ("outer product", outer),
+    ];
+    all.map(|(what, numbers)| (what, numbers.iter().map(|x| x.to_f64()).collect())).into()
 }
 
-/// Shrunk failures are kept beside this file.
-const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/levels.proptest-regressions");
-
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(support::config("levels"))]
 
     #[test]
-    fn levels_agree_exactly_on_integers(case in case()) {
+    fn levels_agree_exactly_on_integers(case in case(12, SOURCES, 4)) {
         // Scalar by scalar in f64: the twin whose source is that of every level.
         let twin = everything::<Counted>(&case, true);
+        // Integers beyond 2^24 are not exact in f32.
+        let exact = twin.iter().flat_map(|(_, x)| x).all(|x| x.abs() < f64::from(1 << 22));
         for level in Level::available() {
             prop_assert_eq!(&level.force(|| everything::<f64>(&case, true)), &twin, "{:?}", level);
-            prop_assert_eq!(&level.force(|| everything::<f32>(&case, true)), &twin, "{:?}", level);
+            if exact {
+                prop_assert_eq!(&level.force(|| everything::<f32>(&case, true)), &twin, "{:?}", level);
+            }
         }
     }
 
     #[test]
-    fn levels_agree_to_rounding_and_are_deterministic(case in case()) {
+    fn levels_agree_to_rounding_and_are_deterministic(case in case(12, SOURCES, 4)) {
         let twin = everything::<Counted>(&case, false);
-        let largest = twin.iter().fold(1.0_f64, |a, b| a.max(b.abs()));
         for level in Level::available() {
             let found = level.force(|| everything::<f32>(&case, false));
-            for (found, twin) in found.iter().zip(&twin) {
-                // Sums of up to some hundred terms, each rounded in f32.
-                prop_assert!((found - twin).abs() <= 3e-6 * largest, "{:?}: {} and {}", level, found, twin);
+            for ((what, found), (_, twin)) in found.iter().zip(&twin) {
+                // Sums of up to some hundred terms, each rounded in f32, beside the largest number of the same result.
+                let largest = twin.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
+                for (found, twin) in found.iter().zip(twin) {
+                    let error = (found - twin).abs();
+                    prop_assert!(error <= 3e-6 * largest, "{:?}, {}: {} and {}", level, what, found, twin);
+                }
             }
             prop_assert_eq!(level.force(|| everything::<f32>(&case, false)), found);
         }
@@ -191,6 +140,49 @@ fn influence_never_becomes_subnormal() {
             let (j, _) = level.force(|| one_step(-4.0 * f32::MIN_POSITIVE, 0.25, 1.0, lanes));
             assert!(j.iter().all(|&j| j <= -f32::MIN_POSITIVE), "{level:?} {lanes}");
         }
+    }
+}
+
+/// Three steps of one lane, of the state that drives itself and of those that are coupled: D = `d` everywhere, G = 0 but at the first
+/// step, δ = 0 but at the last. J from `influence` at the end, and the gradient.
+fn three_steps(influence: f32, d: f32, g: f32, delta: f32) -> (Vec<f32>, Vec<f32>) {
+    let blocks = two_blocks();
+    let mut scratch = Scratch::new(&blocks, 1, Purpose::Carry(3));
+    let (mut j, mut gradient) = (vec![influence; blocks.len()], vec![0.0; 42]);
+    // Coupled states pass on to one another alone, so that products are of D alone.
+    let d = [d, 0.0, d, d, 0.0];
+    let steps = [(g, 0.0), (0.0, 0.0), (0.0, delta)].map(|(g, delta)| ([g; 2], [delta; 3]));
+    let local = |step: usize| Local {
+        dynamics: Lanes::new(&d, 1),
+        row_jacobian: Lanes::new(&steps[step].0, 1),
+        sources: Sources { symbols: &[], dense: Lanes::new(&[1.0; 21], 1) },
+        delta: Lanes::new(&steps[step].1, 1),
+    };
+    blocks.adjoint(Some(&j), 3, local, &mut gradient, &mut scratch);
+    blocks.carry(&mut j, 3, local, &mut scratch);
+    (j, gradient)
+}
+
+/// 2 to this power.
+fn two_to(power: i32) -> f32 {
+    2.0_f32.powi(power)
+}
+
+#[test]
+fn windows_never_meet_a_subnormal_number() {
+    for level in Level::available() {
+        // J itself would be 2^-129.
+        let (j, _) = level.force(|| three_steps(two_to(-120), two_to(-3), 0.0, 0.0));
+        assert!(j.iter().all(|&j| j == 0.0), "{level:?}: J {j:?}");
+        // Φ would be 2^-129, and J 2^-29 with it.
+        let (j, _) = level.force(|| three_steps(two_to(100), two_to(-43), 0.0, 0.0));
+        assert!(j.iter().all(|&j| j == 0.0), "{level:?}: Φ {j:?}");
+        // The adjoint would be 2^-130 at the first step, and the gradient 2^-30.
+        let (_, gradient) = level.force(|| three_steps(0.0, two_to(-15), two_to(100), two_to(-100)));
+        assert!(gradient.iter().all(|&g| g == 0.0), "{level:?}: a {gradient:?}");
+        // What is not subnormal stays.
+        let (j, gradient) = level.force(|| three_steps(1.0, 0.5, 1.0, 1.0));
+        assert!(j.iter().all(|&j| j != 0.0) && gradient.iter().all(|&g| g != 0.0), "{level:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+use rtrl_sparse::Scalar;
 use rtrl_sparse::math;
 use rtrl_sparse::testing::Level;
 
@@ -94,4 +95,22 @@ fn other_scalars_use_their_own_functions() {
     let mut x = [0.3_f64, -2.0];
     math::tanh(&mut x);
     assert_eq!(x, [0.3_f64.tanh(), (-2.0_f64).tanh()]);
+}
+
+/// Gates that are all but closed: their size matters to what is multiplied by them.
+#[test]
+fn the_logistic_function_of_one_number_is_accurate_everywhere() {
+    // The exponential itself, which is exact to a unit in the last place, is the reference below -40: what it is divided by is 1.
+    for x in (-7400..=400).map(|x| f64::from(x) / 10.0) {
+        let exact = if x < -40.0 { x.exp() } else { 1.0 / (1.0 + (-x).exp()) };
+        let error = (x.sigmoid() - exact).abs() / exact;
+        assert!(x.sigmoid() > 0.0 && (error < 4.0 * f64::EPSILON || exact < 1e-300), "{x}: {error}");
+        if x > -87.0 {
+            let error = (f64::from((x as f32).sigmoid()) / f64::from(x as f32).sigmoid() - 1.0).abs();
+            // e^-x carries the rounding of x itself, some 87 units of it at most.
+            assert!(error < 4.0 * f64::from(f32::EPSILON), "{x} in f32: {error}");
+        }
+    }
+    assert_eq!([f64::NEG_INFINITY.sigmoid(), f64::INFINITY.sigmoid(), 0.0_f64.sigmoid()], [0.0, 1.0, 0.5]);
+    assert!(f64::NAN.sigmoid().is_nan() && f32::NAN.sigmoid().is_nan());
 }

@@ -3,6 +3,8 @@
 
 #![allow(missing_docs)]
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Outers, Pattern, Sources};
@@ -58,9 +60,9 @@ proptest! {
 fn check(case: &Case) -> Result<(), TestCaseError> {
     let Case { ref pattern, symbols, lanes, steps, first, seed } = *case;
     let (rows, dense) = (pattern.rows(), pattern.cols() - symbols);
-    let linear = Linear::new(pattern.clone(), symbols);
+    let linear = Arc::new(Linear::new(pattern.clone(), symbols));
     let weights = integers(seed ^ 2, pattern.nnz());
-    let (mut outers, mut gradient) = (Outers::new(&linear, lanes, steps), vec![1.0; pattern.nnz()]);
+    let (mut outers, mut gradient) = (Outers::new(linear.clone(), lanes, steps), vec![1.0; pattern.nnz()]);
     let mut expected = gradient.clone();
     for step in 0..steps as u64 {
         let (u, z) =
@@ -73,7 +75,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             None => f64::from(u8::from(coded[lane] as usize == j)),
         };
         let sources = Sources { symbols: coded, dense: Lanes::new(&u, lanes) };
-        outers.push(&linear, Lanes::new(&z, lanes), sources, &mut gradient);
+        outers.push(Lanes::new(&z, lanes), sources, &mut gradient);
 
         let mut product = vec![9.0; rows * lanes];
         linear.multiply(&weights, 0..rows, sources, &mut LanesMut::new(&mut product, lanes), 0);
@@ -95,7 +97,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         prop_assert_eq!(product, forward);
         prop_assert_eq!(back, backward);
     }
-    outers.flush(&linear, &mut gradient);
+    outers.flush(&mut gradient);
     prop_assert_eq!(gradient, expected);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::simd::{Kernel, Simd};
 use super::vector::{axpy, axpy_lanes, dot_lanes};
-use super::{Computation, Local, Scratch, Window};
+use super::{Computation, Local, Scratch, Steps, Window};
 use crate::block::{Alone, Block, Run};
 use crate::blocks::Blocks;
 use crate::parts::Part;
@@ -16,7 +16,8 @@ impl Blocks {
     /// `local(τ)` yields step τ of `0..steps`. All blocks go through a step together, so that D is read once.
     ///
     /// # Panics
-    /// If sizes do not fit, or the scratch was not made for windows.
+    /// If the scratch was made for other blocks or shorter windows, or if sizes or lanes do not fit.
+    #[track_caller]
     pub fn adjoint<'a, T: Scalar>(
         &self,
         influence: Option<&[T]>,
@@ -25,6 +26,8 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
+        let len = influence.map(<[T]>::len);
+        scratch.check(self, Steps::Adjoint(steps), &local, len, Some(gradient.len()));
         if steps == 0 {
             return;
         }
@@ -57,9 +60,9 @@ impl Blocks {
             let Window { adjoint, new, rows, .. } = window;
             let kernel = Adjoint { blocks: self, dynamics, now, adjoint, new, rows };
             T::run(lanes, Computation::Adjoint(kernel));
-            window.outers.push(&self.linear, Lanes::new(&window.rows, lanes), now.sources, gradient);
+            window.outers.push(Lanes::new(&window.rows, lanes), now.sources, gradient);
         }
-        window.outers.flush(&self.linear, gradient);
+        window.outers.flush(gradient);
         if let Some(influence) = influence {
             let dynamics = window.leave(self, Some(local(0).dynamics));
             let Window { adjoint, new, .. } = window;
@@ -148,7 +151,7 @@ fn alone<T: Scalar, S: Simd<T>>(
     for (a, alone) in adjoint.iter_mut().zip(alone) {
         let delta = now.delta.values()[alone.state as usize];
         *a = match dynamics.map(|d| d.values().get(alone.dynamics as usize)) {
-            Some(Some(&d)) => simd.scalar(*a, d, delta),
+            Some(Some(&d)) => simd.scalar(*a, d, delta).flush(),
             Some(None) => delta,
             None => *a + delta,
         };
@@ -206,7 +209,7 @@ impl Run {
     }
 }
 
-/// `a ← D[R, R]ᵀ a`.
+/// `a ← D[R, R]ᵀ a`, without subnormal numbers: an adjoint that decays would stay among them for the rest of the window.
 #[inline(always)]
 fn pull_back<T: Scalar, S: Simd<T>>(
     simd: S,
@@ -219,7 +222,7 @@ fn pull_back<T: Scalar, S: Simd<T>>(
     if block.diagonal() && lanes == 1 {
         for (i, a) in adjoint.iter_mut().enumerate() {
             let entry = block.dynamics_entries(i).first();
-            *a = entry.map_or(T::ZERO, |entry| simd.scalar(*a, d.values()[entry.entry()], T::ZERO));
+            *a = entry.map_or(T::ZERO, |entry| simd.scalar(*a, d.values()[entry.entry()], T::ZERO).flush());
         }
         return;
     }
@@ -240,7 +243,7 @@ fn pull_back<T: Scalar, S: Simd<T>>(
             axpy_lanes(simd, run.columns(new, lanes), a, run.values(d));
         }
     }
-    adjoint.copy_from_slice(new);
+    adjoint.iter_mut().zip(new).for_each(|(a, new)| *a = new.flush());
 }
 
 /// gradient += aᵀ J, summed over lanes.

@@ -4,7 +4,7 @@ use super::matrix::{APART, MatMul, ROWS};
 use super::simd::{Kernel, Simd};
 use super::single::Single;
 use super::vector::axpy;
-use super::{Computation, Local, Scratch};
+use super::{Computation, Local, Scratch, Steps};
 use crate::block::{Block, BlockRow};
 use crate::blocks::Blocks;
 use crate::parts::Part;
@@ -14,10 +14,11 @@ impl Blocks {
     /// J at the end of a window of `steps` steps from J at its beginning, in one go:
     /// `J_T = Φ(0→T) J_0 + Σ_τ Φ(τ→T) G_τ ⊗ u_τ` with `Φ(τ→T) = D_T … D_{τ+1}`, restricted to each block.
     ///
-    /// The scratch must have been made for carrying windows of this number of steps or more.
+    /// The scratch must have been made for carrying windows of this number of steps or more. Subnormal entries of J become zero.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If the scratch was made for other blocks, for shorter windows or not for carrying, or if sizes or lanes do not fit.
+    #[track_caller]
     pub fn carry<'a, T: Scalar>(
         &self,
         influence: &mut [T],
@@ -25,6 +26,7 @@ impl Blocks {
         local: impl Fn(usize) -> Local<'a, T> + Sync,
         scratch: &mut Scratch<T>,
     ) {
+        scratch.check(self, Steps::Carry(steps), &local, Some(influence.len()), None);
         if steps == 0 {
             return;
         }
@@ -67,7 +69,7 @@ pub(crate) enum Carried<T> {
 impl<T: Scalar> Carried<T> {
     /// For windows of `steps` steps.
     pub fn new(blocks: &Blocks, steps: usize) -> Self {
-        if blocks.arrays.single() {
+        if blocks.single {
             Self::Single(Single::new(blocks, steps))
         } else {
             Self::Largest(Largest::new(blocks, steps))
@@ -202,21 +204,23 @@ impl<T: Scalar> Window<'_, T> {
             let (before, after) = into[step * size..(step + 2) * size].split_at_mut(size);
             if self.block.whole_transitions() {
                 self.transit(d, before, after, dynamics, pack);
-                continue;
-            }
-            before.fill(T::ZERO);
-            for (i, after) in after.chunks_exact(reach).enumerate() {
-                for entry in self.block.dynamics_entries(i) {
-                    let before = &mut before[entry.column() * reach..][..reach];
-                    axpy(simd, before, self.value(d, entry.entry()), after);
-                }
-                for run in self.block.dynamics_runs(i) {
-                    for k in 0..run.len {
-                        let before = &mut before[(run.column + k) as usize * reach..][..reach];
-                        axpy(simd, before, self.value(d, (run.entry + k) as usize), after);
+            } else {
+                before.fill(T::ZERO);
+                for (i, after) in after.chunks_exact(reach).enumerate() {
+                    for entry in self.block.dynamics_entries(i) {
+                        let before = &mut before[entry.column() * reach..][..reach];
+                        axpy(simd, before, self.value(d, entry.entry()), after);
+                    }
+                    for run in self.block.dynamics_runs(i) {
+                        for k in 0..run.len {
+                            let before = &mut before[(run.column + k) as usize * reach..][..reach];
+                            axpy(simd, before, self.value(d, (run.entry + k) as usize), after);
+                        }
                     }
                 }
             }
+            // A transition that decays would stay subnormal for the rest of the window.
+            before.iter_mut().for_each(|phi| *phi = phi.flush());
         }
     }
 
@@ -332,9 +336,9 @@ impl<T: Scalar> Window<'_, T> {
         for (i, new) in new.chunks_exact(wide).take(reach).enumerate() {
             let own = &mut influence[place(i, 0)..];
             if self.lanes == 1 {
-                own[..width].copy_from_slice(&new[..width]);
+                own.iter_mut().zip(&new[..width]).for_each(|(j, new)| *j = new.flush());
             } else {
-                own.iter_mut().step_by(self.lanes).zip(&new[..width]).for_each(|(j, &new)| *j = new);
+                own.iter_mut().step_by(self.lanes).zip(&new[..width]).for_each(|(j, new)| *j = new.flush());
             }
         }
     }

@@ -6,15 +6,8 @@ use super::matrix::{APART, MatMul, ROWS};
 use crate::blocks::Blocks;
 use crate::{Lanes, Scalar};
 
-/// Multiply-adds of a matrix product in the time of one along the entries of blocks. Measured in one lane: some 60 against 1.5
-/// to 2 per nanosecond; in sixteen 60 against 6.
-const QUICKER: usize = 16;
-
 /// Lanes whose values of D are spread out together, since they lie together; as many matrices as a second-level cache holds.
 const TOGETHER: usize = 4;
-
-/// Fewer blocks do not share D often enough.
-const FEWEST: usize = 8;
 
 impl Blocks {
     /// Whether [`adjoint`](Self::adjoint) multiplies whole matrices.
@@ -26,7 +19,8 @@ impl Blocks {
     pub(crate) fn dense_enough(&self) -> bool {
         let entries: usize = self.blocks().map(|block| block.dynamics_nnz()).sum();
         let blocks = self.arrays.count();
-        blocks >= FEWEST && QUICKER * entries >= blocks * self.states * self.states
+        blocks >= self.layout.min_dense_adjoint_blocks
+            && self.layout.dense_adjoint_speedup * entries >= blocks * self.states * self.states
     }
 }
 
@@ -102,7 +96,7 @@ impl<T: Scalar> Dense<T> {
         let mut own = adjoint.chunks_exact_mut(lanes);
         for (block, product) in blocks.blocks().zip(self.product.chunks_exact(blocks.states + APART)) {
             for (&state, a) in block.reach().iter().zip(&mut own) {
-                a[lane] = product[state as usize];
+                a[lane] = product[state as usize].flush();
             }
         }
     }

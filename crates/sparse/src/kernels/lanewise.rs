@@ -44,7 +44,7 @@ impl<T: Scalar> MixOuter<'_, T> {
     fn row<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (keep, z, u) = (self.keep[0], self.z.values()[r], self.u.dense.values());
         let out = self.out.run(self.linear.dense_entries(r));
-        let (first, run) = self.linear.consecutive(r);
+        let (first, run) = self.linear.rows[r].span();
         let (out, others) = out.split_at_mut(run);
         let (kept, row) = (simd.splat(keep), simd.splat(z));
         let zero = simd.splat(T::ZERO);
@@ -57,10 +57,8 @@ impl<T: Scalar> MixOuter<'_, T> {
         for (out, &u) in outs.into_remainder().iter_mut().zip(us.remainder()) {
             *out = simd.scalar(z, u, simd.scalar(keep, *out, T::ZERO));
         }
-        let beyond = self.linear.beyond(r);
-        for (out, &source) in others.iter_mut().zip(beyond.sources) {
-            let u = u[source as usize - beyond.symbols];
-            *out = simd.scalar(z, u, simd.scalar(keep, *out, T::ZERO));
+        for (out, j) in others.iter_mut().zip(self.linear.others(r).dense()) {
+            *out = simd.scalar(z, u[j], simd.scalar(keep, *out, T::ZERO));
         }
     }
 
@@ -69,9 +67,8 @@ impl<T: Scalar> MixOuter<'_, T> {
     fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (lanes, zero) = (self.keep.len(), simd.splat(T::ZERO));
         let out = self.out.run(self.linear.dense_entries(r)).chunks_exact_mut(lanes);
-        let (first, run) = self.linear.consecutive(r);
-        let beyond = self.linear.beyond(r);
-        let others = beyond.sources.iter().map(|&source| source as usize - beyond.symbols);
+        let (first, run) = self.linear.rows[r].span();
+        let others = self.linear.others(r).dense();
         let z = self.z.at(r);
         for (out, j) in out.zip((first..first + run).chain(others)) {
             let u = self.u.dense.at(j);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::simd::{Kernel, Simd};
 use super::vector::FEW;
-use crate::linear::Row;
+use crate::linear::{Others, Row};
 use crate::{Lanes, LanesMut, Linear, Scalar, Sources};
 
 /// Rows, or columns, that share the loads of what they are multiplied by.
@@ -13,13 +13,6 @@ pub(super) const TOGETHER: usize = 4;
 
 /// As many of them if there are registers for two vectors of each.
 pub(super) const MANY: usize = 8;
-
-/// Sources of some entries of a row; dense source `s - symbols` belongs to source `s`.
-#[derive(Clone, Copy)]
-pub(super) struct Beyond<'a> {
-    pub sources: &'a [u32],
-    pub symbols: usize,
-}
 
 /// Which consecutive sources memory holds: where they begin there, the first of them, and their number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,32 +23,6 @@ pub(super) struct Held {
 }
 
 impl Linear {
-    /// The last row, exclusive, of those from `r` on within `end` that read the same sources, all consecutive; `r + 1` at
-    /// least.
-    #[inline(always)]
-    pub(crate) fn alike_until(&self, r: usize, end: usize) -> usize {
-        self.rows[r].alike.min(end)
-    }
-
-    /// The last row, exclusive, of those from `r` on within `end` whose consecutive sources are the same.
-    #[inline(always)]
-    pub(crate) fn level_until(&self, r: usize, end: usize) -> usize {
-        self.rows[r].level.min(end)
-    }
-
-    /// Whether one of the `n` rows from `r` on may read sources one by one.
-    #[inline(always)]
-    fn scattered_within(&self, r: usize, n: usize) -> bool {
-        let row = &self.rows[r];
-        row.scattered() || row.alike < r + n
-    }
-
-    /// First of the consecutive dense sources of row `r`, and their number.
-    #[inline(always)]
-    pub(crate) fn consecutive(&self, r: usize) -> (usize, usize) {
-        (self.rows[r].first, self.rows[r].run)
-    }
-
     /// Copies the dense sources of row `r` from `u`, entry after entry, to the entries of `memory` from `at` on, but not the
     /// consecutive ones if they are `held` there already: in many nets they are the same for all rows.
     #[inline(always)]
@@ -75,38 +42,17 @@ impl Linear {
             consecutive.copy_from_slice(u.run(first..first + run));
             *held = Held { at, first, run };
         }
-        let sources = self.scattered_parts(r).0;
+        let sources = self.others(r).dense();
         if lanes == 1 {
             let u = u.values();
-            for (into, &j) in others.iter_mut().zip(sources) {
-                *into = u[j as usize - self.symbols];
+            for (into, j) in others.iter_mut().zip(sources) {
+                *into = u[j];
             }
         } else {
-            for (into, &j) in others.chunks_exact_mut(lanes).zip(sources) {
-                into.copy_from_slice(u.at(j as usize - self.symbols));
+            for (into, j) in others.chunks_exact_mut(lanes).zip(sources) {
+                into.copy_from_slice(u.at(j));
             }
         }
-    }
-
-    /// Sources of the entries of row `r` beyond its consecutive ones.
-    #[inline(always)]
-    pub(super) fn beyond(&self, r: usize) -> Beyond<'_> {
-        Beyond { sources: self.scattered_parts(r).0, symbols: self.symbols }
-    }
-
-    /// Entries of row `r` beyond its consecutive ones: (dense source, position in the weights).
-    #[inline(always)]
-    pub(super) fn scattered(&self, r: usize) -> impl Iterator<Item = (usize, usize)> + Clone + '_ {
-        let (sources, weights) = self.scattered_parts(r);
-        sources.iter().map(|&c| c as usize - self.symbols).zip(weights)
-    }
-
-    /// Sources and positions in the weights of the entries of row `r` beyond its consecutive ones.
-    #[inline(always)]
-    pub(super) fn scattered_parts(&self, r: usize) -> (&[u32], Range<usize>) {
-        let Row { dense, run, .. } = &self.rows[r];
-        let entries = dense.start + run..dense.end;
-        (&self.pattern.indices()[entries.clone()], entries)
     }
 }
 
@@ -125,21 +71,20 @@ impl<T: Scalar> Kernel<T> for Multiply<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
-        let mut r = self.range.start;
-        while r < self.range.end {
-            let level = self.linear.level_until(r, self.range.end);
+        for band in self.linear.bands(self.range.clone()) {
+            let Range { start: mut r, end } = band.rows;
             if S::TILE >= MANY && self.z.lanes() > 1 {
-                while r + MANY <= level {
-                    self.rows::<S, MANY>(simd, r);
+                while r + MANY <= end {
+                    self.rows::<S, MANY>(simd, r, band.scattered);
                     r += MANY;
                 }
             }
-            while r + TOGETHER <= level {
-                self.rows::<S, TOGETHER>(simd, r);
+            while r + TOGETHER <= end {
+                self.rows::<S, TOGETHER>(simd, r, band.scattered);
                 r += TOGETHER;
             }
-            while r < level {
-                self.rows::<S, 1>(simd, r);
+            while r < end {
+                self.rows::<S, 1>(simd, r, band.scattered);
                 r += 1;
             }
         }
@@ -156,9 +101,9 @@ impl<T: Scalar> Kernel<T> for Multiply<'_, T> {
 }
 
 impl<T: Scalar> Multiply<'_, T> {
-    /// `N` rows with the same consecutive sources.
+    /// `N` rows of a band.
     #[inline(always)]
-    fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
+    fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize, scattered: bool) {
         let Row { first, run, .. } = self.linear.rows[r];
         let weights: [&[T]; N] =
             std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start..][..run]);
@@ -178,7 +123,7 @@ impl<T: Scalar> Multiply<'_, T> {
                 lane += S::WIDTH;
             }
         }
-        if self.linear.scattered_within(r, N) {
+        if scattered {
             for r in r..r + N {
                 if lanes == 1 {
                     let others = self.scattered_dot(simd, r, self.u.dense.values());
@@ -211,11 +156,10 @@ impl<T: Scalar> Multiply<'_, T> {
         }
     }
 
-    /// `z_r += Σ w u` over the entries of row `r` beyond its consecutive ones.
+    /// `z_r += Σ w u` over the sources of row `r` beyond its run.
     #[inline(always)]
     fn scattered_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
-        let (lanes, symbols) = (self.z.lanes(), self.linear.symbols);
-        let (sources, weights) = self.linear.scattered_parts(r);
+        let (lanes, Others { sources, symbols, weights }) = (self.z.lanes(), self.linear.others(r));
         let (weights, u) = (&self.weights[weights], self.u.dense.values());
         let z = self.z.at(r - self.first);
         let at = |source: u32| (source as usize - symbols) * lanes;
@@ -237,12 +181,12 @@ impl<T: Scalar> Multiply<'_, T> {
         }
     }
 
-    /// `Σ w u` over the entries of row `r` beyond its consecutive ones.
+    /// `Σ w u` over the sources of row `r` beyond its run.
     #[inline(always)]
     fn scattered_dot<S: Simd<T>>(&self, simd: S, r: usize, u: &[T]) -> T {
-        let (sources, weights) = self.linear.scattered_parts(r);
+        let Others { sources, symbols, weights } = self.linear.others(r);
         let weights = &self.weights[weights];
-        let at = |source: u32| source as usize - self.linear.symbols;
+        let at = |source: u32| source as usize - symbols;
         // Several sums, since each multiply-add waits for the one before.
         let mut sums = [T::ZERO; 4];
         let (sources, weights) = (sources.chunks_exact(4), weights.chunks_exact(4));

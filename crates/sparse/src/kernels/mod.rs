@@ -19,6 +19,9 @@ mod streaming;
 pub(crate) mod transposed;
 pub(crate) mod vector;
 
+use std::sync::Arc;
+
+use crate::block::Arrays;
 use crate::parts::Part;
 use crate::product::{Own, Shared};
 use crate::{Blocks, Lanes, Outers, Scalar, Sources};
@@ -102,10 +105,36 @@ pub struct Local<'a, T> {
     pub delta: Lanes<'a, T>,
 }
 
+impl<T> Local<'_, T> {
+    /// Checks every size against that of `blocks` in `lanes` lanes. Values of D and G may stand in larger arrays.
+    #[track_caller]
+    fn check(&self, blocks: &Blocks, lanes: usize) {
+        let Self { dynamics, row_jacobian, sources, delta } = self;
+        let found = [dynamics.lanes(), row_jacobian.lanes(), sources.dense.lanes(), delta.lanes()];
+        assert_eq!(found, [lanes; 4], "lanes of D, G, u and δ");
+        let (values, _) = blocks.arrays.dynamics_values();
+        assert!(dynamics.len() >= values, "{} values of D, not {values} or more", dynamics.len());
+        let values = blocks.arrays.jacobian_values();
+        assert!(row_jacobian.len() >= values, "{} values of G, not {values} or more", row_jacobian.len());
+        assert_eq!(sources.dense.len(), blocks.linear.dense_sources(), "dense sources");
+        assert_eq!(delta.len(), blocks.states, "entries of δ, one for each state");
+        sources.check_symbols(blocks.linear.symbols(), lanes);
+    }
+}
+
+/// The steps of a call.
+#[derive(Debug, Clone, Copy)]
+enum Steps {
+    Advance(usize),
+    Adjoint(usize),
+    Carry(usize),
+}
+
 /// What the memory of a [`Scratch`] must suffice for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Purpose {
     /// [`Blocks::advance`].
+    #[default]
     Advance,
     /// [`Blocks::sweep`] of windows of this many steps.
     Sweep(usize),
@@ -122,6 +151,10 @@ pub enum Purpose {
 /// program on one): it neither waits for the others to begin nor allocates.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch<T> {
+    /// What it was made for: other blocks, or more lanes or steps, are refused.
+    arrays: Arc<Arrays>,
+    lanes: usize,
+    purpose: Purpose,
     /// One tile of a block before its update.
     tile: Vec<T>,
     /// Sources gathered into the columns of a block.
@@ -160,7 +193,7 @@ impl<T: Scalar> Window<T> {
             adjoint: zeros(reaches().sum()),
             new: zeros(reaches().max().unwrap_or(0)),
             rows: zeros(blocks.linear.pattern().rows()),
-            outers: Outers::new(&blocks.linear, lanes, steps),
+            outers: Outers::new(blocks.linear.clone(), lanes, steps),
             dense: blocks.dense_adjoint().then(|| Dense::new(blocks, lanes)),
         }
     }
@@ -175,11 +208,19 @@ impl<T: Scalar> Window<T> {
 
 impl<T: Scalar> Scratch<T> {
     /// Memory for `blocks` with `lanes` lanes.
+    ///
+    /// # Panics
+    /// If there are no lanes.
+    #[track_caller]
     pub fn new(blocks: &Blocks, lanes: usize, purpose: Purpose) -> Self {
+        assert!(lanes > 0, "lanes must be at least 1");
         let alone = Self::alone(blocks, lanes, purpose);
         match Part::share(blocks, lanes, purpose) {
             parts if parts.is_empty() => alone,
-            parts => Self { parts, bytes: alone.bytes, ..Self::default() },
+            parts => {
+                let Self { arrays, lanes, purpose, bytes, .. } = alone;
+                Self { arrays, lanes, purpose, bytes, parts, ..Self::default() }
+            }
         }
     }
 
@@ -194,6 +235,9 @@ impl<T: Scalar> Scratch<T> {
             Purpose::Carry(steps) => (Some(steps), Some(steps)),
         };
         let mut scratch = Self {
+            arrays: blocks.arrays.clone(),
+            lanes,
+            purpose,
             tile: vec![T::ZERO; tiled.clone().map(streaming::tile_scalars::<T>).max().unwrap_or(0)],
             sources: vec![T::ZERO; streaming::padded(columns * lanes)],
             held: Held::default(),
@@ -209,6 +253,37 @@ impl<T: Scalar> Scratch<T> {
             + scratch.window.as_ref().map_or(0, Window::bytes)
             + scratch.carried.as_ref().map_or(0, Carried::bytes);
         scratch
+    }
+
+    /// Checks that this is the memory of `blocks` for windows of `steps` steps, each `local`, and the sizes of J (of all lanes, if
+    /// there is one) and of the gradient.
+    #[track_caller]
+    fn check<'a>(
+        &self,
+        blocks: &Blocks,
+        steps: Steps,
+        local: impl Fn(usize) -> Local<'a, T>,
+        influence: Option<usize>,
+        gradient: Option<usize>,
+    ) {
+        assert!(Arc::ptr_eq(&self.arrays, &blocks.arrays), "the scratch was made for other blocks");
+        let (made_for, lanes) = (self.purpose, self.lanes);
+        let (count, suffices) = match (steps, made_for) {
+            (Steps::Advance(n), _) => (n, true),
+            (Steps::Adjoint(n), Purpose::Adjoint(most) | Purpose::Carry(most)) => (n, n <= most),
+            (Steps::Carry(n), Purpose::Carry(most)) => (n, n <= most),
+            (Steps::Adjoint(n) | Steps::Carry(n), _) => (n, false),
+        };
+        assert!(suffices, "{steps:?} with a scratch made for {made_for:?}");
+        for step in 0..count {
+            local(step).check(blocks, lanes);
+        }
+        if let Some(len) = influence {
+            assert_eq!(len, blocks.len() * lanes, "scalars of J, in {lanes} lanes");
+        }
+        if let Some(len) = gradient {
+            assert_eq!(len, blocks.linear.pattern().nnz(), "entries of the gradient, and weights");
+        }
     }
 
     /// Bytes that one thread needs. Parts for other threads have some memory of their own besides, which is not counted: the

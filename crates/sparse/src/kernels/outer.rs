@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::linear::{MANY, TOGETHER, tile};
 use super::simd::{Kernel, Simd};
 use super::vector::{axpy, dot_lanes};
-use crate::linear::Row;
+use crate::linear::{BandKind, Row};
 use crate::{Lanes, Linear, Scalar, Sources};
 
 /// Lanes whose sources are turned around at once in an outer product, and the widest vector of any level.
@@ -26,13 +26,13 @@ impl Linear {
         let Row { dense, first, run, .. } = &self.rows[r];
         if let &[z] = z {
             axpy(simd, &mut g[dense.start..dense.start + run], z, u.dense.run(*first..first + run));
-            let u = u.dense.values();
-            for (j, entry) in self.scattered(r) {
+            let (u, others) = (u.dense.values(), self.others(r));
+            for (j, entry) in others.dense().zip(others.weights) {
                 g[entry] = simd.scalar(z, u[j], g[entry]);
             }
         } else {
-            let run = (*first..first + run).zip(dense.start..);
-            for (j, entry) in run.chain(self.scattered(r)) {
+            let sources = (*first..first + run).chain(self.others(r).dense());
+            for (j, entry) in sources.zip(dense.clone()) {
                 g[entry] += dot_lanes(simd, z, u.dense.at(j));
             }
         }
@@ -67,17 +67,14 @@ impl<T: Scalar> Kernel<T> for Outer<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         let (linear, first) = (self.linear, self.range.start);
-        let mut r = first;
-        while r < self.range.end {
-            let alike = linear.alike_until(r, self.range.end);
-            if self.z.lanes() > 1 && r + TOGETHER <= alike {
-                self.matrix(simd, r..alike);
+        for band in linear.bands(self.range.clone()) {
+            if self.z.lanes() > 1 && band.kind == BandKind::Dense {
+                self.matrix(simd, band.rows);
             } else {
-                for r in r..alike {
+                for r in band.rows {
                     linear.outer(simd, r, self.z.at(r - first), self.u, self.g);
                 }
             }
-            r = alike;
         }
     }
 }

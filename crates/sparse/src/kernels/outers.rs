@@ -4,12 +4,12 @@
 use std::ops::Range;
 
 use super::Computation;
-use super::linear::Beyond;
 use super::matrix::{APART, MatMul, ROWS};
 use super::simd::{Kernel, Simd};
 use super::vector::add;
-use crate::outers::{Group, Kind, Outers};
-use crate::{Linear, Scalar};
+use crate::Scalar;
+use crate::linear::{Band, BandKind};
+use crate::outers::Outers;
 
 /// Weights of a row whose sums are formed together.
 const TOGETHER: usize = 8;
@@ -17,7 +17,6 @@ const TOGETHER: usize = 8;
 /// See [`Outers::flush`].
 pub struct Flush<'a, T> {
     pub outers: &'a mut Outers<T>,
-    pub linear: &'a Linear,
     pub gradient: &'a mut [T],
 }
 
@@ -26,11 +25,12 @@ impl<T: Scalar> Kernel<T> for Flush<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Self { outers, linear, gradient } = self;
-        let Outers { filled, stride, z, u, turned, groups, pack, block, .. } = outers;
+        let Self { outers, gradient } = self;
+        let Outers { linear, filled, stride, z, u, turned, pack, block, .. } = outers;
         let apart = linear.dense_sources() + APART;
-        for Group { rows, kind } in groups.iter() {
-            let (first, run) = linear.consecutive(rows.start);
+        for Band { rows, kind, .. } in linear.bands(0..linear.rows.len()) {
+            let (first, run) = linear.rows[rows.start].span();
+            let weights = |r: usize| linear.rows[r].dense.start;
             let mut product = |rows: Range<usize>, out: &mut [T], out_stride: usize, add: bool| {
                 let product = MatMul {
                     out,
@@ -46,36 +46,31 @@ impl<T: Scalar> Kernel<T> for Flush<'_, T> {
                 T::run(1, Computation::MatMul(product));
             };
             match kind {
-                Kind::Dense => {
-                    let weights = linear.dense_entries(rows.start).start;
-                    let out_stride = linear.dense_entries(rows.start + 1).start - weights;
-                    product(rows.clone(), &mut gradient[weights..], out_stride, true);
+                BandKind::Dense => {
+                    let distance =
+                        if rows.len() > 1 { weights(rows.start + 1) - weights(rows.start) } else { run };
+                    product(rows.clone(), &mut gradient[weights(rows.start)..], distance, true);
+                    continue;
                 }
-                Kind::Level => {
+                BandKind::SharedRun => {
                     for first in rows.clone().step_by(ROWS) {
                         let some = first..rows.end.min(first + ROWS);
                         product(some.clone(), block, run, false);
                         for (r, products) in some.zip(block.chunks_exact(run)) {
-                            let g = &mut gradient[linear.dense_entries(r)];
-                            add(simd, &mut g[..run], products);
+                            add(simd, &mut gradient[weights(r)..][..run], products);
                         }
                     }
                 }
-                Kind::Rows => {}
-            }
-            if *kind != Kind::Dense {
-                for r in rows.clone() {
-                    let z = &z[r * *stride..][..*filled];
-                    let g = &mut gradient[linear.dense_entries(r)];
-                    let (consecutive, others) = g.split_at_mut(linear.consecutive(r).1);
-                    if *kind == Kind::Rows {
-                        let sources = linear.consecutive(r).0..;
-                        row(simd, consecutive, sources, z, turned, *stride);
+                BandKind::RowByRow => {
+                    for r in rows.clone() {
+                        let z = &z[r * *stride..][..*filled];
+                        row(simd, &mut gradient[weights(r)..][..run], first.., z, turned, *stride);
                     }
-                    let Beyond { sources, symbols } = linear.beyond(r);
-                    let sources = sources.iter().map(|&source| source as usize - symbols);
-                    row(simd, others, sources, z, turned, *stride);
                 }
+            }
+            for r in rows {
+                let (z, others) = (&z[r * *stride..][..*filled], linear.others(r));
+                row(simd, &mut gradient[others.weights.clone()], others.dense(), z, turned, *stride);
             }
         }
     }

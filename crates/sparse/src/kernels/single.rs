@@ -31,21 +31,21 @@ impl Blocks {
                         rows[row.row as usize] = g.map_or(T::ZERO, |g| *phi * g);
                     }
                     let d = block.alone().first().and_then(|row| value(now.dynamics, row.dynamics));
-                    *phi = d.map_or(T::ZERO, |d| *phi * d);
+                    *phi = d.map_or(T::ZERO, |d| (*phi * d).flush());
                 }
                 let dense = now.sources.dense.values().iter().skip(lane).step_by(lanes);
                 sources.iter_mut().zip(dense).for_each(|(into, &u)| *into = u);
                 let symbols = now.sources.symbols.get(lane).map_or(&[][..], std::slice::from_ref);
                 let u = Sources { symbols, dense: Lanes::new(sources, 1) };
-                outers.push(&self.linear, Lanes::new(rows, 1), u, driven);
+                outers.push(Lanes::new(rows, 1), u, driven);
             }
-            outers.flush(&self.linear, driven);
+            outers.flush(driven);
             for (block, &phi) in self.blocks().zip(&*transitions) {
                 for row in block.alone() {
                     let own = &mut influence[(block.start() + row.start as usize) * lanes..];
                     let driven = &driven[row.weights as usize..][..row.len as usize];
                     for (j, &driven) in own.iter_mut().skip(lane).step_by(lanes).zip(driven) {
-                        *j = phi * *j + driven;
+                        *j = (phi * *j + driven).flush();
                     }
                 }
             }
@@ -77,7 +77,7 @@ impl<T: Scalar> Single<T> {
             rows: zeros(linear.pattern().rows()),
             sources: zeros(linear.dense_sources()),
             driven: zeros(linear.pattern().nnz()),
-            outers: Outers::new(linear, 1, steps),
+            outers: Outers::new(linear.clone(), 1, steps),
         }
     }
 

@@ -6,7 +6,7 @@ use super::linear::Held;
 use super::rows::{Place, Rows};
 use super::simd::{Kernel, Simd};
 use super::vector::{add, axpy};
-use super::{Computation, Local, Scratch, diagonal};
+use super::{Computation, Local, Scratch, Steps, diagonal};
 use crate::block::{Block, BlockRow, Immediate, Kind};
 use crate::blocks::Blocks;
 use crate::parts::Part;
@@ -66,7 +66,8 @@ impl Blocks {
     /// `influence` is `[len()][lanes]`; `gradient` is laid out as the weights. Subnormal entries of J become zero.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If the scratch was made for other blocks, or if sizes or lanes do not fit.
+    #[track_caller]
     pub fn advance<T: Scalar>(
         &self,
         influence: &mut [T],
@@ -74,10 +75,11 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
+        scratch.check(self, Steps::Advance(1), |_| local, Some(influence.len()), Some(gradient.len()));
         if !scratch.parts.is_empty() {
             let lanes = local.dynamics.lanes();
             let work = |part: &Self, influence: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
-                part.advance(influence, local, gradient, scratch);
+                part.advance_range(0..part.arrays.count(), influence, local, gradient, scratch);
             };
             return Part::each(&mut scratch.parts, self, lanes, influence, gradient, &work);
         }
@@ -88,7 +90,8 @@ impl Blocks {
     /// `local(τ)` yields step τ of `0..steps`.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If the scratch was made for other blocks, or if sizes or lanes do not fit.
+    #[track_caller]
     pub fn sweep<'a, T: Scalar>(
         &self,
         influence: &mut [T],
@@ -97,6 +100,7 @@ impl Blocks {
         gradient: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
+        scratch.check(self, Steps::Advance(steps), &local, Some(influence.len()), Some(gradient.len()));
         if steps > 0 && !scratch.parts.is_empty() {
             let lanes = local(0).dynamics.lanes();
             let work = |part: &Self, influence: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::linear::{MANY, TOGETHER};
 use super::simd::{Kernel, Simd};
 use super::vector::FEW;
-use crate::linear::Row;
+use crate::linear::{Others, Row};
 use crate::{Lanes, LanesMut, Linear, Scalar};
 
 /// See [`Linear::multiply_transposed`].
@@ -26,29 +26,27 @@ impl<T: Scalar> Kernel<T> for MultiplyTransposed<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         let lanes = self.z.lanes();
-        let mut r = self.range.start;
-        while r < self.range.end {
-            if lanes == 1 && self.linear.rows[r].scattered() {
-                self.scattered_row(simd, r);
-                r += 1;
-                continue;
-            }
-            let alike = self.linear.alike_until(r, self.range.end);
-            if lanes == 1 {
-                while r + TOGETHER <= alike {
+        for band in self.linear.bands(self.range.clone()) {
+            let Range { start: mut r, end } = band.rows;
+            if band.scattered {
+                for r in r..end {
+                    match lanes {
+                        1 if self.linear.rows[r].scattered() => self.scattered_row(simd, r),
+                        1 => self.rows::<S, 1>(simd, r),
+                        _ => self.row_lanes(simd, r),
+                    }
+                }
+            } else if lanes > 1 {
+                self.matrix(simd, r..end);
+            } else {
+                while r + TOGETHER <= end {
                     self.rows::<S, TOGETHER>(simd, r);
                     r += TOGETHER;
                 }
-                while r < alike {
+                while r < end {
                     self.rows::<S, 1>(simd, r);
                     r += 1;
                 }
-            } else if r + 1 < alike {
-                self.matrix(simd, r..alike);
-                r = alike;
-            } else {
-                self.row_lanes(simd, r);
-                r += 1;
             }
         }
     }
@@ -107,8 +105,8 @@ impl<T: Scalar> MultiplyTransposed<'_, T> {
             self.rows::<S, 1>(simd, r);
         }
         let (z, symbols) = (self.z.values()[r], self.linear.symbols);
-        let (mut sources, entries) = self.linear.scattered_parts(r);
-        let mut weights = &self.weights[entries];
+        let Others { mut sources, weights, .. } = self.linear.others(r);
+        let mut weights = &self.weights[weights];
         // As a rule all are wanted.
         if (sources[0] as usize) < symbols + self.first {
             let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
@@ -199,11 +197,12 @@ impl<T: Scalar> MultiplyTransposed<'_, T> {
     fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let Row { dense, first, run, .. } = &self.linear.rows[r];
         let run = (*first..first + run).zip(dense.start..).skip(self.skipped(r));
-        let beyond = self.linear.scattered(r).skip_while(|&(j, _)| j < self.first);
+        let others = self.linear.others(r);
+        let others = others.dense().zip(others.weights).skip_while(|&(j, _)| j < self.first);
         let lanes = self.z.lanes();
         for lane in (0..lanes).step_by(S::WIDTH) {
             let z = simd.load(&self.z.at(r)[lane..]);
-            for (j, entry) in run.clone().chain(beyond.clone()) {
+            for (j, entry) in run.clone().chain(others.clone()) {
                 let a = &mut self.a.at(j)[lane..];
                 simd.store(simd.mul_add(simd.splat(self.weights[entry]), z, simd.load(a)), a);
             }

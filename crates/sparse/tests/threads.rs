@@ -1,0 +1,76 @@
+//! Blocks shared out among any number of threads give the bits of one thread, and small work starts none.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use proptest::prelude::*;
+use rtrl_sparse::{Layout, Purpose, Scratch};
+use support::{Case, case};
+
+/// J and gradient of a case under every schedule, in `f32` and on `threads` threads.
+fn everything(case: &Case, threads: usize) -> Vec<f32> {
+    // Any work at all is shared out, and half of the forms are taken that only large blocks would take.
+    let layout = Layout { min_shared_macs: 0, min_dense_adjoint_blocks: 2, ..Layout::default() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let (blocks, data) = (case.blocks(layout), case.data::<f32>(false));
+        let local = |step: usize| data.local(step);
+        let steps = case.steps;
+        let mut out = Vec::new();
+        let mut gradient = vec![0.0; case.weights.nnz()];
+        let initial = data.influence(blocks.len());
+        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Advance);
+        let mut streamed = initial.clone();
+        (0..steps).for_each(|step| blocks.advance(&mut streamed, local(step), &mut gradient, &mut scratch));
+        out.extend(streamed);
+        let mut swept = initial.clone();
+        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Sweep(steps));
+        blocks.sweep(&mut swept, steps, local, &mut gradient, &mut scratch);
+        out.extend(swept);
+        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Carry(steps));
+        blocks.adjoint(Some(&initial), steps, local, &mut gradient, &mut scratch);
+        let mut carried = initial;
+        blocks.carry(&mut carried, steps, local, &mut scratch);
+        out.extend(carried);
+        out.extend(gradient);
+        out
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 64 }, ..support::config("threads") })]
+
+    #[test]
+    fn results_do_not_depend_on_threads(case in case(24, 40, 12)) {
+        let one = everything(&case, 1);
+        for threads in [2, 3, 5, 16] {
+            let several = everything(&case, threads);
+            let same = one.iter().zip(&several).all(|(a, b)| a.to_bits() == b.to_bits());
+            prop_assert!(same, "{} threads", threads);
+        }
+    }
+}
+
+/// Wide lanes of a program that has started no pool.
+#[cfg(target_os = "linux")]
+#[test]
+fn building_small_blocks_starts_no_thread() {
+    // In a process of its own: other tests of this one have pools.
+    if std::env::var_os("RTRL_TEST_ALONE").is_some() {
+        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+        let before = threads();
+        let case = Case::chain(8, 4);
+        let blocks = case.blocks(Layout::default());
+        let scratch = Scratch::<f32>::new(&blocks, 1, Purpose::Carry(16));
+        assert_eq!((threads(), scratch.bytes() > 0), (before, true));
+        println!("no thread was started");
+        return;
+    }
+    let own = std::env::current_exe().unwrap();
+    let mut command = std::process::Command::new(own);
+    command.args(["--exact", "building_small_blocks_starts_no_thread", "--nocapture"]);
+    let output = command.env("RTRL_TEST_ALONE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("no thread was started"), "{said}");
+}
