@@ -21,7 +21,10 @@ pub fn run(flags: &Eval) -> Result<(), Failure> {
     let loss = match &dynamic {
         None => evaluate_on(&model, data)?,
         Some(dynamic) => evaluate_dynamically_on(&model, dynamic, data, &*signals::stop_flag(|| ())?)?
-            .ok_or_else(Failure::stopped)?,
+            .ok_or_else(|| {
+                eprintln!("stopped before the end: there is no loss");
+                Failure::stopped()
+            })?,
     };
     let what = if dynamic.is_some() { format!("{what}, learning online") } else { what };
     let unit = match model.signals().1 {

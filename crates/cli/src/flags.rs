@@ -95,7 +95,8 @@ variance of the column: 1 is as good as predicting the mean. A value that is mis
 reads its own prediction instead.
 
 A column holds numbers if its first value is one. The columns are chosen by the first 100 rows of a file, or by the first row
-of a pipe that has a number; what is read, predicted and left out is printed. On standard error, errors name row and line.
+of a pipe that has a number; what is read, predicted and left out is printed on standard error. A number that comes later in
+a column that is left out is printed, once. Name columns by --input and --target to choose them yourself.
 
 With --checkpoint, a file that has grown is continued behind the rows that were seen. A checkpoint remembers the last 16 inputs
 by hashes of their rows. It is saved after the predictions were written; a process that is killed writes the rows since the
@@ -123,7 +124,13 @@ pub struct Stream {
     #[arg(long, value_name = "SIGN", default_value = ".", value_parser = decimal)]
     pub decimal: u8,
     /// Cells that stand for a missing value, beside empty ones; upper and lower case are the same.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "NA,N/A,NaN,null,None,-,?")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        allow_hyphen_values = true,
+        value_delimiter = ',',
+        default_value = "NA,N/A,NaN,null,None,-,?"
+    )]
     pub missing: Vec<String>,
     /// First character of the lines that are comments, which are left out; `none` if there are no comments.
     #[arg(long, value_name = "CHARACTER", default_value = "#", value_parser = comment)]
@@ -162,13 +169,13 @@ pub struct Stream {
     /// Whether rows that were seen before are skipped.
     #[arg(long, value_enum, value_name = "WHEN", requires = "checkpoint", default_value = "auto")]
     pub skip_seen: SkipSeen,
-    /// Save the checkpoint after this many rows.
+    /// Save the checkpoint every N rows, too.
     #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
     pub checkpoint_rows: Option<u64>,
-    /// Save the checkpoint after this many seconds.
+    /// Save the checkpoint at the latest after this many seconds.
     #[arg(long, value_name = "SECONDS", requires = "checkpoint", default_value = "60")]
     pub checkpoint_seconds: u64,
-    /// Draw the scores over the rows read.
+    /// Draw the scores as a figure.
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
     /// Print no notes and no summary on standard error.
@@ -292,7 +299,7 @@ pub struct Train {
     /// Seed; overrides the one of the configuration.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Save a checkpoint after this many seconds.
+    /// Save a checkpoint at the latest after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub checkpoint_seconds: u64,
     /// Draw the learning curves on the terminal during training; `q` stops as Ctrl-C does.

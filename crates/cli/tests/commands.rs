@@ -111,6 +111,8 @@ fn a_run_that_is_told_to_stop_goes_on_to_the_same_end() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     std::thread::sleep(std::time::Duration::from_millis(50));
+    let message = ended(&args, "", 75);
+    assert!(message.contains("another process is making the run"), "{message}");
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "what follows `&&` does not begin");

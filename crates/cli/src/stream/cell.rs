@@ -115,7 +115,8 @@ mod tests {
         for text in ["-999", "inf", "1e999", "--", "x", "1,5", "0x10"] {
             assert_ne!(usual.cell(text.as_bytes()), Cell::Missing, "{text}");
         }
-        let own = reading(&["--missing=x,-999"]);
+        assert_eq!(reading(&["--missing", "-,x"]).cell(b"-"), Cell::Missing);
+        let own = reading(&["--missing", "-999,x"]);
         for text in ["", "X", "-999", "-999.0", "-9.99e2"] {
             assert_eq!(own.cell(text.as_bytes()), Cell::Missing, "{text}");
         }

@@ -187,7 +187,8 @@ impl Layout {
             }
         }
         if layout.inputs.is_empty() || layout.targets.is_empty() {
-            return Err("no column of the first rows holds a number".into());
+            let delimiter = if json { "" } else { ": is the delimiter another one? (--delimiter)" };
+            return Err(format!("no column of the first rows holds a number{delimiter}"));
         }
         Ok(layout)
     }

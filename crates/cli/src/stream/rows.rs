@@ -143,9 +143,13 @@ impl<R: Read> Rows<R> {
         let mut text = line.text;
         let content = if line.whole {
             match self.format() {
-                Format::Json => serde_json::from_slice(text.trim_ascii())
-                    .map(Record::Object)
-                    .map_err(|error| format!("no JSON object: {error}")),
+                Format::Json => {
+                    serde_json::from_slice(text.trim_ascii()).map(Record::Object).map_err(|error| {
+                        // The line that the library counts is that of the row.
+                        let error = error.to_string();
+                        format!("no JSON object: {}", error.split(" at line ").next().unwrap_or_default())
+                    })
+                }
                 Format::Csv => {
                     let cells = self.cells(&mut text, &mut lines)?;
                     cells.map(Record::Cells).ok_or_else(|| {
