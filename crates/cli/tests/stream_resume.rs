@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -223,16 +223,6 @@ fn a_state_whose_predictions_cannot_be_written_is_not_kept() {
     assert_eq!(lines(&place.stream("data", &[]).0).len(), 2960);
 }
 
-/// The rows that a child has written, until it ends.
-fn drain(child: &mut std::process::Child) -> std::thread::JoinHandle<String> {
-    let mut from = child.stdout.take().unwrap();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
-    })
-}
-
 #[cfg(unix)]
 #[test]
 fn a_second_signal_ends_a_stream_whose_reader_has_stalled() {
@@ -240,7 +230,9 @@ fn a_second_signal_ends_a_stream_whose_reader_has_stalled() {
     let mut stdin = child.stdin.take().unwrap();
     // More than the output's pipe, the rows read ahead and the input's pipe hold: then everything waits.
     let writer = std::thread::spawn(move || drop(stdin.write_all(rows(0, 60_000).as_bytes())));
-    std::thread::sleep(Duration::from_millis(1500));
+    // It listens as soon as it writes.
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
     assert!(!writer.is_finished(), "the stream waits for its reader");
     let id = child.id().to_string();
     let mut ended = None;
@@ -260,42 +252,40 @@ fn a_second_signal_ends_a_stream_whose_reader_has_stalled() {
     assert_eq!(ended.expect("it ends").code(), Some(130));
 }
 
-/// Kills streams of a file that grows, `kills` times, by `signal`: all that was written, in order, and what an unbroken
-/// stream writes.
+/// Kills streams of a file that grows, `kills` times, by `signal`, after random numbers of bytes were read: all that was
+/// written, in order, and what an unbroken stream writes.
 #[cfg(unix)]
 fn killed(kills: usize, signal: &str) -> (String, String) {
+    /// Rows that come between two calls: more than the pipe of the output holds, so that a call does not end by itself.
+    const STEP: usize = 200;
+    let wide = |to: usize| -> String {
+        let cell = |t: usize, k: usize| (0.1 * t as f64 * (k as f64 + 1.0)).sin().to_string();
+        let row = |t: usize| (0..8).map(|k| cell(t, k)).collect::<Vec<_>>().join(",") + "\n";
+        "a,b,c,d,e,f,g,h\n".to_string() + &(0..to).map(row).collect::<String>()
+    };
     let [place, whole] = [Place::new(), Place::new()];
-    const ROWS: usize = 12_000;
-    whole.write("log", &csv(0, ROWS));
+    let all = wide((kills + 1) * STEP);
+    whole.write("log", &all);
     let expected = whole.stream("log", &[]).0;
     let args = place.args("log", &["--checkpoint-rows", "37"]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let (mut written, mut random, mut killed) = (String::new(), 1_u64, 0);
-    for k in 0.. {
-        // It grows until the last call.
-        let grown = if k < kills { (k + 1) * ROWS / kills } else { ROWS };
-        place.write("log", &csv(0, grown));
+    let (mut written, mut random) = (Vec::new(), 1_u64);
+    for k in 0..kills {
+        place.write("log", &wide((k + 1) * STEP));
         let mut child = command(&args).spawn().unwrap();
-        let output = drain(&mut child);
-        let mut notes = BufReader::new(child.stderr.take().unwrap());
-        if k < kills {
-            // Before the program listens a signal would end it by its default action.
-            notes.read_line(&mut String::new()).unwrap();
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            std::thread::sleep(Duration::from_micros(random >> 32 & 0x7fff));
-            let id = child.id().to_string();
-            std::process::Command::new("kill").args([signal, &id]).stderr(Stdio::null()).status().unwrap();
-        }
-        let status = child.wait().unwrap();
-        killed += usize::from(!status.success());
-        written += &output.join().unwrap();
-        if k >= kills {
-            assert!(status.success());
-            break;
-        }
+        let mut output = child.stdout.take().unwrap();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut part = vec![0; 1 + (random >> 33) as usize % 50_000];
+        output.read_exact(&mut part).unwrap();
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        output.read_to_end(&mut part).unwrap();
+        assert!(!child.wait().unwrap().success(), "it is killed on its way");
+        written.append(&mut part);
     }
-    assert!(killed > kills / 4, "most are killed on their way: {killed}");
-    (written, expected)
+    place.write("log", &all);
+    written.append(&mut place.stream("log", &[]).0.into_bytes());
+    (String::from_utf8(written).unwrap(), expected)
 }
 
 #[cfg(unix)]

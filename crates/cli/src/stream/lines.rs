@@ -83,8 +83,24 @@ impl<R: Read> Lines<R> {
 mod tests {
     use super::*;
 
+    /// A pipe that hands out one byte at a time.
+    struct Slow<'a>(&'a [u8]);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+            let len = to.len().min(1);
+            self.0.read(&mut to[..len])
+        }
+    }
+
     fn all(text: &[u8]) -> Vec<(usize, bool)> {
-        let mut lines = Lines::new(text);
+        let all = collected(text);
+        assert_eq!(all, collected(Slow(text)));
+        all
+    }
+
+    fn collected(from: impl Read) -> Vec<(usize, bool)> {
+        let mut lines = Lines::new(from);
         let mut all = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             assert_eq!(line.number, all.len() as u64 + 1);
