@@ -112,7 +112,7 @@ impl Columns {
         }
     }
 
-    /// Whether some row has told what it holds.
+    /// Whether a row with a number has come.
     pub fn has_numbers(&self) -> bool {
         self.kinds.iter().any(|kind| *kind != Kind::Empty)
     }
@@ -262,8 +262,7 @@ impl Layout {
         }
     }
 
-    /// What is read, predicted and left out, in one line. `seen` is what the first rows hold, if that has
-    /// decided it.
+    /// What is read, predicted and left out, in one line. `seen` is what the first rows hold, if that was decisive.
     pub fn told(&self, seen: Option<&Columns>) -> String {
         let names = |columns: &[usize]| list(columns.iter().map(|&column| self.columns[column].clone()));
         let mut told = format!("reads {}; predicts {}", names(&self.inputs), names(&self.targets));

@@ -5,7 +5,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use super::rows::hash;
 
 /// Rows by which an input is known again.
-pub const HEAD: usize = 32;
+const HEAD: usize = 32;
 
 /// Inputs that are remembered: the last ones.
 const REMEMBERED: usize = 16;
