@@ -111,8 +111,6 @@ fn a_run_that_is_told_to_stop_goes_on_to_the_same_end() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     std::thread::sleep(std::time::Duration::from_millis(50));
-    let message = ended(&args, "", 75);
-    assert!(message.contains("another process is making the run"), "{message}");
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "what follows `&&` does not begin");
@@ -121,6 +119,27 @@ fn a_run_that_is_told_to_stop_goes_on_to_the_same_end() {
     let whole = trained(folder.path(), &config);
     let name = |line: &str| Path::new(line.split(": ").next().unwrap()).join("model");
     assert!(std::fs::read(name(&ended)).unwrap() == std::fs::read(name(&whole)).unwrap());
+}
+
+#[test]
+fn a_run_that_another_process_makes_is_to_be_tried_again() {
+    // Days: it is killed.
+    let (folder, config) = with(&COPY.replace("steps = 40", "steps = 4000000000"));
+    let out = folder.path().join("runs");
+    let args = ["train", &config, "--out", out.to_str().unwrap()];
+    let mut child = command(&args).spawn().unwrap();
+    let metrics = || {
+        let folder = std::fs::read_dir(&out).ok().and_then(|mut all| all.next()?.ok());
+        folder.is_some_and(|folder| folder.path().join("metrics.jsonl").is_file())
+    };
+    while !metrics() {
+        assert!(child.try_wait().unwrap().is_none(), "it runs until it is killed");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let message = ended(&args, "", 75);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(message.contains("another process is making the run"), "{message}");
 }
 
 #[test]
