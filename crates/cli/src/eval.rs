@@ -21,7 +21,10 @@ pub fn run(flags: &Eval) -> Result<(), Failure> {
     let loss = match &dynamic {
         None => evaluate_on(&model, data)?,
         Some(dynamic) => evaluate_dynamically_on(&model, dynamic, data, &*signals::stop_flag(|| ())?)?
-            .ok_or_else(|| Failure::new("stopped"))?,
+            .ok_or_else(|| {
+                eprintln!("stopped before the end: there is no loss");
+                Failure::stopped()
+            })?,
     };
     let what = if dynamic.is_some() { format!("{what}, learning online") } else { what };
     let unit = match model.signals().1 {
@@ -51,7 +54,7 @@ fn data(flags: &Eval, model: &Model, lanes: usize) -> Result<(String, Evaluation
     let named = flags.task.as_deref().map(nets::config).transpose()?;
     let config = named.as_ref().unwrap_or(model.config());
     let task =
-        config.task().map_err(|_| Failure::new("the net has no task of its own: give --text or --task"))?;
+        config.task().map_err(|_| Failure::usage("the net has no task of its own: give --text or --task"))?;
     let (part, name) = match flags.part {
         flags::Part::Valid => (Part::Valid, "the validation data"),
         flags::Part::Test => (Part::Test, "the test data"),
@@ -61,7 +64,7 @@ fn data(flags: &Eval, model: &Model, lanes: usize) -> Result<(String, Evaluation
     }
     // The other part tells whether nothing is held out, or only no test data.
     if part == Part::Test && task.evaluation(Part::Valid, lanes, None)?.is_some() {
-        return Err(Failure::new("the task has no test data: give it some by `test` or `test_fraction`"));
+        return Err(Failure::usage("the task has no test data: give it some by `test` or `test_fraction`"));
     }
     let steps = flags.steps;
     let seed = config.training.seed.wrapping_add(1);

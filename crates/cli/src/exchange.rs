@@ -50,7 +50,7 @@ pub fn metrics(flags: &Metrics) -> Result<(), Failure> {
     let format = match name.as_ref() {
         name if name.ends_with(".csv") => MetricsFormat::Csv,
         name if name.contains("tfevents") => MetricsFormat::TensorBoard,
-        name => return Err(Failure::new(format!("`{name}` should end in `.csv` or contain `tfevents`"))),
+        name => return Err(Failure::usage(format!("`{name}` should end in `.csv` or contain `tfevents`"))),
     };
     let records = export_metrics(&flags.run, format, &flags.to)?;
     eprintln!("{records} records");

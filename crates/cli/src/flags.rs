@@ -8,7 +8,14 @@ use crate::stream::rows::Format;
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
 #[derive(Debug, Parser)]
-#[command(name = "rtrl", version)]
+#[command(
+    name = "rtrl",
+    version,
+    after_help = "\
+Exit status: 0 success; 1 failure; 2 a mistake in the command or in a configuration file, nothing was done; 75 another process
+is making the same run, try again later; 130 stopped by Ctrl-C or a signal, so that `rtrl train … && rtrl eval …` goes no
+further."
+)]
 pub struct Flags {
     /// What to do.
     #[command(subcommand)]
@@ -18,25 +25,25 @@ pub struct Flags {
 /// What `rtrl` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Learns to predict the next row of a stream of numbers, while it comes in.
+    /// Learn to predict the next row of a stream of numbers while it comes in.
     Stream(Box<Stream>),
-    /// Writes a stream of numbers whose law may change on the way.
+    /// Write a test stream of numbers: a chaotic system whose law may change on the way.
     Generate(Generate),
-    /// Makes the training run of a configuration in a folder of its own, or goes on with it.
+    /// Train a net from a configuration file, resuming if the run was interrupted.
     Train(Train),
-    /// Mean loss of a trained net on held-out data, another text or another task.
+    /// Print the mean loss of a trained net on held-out data, another text or another task.
     Eval(Eval),
-    /// Writes text that a trained character model makes up.
+    /// Print text made up by a trained character model.
     Sample(Sample),
-    /// Sizes, sparsity, reach and counted costs of a configuration, a model or a checkpoint.
+    /// Print sizes, sparsity and the cost of each estimator for a configuration, a model or a checkpoint.
     Inspect(Inspect),
-    /// Writes the weights of a net for PyTorch, as safetensors.
+    /// Write the weights of a net as safetensors, for PyTorch.
     Export(Export),
-    /// Makes a model of weights from PyTorch, given as safetensors.
+    /// Make a model from the weights of a PyTorch net, given as safetensors.
     Import(Import),
-    /// Writes the metrics of a run as CSV, or as an event file of TensorBoard.
+    /// Convert the metrics of a run to CSV, or to an event file for TensorBoard.
     Metrics(Metrics),
-    /// Writes a completion script for a shell.
+    /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  rtrl completions bash > ~/.local/share/bash-completion/completions/rtrl"
     )]
@@ -49,83 +56,129 @@ pub enum Command {
 /// What happens at a row that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnError {
-    /// The stream ends, with a checkpoint and a message.
+    /// Save the checkpoint, print what is wrong and where, and end with status 1.
     Stop,
-    /// The row is left out, and counted.
+    /// Leave the row out and count it; the first one is printed.
     Skip,
 }
 
 /// Whether the first line names the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Header {
-    /// It does if one of its cells is text.
+    /// The first line is a header if it has a text and no cell that begins with a digit.
     Auto,
-    /// It does.
+    /// The first line is a header.
     Yes,
-    /// It does not.
+    /// There is no header: the columns are named c1, c2, …
+    No,
+}
+
+/// Which rows of the input were seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SkipSeen {
+    /// Skip the rows of a file that the checkpoint has seen; a file with other rows and a pipe are new.
+    Auto,
+    /// Skip as many rows as were seen of the last input, whatever they are.
+    Yes,
+    /// Skip no row.
     No,
 }
 
 /// Flags of `rtrl stream`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Each row is scored, learned from and written out before the next is waited for. For each target column `x` the output has
-the value, and what was predicted for this row by the net (`x.model`), by the last value (`x.last`) and by a linear model
-that also learns online (`x.linear`), the net's error, and the net's prediction of the next row (`x.next`). The scores are
-running mean squared errors in units of the columns' variance: 1 is as good as predicting the mean.
+Each row is scored, learned from and written out before the next one is waited for. The output has a row for each row of the
+input. For each target column `x` it has the value `x`; the predictions that were made for this row by the net (`x.model`),
+by repeating the last observed value (`x.last`) and by a linear model that also learns online (`x.linear`); the net's error
+(`x.error`); and the net's prediction of the next row (`x.next`). The scores are running mean squared errors divided by the
+variance of the column: 1 is as good as predicting the mean. A value that is missing is not learned from or scored; the net
+reads its own prediction instead.
+
+A column holds numbers if its first value is one. The columns are chosen by the first 100 rows of a file, or by the first row
+of a pipe that has a number; what is read, predicted and left out is printed on standard error. A number that comes later in
+a column that is left out is printed, once. Name columns by --input and --target to choose them yourself.
+
+With --checkpoint, a file that has grown is continued behind the rows that were seen. A checkpoint remembers the last 16 inputs
+by hashes of their rows. It is saved after the predictions were written; a process that is killed writes the rows since the
+last checkpoint again, with the same bits, when it is resumed.
+
+Exit status: 0 the input has ended, or nobody reads the output any more; 1 failure; 2 a mistake in the command or in the file
+of --config; 130 stopped by Ctrl-C or a signal, after a checkpoint.
 
 Examples:
   rtrl generate lorenz --rows 40000 --shift-at 20000 | rtrl stream > predictions.csv
   rtrl stream sensors.csv --target temperature --checkpoint sensors.ckpt
+  rtrl stream export.csv --decimal , --missing NA,-999
   tail -f log.jsonl | rtrl stream --checkpoint log.ckpt --on-error skip
   rtrl stream data.csv --cell lstm --units 64 --order 2 --plot errors.svg --quiet > /dev/null")]
 pub struct Stream {
-    /// What to read; standard input if no file is given. A file goes on behind the rows that the checkpoint has seen, standard
-    /// input is new.
+    /// File to read; standard input if none is given.
     pub file: Option<PathBuf>,
-    /// How rows are written; JSON lines begin with a brace.
+    /// Format of the input; by default JSON lines if the first line begins with a brace, else CSV.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// What separates the cells of CSV: one character, or `tab`.
-    #[arg(long, value_name = "CHARACTER", default_value = ",", value_parser = delimiter)]
-    pub delimiter: u8,
+    /// Separator of the cells of CSV: one character, or `tab`; by default comma, semicolon or tab, whichever the first line has.
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    pub delimiter: Option<u8>,
+    /// Decimal sign of the numbers in CSV: a point or a comma.
+    #[arg(long, value_name = "SIGN", default_value = ".", value_parser = decimal)]
+    pub decimal: u8,
+    /// Cells that stand for a missing value, beside empty ones; upper and lower case are the same.
+    #[arg(
+        long,
+        value_name = "LIST",
+        allow_hyphen_values = true,
+        value_delimiter = ',',
+        default_value = "NA,N/A,NaN,null,None,-,?"
+    )]
+    pub missing: Vec<String>,
+    /// First character of the lines that are comments, which are left out; `none` if there are no comments.
+    #[arg(long, value_name = "CHARACTER", default_value = "#", value_parser = comment)]
+    pub comment: Comment,
     /// Whether the first line of CSV names the columns.
     #[arg(long, value_enum, default_value = "auto")]
     pub header: Header,
-    /// Columns to predict, by name or number; all that hold numbers by default.
+    /// Columns to predict, by name or number [default: all columns with numbers].
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub target: Vec<String>,
-    /// Columns to read, by name or number; all that hold numbers by default.
+    /// Columns that the net reads, by name or number [default: all columns with numbers].
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub input: Vec<String>,
-    /// How the output is written; as the input by default.
+    /// Format of the output [default: that of the input].
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,
-    /// What happens at a row with text or another number of columns.
+    /// Significant digits of predictions, errors and scores; by default as many as read back to the same number. Observed
+    /// values always have them all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub digits: Option<u8>,
+    /// What to do at a row with text in a column of numbers, or with another number of columns.
     #[arg(long, value_enum, default_value = "stop")]
     pub on_error: OnError,
-    /// Settings, as in the configuration of a training run; the flags below go before it.
+    /// TOML file with the sections of a training configuration, without `task`; flags override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Settings of the net.
     #[command(flatten)]
     pub net: Net,
-    /// Rows over which scores are taken [default: 500].
+    /// Number of rows over which scores are averaged [default: 500].
     #[arg(long, value_name = "N")]
     pub score_rows: Option<u64>,
-    /// Where the state is kept; if the file exists, learning goes on from it.
+    /// File that keeps what was learned; if it exists, learning continues from it.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
-    /// Rows between two checkpoints.
+    /// Whether rows that were seen before are skipped.
+    #[arg(long, value_enum, value_name = "WHEN", requires = "checkpoint", default_value = "auto")]
+    pub skip_seen: SkipSeen,
+    /// Save the checkpoint every N rows, too.
     #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
     pub checkpoint_rows: Option<u64>,
-    /// Seconds between two checkpoints.
+    /// Save the checkpoint at the latest after this many seconds.
     #[arg(long, value_name = "SECONDS", requires = "checkpoint", default_value = "60")]
     pub checkpoint_seconds: u64,
-    /// Draws the scores over the rows read.
+    /// Draw the scores as a figure.
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
-    /// Leaves out the notes and the summary on standard error.
+    /// Print no notes and no summary on standard error.
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -133,13 +186,13 @@ pub struct Stream {
 /// Settings of a net and how it learns.
 #[derive(Debug, Clone, Args)]
 pub struct Net {
-    /// Units of each layer [default: 32].
+    /// Units in each layer [default: 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub units: Option<u64>,
     /// Kind of cell: vanilla, gru, lstm, quasi-lstm, … [default: lstm]
     #[arg(long, value_name = "KIND")]
     pub cell: Option<String>,
-    /// Kind of estimator: snap, rtrl, uoro, bptt, frozen, … [default: snap]
+    /// Kind of gradient estimator: snap, rtrl, uoro, bptt, frozen, … [default: snap]
     #[arg(long, value_name = "KIND")]
     pub estimator: Option<String>,
     /// Order n of SnAp-n [default: 1].
@@ -172,30 +225,48 @@ Examples:
   rtrl generate lorenz --rows 40000 --shift-at 20000 | rtrl stream --plot errors.svg > predictions.csv
   rtrl generate mackey-glass --rows 10000 --shift-at 5000 --to-tau 30")]
 pub struct Generate {
-    /// Which system is observed.
+    /// System to observe.
     #[arg(value_enum)]
     pub system: System,
-    /// How many observations; without end by default.
+    /// Number of rows [default: without end].
     #[arg(long, value_name = "N")]
     pub rows: Option<u64>,
-    /// The first row, counted from 1, that obeys the law after the shift; no shift by default.
+    /// First row, counted from 1, that follows the changed law [default: no change].
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(3..))]
     pub shift_at: Option<u64>,
-    /// ρ of Lorenz after the shift, 28 before it [default: 45].
+    /// Parameter ρ of Lorenz after the change; it is 28 before [default: 45].
     #[arg(long, value_name = "RHO", requires = "shift_at")]
     pub to_rho: Option<f64>,
-    /// τ of Mackey–Glass after the shift, 17 before it [default: 30].
+    /// Parameter τ of Mackey–Glass after the change; it is 17 before [default: 30].
     #[arg(long, value_name = "TAU", requires = "shift_at")]
     pub to_tau: Option<f64>,
-    /// Time between two observations, in the system's own unit [default: 0.05 for Lorenz, 1 for Mackey–Glass].
+    /// Time between two rows, in the unit of the system's equations [default: 0.05 for Lorenz, 1 for Mackey–Glass].
     #[arg(long, value_name = "TIME")]
     pub dt: Option<f64>,
-    /// Seed of the place where it begins.
+    /// Seed of the starting point.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// How the rows are written.
+    /// Format of the output.
     #[arg(long, value_enum, default_value = "csv")]
     pub format: Format,
+}
+
+/// What a comment line begins with, if there are comments.
+pub type Comment = Option<u8>;
+
+fn comment(text: &str) -> Result<Comment, String> {
+    match text.as_bytes() {
+        b"none" => Ok(None),
+        [byte] if byte.is_ascii_graphic() => Ok(Some(*byte)),
+        _ => Err("give one character, or `none`".into()),
+    }
+}
+
+fn decimal(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte @ (b'.' | b',')] => Ok(*byte),
+        _ => Err("give `.` or `,`".into()),
+    }
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -209,29 +280,32 @@ fn delimiter(text: &str) -> Result<u8, String> {
 /// Flags of `rtrl train`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The run has a folder named by its task and the hash of its configuration. Ctrl-C leaves a checkpoint; the same command goes on
-from it, and the complete run has the same bits as an unbroken one.
+The run gets a folder named after its task and the hash of its configuration. After Ctrl-C, which saves a checkpoint, the same
+command continues the run; the finished run has the same bits as one without interruption.
+
+Exit status: 0 the run is finished; 1 failure; 2 a mistake in the command or in the configuration; 75 another process is making
+this run; 130 stopped by Ctrl-C or a signal, after a checkpoint.
 
 Examples:
   rtrl train copy.toml
   rtrl train lm.toml --live
   rtrl train lm.toml --out results --seed 3")]
 pub struct Train {
-    /// The configuration, in TOML.
+    /// Configuration file, in TOML.
     pub config: PathBuf,
-    /// Folder of the runs' folders.
+    /// Folder in which the run's folder is made.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
-    /// Seed, instead of the configuration's.
+    /// Seed; overrides the one of the configuration.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Seconds between two checkpoints.
+    /// Save a checkpoint at the latest after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub checkpoint_seconds: u64,
-    /// Draws the curves on the terminal while the run is made: q stops as Ctrl-C does.
+    /// Draw the learning curves on the terminal during training; `q` stops as Ctrl-C does.
     #[arg(long, conflicts_with = "quiet")]
     pub live: bool,
-    /// Leaves out progress and notes.
+    /// Print no progress and no notes.
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -239,17 +313,17 @@ pub struct Train {
 /// Which part of the held-out data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// What is looked at during training.
+    /// Validation data: evaluated during training.
     Valid,
-    /// What is looked at once, at the end.
+    /// Test data: evaluated once, after training.
     Test,
 }
 
 /// Flags of `rtrl eval`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Losses are means per target: bits for symbols, squared errors for numbers. A task without held-out data is evaluated on steps
-that no training with the same seed has seen; a curriculum stays at its first level.
+The loss is a mean over targets: bits for symbols, squared errors for numbers. A task without held-out data is evaluated on
+new data that a training run with the same seed has not seen; a curriculum stays at its first level.
 
 Examples:
   rtrl eval runs/char-lm-0123456789ab
@@ -257,24 +331,24 @@ Examples:
   rtrl eval runs/char-lm-0123456789ab --dynamic 0.001
   rtrl eval runs/chaos-0123456789ab --task shifted.toml --steps 5000")]
 pub struct Eval {
-    /// A model or checkpoint, or the folder of a run.
+    /// Model, checkpoint, or folder of a run.
     pub model: PathBuf,
-    /// A text for a character model, all of it.
+    /// Evaluate a character model on the whole of this text.
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
-    /// A configuration whose task takes the place of the model's own.
+    /// Configuration file with the task to evaluate on, instead of the model's own.
     #[arg(long, value_name = "CONFIG.toml", conflicts_with = "text")]
     pub task: Option<PathBuf>,
-    /// Which part of the held-out data.
+    /// Part of the held-out data.
     #[arg(long, value_enum, default_value = "valid")]
     pub part: Part,
-    /// Predictions at most, of held-out data.
+    /// Greatest number of predictions on held-out data.
     #[arg(long, value_name = "N")]
     pub max_bytes: Option<u64>,
-    /// The weights go on learning while they are evaluated, by SnAp-1 and SGD with this rate, at every step of one piece.
+    /// Go on learning during the evaluation, by SnAp-1 and SGD with this learning rate, at every step, in one lane.
     #[arg(long, value_name = "RATE")]
     pub dynamic: Option<f64>,
-    /// Time steps in each of 32 lanes (with `--dynamic` one), for a task without held-out data.
+    /// Time steps in each of 32 lanes (one lane with `--dynamic`), for a task without held-out data.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
 }
@@ -286,18 +360,18 @@ Examples:
   rtrl sample runs/char-lm-0123456789ab --prompt 'Once upon a time' --length 1000
   rtrl sample runs/char-lm-0123456789ab/model --temperature 0.5 --seed 7")]
 pub struct Sample {
-    /// A model or checkpoint of a character model, or the folder of a run.
+    /// Model or checkpoint of a character model, or folder of its run.
     pub model: PathBuf,
-    /// What the text begins with.
+    /// Beginning of the text, which the model continues.
     #[arg(long, value_name = "TEXT", default_value = "\n")]
     pub prompt: String,
-    /// Bytes to write after the prompt.
+    /// Number of bytes to write after the prompt.
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub length: u64,
-    /// Below 1 likely bytes become likelier, above 1 less so; at 0 the likeliest is taken.
+    /// Temperature: below 1 the text is more predictable, above 1 more random; 0 always takes the likeliest byte.
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub temperature: f64,
-    /// Seed of the draws.
+    /// Seed of the random draws.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
@@ -310,40 +384,40 @@ Examples:
   rtrl inspect runs/copy-0123456789ab/model
   rtrl inspect sensors.ckpt")]
 pub struct Inspect {
-    /// A configuration in TOML, a model, a checkpoint of a run or of a stream, or the folder of a run.
+    /// Configuration file in TOML, model, checkpoint of a run or of a stream, or folder of a run.
     pub file: PathBuf,
 }
 
 /// Flags of `rtrl export`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Tensors have PyTorch's names (rnn.weight_ih_l0, …, readout.weight, …), shapes and order of gates; weights that do not exist are
-zeros.
+Tensors have PyTorch's names (rnn.weight_ih_l0, …, readout.weight, …), shapes and order of gates. Weights that a sparse net does
+not have are written as zeros.
 
 Example:
   rtrl export runs/char-lm-0123456789ab net.safetensors")]
 pub struct Export {
-    /// A model or checkpoint, or the folder of a run.
+    /// Model, checkpoint, or folder of a run.
     pub model: PathBuf,
-    /// What is written.
+    /// File to write, usually with a name that ends in `.safetensors`.
     pub to: PathBuf,
 }
 
 /// Flags of `rtrl import`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The configuration says what the net is: its layers, its readout, and by its task what is read and predicted.
+The configuration describes the net: its layers, its readout, and, by its task, the sizes of input and output.
 
 Example:
   rtrl import net.safetensors lm.toml model --mask")]
 pub struct Import {
-    /// The weights.
+    /// Weights, as safetensors.
     pub from: PathBuf,
-    /// The configuration of the net, in TOML.
+    /// Configuration file of the net, in TOML.
     pub config: PathBuf,
-    /// The model that is written.
+    /// Model file to write.
     pub to: PathBuf,
-    /// Weights that are zero do not exist in the model; otherwise they are weights as any other.
+    /// Make the net sparse: weights that are exactly zero are removed from it.
     #[arg(long)]
     pub mask: bool,
 }
@@ -351,14 +425,14 @@ pub struct Import {
 /// Flags of `rtrl metrics`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Called again for a run that goes on, it adds what is new.
+Call it again while the run goes on to add the new records.
 
 Examples:
   rtrl metrics runs/copy-0123456789ab copy.csv
   rtrl metrics runs/copy-0123456789ab logs/copy/events.out.tfevents.copy")]
 pub struct Metrics {
-    /// The folder of a run.
+    /// Folder of a run.
     pub run: PathBuf,
-    /// What is written: CSV if its name ends in `.csv`, an event file if it contains `tfevents`.
+    /// File to write: CSV if its name ends in `.csv`, an event file for TensorBoard if its name contains `tfevents`.
     pub to: PathBuf,
 }

@@ -55,7 +55,7 @@ fn task(flags: &Generate) -> Result<ChaosTask, Failure> {
         flags::System::MackeyGlass if flags.to_rho.is_none() => {
             ChaosParameters { tau: Some(flags.to_tau.unwrap_or(30.0)), ..Default::default() }
         }
-        _ => return Err(Failure::new("--to-rho belongs to lorenz and --to-tau to mackey-glass")),
+        _ => return Err(Failure::usage("--to-rho belongs to lorenz and --to-tau to mackey-glass")),
     };
     let config = ChaosConfig {
         system: match flags.system {

@@ -20,27 +20,24 @@ pub use failure::Failure;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    let matches = command().try_get_matches();
-    let flags = match matches.and_then(|matches| Flags::from_arg_matches(&matches)) {
+    // Mistakes are told by clap, with its hints, and end with status 2.
+    let flags = match Flags::from_arg_matches(&command().get_matches()) {
         Ok(flags) => flags,
-        Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error.render().to_string()));
-            return ExitCode::from(2);
-        }
-        // Not an error: the help, or the version.
-        Err(help) => help.exit(),
+        Err(error) => error.exit(),
     };
     // On a thread of the pool: work begins on others many times as fast from there as from outside.
     match rayon::scope(|_| run(&flags.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(2)
+            if !failure.is_told() {
+                eprintln!("error: {failure}");
+            }
+            ExitCode::from(failure.status())
         }
     }
 }
 
-/// The commands. A number below zero is a value everywhere, even where it is a wrong one: there are no flags like it.
+/// The commands. Clap takes `-5` as a value everywhere, so that a range error is told instead of an unknown flag.
 fn command() -> clap::Command {
     let negative = |flag: clap::Arg| {
         let takes = flag.get_action().takes_values();
@@ -65,15 +62,4 @@ fn run(command: &Command) -> Result<(), Failure> {
             Ok(())
         }
     }
-}
-
-/// A message of the command-line parser without its line breaks and its usage.
-fn one_line(message: &str) -> String {
-    let words: Vec<&str> = message
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    format!("{}; see --help", words.join(" "))
 }

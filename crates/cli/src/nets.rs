@@ -17,7 +17,7 @@ pub fn file(path: &Path) -> Result<PathBuf, Failure> {
     let names = ["model", "checkpoint"].map(|name| path.join(name));
     names.into_iter().find(|file| file.is_file()).ok_or_else(|| {
         let folder = path.display();
-        Failure::new(format!("{folder} has no `model` and no `checkpoint`: is it a run's folder?"))
+        Failure::usage(format!("{folder} has no `model` and no `checkpoint`: is it a run's folder?"))
     })
 }
 
@@ -34,8 +34,17 @@ pub fn load(path: &Path) -> Result<Model, Failure> {
 /// # Errors
 /// If it cannot be read or has no meaning.
 pub fn config(path: &Path) -> Result<RunConfig, Failure> {
-    let text = std::fs::read_to_string(path).map_err(Failure::file("read", path))?;
+    let text = text(path)?;
     Ok(RunConfig::from_toml(&text, &path.display().to_string())?)
+}
+
+/// The text of a configuration file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
 }
 
 /// Why a run or a net of the configuration in a file failed, with the line if the configuration is to blame.
@@ -44,7 +53,7 @@ pub fn blame(path: &Path) -> impl Fn(TrainError) -> Failure {
     move |error| {
         // A file that has vanished since it was read has no lines.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        Failure::new(error.located(&text, &path.display().to_string()))
+        error.located(&text, &path.display().to_string()).into()
     }
 }
 
@@ -57,5 +66,5 @@ pub fn check_folder(file: &Path) -> Result<(), Failure> {
     if folder.is_dir() && !file.is_dir() {
         return Ok(());
     }
-    Err(Failure::new(format!("cannot write {}: its folder does not exist, or it is one", file.display())))
+    Err(Failure::usage(format!("cannot write {}: its folder does not exist, or it is one", file.display())))
 }

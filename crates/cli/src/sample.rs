@@ -20,17 +20,17 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
     let model = nets::load(&flags.model)?;
     if model.signals() != (Signal::Symbols(BYTES), Signal::Symbols(BYTES)) {
         let (inputs, targets) = model.signals();
-        return Err(Failure::new(format!(
+        return Err(Failure::usage(format!(
             "{} reads {inputs:?} and predicts {targets:?}: give a model of the task char-lm",
             flags.model.display()
         )));
     }
     let temperature = flags.temperature;
     if !(temperature >= 0.0 && temperature.is_finite()) {
-        return Err(Failure::new(format!("--temperature must be 0 or more, found {temperature}")));
+        return Err(Failure::usage(format!("--temperature must be 0 or more, found {temperature}")));
     }
     if flags.prompt.is_empty() {
-        return Err(Failure::new("--prompt needs at least one character"));
+        return Err(Failure::usage("--prompt needs at least one character"));
     }
     let (stack, mut readout) = (model.stack(), model.readout().clone());
     let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));

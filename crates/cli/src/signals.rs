@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::failure::INTERRUPTED;
 use crate::{Failure, live};
 
-/// A flag that is set at the first such signal, when `also` is called too; the second ends the process at once.
+/// A flag that is set at the first such signal, when `also` is called too, which must not block; the second ends the process
+/// at once.
 ///
 /// # Errors
 /// If the system refuses.
@@ -25,6 +27,6 @@ pub fn stop_flag(also: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>, Fa
 pub fn asked(stop: &AtomicBool) {
     if stop.swap(true, Ordering::Relaxed) {
         live::restore();
-        std::process::exit(130);
+        std::process::exit(INTERRUPTED.into());
     }
 }

@@ -14,7 +14,7 @@ use crate::{Failure, live, nets, signals};
 /// Makes the run, with a bar on a terminal, or its curves.
 ///
 /// # Errors
-/// If the configuration, the data or the folder cannot be used, or training diverges.
+/// If the configuration, the data or the folder cannot be used, training diverges, or a signal has ended it.
 pub fn run(flags: &Train) -> Result<(), Failure> {
     let mut config = nets::config(&flags.config)?;
     config.training.seed = flags.seed.unwrap_or(config.training.seed);
@@ -53,6 +53,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
         Outcome::Interrupted => {
             let step = reached.unwrap_or(0);
             eprintln!("stopped at step {step}; the same command goes on from there");
+            return Err(Failure::stopped());
         }
     }
     Ok(())

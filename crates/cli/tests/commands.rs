@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{command, good, good_bytes, refused};
+use support::{command, ended, failed, good, good_bytes, refused};
 
 const LM: &str = r#"
 task = { kind = "char-lm", crop = 20, corpus_bytes = 30000 }
@@ -113,12 +113,33 @@ fn a_run_that_is_told_to_stop_goes_on_to_the_same_end() {
     std::thread::sleep(std::time::Duration::from_millis(50));
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
-    assert!(child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130), "what follows `&&` does not begin");
     assert!(!begun("result.json") && begun("checkpoint"), "it was stopped on its way");
     let ended = good(&args, "");
     let whole = trained(folder.path(), &config);
     let name = |line: &str| Path::new(line.split(": ").next().unwrap()).join("model");
     assert!(std::fs::read(name(&ended)).unwrap() == std::fs::read(name(&whole)).unwrap());
+}
+
+#[test]
+fn a_run_that_another_process_makes_is_to_be_tried_again() {
+    // Days: it is killed.
+    let (folder, config) = with(&COPY.replace("steps = 40", "steps = 4000000000"));
+    let out = folder.path().join("runs");
+    let args = ["train", &config, "--out", out.to_str().unwrap()];
+    let mut child = command(&args).spawn().unwrap();
+    let metrics = || {
+        let folder = std::fs::read_dir(&out).ok().and_then(|mut all| all.next()?.ok());
+        folder.is_some_and(|folder| folder.path().join("metrics.jsonl").is_file())
+    };
+    while !metrics() {
+        assert!(child.try_wait().unwrap().is_none(), "it runs until it is killed");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let message = ended(&args, "", 75);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(message.contains("another process is making the run"), "{message}");
 }
 
 #[test]
@@ -155,24 +176,28 @@ fn mistakes_are_told_with_file_line_and_field() {
     let run = trained(folder.path(), &config);
     let nowhere = folder.path().join("no/folder");
     let nowhere = nowhere.to_str().unwrap();
-    let cases: [(&[&str], &str); 11] = [
-        (&["train", "/no/such/config"], "/no/such/config"),
-        (&["eval", here], "run's folder"),
-        (&["eval", &config], "not a checkpoint"),
-        (&["eval", &run, "--text", text.to_str().unwrap()], "fits the net"),
-        (&["eval", "/no/such/model"], "/no/such/model"),
-        (&["sample", &config], "not a checkpoint"),
-        (&["inspect", "/no/such/file"], "/no/such/file"),
-        (&["generate", "lorenz", "--shift-at", "100", "--to-tau", "20"], "--to-tau"),
-        (&["generate", "lorenz", "--dt", "-1"], "dt"),
-        (&["sample", &run, "--length", "-5"], "invalid value '-5' for '--length"),
-        (&["export", &run, nowhere], "folder does not exist"),
+    let cases: [(&[&str], &str, i32); 11] = [
+        (&["train", "/no/such/config"], "/no/such/config", 2),
+        (&["eval", here], "run's folder", 2),
+        (&["eval", &config], "not a checkpoint", 1),
+        (&["eval", &run, "--text", text.to_str().unwrap()], "fits the net", 2),
+        (&["eval", "/no/such/model"], "/no/such/model", 1),
+        (&["sample", &config], "not a checkpoint", 1),
+        (&["inspect", "/no/such/file"], "/no/such/file", 1),
+        (&["generate", "lorenz", "--shift-at", "100", "--to-tau", "20"], "--to-tau", 2),
+        (&["generate", "lorenz", "--dt", "-1"], "dt", 2),
+        (&["sample", &run, "--length", "-5"], "invalid value '-5' for '--length", 2),
+        (&["export", &run, nowhere], "folder does not exist", 2),
     ];
-    for (args, part) in cases {
-        let message = refused(args, "");
+    for (args, part, status) in cases {
+        let message = ended(args, "", status);
         assert!(message.contains(part), "{args:?}: {message}");
     }
-    assert!(refused(&["trian"], "").contains("train"));
+    // The parser's own hints, in lines of their own.
+    let message = refused(&["trian"], "");
+    assert!(message.contains("'stream', 'train'") && message.contains("Usage:"), "{message}");
+    let message = refused(&["stream", "--lerning-rate", "1"], "");
+    assert!(message.contains("--learning-rate") && message.lines().count() > 2, "{message}");
     let runs = folder.path().join("none");
     let message = refused(&["train", &config, "--live", "--out", runs.to_str().unwrap()], "");
     assert!(message.contains("standard output is none") && !runs.exists(), "{message}");
@@ -225,10 +250,10 @@ fn weights_go_to_pytorch_and_back_and_metrics_to_other_tools() {
     good(&["import", &path("net.safetensors"), &config, &path("back"), "--mask"], "");
     assert_eq!(bits(&path("back")), bits(&run));
     let (_other, wider) = with(&LM.replace("units = 24", "units = 25"));
-    let message = refused(&["import", &path("net.safetensors"), &wider, &path("other")], "");
+    let message = failed(&["import", &path("net.safetensors"), &wider, &path("other")], "");
     assert!(message.contains("weight_") && message.contains("25"), "{message}");
-    assert!(refused(&["import", &config, &config, &path("other")], "").contains("config.toml"));
-    assert!(refused(&["export", &path("none"), &path("x")], "").contains("none"));
+    assert!(failed(&["import", &config, &config, &path("other")], "").contains("config.toml"));
+    assert!(failed(&["export", &path("none"), &path("x")], "").contains("none"));
 
     good(&["metrics", &run, &path("curve.csv")], "");
     let csv = std::fs::read_to_string(path("curve.csv")).unwrap();

@@ -7,7 +7,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use support::{command, good, refused, rtrl};
+use support::{command, failed, good, refused, rtrl};
 
 const SMALL: [&str; 4] = ["stream", "--units", "6", "--quiet"];
 
@@ -47,28 +47,11 @@ fn a_stream_in_parts_gives_the_output_and_the_state_of_an_unbroken_one() {
         pieces += &good(&small(&["--checkpoint", parts]), &part);
     }
     assert!(pieces == whole, "the same bytes");
-    let read = |path: &str| std::fs::read(path).unwrap();
-    assert!(read(parts) == read(unbroken), "weights, influence, scales and everything else");
+    // The checkpoints differ in the inputs that they remember, and in nothing that a later row shows.
+    let later = |path: &str| good(&small(&["--checkpoint", path]), &rows(600, 900));
+    assert!(later(parts) == later(unbroken), "weights, influence, scales and everything else");
     // Without the checkpoint the second part begins like a first one.
     assert_ne!(good(&small(&[]), &csv(218, 400)).lines().last(), pieces.lines().nth(400));
-}
-
-#[test]
-fn a_file_goes_on_behind_the_rows_that_were_seen() {
-    let folder = tempfile::tempdir().unwrap();
-    let [data, state] = ["data.csv", "state"].map(|name| folder.path().join(name));
-    let args =
-        small(&[data.to_str().unwrap(), "--on-error", "skip", "--checkpoint", state.to_str().unwrap()]);
-    let broken = csv(0, 150) + "oops,1,2\n" + &rows(150, 300);
-    std::fs::write(&data, broken.lines().take(200).map(|line| line.to_string() + "\n").collect::<String>())
-        .unwrap();
-    let mut pieces = good(&args, "");
-    std::fs::write(&data, &broken).unwrap();
-    pieces += &good(&args, "");
-    let whole = good(&small(&["--on-error", "skip"]), &broken);
-    assert_eq!(whole.lines().count(), 301);
-    assert!(pieces == whole);
-    assert_eq!(good(&args, ""), "", "there is nothing new");
 }
 
 #[test]
@@ -139,7 +122,7 @@ fn a_signal_leaves_a_checkpoint_and_the_stream_goes_on_from_it() {
         let mut pieces: String = (0..51).map(|_| lines.next().unwrap().unwrap() + "\n").collect();
         let id = child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
-        assert!(child.wait().unwrap().success(), "{signal}");
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
         drop(stdin);
         pieces += &good(&args, &rows(50, 120));
         assert!(pieces == good(&small(&[]), &csv(0, 120)), "{signal}");
@@ -158,12 +141,12 @@ fn a_signal_before_the_first_row_ends_the_stream_quietly() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(output.status.code() == Some(130) && output.stderr.is_empty(), "{output:?}");
     drop(stdin);
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_stream_quietly_with_a_checkpoint() {
+fn a_reader_that_goes_away_ends_the_stream_quietly_and_no_state_outruns_what_it_has_read() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let mut child = command(&small(&["--checkpoint", state.to_str().unwrap()])).spawn().unwrap();
@@ -179,7 +162,7 @@ fn a_reader_that_goes_away_ends_the_stream_quietly_with_a_checkpoint() {
     let mut errors = String::new();
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!(errors, "");
-    assert!(state.is_file());
+    assert!(!state.exists(), "its predictions are lost: the rows are to be read again");
 }
 
 #[test]
@@ -201,7 +184,7 @@ fn bad_input_is_told_with_its_place() {
         ("only text", "x,y\nfoo,bar\n".into(), &["no column", "number"]),
     ];
     for (what, input, parts) in &cases {
-        let message = refused(&small(&[]), input);
+        let message = failed(&small(&[]), input);
         for part in *parts {
             assert!(message.contains(part), "{what}: {message}");
         }
@@ -229,8 +212,7 @@ fn bad_settings_are_told() {
     let config = folder.path().join("settings.toml");
     let config = config.to_str().unwrap();
     std::fs::write(config, "layers = [{ kind = 'gru', units = 4 }]\noptimiser = 'adam'\n").unwrap();
-    let cases: [(&[&str], &[&str]); 10] = [
-        (&["--target", "d"], &["no column `d`", "a, b, c"]),
+    let cases: [(&[&str], &[&str]); 8] = [
         (&["--cell", "grue"], &["--cell", "grue", "gru"]),
         (&["--units", "0"], &["units"]),
         (&["--estimator", "bptt", "--order", "2"], &["--estimator", "order"]),
@@ -239,7 +221,6 @@ fn bad_settings_are_told() {
         (&["--config", "/no/such/file"], &["/no/such/file"]),
         (&["--checkpoint", "/no/such/folder/state"], &["/no/such/folder/state"]),
         (&["--score-rows", "1"], &["score_rows"]),
-        (&["/no/such/data"], &["/no/such/data"]),
     ];
     for (args, parts) in cases {
         let message = refused(&[&["stream"], args].concat(), &csv(0, 10));
@@ -247,7 +228,10 @@ fn bad_settings_are_told() {
             assert!(message.contains(part), "{args:?}: {message}");
         }
     }
-    assert!(refused(&["stream"], "a,a\n1,2\n").contains("`a`"));
+    assert!(failed(&["stream"], "a,a\n1,2\n").contains("`a`"));
+    assert!(failed(&["stream", "/no/such/data"], "").contains("/no/such/data"));
+    let message = failed(&["stream", "--target", "d"], &csv(0, 10));
+    assert!(message.contains("no column `d`") && message.contains("a, b, c"), "{message}");
 }
 
 #[test]
@@ -264,16 +248,16 @@ fn a_checkpoint_of_other_settings_or_none_is_refused() {
         (&["--seed", "3"], &["settings.training.seed"]),
     ];
     for (args, parts) in cases {
-        let message = refused(&[&small(&["--checkpoint", path]), args].concat(), &csv(20, 30));
+        let message = failed(&[&small(&["--checkpoint", path]), args].concat(), &csv(20, 30));
         for part in parts {
             assert!(message.contains(part), "{args:?}: {message}");
         }
     }
-    let message = refused(&small(&["--checkpoint", path]), "a,b,d\n1,2,3\n");
+    let message = failed(&small(&["--checkpoint", path]), "a,b,d\n1,2,3\n");
     assert!(message.contains("no column `c`"), "{message}");
     assert_eq!(std::fs::read(&state).unwrap(), kept, "what was there stays");
     std::fs::write(&state, "nonsense").unwrap();
-    let message = refused(&small(&["--checkpoint", path]), &csv(20, 30));
+    let message = failed(&small(&["--checkpoint", path]), &csv(20, 30));
     assert!(message.contains("not a checkpoint") && message.contains("state"), "{message}");
 }
 

@@ -28,7 +28,7 @@ pub fn check_terminal() -> Result<(), Failure> {
     if io::stdout().is_terminal() {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(Failure::usage(
         "--live draws on a terminal, and standard output is none: leave the flag out, or the redirection",
     ))
 }

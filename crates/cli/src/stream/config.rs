@@ -5,15 +5,15 @@ use std::path::Path;
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{EstimatorConfig, SnapConfig};
 use rtrl_train::{
-    AdamConfig, DivergencePolicy, OptimizerConfig, ReadoutConfig, RunConfig, TrainingConfig, UpdateConfig,
-    parse_toml,
+    AdamConfig, ConfigError, DivergencePolicy, OptimizerConfig, RateSchedule, ReadoutConfig, RunConfig,
+    TrainingConfig, UpdateConfig, parse_toml,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Failure;
 use crate::flags::{Net, Stream};
+use crate::{Failure, nets};
 
 /// Settings of the net, named as in the configurations of training runs, and of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ fn changed<T: Serialize + DeserializeOwned>(
     fields: Map<String, Value>,
     kept: &[&str],
 ) -> Result<T, Failure> {
-    let unfit = |error: serde_json::Error| Failure::new(format!("--{what}: {error}"));
+    let unfit = |error: serde_json::Error| Failure::usage(format!("--{what}: {error}"));
     let mut all = match serde_json::to_value(old).map_err(unfit)? {
         Value::Object(all) => all,
         _ => Map::new(),
@@ -121,15 +121,30 @@ impl StreamConfig {
         if let Some(rows) = flags.score_rows {
             config.stream.score_rows = rows;
         }
-        for (name, rows) in
-            [("scale_rows", config.stream.scale_rows), ("score_rows", config.stream.score_rows)]
+        config.validate().map_err(|error| match &flags.config {
+            Some(path) => nets::blame(path)(error.into()),
+            None => error.into(),
+        })?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let value = |field, allowed, found| Err(ConfigError::Value { field, allowed, found });
+        for (field, rows) in
+            [("stream.scale_rows", self.stream.scale_rows), ("stream.score_rows", self.stream.score_rows)]
         {
             if rows < 2 {
-                return Err(Failure::new(format!("`stream.{name}` must be at least 2, found {rows}")));
+                return value(field, "at least 2", rows.to_string());
             }
         }
-        config.run().validate()?;
-        Ok(config)
+        if let RateSchedule::Cosine { .. } = self.update.schedule {
+            return value(
+                "update.schedule",
+                "`constant` or `warm-up`, as a stream has no end that is known",
+                "cosine".into(),
+            );
+        }
+        self.run().validate()
     }
 
     fn apply(&mut self, net: &Net) -> Result<(), Failure> {
@@ -173,9 +188,7 @@ impl StreamConfig {
 }
 
 fn read(path: &Path) -> Result<StreamConfig, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
-    Ok(parse_toml(&text, &path.display().to_string())?)
+    Ok(parse_toml(&nets::text(path)?, &path.display().to_string())?)
 }
 
 /// The first field in which two configurations differ, with both values.

@@ -12,6 +12,9 @@ const GREATEST: f64 = 1e4;
 /// The variance of a weight of which nothing is known.
 const INITIAL: f64 = 100.0;
 
+/// Inputs at most: memory and time of a row grow with their square, 32 MB here.
+pub const GREATEST_INPUTS: usize = 2000;
+
 /// Recursive least squares from the inputs of a row, and a constant, to the targets of the next.
 #[derive(Debug, Clone)]
 pub struct Linear {

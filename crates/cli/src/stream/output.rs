@@ -5,12 +5,14 @@ use std::io::Write;
 use serde_json::{Map, Value, json};
 
 use super::predictor::{PREDICTORS, Predictor};
-use super::rows::Format;
+use super::rows::{Format, LeftOut};
 
 /// Writes a row for each row that was read.
 pub struct Output<W> {
     to: W,
     format: Format,
+    /// Significant digits of what is computed; all of them by default.
+    digits: Option<usize>,
     targets: Vec<String>,
     line: String,
 }
@@ -20,8 +22,14 @@ impl<W: Write> Output<W> {
     ///
     /// # Errors
     /// If `to` refuses.
-    pub fn new(to: W, format: Format, targets: Vec<String>, header: bool) -> std::io::Result<Self> {
-        let mut output = Self { to, format, targets, line: String::new() };
+    pub fn new(
+        to: W,
+        format: Format,
+        digits: Option<usize>,
+        targets: Vec<String>,
+        header: bool,
+    ) -> std::io::Result<Self> {
+        let mut output = Self { to, format, digits, targets, line: String::new() };
         if header && format == Format::Csv {
             output.header()?;
         }
@@ -65,23 +73,23 @@ impl<W: Write> Output<W> {
 
     fn csv(&mut self, predictor: &Predictor) {
         self.line.push_str(&predictor.counts().rows.to_string());
-        let mut cell = |number: Option<f64>| {
+        let digits = self.digits;
+        let mut cell = |number: Option<f64>, digits| {
             self.line.push(',');
-            self.line.extend(number.filter(|x| x.is_finite()).map(short));
+            self.line.extend(number.filter(|x| x.is_finite()).map(|x| decimal(rounded(x, digits))));
         };
         for told in predictor.told() {
-            cell(told.value);
-            (0..3).for_each(|i| cell(told.predicted.map(|predicted| predicted[i])));
-            cell(told.error());
-            cell(Some(told.next[0]));
+            cell(told.value, None);
+            (0..3).for_each(|i| cell(told.predicted.map(|predicted| predicted[i]), digits));
+            cell(told.error(), digits);
+            cell(Some(told.next[0]), digits);
         }
-        (0..3).for_each(|i| cell(predictor.scores().map(|scores| scores[i])));
+        (0..3).for_each(|i| cell(predictor.scores().map(|scores| scores[i]), digits));
     }
 
     fn json(&mut self, predictor: &Predictor) {
         let number = |x: Option<f64>| {
-            let rounded = x.filter(|x| x.is_finite()).and_then(|x| short(x).parse::<f64>().ok());
-            rounded.map_or(Value::Null, Value::from)
+            x.filter(|x| x.is_finite()).map_or(Value::Null, |x| Value::from(rounded(x, self.digits)))
         };
         let three = |x: Option<[f64; 3]>| -> Map<String, Value> {
             let all = PREDICTORS.iter().enumerate();
@@ -90,7 +98,7 @@ impl<W: Write> Output<W> {
         let mut line = Map::new();
         for (name, told) in self.targets.iter().zip(predictor.told()) {
             let mut all = three(told.predicted);
-            all.insert("value".into(), number(told.value));
+            all.insert("value".into(), told.value.map_or(Value::Null, Value::from));
             all.insert("error".into(), number(told.error()));
             all.insert("next".into(), number(Some(told.next[0])));
             line.insert(name.clone(), all.into());
@@ -100,31 +108,80 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// A number with six significant digits, in the shortest form.
-pub fn short(x: f64) -> String {
-    let rounded = format!("{x:.5e}").parse().unwrap_or(x);
-    if rounded != 0.0 && !(1e-5..1e15).contains(&f64::abs(rounded)) {
-        format!("{rounded:e}")
-    } else {
-        format!("{rounded}")
+/// A number with so many significant digits.
+fn rounded(x: f64, digits: Option<usize>) -> f64 {
+    let text = digits.map(|digits| format!("{x:.*e}", digits.max(1) - 1));
+    // Rounding up may leave the range of numbers.
+    text.and_then(|text| text.parse().ok()).filter(|x: &f64| x.is_finite()).unwrap_or(x)
+}
+
+/// The shortest text that reads back to the same number.
+fn decimal(x: f64) -> String {
+    if x != 0.0 && !(1e-5..1e15).contains(&x.abs()) { format!("{x:e}") } else { format!("{x}") }
+}
+
+/// A number with six significant digits.
+fn short(x: f64) -> String {
+    decimal(rounded(x, Some(6)))
+}
+
+/// What is told at the end of a stream, in one line.
+pub fn summary(predictor: &Predictor, left_out: LeftOut, score_rows: u64) -> String {
+    let counts = predictor.counts();
+    let mut parts = vec![format!("{} rows", counts.rows)];
+    if let Some(scores) = predictor.scores() {
+        let known = PREDICTORS.iter().zip(scores).filter(|(_, score)| score.is_finite());
+        let scores: Vec<_> = known.map(|(name, score)| format!("{name} {}", short(score))).collect();
+        parts.push(format!("squared error / variance over the last {score_rows}: {}", scores.join(", ")));
     }
+    for (count, what) in [
+        (counts.missing, "values missing"),
+        (counts.left_out, "rows left out"),
+        (left_out.comments, "comment lines left out"),
+        (left_out.blank, "blank lines left out"),
+        (counts.resets, "times begun anew"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::*;
 
     #[test]
-    fn numbers_have_six_digits() {
+    fn numbers_read_back_to_themselves() {
         let cases = [
-            (0.0, "0"),
-            (1.0 / 3.0, "0.333333"),
-            (-1_234_567.0, "-1234570"),
-            (1.5e-9, "1.5e-9"),
-            (2e200, "2e200"),
+            (1_700_000_001.0, "1700000001"),
+            (73.967_322_07, "73.96732207"),
+            (-1_234_567.0, "-1234567"),
+            (1e-300, "1e-300"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (-0.0, "-0"),
         ];
         for (x, text) in cases {
-            assert_eq!(short(x), text);
+            assert_eq!(decimal(x), text);
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), x.to_bits(), "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_are_significant_ones() {
+        let cases = [
+            (0.0, 6, "0"),
+            (1.0 / 3.0, 6, "0.333333"),
+            (-1_234_567.0, 6, "-1234570"),
+            (1.5e-9, 6, "1.5e-9"),
+            (2e200, 1, "2e200"),
+            (f64::MAX, 2, "1.7976931348623157e308"),
+            (9.96, 2, "10"),
+        ];
+        for (x, digits, text) in cases {
+            assert_eq!(decimal(rounded(x, Some(digits))), text);
         }
     }
 }

@@ -80,6 +80,10 @@ impl Curve {
             .y_label_formatter(&|y| format!("{y:e}"))
             .draw()?;
         for (i, (name, color)) in PREDICTORS.iter().zip(COLORS).enumerate() {
+            // A linear model that there is not has no scores.
+            if self.points.iter().all(|(_, scores)| scores[i].is_nan()) {
+                continue;
+            }
             let line = self.points.iter().map(|&(row, scores)| (row, scores[i].max(least)));
             chart
                 .draw_series(LineSeries::new(line, color.stroke_width(2)))?

@@ -7,9 +7,9 @@ use rtrl_tasks::Signal;
 use rtrl_train::{Learner, RunConfig, Targets, TrainError};
 use serde_json::{Value, json};
 
+use super::columns::Layout;
 use super::config::{StreamConfig, difference};
-use super::linear::Linear;
-use super::rows::Layout;
+use super::linear::{GREATEST_INPUTS, Linear};
 use super::scaler::Scaler;
 
 /// Who predicts, in the order of scores.
@@ -25,7 +25,7 @@ pub struct Told {
     pub value: Option<f64>,
     /// What each of [`PREDICTORS`] predicted for this row before it was read; nothing at the first row.
     pub predicted: Option<[f64; 3]>,
-    /// What each of them predicts for the next row.
+    /// What each of them predicts for the next row; NaN where nothing can be predicted, as before the first value.
     pub next: [f64; 3],
 }
 
@@ -63,9 +63,12 @@ pub struct Predictor {
     values: Scaler,
     changes: Scaler,
     learner: Learner,
-    linear: Linear,
-    /// The last row, for missing values what was predicted.
+    /// Nothing if there are too many inputs for it.
+    linear: Option<Linear>,
+    /// The last row as the net reads it: for missing values what was predicted.
     row: Vec<f64>,
+    /// The last value that was observed in each column; NaN before the first.
+    observed: Vec<f64>,
     told: Vec<Told>,
     /// Mean squared errors of [`PREDICTORS`] in units of the variance.
     scores: [f64; 3],
@@ -97,8 +100,9 @@ impl Predictor {
             values: Scaler::new(used.len(), config.stream.scale_rows),
             changes: Scaler::new(targets.len(), config.stream.scale_rows),
             learner: learner(&run, inputs.len(), targets.len())?,
-            linear: Linear::new(inputs.len(), targets.len()),
+            linear: (inputs.len() <= GREATEST_INPUTS).then(|| Linear::new(inputs.len(), targets.len())),
             row: vec![0.0; used.len()],
+            observed: vec![f64::NAN; used.len()],
             told: vec![Told::default(); targets.len()],
             scores: [0.0; 3],
             scored: 0,
@@ -118,7 +122,13 @@ impl Predictor {
         &self.told
     }
 
-    /// Running mean squared errors of [`PREDICTORS`], in units of the variance; nothing before the second row.
+    /// Whether there is a linear model.
+    pub fn has_linear(&self) -> bool {
+        self.linear.is_some()
+    }
+
+    /// Running mean squared errors of [`PREDICTORS`], in units of the variance; nothing before the second row, and NaN for
+    /// a linear model that there is not.
     pub fn scores(&self) -> Option<[f64; 3]> {
         (self.scored > 0).then_some(self.scores)
     }
@@ -176,11 +186,14 @@ impl Predictor {
     /// finite forgets its state, and if that does not help, or is not to blame, everything.
     fn learn(&mut self) -> Result<(), TrainError> {
         for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
-            let change = told.value.map(|value| value - self.row[column]);
+            // The first value of a column is no change.
+            let change = told.value.filter(|_| !self.observed[column].is_nan()).map(|x| x - self.row[column]);
             self.wanted[target] = change.map(|change| self.changes.standardized(target, change));
             self.wanted_linear[target] = told.value.map(|value| self.values.standardized(column, value));
         }
-        self.linear.learn(&self.wanted_linear);
+        if let Some(linear) = &mut self.linear {
+            linear.learn(&self.wanted_linear);
+        }
         let (begun_anew, blame_weights) = match self.learner.learn(Targets::Values(&self.wanted)) {
             Ok(report) => (report.skipped > 0, report.skipped > 0 && self.just_reset),
             // Not a state: the gradient, so weights that are too large.
@@ -199,7 +212,7 @@ impl Predictor {
     fn take_in(&mut self, row: &[Option<f64>]) {
         for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
             match told.value {
-                Some(value) if self.counts.rows > 0 => {
+                Some(value) if !self.observed[column].is_nan() => {
                     self.changes.update(target, value - self.row[column]);
                 }
                 None if told.next[0].is_finite() && self.counts.rows > 0 => self.row[column] = told.next[0],
@@ -211,6 +224,7 @@ impl Predictor {
                 Some(value) => {
                     self.values.update(column, value);
                     self.row[column] = value;
+                    self.observed[column] = value;
                 }
                 None => self.counts.missing += 1,
             }
@@ -221,13 +235,19 @@ impl Predictor {
         for (read, &column) in self.read.iter_mut().zip(&self.inputs) {
             *read = self.values.standardized(column, self.row[column]);
         }
-        self.linear.read(&self.read);
+        if let Some(linear) = &mut self.linear {
+            linear.read(&self.read);
+        }
         let outputs = self.learner.predict(Input::Dense(Lanes::new(&self.read, 1)), &[first]);
         for (target, (told, &column)) in self.told.iter_mut().zip(&self.targets).enumerate() {
-            let last = self.row[column];
+            // Before its first value nothing is known of a column, not even its scale.
+            let last = self.observed[column];
+            let base = if last.is_nan() { last } else { self.row[column] };
             let change = f64::from(outputs.values()[target]) * self.changes.deviation(target);
-            let linear = self.values.deviation(column) * self.linear.prediction(target);
-            told.next = [last + self.changes.mean(target) + change, last, self.values.mean(column) + linear];
+            let linear = self.linear.as_ref().map_or(f64::NAN, |linear| linear.prediction(target));
+            let linear = self.values.mean(column) + self.values.deviation(column) * linear;
+            let linear = if last.is_nan() { last } else { linear };
+            told.next = [base + self.changes.mean(target) + change, last, linear];
         }
     }
 }
@@ -245,8 +265,11 @@ impl Persist for Predictor {
         archive.part("values", &mut self.values)?;
         archive.part("changes", &mut self.changes)?;
         archive.part("learner", &mut self.learner)?;
-        archive.part("linear", &mut self.linear)?;
+        if let Some(linear) = &mut self.linear {
+            archive.part("linear", linear)?;
+        }
         archive.slice("row", &mut self.row)?;
+        archive.slice("observed", &mut self.observed)?;
         for told in &mut self.told {
             archive.slice("next", &mut told.next)?;
         }

@@ -1,11 +1,19 @@
-//! Rows of numbers from CSV or JSON lines.
+//! Rows from CSV or JSON lines.
 
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::collections::VecDeque;
+use std::io::{Error, ErrorKind, Read};
 
 use clap::ValueEnum;
 use csv::ByteRecord;
+use csv_core::ReadRecordResult;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::lines::{LONGEST, Line, Lines};
+
+/// The lines over which one row may reach, by line ends inside quotes: a quote that is never closed must not swallow the
+/// stream.
+const TALLEST: usize = 64;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -16,7 +24,20 @@ pub enum Format {
     Json,
 }
 
-/// A row as it was read.
+/// What is known of the format before anything is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialect {
+    /// The format; found from the first line if it is not given.
+    pub format: Option<Format>,
+    /// What separates the cells of CSV; found from the first line if it is not given.
+    pub delimiter: Option<u8>,
+    /// What a comment line begins with.
+    pub comment: Option<u8>,
+    /// What separates the fraction of a number: a comma here separates no cells.
+    pub decimal: u8,
+}
+
+/// The content of a row.
 #[derive(Debug, Clone)]
 pub enum Record {
     /// Cells of a line of CSV.
@@ -25,247 +46,302 @@ pub enum Record {
     Object(Map<String, Value>),
 }
 
-/// Something that was read: its line, counted from 1, and the row or why it is none.
-pub type Read1 = (u64, Result<Record, String>);
+/// A row as it was read.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The line where it begins, from 1.
+    pub line: u64,
+    /// How many lines it takes.
+    pub lines: u64,
+    /// A hash of its bytes.
+    pub hash: u64,
+    /// Lines without a row up to here.
+    pub left_out: LeftOut,
+    /// Its content, or why it has none.
+    pub content: Result<Record, String>,
+}
+
+/// Lines that have no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Those that begin as a comment.
+    pub comments: u64,
+    /// Those with nothing but spaces.
+    pub blank: u64,
+}
 
 /// Reads rows.
-pub enum Rows<R: Read> {
-    /// From CSV.
-    Csv(Box<csv::Reader<BufReader<R>>>),
-    /// From JSON lines: the reader, and the lines read.
-    Json(BufReader<R>, u64),
+pub struct Rows<R> {
+    lines: Lines<R>,
+    /// Lines that are read again, since the quote before them was not closed.
+    again: VecDeque<Line>,
+    dialect: Dialect,
+    csv: Option<csv_core::Reader>,
+    left_out: LeftOut,
 }
 
 impl<R: Read> Rows<R> {
-    /// Reads from `from`. If no format is given, JSON lines begin with a brace.
-    ///
-    /// # Errors
-    /// If nothing can be read.
-    pub fn new(from: R, format: Option<Format>, delimiter: u8) -> std::io::Result<Self> {
-        let mut from = BufReader::with_capacity(1 << 16, from);
-        let format = match format {
-            Some(format) => format,
-            None => {
-                let begin = from.fill_buf()?;
-                let begin = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(begin);
-                let first = begin.iter().find(|byte| !byte.is_ascii_whitespace());
-                if first == Some(&b'{') { Format::Json } else { Format::Csv }
-            }
-        };
-        Ok(match format {
-            Format::Json => Self::Json(from, 0),
-            Format::Csv => {
-                let mut csv = csv::ReaderBuilder::new();
-                // Whether there is a header, and whether all rows are equally long, is checked with better messages.
-                csv.has_headers(false).flexible(true).trim(csv::Trim::All).delimiter(delimiter);
-                Self::Csv(Box::new(csv.from_reader(from)))
-            }
-        })
+    /// Reads from `from`.
+    pub fn new(from: R, dialect: Dialect) -> Self {
+        let left_out = LeftOut::default();
+        Self { lines: Lines::new(from), again: VecDeque::new(), dialect, csv: None, left_out }
     }
 
-    /// Which format is read.
+    /// The format: what was given, or found when the first row was read.
     pub fn format(&self) -> Format {
-        match self {
-            Self::Csv(_) => Format::Csv,
-            Self::Json(..) => Format::Json,
-        }
+        self.dialect.format.unwrap_or(Format::Csv)
+    }
+
+    /// What separates cells: what was given, or found when the first row was read.
+    pub fn delimiter(&self) -> u8 {
+        self.dialect.delimiter.unwrap_or(b',')
+    }
+
+    /// Lines without a row so far.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
     /// The next row; nothing at the end.
     ///
     /// # Errors
-    /// If nothing can be read.
-    pub fn next(&mut self) -> std::io::Result<Option<Read1>> {
-        match self {
-            Self::Csv(csv) => {
-                let mut record = ByteRecord::new();
-                if !csv.read_byte_record(&mut record)? {
-                    return Ok(None);
-                }
-                let line = record.position().map_or(0, csv::Position::line);
-                Ok(Some((line, Ok(Record::Cells(record)))))
+    /// If nothing can be read, or the input is UTF-16.
+    pub fn next(&mut self) -> std::io::Result<Option<Row>> {
+        while let Some(line) = self.line()? {
+            let begin = line.text.trim_ascii_start();
+            if self.dialect.comment.is_some() && begin.first() == self.dialect.comment.as_ref() {
+                self.left_out.comments += 1;
+            } else if begin.is_empty() && !line.text.contains(&self.delimiter()) {
+                self.left_out.blank += 1;
+            } else {
+                return self.row(line).map(Some);
             }
-            Self::Json(from, line) => loop {
-                let mut text = Vec::new();
-                if from.read_until(b'\n', &mut text)? == 0 {
-                    return Ok(None);
+        }
+        Ok(None)
+    }
+
+    fn line(&mut self) -> std::io::Result<Option<Line>> {
+        if let Some(line) = self.again.pop_front() {
+            return Ok(Some(line));
+        }
+        let Some(mut line) = self.lines.next()? else { return Ok(None) };
+        if line.number == 1 {
+            if line.text.starts_with(b"\xff\xfe") || line.text.starts_with(b"\xfe\xff") {
+                let message = "it is UTF-16: convert it first, by `iconv -f UTF-16 -t UTF-8`";
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+            if line.text.starts_with(b"\xef\xbb\xbf") {
+                line.text.drain(..3);
+            }
+        }
+        Ok(Some(line))
+    }
+
+    fn row(&mut self, line: Line) -> std::io::Result<Row> {
+        let (number, mut lines) = (line.number, 1);
+        self.detect(&line.text);
+        let mut text = line.text;
+        let content = if line.whole {
+            match self.format() {
+                Format::Json => {
+                    serde_json::from_slice(text.trim_ascii()).map(Record::Object).map_err(|error| {
+                        // The line that the library counts is that of the row.
+                        let error = error.to_string();
+                        format!("no JSON object: {}", error.split(" at line ").next().unwrap_or_default())
+                    })
                 }
-                *line += 1;
-                let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-                if text.trim_ascii().is_empty() {
-                    continue;
+                Format::Csv => {
+                    let cells = self.cells(&mut text, &mut lines)?;
+                    cells.map(Record::Cells).ok_or_else(|| {
+                        format!("a quote is opened, and not closed within {TALLEST} lines or {LONGEST} bytes")
+                    })
                 }
-                let object = serde_json::from_slice(text).map(Record::Object);
-                return Ok(Some((*line, object.map_err(|error| format!("no JSON object: {error}")))));
-            },
+            }
+        } else {
+            Err(format!("the line has more than {LONGEST} bytes"))
+        };
+        let hash = hash(&text);
+        Ok(Row { line: number, lines, hash, left_out: self.left_out, content })
+    }
+
+    /// The cells of the row that begins with `text`, to which further lines are added as long as a quote is open. Nothing
+    /// if it is not closed: then only the first line is taken.
+    fn cells(&mut self, text: &mut Vec<u8>, lines: &mut u64) -> std::io::Result<Option<ByteRecord>> {
+        let delimiter = self.delimiter();
+        let mut csv = self.csv.take().unwrap_or_else(|| {
+            let end = csv_core::Terminator::Any(b'\n');
+            csv_core::ReaderBuilder::new().delimiter(delimiter).terminator(end).build()
+        });
+        let (mut cells, mut ends) = (Vec::new(), Vec::new());
+        let (mut read, mut cells_len, mut ends_len) = (0, 0, 0);
+        let mut more: Vec<Line> = Vec::new();
+        loop {
+            text.push(b'\n');
+            cells.resize(text.len(), 0);
+            ends.resize(text.iter().filter(|&&byte| byte == delimiter).count() + 1, 0);
+            let (result, taken, bytes, fields) =
+                csv.read_record(&text[read..], &mut cells[cells_len..], &mut ends[ends_len..]);
+            (read, cells_len, ends_len) = (read + taken, cells_len + bytes, ends_len + fields);
+            if result == ReadRecordResult::Record {
+                text.pop();
+                self.csv = Some(csv);
+                *lines += more.len() as u64;
+                let begins = std::iter::once(0).chain(ends.iter().copied());
+                let record = begins.zip(&ends[..ends_len]).map(|(from, &to)| cells[from..to].trim_ascii());
+                return Ok(Some(ByteRecord::from_iter(record)));
+            }
+            let next = if more.len() + 1 < TALLEST && text.len() < LONGEST { self.line()? } else { None };
+            let Some(next) = next else { break };
+            let fits = next.whole && text.len() + next.text.len() <= LONGEST;
+            text.extend_from_slice(&next.text);
+            more.push(next);
+            if !fits {
+                break;
+            }
         }
+        let first = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+        text.truncate(first);
+        more.into_iter().rev().for_each(|line| self.again.push_front(line));
+        Ok(None)
+    }
+
+    /// Finds from the first line what was not given.
+    fn detect(&mut self, line: &[u8]) {
+        let json = line.trim_ascii_start().first() == Some(&b'{');
+        self.dialect.format.get_or_insert(if json { Format::Json } else { Format::Csv });
+        let decimal = self.dialect.decimal;
+        self.dialect.delimiter.get_or_insert_with(|| delimiter(line, decimal));
     }
 }
 
-/// A number, or nothing.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
-    /// A finite number.
-    Number(f64),
-    /// Nothing: empty, `NaN` or `null`.
-    Missing,
-    /// Something else.
-    Text(String),
-}
-
-impl Cell {
-    /// A cell of CSV.
-    fn parse(cell: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(cell);
-        if text.is_empty() || text.eq_ignore_ascii_case("nan") || text.eq_ignore_ascii_case("null") {
-            return Self::Missing;
-        }
-        match text.parse::<f64>() {
-            Ok(x) if x.is_finite() => Self::Number(x),
-            _ => Self::Text(text.into_owned()),
+/// A semicolon or a tab, if the line has more of these than commas outside quotes; a comma between digits may be a decimal
+/// one and is not counted beside them.
+fn delimiter(line: &[u8], decimal: u8) -> u8 {
+    let mut quoted = false;
+    let [mut tabs, mut semicolons, mut commas, mut decimals] = [0; 4];
+    for (i, byte) in line.iter().enumerate() {
+        let digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
+        match byte {
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'\t' => tabs += 1,
+            b';' => semicolons += 1,
+            b',' if i > 0 && digit(line.get(i - 1)) && digit(line.get(i + 1)) => decimals += 1,
+            b',' => commas += 1,
+            _ => {}
         }
     }
-
-    /// A value of JSON.
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Null => Self::Missing,
-            Value::String(text) if text.eq_ignore_ascii_case("nan") => Self::Missing,
-            Value::Number(number) => number.as_f64().map_or(Self::Missing, Self::Number),
-            other => Self::Text(other.to_string()),
-        }
+    if decimal == b',' {
+        return if tabs > semicolons { b'\t' } else { b';' };
     }
+    if tabs + semicolons == 0 {
+        commas += decimals;
+    }
+    let all = [(commas, b','), (semicolons, b';'), (tabs, b'\t')];
+    // Of equal counts the last: a comma may stand in a text.
+    all.into_iter()
+        .filter(|(count, _)| *count > 0)
+        .max_by_key(|(count, _)| *count)
+        .map_or(b',', |(_, byte)| byte)
 }
 
-/// Which columns there are, and what each is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    /// All columns; of JSON, those that are used.
-    pub columns: Vec<String>,
-    /// Those that the net reads.
-    pub inputs: Vec<usize>,
-    /// Those that it predicts.
-    pub targets: Vec<usize>,
+/// The first eight bytes of SHA-256.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let all = Sha256::digest(bytes);
+    all.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte))
 }
 
-/// What is asked for; everything, where nothing is named.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Names or numbers of columns to read.
-    pub inputs: Vec<String>,
-    /// Names or numbers of columns to predict.
-    pub targets: Vec<String>,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// A header, if the record is one: some cell of it is neither a number nor missing.
-pub fn header(record: &Record) -> Option<Vec<String>> {
-    let Record::Cells(cells) = record else { return None };
-    let text = cells.iter().any(|cell| matches!(Cell::parse(cell), Cell::Text(_)));
-    let names = cells.iter().enumerate().map(|(i, cell)| match String::from_utf8_lossy(cell) {
-        name if name.is_empty() => format!("c{}", i + 1),
-        name => name.into_owned(),
-    });
-    text.then(|| names.collect())
-}
+    use super::*;
 
-impl Layout {
-    /// The layout of an input with this header, if it has one, and this first row. Columns of text are left out unless they
-    /// are asked for.
-    ///
-    /// # Errors
-    /// If a column that is asked for does not exist or is no number, or no column is left.
-    pub fn new(header: Option<Vec<String>>, first: &Record, wanted: &Selection) -> Result<Self, String> {
-        let (columns, numeric): (Vec<String>, Vec<bool>) = match first {
+    const AUTO: Dialect = Dialect { format: None, delimiter: None, comment: Some(b'#'), decimal: b'.' };
+
+    fn read(text: &[u8], dialect: Dialect) -> (Vec<Row>, LeftOut) {
+        let mut rows = Rows::new(text, dialect);
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            all.push(row);
+        }
+        (all, rows.left_out())
+    }
+
+    /// Lines as everyone counts them.
+    fn lines(text: &[u8]) -> u64 {
+        let ends = |i: usize| text[i] == b'\n' || (text[i] == b'\r' && text.get(i + 1) != Some(&b'\n'));
+        let count = (0..text.len()).filter(|&i| ends(i)).count() as u64;
+        count + u64::from(text.last().is_some_and(|byte| !matches!(byte, b'\n' | b'\r')))
+    }
+
+    fn cells(row: &Row) -> Vec<String> {
+        match row.content.as_ref().unwrap() {
             Record::Cells(cells) => {
-                let names = (1..=cells.len()).map(|i| format!("c{i}")).collect();
-                let names = header.unwrap_or(names);
-                check_length(cells, &names)?;
-                let numeric = cells.iter().map(|cell| !matches!(Cell::parse(cell), Cell::Text(_)));
-                (names, numeric.collect())
+                cells.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
             }
-            Record::Object(object) => {
-                let text = |name: &str| matches!(object.get(name).map(Cell::of), Some(Cell::Text(_)));
-                // A key that is absent in the first object may come later.
-                let mut names: BTreeSet<String> =
-                    wanted.inputs.iter().chain(&wanted.targets).cloned().collect();
-                if wanted.inputs.is_empty() || wanted.targets.is_empty() {
-                    names.extend(object.keys().filter(|name| !text(name)).cloned());
-                }
-                let names: Vec<String> = names.into_iter().collect();
-                let numeric = names.iter().map(|name| !text(name)).collect();
-                (names, numeric)
+            Record::Object(_) => panic!("it is JSON"),
+        }
+    }
+
+    #[test]
+    fn quotes_delimiters_and_ends_of_lines() {
+        let text = b"a;\"b;c\";\"d\"\"e\"\r\n 1 ;;\"2\n3\"\n\n  \n#x\n\";\"x;y\";z\r4;5;6";
+        let (rows, left_out) = read(text, AUTO);
+        let found: Vec<_> = rows.iter().map(|row| (row.line, row.lines, cells(row).join("|"))).collect();
+        let expected = [(1, 1, "a|b;c|d\"e"), (2, 2, "1||2\n3"), (7, 1, ";x|y\"|z"), (8, 1, "4|5|6")];
+        assert_eq!(found, expected.map(|(line, lines, cells)| (line, lines, cells.to_string())));
+        assert_eq!(left_out, LeftOut { comments: 1, blank: 2 });
+        // A row of tabs is one of empty cells.
+        let (rows, _) = read(b"a\tb\n\t\n", AUTO);
+        assert_eq!(cells(&rows[1]), ["", ""]);
+    }
+
+    #[test]
+    fn equal_rows_have_equal_hashes_whatever_ends_their_lines() {
+        let hashes = |text: &[u8]| read(text, AUTO).0.iter().map(|row| row.hash).collect::<Vec<_>>();
+        assert_eq!(hashes(b"a,b\n1,2\n# x\n3,4"), hashes(b"a,b\r\n\r\n1,2\r\n3,4\r\n"));
+        assert_ne!(hashes(b"1,2\n"), hashes(b"1,20\n"));
+    }
+
+    /// Bytes that mean something to a reader of rows, more often than others.
+    fn input() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            6 => prop::sample::select(b"\"\n\r,;\t #{}:0123456789.-ae[]\\\xef\xbb\xbf\xff\0".to_vec()),
+            1 => any::<u8>(),
+        ];
+        prop::collection::vec(byte, 0..400)
+    }
+
+    fn dialect() -> impl Strategy<Value = Dialect> {
+        let format = prop::sample::select(vec![None, Some(Format::Csv), Some(Format::Json)]);
+        let delimiter = prop::sample::select(vec![None, Some(b','), Some(b';'), Some(b'\t'), Some(b' ')]);
+        let comment = prop::sample::select(vec![None, Some(b'#'), Some(b'"')]);
+        let decimal = prop::sample::select(vec![b'.', b',']);
+        (format, delimiter, comment, decimal).prop_map(|(format, delimiter, comment, decimal)| Dialect {
+            format,
+            delimiter,
+            comment,
+            decimal,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_line_of_any_bytes_is_in_one_row_or_is_left_out(text in input(), dialect in dialect()) {
+            let utf_16 = text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff");
+            prop_assume!(!utf_16);
+            let (rows, left_out) = read(&text, dialect);
+            let in_rows: u64 = rows.iter().map(|row| row.lines).sum();
+            prop_assert_eq!(in_rows + left_out.comments + left_out.blank, lines(&text));
+            // In order, and none twice.
+            let mut next = 1;
+            for row in &rows {
+                prop_assert!(row.line >= next && row.lines >= 1);
+                next = row.line + row.lines;
             }
-        };
-        if let Some((i, name)) = columns.iter().enumerate().find(|&(i, name)| columns[..i].contains(name)) {
-            return Err(format!("column {} has the name `{name}` of an earlier one: rename it", i + 1));
         }
-        let all: Vec<usize> = (0..columns.len()).filter(|&i| numeric[i]).collect();
-        let pick = |names: &[String]| -> Result<Vec<usize>, String> {
-            let mut picked = names.iter().map(|name| find(&columns, name)).collect::<Result<Vec<_>, _>>()?;
-            picked.sort_unstable();
-            picked.dedup();
-            Ok(if picked.is_empty() { all.clone() } else { picked })
-        };
-        let (inputs, targets) = (pick(&wanted.inputs)?, pick(&wanted.targets)?);
-        if let Some(&text) = inputs.iter().chain(&targets).find(|&&i| !numeric[i]) {
-            return Err(format!(
-                "column `{}` holds text: choose others by --input and --target",
-                columns[text]
-            ));
-        }
-        if inputs.is_empty() || targets.is_empty() {
-            return Err("no column of the first row holds a number".into());
-        }
-        Ok(Self { columns, inputs, targets })
     }
-
-    /// The columns that are used, in order.
-    pub fn used(&self) -> Vec<usize> {
-        let mut used: Vec<usize> = self.inputs.iter().chain(&self.targets).copied().collect();
-        used.sort_unstable();
-        used.dedup();
-        used
-    }
-
-    /// Reads the columns `used` of a row.
-    ///
-    /// # Errors
-    /// If the row has another number of cells, or one of its cells holds text: what and where.
-    pub fn read(&self, record: &Record, used: &[usize], values: &mut [Option<f64>]) -> Result<(), String> {
-        if let Record::Cells(cells) = record {
-            check_length(cells, &self.columns)?;
-        }
-        for (value, &column) in values.iter_mut().zip(used) {
-            let name = &self.columns[column];
-            let cell = match record {
-                Record::Cells(cells) => Cell::parse(&cells[column]),
-                Record::Object(object) => object.get(name).map_or(Cell::Missing, Cell::of),
-            };
-            *value = match cell {
-                Cell::Number(x) => Some(x),
-                Cell::Missing => None,
-                Cell::Text(text) => {
-                    let text: String = text.chars().take(40).collect();
-                    return Err(format!("column `{name}`: `{text}` is no finite number"));
-                }
-            };
-        }
-        Ok(())
-    }
-}
-
-fn check_length(cells: &ByteRecord, names: &[String]) -> Result<(), String> {
-    let (found, expected) = (cells.len(), names.len());
-    if found == expected {
-        Ok(())
-    } else {
-        Err(format!("{found} columns where there were {expected} before"))
-    }
-}
-
-/// A column by its name, or by its number from 1.
-fn find(columns: &[String], name: &str) -> Result<usize, String> {
-    let number = || name.parse().ok().filter(|n| (1..=columns.len()).contains(n)).map(|n: usize| n - 1);
-    let named = columns.iter().position(|column| column == name).or_else(number);
-    named.ok_or_else(|| format!("there is no column `{name}`; there are: {}", columns.join(", ")))
 }

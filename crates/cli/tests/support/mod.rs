@@ -39,12 +39,23 @@ pub fn good(args: &[&str], input: &str) -> String {
     String::from_utf8(good_bytes(args, input)).unwrap()
 }
 
-/// The message of a run that must end with status 2: one line that is no panic.
+/// The message of a run that must end with status 2: the command or its configuration is wrong.
 pub fn refused(args: &[&str], input: &str) -> String {
+    ended(args, input, 2)
+}
+
+/// The message of a run that must end with status 1: something failed. It is the last line, behind notes.
+pub fn failed(args: &[&str], input: &str) -> String {
+    ended(args, input, 1).lines().last().unwrap_or_default().to_string()
+}
+
+/// What a run that must end with this status says on standard error.
+pub fn ended(args: &[&str], input: &str, status: i32) -> String {
     let output = rtrl(args, input);
     let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
-    assert_eq!(message.trim_end().lines().count(), 1, "{args:?}: {message}");
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {message}");
+    let last = message.lines().last().unwrap_or_default();
+    assert!(message.starts_with("error: ") || last.starts_with("error: "), "{args:?}: {message}");
     assert!(!message.contains("panicked"), "{message}");
     message
 }

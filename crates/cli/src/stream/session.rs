@@ -1,0 +1,487 @@
+//! A stream from its first row to its last.
+
+use std::io::{BufWriter, Stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use rtrl_checkpoint::Persist;
+use serde_json::Value;
+
+use super::cell::Reading;
+use super::columns::{self, Columns, Layout, Selection};
+use super::config::StreamConfig;
+use super::linear;
+use super::output::{Output, summary};
+use super::plot::Curve;
+use super::predictor::Predictor;
+use super::rows::{Format, LeftOut, Record, Row};
+use super::source::{Sources, Taken};
+use super::state::{self, State};
+use super::{Ended, Event};
+use crate::Failure;
+use crate::flags::{Header, OnError, SkipSeen, Stream};
+
+/// Rows that tell at most what the columns of a file hold. Of a pipe, which may be slow, it is the first that has a number.
+const LOOKED_AT: usize = 100;
+
+/// Columns of which it is told that they were overlooked.
+const OVERLOOKED: usize = 10;
+
+/// A stream whose columns are known.
+struct Open {
+    state: State,
+    layout: Layout,
+    used: Vec<usize>,
+    values: Vec<Option<f64>>,
+    output: Output<BufWriter<Stdout>>,
+}
+
+/// What the next row is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// To find out what the columns hold; it is held back.
+    Columns,
+    /// To find out whether the input is known; it is held back.
+    Source,
+    /// To learn from, or to be skipped.
+    Rows,
+}
+
+/// A stream that is read.
+pub struct Session<'a> {
+    flags: &'a Stream,
+    config: StreamConfig,
+    reading: Reading,
+    /// Whether the input is a file that can be read again, not a pipe.
+    regular: bool,
+    /// Settings and columns of the checkpoint, if there is one.
+    saved: Option<Value>,
+    format: Format,
+    header: Option<Vec<String>>,
+    /// Whether the first row, or the header, has come.
+    begun: bool,
+    phase: Phase,
+    columns: Columns,
+    held: Vec<Row>,
+    /// Rows of the input, those that cannot be used among them.
+    position: u64,
+    left_out: LeftOut,
+    open: Option<Open>,
+    /// The first row that could not be used.
+    rejected: Option<Failure>,
+    overlooked: Vec<String>,
+    curve: Option<Curve>,
+    /// Row and time of the last checkpoint.
+    saved_at: (u64, Instant),
+}
+
+impl<'a> Session<'a> {
+    /// Before anything is read.
+    pub fn new(flags: &'a Stream, config: StreamConfig, saved: Option<Value>, regular: bool) -> Self {
+        Self {
+            reading: Reading::new(flags),
+            flags,
+            config,
+            regular,
+            saved,
+            format: Format::Csv,
+            header: None,
+            begun: false,
+            phase: Phase::Columns,
+            columns: Columns::default(),
+            held: Vec::new(),
+            position: 0,
+            left_out: LeftOut::default(),
+            open: None,
+            rejected: None,
+            overlooked: Vec::new(),
+            curve: flags.plot.is_some().then(Curve::new),
+            saved_at: (0, Instant::now()),
+        }
+    }
+
+    /// Reads until the input ends.
+    ///
+    /// # Errors
+    /// Why it ended earlier.
+    pub fn all(&mut self, events: &Receiver<Event>, stop: &AtomicBool) -> Result<(), Ended> {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Ended::Asked);
+            }
+            let end = || Event::End(LeftOut::default());
+            let event = match events.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    // Whoever reads the predictions has them all while the next row is awaited.
+                    if let Some(open) = &mut self.open {
+                        open.output.flush()?;
+                    }
+                    events.recv().unwrap_or_else(|_| end())
+                }
+                other => other.unwrap_or_else(|_| end()),
+            };
+            match event {
+                Event::Format(format, delimiter) => {
+                    self.format = format;
+                    if format == Format::Csv && self.flags.delimiter.is_none() && delimiter != b',' {
+                        let name = if delimiter == b'\t' { "a tab" } else { "a semicolon" };
+                        self.note(&format!("the delimiter is {name}"));
+                    }
+                }
+                Event::Row(row) => self.row(row)?,
+                Event::End(left_out) => {
+                    self.left_out = left_out;
+                    self.advance(true)?;
+                    return Ok(self.end()?);
+                }
+                Event::Stop => return Err(Ended::Asked),
+                Event::Failed(error) => {
+                    self.advance(true)?;
+                    return Err(Failure::new(format!("cannot read the input: {error}")).into());
+                }
+            }
+            self.save_if_due()?;
+        }
+    }
+
+    fn row(&mut self, row: Row) -> Result<(), Ended> {
+        self.left_out = row.left_out;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.header = row.content.as_ref().ok().and_then(|record| self.header(record));
+            self.columns = Columns::new(self.header.clone());
+            if self.header.is_some() {
+                return Ok(());
+            }
+        }
+        match (self.phase, &row.content) {
+            (Phase::Rows, _) => return self.take(&row),
+            (Phase::Columns, Ok(record)) => self.columns.see(record, &self.reading),
+            (Phase::Columns, Err(message)) if self.flags.on_error == OnError::Stop => {
+                // Nothing has been learned: whoever corrects the row begins anew.
+                return Err(refuse(self.held.len() as u64 + 1, &row, message).into());
+            }
+            _ => {}
+        }
+        self.held.push(row);
+        self.compare(Some(self.held.len() - 1), false);
+        self.advance(false)
+    }
+
+    /// The names in the first record, if it is a header.
+    fn header(&self, record: &Record) -> Option<Vec<String>> {
+        match (self.flags.header, record) {
+            (Header::Yes, Record::Cells(cells)) => Some(columns::names(cells)),
+            (Header::Auto, Record::Cells(cells)) => {
+                let names = columns::names(cells);
+                let again = names == self.saved_names("columns");
+                columns::header(record, &self.reading).or_else(|| again.then_some(names))
+            }
+            _ => None,
+        }
+    }
+
+    fn saved_names(&self, field: &str) -> Vec<String> {
+        let list = self.saved.as_ref().and_then(|saved| saved[field].as_array());
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect()
+    }
+
+    /// Takes the rows that were held back as soon as enough is known; at the `end` of the input it is.
+    fn advance(&mut self, end: bool) -> Result<(), Ended> {
+        if self.phase == Phase::Columns && (end || self.columns_are_known()) {
+            let Some(first) = self.held.iter().position(|row| row.content.is_ok()) else { return Ok(()) };
+            self.open(first)?;
+            for row in 0..self.held.len() {
+                self.compare(Some(row), false);
+            }
+        }
+        if end {
+            self.compare(None, true);
+        }
+        if self.phase == Phase::Rows {
+            for row in std::mem::take(&mut self.held) {
+                self.take(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the rows held back are enough to choose columns. Of JSON more keys may come.
+    fn columns_are_known(&self) -> bool {
+        let wanted = self.wanted();
+        let all = self.columns.are_known() && self.format == Format::Csv;
+        all || (!self.regular && self.columns.has_numbers())
+            || self.held.len() >= LOOKED_AT
+            || (wanted.is_complete() && self.held.iter().any(|row| row.content.is_ok()))
+    }
+
+    /// The columns asked for: those of the checkpoint, if nothing else is said.
+    fn wanted(&self) -> Selection {
+        let stream = &self.config.stream;
+        let pick = |named: &[String], field| {
+            if named.is_empty() { self.saved_names(field) } else { named.to_vec() }
+        };
+        Selection { inputs: pick(&stream.input, "input"), targets: pick(&stream.target, "target") }
+    }
+
+    /// Hands a row held back to those who find out what the input is.
+    fn compare(&mut self, row: Option<usize>, end: bool) {
+        let Some(open) = self.open.as_mut().filter(|_| self.phase == Phase::Source) else { return };
+        let sources = &mut open.state.sources;
+        if sources.compare(row.map(|row| self.held[row].hash), end) {
+            self.phase = Phase::Rows;
+            self.tell_skipped();
+        }
+    }
+
+    /// What of an input becomes of the rows that a state of before has seen.
+    fn tell_skipped(&self) {
+        let Some(open) = &self.open else { return };
+        let name =
+            self.flags.file.as_ref().map_or("standard input".into(), |file| file.display().to_string());
+        let told = match (open.state.sources.skipped(), self.flags.skip_seen) {
+            (0, SkipSeen::Auto) if self.regular => format!("{name} is new: none of its rows is skipped"),
+            (skipped, SkipSeen::Auto) if self.regular => {
+                format!("the first {skipped} rows of {name} are skipped: they were seen before")
+            }
+            (skipped, SkipSeen::Yes) => {
+                format!("the first {skipped} rows of {name} are skipped, as asked for")
+            }
+            _ => format!("none of the rows of {name} is skipped"),
+        };
+        self.note(&told);
+    }
+
+    /// Scores a row, learns from it and writes what was predicted; or skips it.
+    fn take(&mut self, row: &Row) -> Result<(), Ended> {
+        self.position += 1;
+        let Some(open) = &mut self.open else { return Ok(()) };
+        match open.state.sources.take(row.hash) {
+            Taken::New => {}
+            Taken::Seen => return Ok(()),
+            Taken::Changed => {
+                let message = format!(
+                    "the input begins like one of which {} rows were seen, but these are not the same ones: it has \
+                     changed; give --skip-seen yes to skip them all the same, or no to learn from all rows",
+                    self.position
+                );
+                return Err(at(self.position, row, &message).into());
+            }
+        }
+        let record = match &row.content {
+            Ok(record) => record,
+            Err(message) => return self.bad(row, message),
+        };
+        if let Err(message) = open.layout.read(record, &self.reading, &open.used, &mut open.values) {
+            return self.bad(row, &message);
+        }
+        let predictor = &mut open.state.predictor;
+        let resets = predictor.counts().resets;
+        predictor.step(&open.values).map_err(Failure::from)?;
+        let counts = predictor.counts();
+        if let (Some(curve), Some(scores)) = (&mut self.curve, predictor.scores()) {
+            curve.add(counts.rows, scores);
+        }
+        open.state.sources.keep();
+        open.output.write(predictor)?;
+        if counts.resets > resets {
+            self.note(&format!("row {}: a number was not finite; the net begins anew", counts.rows));
+        }
+        self.look_at_others(record);
+        Ok(())
+    }
+
+    /// Tells of numbers in columns that are not used, once for each column.
+    fn look_at_others(&mut self, record: &Record) {
+        let stream = &self.config.stream;
+        let chosen = !stream.input.is_empty() && !stream.target.is_empty();
+        let Some(open) = self.open.as_ref().filter(|_| !chosen && self.overlooked.len() < OVERLOOKED) else {
+            return;
+        };
+        if let Some(name) = open.layout.overlooked(record, &self.reading, &open.used, &self.overlooked) {
+            self.note(&format!(
+                "row {}: column `{name}` is left out, since the first rows had no number there: to use it, begin anew \
+                 with --input and --target",
+                self.position
+            ));
+            self.overlooked.push(name);
+        }
+    }
+
+    /// A row that cannot be used.
+    fn bad(&mut self, row: &Row, message: &str) -> Result<(), Ended> {
+        if self.flags.on_error == OnError::Stop {
+            return Err(refuse(self.position, row, message).into());
+        }
+        if self.rejected.is_none() {
+            let first = at(self.position, row, message);
+            self.note(&format!("{first}; it is left out, as all such rows from here on are"));
+            self.rejected = Some(first);
+        }
+        if let Some(open) = &mut self.open {
+            open.state.predictor.leave_out(1);
+            open.state.sources.keep();
+        }
+        Ok(())
+    }
+
+    fn note(&self, text: &str) {
+        if !self.flags.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Everything that needs the columns; `first` is the first of the rows held back that can be read.
+    fn open(&mut self, first: usize) -> Result<(), Ended> {
+        let known = self.saved_names("columns");
+        if let Ok(Record::Cells(cells)) = &self.held[first].content
+            && self.header.is_none()
+            && cells.len() == known.len()
+        {
+            self.columns = Columns::new(Some(known));
+        }
+        let json = self.format == Format::Json;
+        let layout = Layout::new(&self.columns, json, &self.wanted())
+            .map_err(|message| at(first as u64 + 1, &self.held[first], &message))?;
+        let used = layout.used();
+        let new = || Predictor::new(&self.config, &layout).map_err(Failure::from);
+        let (mut state, restored) = match &self.flags.checkpoint {
+            Some(path) => state::restore(path, new)?,
+            None => (State { predictor: new()?, sources: Sources::default() }, None),
+        };
+        if let Some(told) = &restored {
+            self.note(told);
+        }
+        self.note(&layout.told(restored.is_none().then_some(&self.columns)));
+        if !state.predictor.has_linear() {
+            self.note(&format!(
+                "there are more than {} inputs: too many for the linear model, which is left out",
+                linear::GREATEST_INPUTS
+            ));
+        }
+        self.phase = Phase::Rows;
+        match self.flags.skip_seen {
+            SkipSeen::Auto if self.regular && !state.sources.is_empty() => self.phase = Phase::Source,
+            SkipSeen::Yes => state.sources.begin_last(),
+            _ => state.sources.begin_new(),
+        }
+        let counts = state.predictor.counts();
+        self.saved_at.0 = counts.rows;
+        let targets = layout.targets.iter().map(|&column| layout.columns[column].clone()).collect();
+        let format = self.flags.output.unwrap_or(self.format);
+        let to = BufWriter::with_capacity(1 << 16, std::io::stdout());
+        let output = Output::new(to, format, self.flags.digits.map(usize::from), targets, counts.rows == 0)?;
+        self.open = Some(Open { state, values: vec![None; used.len()], used, layout, output });
+        if self.phase == Phase::Rows && restored.is_some() {
+            self.tell_skipped();
+        }
+        Ok(())
+    }
+
+    fn save_if_due(&mut self) -> Result<(), Ended> {
+        let Some(open) = self.open.as_mut().filter(|_| self.flags.checkpoint.is_some()) else {
+            return Ok(());
+        };
+        let rows = open.state.predictor.counts().rows - self.saved_at.0;
+        let due = self.flags.checkpoint_rows.is_some_and(|every| rows >= every)
+            || self.saved_at.1.elapsed() >= Duration::from_secs(self.flags.checkpoint_seconds);
+        if due && rows > 0 {
+            // What the state has seen is written out before the state is.
+            open.output.flush()?;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<(), Failure> {
+        let (Some(open), Some(path)) = (&mut self.open, &self.flags.checkpoint) else { return Ok(()) };
+        let rows = open.state.predictor.counts().rows;
+        if rows == 0 {
+            return Ok(());
+        }
+        rtrl_checkpoint::save(path, |archive| open.state.persist(archive))
+            .map_err(|error| Failure::new(format!("checkpoint {}: {error}", path.display())))?;
+        self.saved_at = (rows, Instant::now());
+        Ok(())
+    }
+
+    /// Whether the input, which has ended, was what it should be.
+    fn end(&self) -> Result<(), Failure> {
+        let Some(open) = &self.open else {
+            let found = match (&self.header, self.left_out.comments, self.held.len()) {
+                (_, _, 1..) => "no row that can be read: see the first lines",
+                (Some(_), ..) => "a header and no row: there is nothing to learn from",
+                (None, 1.., _) => "comments and no row: if these are rows, give --comment none",
+                _ => "no row: there is nothing to learn from",
+            };
+            return Err(Failure::new(format!("the input has {found}")));
+        };
+        let sources = &open.state.sources;
+        if sources.is_short() {
+            let (rows, seen) = (self.position, sources.skipped());
+            return Err(Failure::new(format!(
+                "the input has {rows} rows, and begins like one of which {seen} were seen: it was cut or replaced; give \
+                 --skip-seen no to learn from all of its rows, or yes to skip them"
+            )));
+        }
+        match &self.rejected {
+            Some(first) if open.state.predictor.counts().rows == 0 => {
+                Err(Failure::new(format!("none of the rows can be used; the first: {first}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves everything in order, however the stream has ended.
+    ///
+    /// # Errors
+    /// Why it has ended, if not by the end of its input or of its readers; or if the checkpoint or the figure cannot be
+    /// written.
+    pub fn finish(&mut self, ended: Result<(), Ended>) -> Result<(), Failure> {
+        let written = match (&ended, &mut self.open) {
+            (Err(Ended::NobodyReads | Ended::Lost(_)), _) | (_, None) => Ok(()),
+            (_, Some(open)) => open.output.flush().map_err(Ended::from),
+        };
+        let ended = written.and(ended);
+        // A state that has seen rows whose predictions are lost would skip these rows the next time.
+        if !matches!(ended, Err(Ended::NobodyReads | Ended::Lost(_))) {
+            self.save()?;
+        }
+        let ended = match (ended, &self.open) {
+            (Err(Ended::Bad(failure) | Ended::Lost(failure)), _) => return Err(failure),
+            (Err(Ended::Asked), None) => return Err(Failure::stopped()),
+            (Err(Ended::NobodyReads) | Ok(()), None) => return Ok(()),
+            (ended, Some(open)) => {
+                match (&ended, &self.flags.checkpoint) {
+                    (Err(Ended::NobodyReads), Some(path)) => self.note(&format!(
+                        "nobody reads the predictions any more: {} stays at row {}",
+                        path.display(),
+                        self.saved_at.0
+                    )),
+                    (Err(Ended::NobodyReads), None) => {}
+                    _ => self.note(&summary(
+                        &open.state.predictor,
+                        self.left_out,
+                        self.config.stream.score_rows,
+                    )),
+                }
+                ended
+            }
+        };
+        if let (Some(curve), Some(path)) = (&self.curve, &self.flags.plot) {
+            curve.draw(path)?;
+        }
+        if matches!(ended, Err(Ended::Asked)) { Err(Failure::stopped()) } else { Ok(()) }
+    }
+}
+
+/// What is wrong with row `position`, and where it is.
+fn at(position: u64, row: &Row, message: &str) -> Failure {
+    let (first, last) = (row.line, row.line + row.lines - 1);
+    let lines = if first == last { format!("line {first}") } else { format!("lines {first} to {last}") };
+    Failure::new(format!("row {position} ({lines}): {message}"))
+}
+
+fn refuse(position: u64, row: &Row, message: &str) -> Failure {
+    at(position, row, &format!("{message}; correct it, or leave such rows out by --on-error skip"))
+}
