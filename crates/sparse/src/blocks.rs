@@ -110,7 +110,7 @@ impl Blocks {
     }
 
     /// The same with blocks of fewer rows where they would have more than `columns` columns, so that threads can share them.
-    /// [`advance`](Self::advance) and [`sweep`](Self::sweep) cost the same; adjoints and transitions, which the rows of a
+    /// [`Streaming`](crate::Streaming) costs the same; adjoints and transitions, which the rows of a
     /// block share, cost more.
     #[must_use]
     pub fn narrow(mut self, columns: usize) -> Self {

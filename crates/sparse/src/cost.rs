@@ -80,7 +80,7 @@ impl Blocks {
         self.blocks().map(Sizes::new)
     }
 
-    /// One step of [`advance`](Self::advance): `nnz(D[R, R]) F + nnz(G) F_r + R F` for each block.
+    /// One step of [`advance`](crate::Streaming::advance): `nnz(D[R, R]) F + nnz(G) F_r + R F` for each block.
     pub fn advance_macs(&self) -> Macs {
         Macs::sum(self.sizes().map(|s| Macs {
             propagate: s.dynamics * s.columns + s.immediate,
@@ -88,7 +88,7 @@ impl Blocks {
         }))
     }
 
-    /// One window of [`adjoint`](Self::adjoint): `nnz(D[R, R]) + nnz(G) + F` for each block and step, and `R F` for each
+    /// One window of [`gradient`](crate::Windowed::gradient): `nnz(D[R, R]) + nnz(G) + F` for each block and step, and `R F` for each
     /// block if there is an initial influence. Where D is dense enough, whole matrices are multiplied: states² instead of
     /// `nnz(D[R, R])`.
     pub fn adjoint_macs(&self, steps: usize, initial: bool) -> Macs {
@@ -102,7 +102,7 @@ impl Blocks {
         }))
     }
 
-    /// One window of [`carry`](Self::carry): `R nnz(D[R, R]) + R nnz(G) + R F` for each block and step, and `R² F` for
+    /// One window of [`carry`](crate::Carrying::carry): `R nnz(D[R, R]) + R nnz(G) + R F` for each block and step, and `R² F` for
     /// each block. Where D is dense enough, whole matrices are multiplied: `R²` instead of `nnz(D[R, R])`.
     pub fn carry_macs(&self, steps: usize) -> Macs {
         let steps = steps as u64;
@@ -135,15 +135,15 @@ impl Blocks {
 /// See [`Blocks::extent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extent {
-    /// States of tiles that a step of [`advance`](Blocks::advance) goes through: what is done for each of them does not depend
+    /// States of tiles that a step of [`advance`](crate::Streaming::advance) goes through: what is done for each of them does not depend
     /// on its width.
     pub visits: u64,
     /// Σ nnz(D[R, R]) over blocks.
     pub entries: u64,
     /// Rows that have a block.
     pub rows: u64,
-    /// Whether [`adjoint`](Blocks::adjoint) multiplies whole matrices.
+    /// Whether adjoints multiply whole matrices.
     pub whole: bool,
-    /// Whether every block has one state, so that [`carry`](Blocks::carry) forms outer products.
+    /// Whether every block has one state, so that [`carry`](crate::Carrying::carry) forms outer products.
     pub single: bool,
 }

@@ -8,23 +8,22 @@
 //! Arrays are `[len][lanes]`, the parallel streams innermost ([`Lanes`]).
 //!
 //! ```
-//! use rtrl_sparse::{Blocks, Lanes, Linear, Local, Operand, Pattern, Purpose, Scratch, Sources};
+//! use rtrl_sparse::{Blocks, Lanes, Linear, Operand, Pattern, Sources, StepValues, Streaming};
 //! // Two states in a chain, 0 → 1; one row drives state 0 through one weight.
 //! let dynamics = Pattern::from_rows(2, [vec![0], vec![0, 1]])?;
 //! let drives = Pattern::from_rows(2, [vec![0]])?;
 //! let linear = Linear::new(Pattern::dense(1, 1), 0);
 //! let blocks = Blocks::new(linear, Operand::plain(&drives), Operand::plain(&dynamics), &[vec![0, 1]])?;
-//! let mut scratch = Scratch::new(&blocks, 1, Purpose::Advance);
-//! let (mut influence, mut gradient) = (vec![0.0; blocks.len()], vec![0.0]);
-//! let local = Local {
+//! let (mut recursion, mut gradient) = (Streaming::new(blocks, 1), [0.0]);
+//! let step = StepValues {
 //!     dynamics: Lanes::new(&[0.5, 2.0, 0.25], 1),
 //!     row_jacobian: Lanes::new(&[1.0], 1),
 //!     sources: Sources { symbols: &[], dense: Lanes::new(&[3.0], 1) },
 //!     delta: Lanes::new(&[0.0, 1.0], 1),
 //! };
-//! blocks.advance(&mut influence, local, &mut gradient, &mut scratch);
-//! blocks.advance(&mut influence, local, &mut gradient, &mut scratch);
-//! assert_eq!(influence, [4.5, 6.0]); // state 0: 0.5 · 3 + 3, state 1: 2 · 3
+//! recursion.advance(step, &mut gradient);
+//! recursion.advance(step, &mut gradient);
+//! assert_eq!(recursion.influence().values(), [4.5, 6.0]); // state 0: 0.5 · 3 + 3, state 1: 2 · 3
 //! assert_eq!(gradient, [6.0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -33,6 +32,7 @@
 
 mod block;
 mod blocks;
+mod carrying;
 mod cost;
 mod couplings;
 pub mod dense;
@@ -43,19 +43,22 @@ mod layout;
 mod linear;
 pub mod math;
 mod outers;
-mod parts;
 mod pattern;
 mod product;
 mod relay;
 mod scalar;
+mod step;
+mod streaming;
 pub mod testing;
+mod threads;
+mod windowed;
 
 pub use block::Block;
 pub use blocks::{Blocks, check_reach};
+pub use carrying::Carrying;
 pub use cost::{Extent, Macs};
 pub use error::BlockError;
 pub use kernels::simd::Level;
-pub use kernels::{Local, Purpose, Scratch};
 pub use lanes::{Lanes, LanesMut};
 pub use layout::Layout;
 pub use linear::{Linear, Sources};
@@ -63,3 +66,6 @@ pub use outers::Outers;
 pub use pattern::{Pattern, PatternError};
 pub use product::{Operand, Product};
 pub use scalar::Scalar;
+pub use step::StepValues;
+pub use streaming::Streaming;
+pub use windowed::Windowed;

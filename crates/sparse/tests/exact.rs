@@ -5,11 +5,14 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{
-    Blocks, Lanes, LanesMut, Layout, Linear, Local, Operand, Pattern, Product, Purpose, Scratch, Sources,
+    Blocks, Carrying, Lanes, LanesMut, Layout, Linear, Operand, Pattern, Product, Sources, StepValues,
+    Streaming, Windowed,
 };
 
 fn pattern(rows: usize, cols: usize) -> impl Strategy<Value = Pattern> {
@@ -269,9 +272,9 @@ impl Recursion {
         }
     }
 
-    fn local(&self, t: usize) -> Local<'_, f64> {
+    fn values(&self, t: usize) -> StepValues<'_, f64> {
         let (step, b) = (self.step(t), self.lanes);
-        Local {
+        StepValues {
             dynamics: Lanes::new(step.d, b),
             row_jacobian: Lanes::new(step.g, b),
             sources: Sources { symbols: step.coded, dense: Lanes::new(step.u, b) },
@@ -338,29 +341,35 @@ fn three_schedules(case: &Recursion) -> Result<(), TestCaseError> {
         prop_assert_eq!(blocks.len(), kept);
         let initial = &case.values[..blocks.len() * case.lanes];
         let (influence, gradient) = case.dense(&blocks, initial);
-        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Carry(case.steps));
+        let (blocks, lanes, steps) = (Arc::new(blocks), case.lanes, case.steps);
+        let values = |t: usize| case.values(t);
 
-        let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-        for t in 0..case.steps {
-            blocks.advance(&mut j, case.local(t), &mut g, &mut scratch);
+        let (mut j, mut g) = (Streaming::new(blocks.clone(), lanes), vec![0.0; gradient.len()]);
+        j.influence_mut().values().copy_from_slice(initial);
+        for t in 0..steps {
+            j.advance(values(t), &mut g);
         }
-        prop_assert_eq!(&j, &influence, "streaming");
+        prop_assert_eq!(j.influence().values(), &influence, "streaming");
         prop_assert_eq!(&g, &gradient, "streaming");
 
-        let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-        blocks.sweep(&mut j, case.steps, |t| case.local(t), &mut g, &mut scratch);
-        prop_assert_eq!(&j, &influence, "blocked");
+        let (mut j, mut g) =
+            (Streaming::for_windows(blocks.clone(), lanes, steps), vec![0.0; gradient.len()]);
+        j.influence_mut().values().copy_from_slice(initial);
+        j.sweep(steps, values, &mut g);
+        prop_assert_eq!(j.influence().values(), &influence, "blocked");
         prop_assert_eq!(&g, &gradient, "blocked");
 
-        let (mut j, mut g) = (initial.to_vec(), vec![0.0; gradient.len()]);
-        blocks.adjoint(Some(&j), case.steps, |t| case.local(t), &mut g, &mut scratch);
-        blocks.carry(&mut j, case.steps, |t| case.local(t), &mut scratch);
-        prop_assert_eq!(&j, &influence, "adjoint");
+        // Memory for longer windows than this one.
+        let (mut j, mut g) = (Carrying::new(blocks.clone(), lanes, steps + 1), vec![0.0; gradient.len()]);
+        j.influence_mut().values().copy_from_slice(initial);
+        j.gradient(steps, values, &mut g);
+        j.carry(steps, values);
+        prop_assert_eq!(j.influence().values(), &influence, "adjoint");
         prop_assert_eq!(&g, &gradient, "adjoint");
 
         let zeros = vec![0.0; initial.len()];
         let mut g = vec![0.0; gradient.len()];
-        blocks.adjoint(None, case.steps, |t| case.local(t), &mut g, &mut scratch);
+        Windowed::new(blocks.clone(), lanes, steps).gradient(steps, values, &mut g);
         prop_assert_eq!(&g, &case.dense(&blocks, &zeros).1, "adjoint from zero");
         Ok(())
     })
@@ -409,17 +418,18 @@ fn wide_blocks_are_tiled_correctly() {
         let g: Vec<f64> = (0..3 * lanes).map(|i| number(i + 3)).collect();
         let u: Vec<f64> = (0..inputs * lanes).map(|i| number(i + 1)).collect();
         let delta: Vec<f64> = (0..3 * lanes).map(|i| number(i + 2)).collect();
-        let local = Local {
+        let step = StepValues {
             dynamics: Lanes::new(&d, lanes),
             row_jacobian: Lanes::new(&g, lanes),
             sources: Sources { symbols: &[], dense: Lanes::new(&u, lanes) },
             delta: Lanes::new(&delta, lanes),
         };
-        let mut influence: Vec<f64> = (0..blocks.len() * lanes).map(number).collect();
-        let before = influence.clone();
+        let before: Vec<f64> = (0..blocks.len() * lanes).map(number).collect();
         let mut gradient = vec![0.0; 2 * inputs];
-        let mut scratch = Scratch::new(&blocks, lanes, Purpose::Advance);
-        blocks.advance(&mut influence, local, &mut gradient, &mut scratch);
+        let mut recursion = Streaming::new(blocks, lanes);
+        recursion.influence_mut().values().copy_from_slice(&before);
+        recursion.advance(step, &mut gradient);
+        let (blocks, influence) = (recursion.blocks(), recursion.influence().values());
         for weight in 0..2 * inputs {
             let (row, source) = (weight / inputs, weight % inputs);
             let mut slope = 0.0;

@@ -5,10 +5,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rtrl_sparse::testing::{Counted, Level};
 use rtrl_sparse::{
-    Blocks, Lanes, LanesMut, Layout, Linear, Local, Operand, Pattern, Purpose, Scalar, Scratch, Sources,
+    Blocks, Carrying, Lanes, LanesMut, Layout, Linear, Operand, Pattern, Scalar, Sources, StepValues,
+    Streaming,
 };
 use support::{Case, case, values};
 
@@ -18,21 +21,21 @@ const SOURCES: usize = if cfg!(miri) { 12 } else { 150 };
 /// Everything that kernels compute for the case, each result by itself.
 fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<f64>)> {
     let (lanes, rows, steps) = (case.lanes, case.weights.rows(), case.steps);
-    let blocks = case.blocks(Layout::default());
+    let blocks = Arc::new(case.blocks(Layout::default()));
     let linear = blocks.linear();
     let data = case.data::<T>(integers);
-    let local = |step: usize| data.local(step);
+    let step = |step: usize| data.step(step);
     let sources = data.sources(0);
-    let mut scratch = Scratch::new(&blocks, lanes, Purpose::Carry(steps));
     let initial = data.influence(blocks.len());
     let zeros = || vec![T::ZERO; case.weights.nnz()];
 
-    let (mut streamed, mut slope) = (initial.clone(), zeros());
-    (0..steps).for_each(|step| blocks.advance(&mut streamed, local(step), &mut slope, &mut scratch));
-    let mut pulled = zeros();
-    blocks.adjoint(Some(&initial), steps, local, &mut pulled, &mut scratch);
-    let mut carried = initial;
-    blocks.carry(&mut carried, steps, local, &mut scratch);
+    let (mut streaming, mut slope) = (Streaming::new(blocks.clone(), lanes), zeros());
+    streaming.influence_mut().values().copy_from_slice(&initial);
+    (0..steps).for_each(|t| streaming.advance(step(t), &mut slope));
+    let (mut carrying, mut pulled) = (Carrying::new(blocks.clone(), lanes, steps), zeros());
+    carrying.influence_mut().values().copy_from_slice(&initial);
+    carrying.gradient(steps, step, &mut pulled);
+    carrying.carry(steps, step);
 
     let weights = values::<T>(case.seed ^ 11, case.weights.nnz(), integers);
     let (mut product, z) = (vec![T::ZERO; rows * lanes], data.influence(rows));
@@ -47,10 +50,10 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<
     linear.accumulate_outer_rows(0..rows, Lanes::new(&z, lanes), sources, &mut outer);
 
     let all = [
-        ("J, streaming", streamed),
+        ("J, streaming", streaming.influence().values().to_vec()),
         ("gradient, streaming", slope),
         ("gradient, adjoint", pulled),
-        ("J, carried", carried),
+        ("J, carried", carrying.influence().values().to_vec()),
         ("product", product),
         ("transposed product", back),
         ("mixed outer products", mixed),
@@ -116,19 +119,18 @@ fn two_blocks() -> Blocks {
 
 /// One step from `influence` with D = `d` everywhere, G = 0 and δ = `delta` everywhere: J and the gradient.
 fn one_step(influence: f32, d: f32, delta: f32, lanes: usize) -> (Vec<f32>, Vec<f32>) {
-    let blocks = two_blocks();
-    let mut scratch = Scratch::new(&blocks, lanes, Purpose::Advance);
-    let (mut j, mut gradient) = (vec![influence; blocks.len() * lanes], vec![0.0; 42]);
+    let (mut recursion, mut gradient) = (Streaming::new(two_blocks(), lanes), vec![0.0; 42]);
+    recursion.influence_mut().values().fill(influence);
     let (d, delta) = (vec![d; 5 * lanes], vec![delta; 3 * lanes]);
     let (g, u) = (vec![0.0; 2 * lanes], vec![1.0; 21 * lanes]);
-    let local = Local {
+    let step = StepValues {
         dynamics: Lanes::new(&d, lanes),
         row_jacobian: Lanes::new(&g, lanes),
         sources: Sources { symbols: &[], dense: Lanes::new(&u, lanes) },
         delta: Lanes::new(&delta, lanes),
     };
-    blocks.advance(&mut j, local, &mut gradient, &mut scratch);
-    (j, gradient)
+    recursion.advance(step, &mut gradient);
+    (recursion.influence().values().to_vec(), gradient)
 }
 
 #[test]
@@ -146,21 +148,20 @@ fn influence_never_becomes_subnormal() {
 /// Three steps of one lane, of the state that drives itself and of those that are coupled: D = `d` everywhere, G = 0 but at the first
 /// step, δ = 0 but at the last. J from `influence` at the end, and the gradient.
 fn three_steps(influence: f32, d: f32, g: f32, delta: f32) -> (Vec<f32>, Vec<f32>) {
-    let blocks = two_blocks();
-    let mut scratch = Scratch::new(&blocks, 1, Purpose::Carry(3));
-    let (mut j, mut gradient) = (vec![influence; blocks.len()], vec![0.0; 42]);
+    let (mut recursion, mut gradient) = (Carrying::new(two_blocks(), 1, 3), vec![0.0; 42]);
+    recursion.influence_mut().values().fill(influence);
     // Coupled states pass on to one another alone, so that products are of D alone.
     let d = [d, 0.0, d, d, 0.0];
     let steps = [(g, 0.0), (0.0, 0.0), (0.0, delta)].map(|(g, delta)| ([g; 2], [delta; 3]));
-    let local = |step: usize| Local {
+    let values = |step: usize| StepValues {
         dynamics: Lanes::new(&d, 1),
         row_jacobian: Lanes::new(&steps[step].0, 1),
         sources: Sources { symbols: &[], dense: Lanes::new(&[1.0; 21], 1) },
         delta: Lanes::new(&steps[step].1, 1),
     };
-    blocks.adjoint(Some(&j), 3, local, &mut gradient, &mut scratch);
-    blocks.carry(&mut j, 3, local, &mut scratch);
-    (j, gradient)
+    recursion.gradient(3, values, &mut gradient);
+    recursion.carry(3, values);
+    (recursion.influence().values().to_vec(), gradient)
 }
 
 /// 2 to this power.

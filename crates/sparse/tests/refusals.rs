@@ -5,10 +5,11 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use rtrl_sparse::{
-    BlockError, Blocks, Lanes, LanesMut, Layout, Linear, Local, Operand, Outers, Pattern, Product, Purpose,
-    Scratch, Sources,
+    BlockError, Blocks, Carrying, Lanes, LanesMut, Layout, Linear, Operand, Outers, Pattern, Product,
+    Sources, StepValues, Streaming, Windowed,
 };
 use support::Case;
 
@@ -94,7 +95,7 @@ fn products() {
         ("left: 1\n right: 2", Box::new(|| mix(2, z(1, 2), good, 10, 2))),
     ]);
 
-    let map = std::sync::Arc::new(linear.clone());
+    let map = Arc::new(linear.clone());
     let mut outers = Outers::new(map.clone(), 2, 8);
     refused(vec![
         ("lanes must be at least 1", Box::new(|| drop(Outers::<f64>::new(map.clone(), 0, 8)))),
@@ -110,10 +111,10 @@ fn products() {
 /// One step of three states in a chain with four inputs, in so many lanes of D, G, u and δ.
 fn recursions() {
     let case = Case::chain(3, 4);
-    let blocks = &case.blocks(Layout::default());
+    let blocks = &Arc::new(case.blocks(Layout::default()));
     let n = &[0.5_f64; 256][..];
     let view = |len: usize, lanes: usize| Lanes::new(&n[..len * lanes], lanes);
-    let local = |lanes: [usize; 4], lens: [usize; 4]| Local {
+    let step = |lanes: [usize; 4], lens: [usize; 4]| StepValues {
         dynamics: view(lens[0], lanes[0]),
         row_jacobian: view(lens[1], lanes[1]),
         sources: dense(&n[..lens[2] * lanes[2]], lanes[2]),
@@ -121,80 +122,55 @@ fn recursions() {
     };
     let lens = [5, 3, 7, 3];
     assert_eq!([case.dynamics.nnz(), case.jacobian.nnz(), case.weights.cols(), 3], lens);
-    let (len, weights) = (blocks.len(), case.weights.nnz());
-    let scratch = |purpose| Scratch::<f64>::new(blocks, 4, purpose);
-    let advance = |local, influence: usize, gradient: usize| {
-        let (mut j, mut g) = (vec![0.0; influence], vec![0.0; gradient]);
-        blocks.advance(&mut j, local, &mut g, &mut scratch(Purpose::Advance));
+    let weights = case.weights.nnz();
+    let advance = |step, gradient: usize| {
+        Streaming::new(blocks.clone(), 4).advance(step, &mut vec![0.0; gradient]);
     };
-    let sweep = |local, influence: usize, gradient: usize| {
-        let (mut j, mut g) = (vec![0.0; influence], vec![0.0; gradient]);
-        blocks.sweep(&mut j, 2, |_| local, &mut g, &mut scratch(Purpose::Sweep(2)));
+    let sweep = |step, gradient: usize| {
+        Streaming::for_windows(blocks.clone(), 4, 2).sweep(2, |_| step, &mut vec![0.0; gradient]);
     };
-    let adjoint = |steps, purpose, local, influence: usize, gradient: usize| {
-        let (j, mut g) = (vec![0.0; influence], vec![0.0; gradient]);
-        blocks.adjoint(Some(&j), steps, |_| local, &mut g, &mut scratch(purpose));
+    let window = |steps, step, gradient: usize| {
+        Windowed::new(blocks.clone(), 4, 2).gradient(steps, |_| step, &mut vec![0.0; gradient]);
     };
-    let carry = |steps, purpose, local, influence: usize| {
-        blocks.carry(&mut vec![0.0; influence], steps, |_| local, &mut scratch(purpose));
+    let adjoint = |steps, step, gradient: usize| {
+        Carrying::new(blocks.clone(), 4, 2).gradient(steps, |_| step, &mut vec![0.0; gradient]);
     };
-    let good = local([4; 4], lens);
-    advance(good, 4 * len, weights);
+    let carry = |steps, step| Carrying::new(blocks.clone(), 4, 2).carry(steps, |_| step);
+    let good = step([4; 4], lens);
+    advance(good, weights);
     // Four lanes of D, G and δ and one of u once gave a quarter of J, without a word.
     for wrong in 0..4 {
+        let mut short = lens;
+        short[wrong] -= 1;
+        let what = ["values of D", "values of G", "dense sources", "entries of δ"][wrong];
+        let mut cases = vec![(what, step([4; 4], short))];
         for lanes in [1, 2, 8] {
             let mut mixed = [4; 4];
             mixed[wrong] = lanes;
-            let mixed = local(mixed, lens);
-            let what = "lanes of D, G, u and δ";
+            cases.push(("lanes of D, G, u and δ", step(mixed, lens)));
+        }
+        for (what, wrong) in cases {
             refused(vec![
-                (what, Box::new(|| advance(mixed, 4 * len, weights))),
-                (what, Box::new(|| sweep(mixed, 4 * len, weights))),
-                (what, Box::new(|| adjoint(2, Purpose::Adjoint(2), mixed, 4 * len, weights))),
-                (what, Box::new(|| carry(2, Purpose::Carry(2), mixed, 4 * len))),
+                (what, Box::new(|| advance(wrong, weights))),
+                (what, Box::new(|| sweep(wrong, weights))),
+                (what, Box::new(|| window(2, wrong, weights))),
+                (what, Box::new(|| adjoint(2, wrong, weights))),
+                (what, Box::new(|| carry(2, wrong))),
             ]);
         }
-        let mut short = lens;
-        short[wrong] -= 1;
-        let short = local([4; 4], short);
-        let what = ["values of D", "values of G", "dense sources", "entries of δ"][wrong];
-        refused(vec![
-            (what, Box::new(|| advance(short, 4 * len, weights))),
-            (what, Box::new(|| sweep(short, 4 * len, weights))),
-            (what, Box::new(|| adjoint(2, Purpose::Adjoint(2), short, 4 * len, weights))),
-            (what, Box::new(|| carry(2, Purpose::Carry(2), short, 4 * len))),
-        ]);
     }
-    let other = Case::chain(3, 4).blocks(Layout::default());
-    let mut foreign = Scratch::new(&other, 4, Purpose::Advance);
-    let (mut j, mut g) = (vec![0.0; 4 * len], vec![0.0; weights]);
+    let (gradient, long) = ("entries of the gradient", "a window of 3 steps in memory for 2");
     refused(vec![
-        ("scalars of J", Box::new(|| advance(good, 4 * len - 1, weights))),
-        ("scalars of J", Box::new(|| advance(good, 4 * len + 4, weights))),
-        ("scalars of J", Box::new(|| sweep(good, len, weights))),
-        ("scalars of J", Box::new(|| adjoint(2, Purpose::Adjoint(2), good, len, weights))),
-        ("scalars of J", Box::new(|| carry(2, Purpose::Carry(2), good, len))),
-        ("entries of the gradient", Box::new(|| advance(good, 4 * len, weights - 1))),
-        ("entries of the gradient", Box::new(|| sweep(good, 4 * len, weights + 1))),
-        ("entries of the gradient", Box::new(|| adjoint(2, Purpose::Adjoint(2), good, 4 * len, 1))),
-        (
-            "Adjoint(3) with a scratch made for Adjoint(2)",
-            Box::new(|| adjoint(3, Purpose::Adjoint(2), good, 4 * len, weights)),
-        ),
-        (
-            "Adjoint(1) with a scratch made for Advance",
-            Box::new(|| adjoint(1, Purpose::Advance, good, 4 * len, weights)),
-        ),
-        (
-            "Carry(2) with a scratch made for Adjoint(2)",
-            Box::new(|| carry(2, Purpose::Adjoint(2), good, 4 * len)),
-        ),
-        (
-            "Carry(3) with a scratch made for Carry(2)",
-            Box::new(|| carry(3, Purpose::Carry(2), good, 4 * len)),
-        ),
-        ("other blocks", Box::new(|| blocks.advance(&mut j, good, &mut g, &mut foreign))),
-        ("lanes must be at least 1", Box::new(|| drop(Scratch::<f64>::new(blocks, 0, Purpose::Advance)))),
+        (gradient, Box::new(|| advance(good, weights - 1))),
+        (gradient, Box::new(|| sweep(good, weights + 1))),
+        (gradient, Box::new(|| window(2, good, 1))),
+        (gradient, Box::new(|| adjoint(2, good, 0))),
+        (long, Box::new(|| window(3, good, weights))),
+        (long, Box::new(|| adjoint(3, good, weights))),
+        (long, Box::new(|| carry(3, good))),
+        ("lanes must be at least 1", Box::new(|| drop(Streaming::<f64>::new(blocks.clone(), 0)))),
+        ("lanes must be at least 1", Box::new(|| drop(Windowed::<f64>::new(blocks.clone(), 0, 1)))),
+        ("lanes must be at least 1", Box::new(|| drop(Carrying::<f64>::new(blocks.clone(), 0, 1)))),
     ]);
 }
 

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use rtrl_sparse::{Layout, Purpose, Scratch};
+use rtrl_sparse::{Carrying, Layout, Streaming, Windowed};
 use support::{Case, case};
 
 /// J and gradient of a case under every schedule, in `f32` and on `threads` threads.
@@ -14,25 +16,24 @@ fn everything(case: &Case, threads: usize) -> Vec<f32> {
     let layout = Layout { min_shared_macs: 0, min_dense_adjoint_blocks: 2, ..Layout::default() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let (blocks, data) = (case.blocks(layout), case.data::<f32>(false));
-        let local = |step: usize| data.local(step);
-        let steps = case.steps;
-        let mut out = Vec::new();
+        let (blocks, data) = (Arc::new(case.blocks(layout)), case.data::<f32>(false));
+        let step = |step: usize| data.step(step);
+        let (lanes, steps) = (case.lanes, case.steps);
         let mut gradient = vec![0.0; case.weights.nnz()];
         let initial = data.influence(blocks.len());
-        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Advance);
-        let mut streamed = initial.clone();
-        (0..steps).for_each(|step| blocks.advance(&mut streamed, local(step), &mut gradient, &mut scratch));
-        out.extend(streamed);
-        let mut swept = initial.clone();
-        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Sweep(steps));
-        blocks.sweep(&mut swept, steps, local, &mut gradient, &mut scratch);
-        out.extend(swept);
-        let mut scratch = Scratch::new(&blocks, case.lanes, Purpose::Carry(steps));
-        blocks.adjoint(Some(&initial), steps, local, &mut gradient, &mut scratch);
-        let mut carried = initial;
-        blocks.carry(&mut carried, steps, local, &mut scratch);
-        out.extend(carried);
+        let mut streaming = Streaming::new(blocks.clone(), lanes);
+        streaming.influence_mut().values().copy_from_slice(&initial);
+        (0..steps).for_each(|t| streaming.advance(step(t), &mut gradient));
+        let mut sweeping = Streaming::for_windows(blocks.clone(), lanes, steps);
+        sweeping.influence_mut().values().copy_from_slice(&initial);
+        sweeping.sweep(steps, step, &mut gradient);
+        Windowed::new(blocks.clone(), lanes, steps).gradient(steps, step, &mut gradient);
+        let mut carrying = Carrying::new(blocks, lanes, steps);
+        carrying.influence_mut().values().copy_from_slice(&initial);
+        carrying.gradient(steps, step, &mut gradient);
+        carrying.carry(steps, step);
+        let all = [streaming.influence(), sweeping.influence(), carrying.influence()];
+        let mut out: Vec<f32> = all.iter().flat_map(|j| j.values()).copied().collect();
         out.extend(gradient);
         out
     })
@@ -62,8 +63,8 @@ fn building_small_blocks_starts_no_thread() {
         let before = threads();
         let case = Case::chain(8, 4);
         let blocks = case.blocks(Layout::default());
-        let scratch = Scratch::<f32>::new(&blocks, 1, Purpose::Carry(16));
-        assert_eq!((threads(), scratch.bytes() > 0), (before, true));
+        let carrying = Carrying::<f32>::new(blocks, 1, 16);
+        assert_eq!((threads(), carrying.bytes() > 0), (before, true));
         println!("no thread was started");
         return;
     }

@@ -12,8 +12,8 @@
 //! column for each share; water flows only downwards, so less than two thirds of it can be nonzero, and the rest is not kept.
 
 use rtrl_sparse::{
-    BlockError, Blocks, Lanes, LanesMut, Linear, Local, Operand, Pattern, PatternError, Purpose, Scratch,
-    Sources,
+    BlockError, Blocks, Lanes, LanesMut, Linear, Operand, Pattern, PatternError, Sources, StepValues,
+    Streaming,
 };
 
 const TANKS: usize = 6;
@@ -65,8 +65,7 @@ fn identify(minutes: usize) -> Result<(Vec<f64>, usize), BlockError> {
     let reach: Vec<Vec<u32>> = (0..TANKS as u32).map(|tank| (tank..TANKS as u32).collect()).collect();
     let operands = (Operand::plain(&drives), Operand::plain(&tanks.dynamics));
     let blocks = Blocks::new(tanks.pipes.clone(), operands.0, operands.1, &reach)?;
-    let mut scratch = Scratch::new(&blocks, 1, Purpose::Advance);
-    let mut influence = vec![0.0; blocks.len()];
+    let mut recursion = Streaming::new(blocks, 1);
 
     let (mut real, mut model) = (vec![0.0; TANKS], vec![0.0; TANKS]);
     let (mut shares, mut gradient) = (vec![0.0; SHARES.len()], vec![0.0; SHARES.len()]);
@@ -77,19 +76,19 @@ fn identify(minutes: usize) -> Result<(Vec<f64>, usize), BlockError> {
         tanks.step(&mut model, &shares, sources);
         let gauge = |tank: usize| if tank % 2 == 1 { model[tank] - real[tank] } else { 0.0 };
         let delta: Vec<f64> = (0..TANKS).map(gauge).collect();
-        let local = Local {
+        let step = StepValues {
             dynamics: Lanes::new(&tanks.rates, 1),
             row_jacobian: Lanes::new(&ones, 1),
             sources,
             delta: Lanes::new(&delta, 1),
         };
         // J one minute on, and gradient += δᵀ J.
-        blocks.advance(&mut influence, local, &mut gradient, &mut scratch);
+        recursion.advance(step, &mut gradient);
         for (share, g) in shares.iter_mut().zip(&mut gradient) {
             *share -= 3e-4 * std::mem::take(g);
         }
     }
-    Ok((shares, blocks.len()))
+    Ok((shares, recursion.blocks().len()))
 }
 
 fn main() -> Result<(), BlockError> {

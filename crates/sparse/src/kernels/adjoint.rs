@@ -2,100 +2,21 @@
 
 use super::simd::{Kernel, Simd};
 use super::vector::{axpy, axpy_lanes, dot_lanes};
-use super::{Computation, Local, Scratch, Steps, Window};
 use crate::block::{Alone, Block, Run};
 use crate::blocks::Blocks;
-use crate::parts::Part;
-use crate::{Lanes, Linear, Scalar};
-
-impl Blocks {
-    /// The gradient of a window of `steps` steps without updating J: for each block, backwards,
-    /// `a_τ = δ_τ[R] + D_{τ+1}[R, R]ᵀ a_{τ+1}`, then `gradient += (a_τᵀ G_τ) ⊗ u_τ`, and finally
-    /// `gradient += (D_1[R, R]ᵀ a_1)ᵀ J_0` if `influence` (J before the window) is given.
-    ///
-    /// `local(τ)` yields step τ of `0..steps`. All blocks go through a step together, so that D is read once.
-    ///
-    /// # Panics
-    /// If the scratch was made for other blocks or shorter windows, or if sizes or lanes do not fit.
-    #[track_caller]
-    pub fn adjoint<'a, T: Scalar>(
-        &self,
-        influence: Option<&[T]>,
-        steps: usize,
-        local: impl Fn(usize) -> Local<'a, T> + Sync,
-        gradient: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let len = influence.map(<[T]>::len);
-        scratch.check(self, Steps::Adjoint(steps), &local, len, Some(gradient.len()));
-        if steps == 0 {
-            return;
-        }
-        if scratch.parts.is_empty() {
-            return self.adjoint_alone(influence, steps, &local, gradient, scratch);
-        }
-        let (lanes, before) = (local(0).delta.lanes(), influence);
-        let work = |part: &Self, _: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
-            let own = before.map(|before| &before[part.origin * lanes..][..part.len() * lanes]);
-            part.adjoint_alone(own, steps, &local, gradient, scratch);
-        };
-        Part::each(&mut scratch.parts, self, lanes, &mut [], gradient, &work);
-    }
-
-    fn adjoint_alone<'a, T: Scalar>(
-        &self,
-        influence: Option<&[T]>,
-        steps: usize,
-        local: &impl Fn(usize) -> Local<'a, T>,
-        gradient: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let lanes = local(0).delta.lanes();
-        let window = scratch.window.as_mut().expect("scratch for windows");
-        window.adjoint.fill(T::ZERO);
-        for step in (0..steps).rev() {
-            let now = local(step);
-            let after = (step + 1 < steps).then(|| local(step + 1).dynamics);
-            let dynamics = window.leave(self, after);
-            let Window { adjoint, new, rows, .. } = window;
-            let kernel = Adjoint { blocks: self, dynamics, now, adjoint, new, rows };
-            T::run(lanes, Computation::Adjoint(kernel));
-            window.outers.push(Lanes::new(&window.rows, lanes), now.sources, gradient);
-        }
-        window.outers.flush(gradient);
-        if let Some(influence) = influence {
-            let dynamics = window.leave(self, Some(local(0).dynamics));
-            let Window { adjoint, new, .. } = window;
-            let kernel = Initial { blocks: self, lanes, dynamics, influence, adjoint, new, gradient };
-            T::run(lanes, Computation::Initial(kernel));
-        }
-    }
-}
-
-impl<T: Scalar> Window<T> {
-    /// Pulls the adjoints back through `dynamics` where that is done for all blocks at once; else returns it.
-    fn leave<'a>(&mut self, blocks: &Blocks, dynamics: Option<Lanes<'a, T>>) -> Option<Lanes<'a, T>> {
-        match (&mut self.dense, dynamics) {
-            (Some(dense), Some(dynamics)) => {
-                dense.pull_back(blocks, dynamics, &mut self.adjoint);
-                None
-            }
-            (_, dynamics) => dynamics,
-        }
-    }
-}
+use crate::{Lanes, Linear, Scalar, StepValues};
 
 /// One step back of every block.
 pub struct Adjoint<'a, T> {
-    blocks: &'a Blocks,
+    pub blocks: &'a Blocks,
     /// D of the step after, if the adjoint has not left it yet.
-    dynamics: Option<Lanes<'a, T>>,
-    now: Local<'a, T>,
+    pub dynamics: Option<Lanes<'a, T>>,
+    pub now: StepValues<'a, T>,
     /// a of every block, one after the other.
-    adjoint: &'a mut [T],
-    new: &'a mut [T],
+    pub adjoint: &'a mut [T],
+    pub new: &'a mut [T],
     /// aᵀ G of every row.
-    rows: &'a mut [T],
+    pub rows: &'a mut [T],
 }
 
 impl<T: Scalar> Kernel<T> for Adjoint<'_, T> {
@@ -144,7 +65,7 @@ fn alone<T: Scalar, S: Simd<T>>(
     simd: S,
     alone: &[Alone],
     dynamics: Option<Lanes<'_, T>>,
-    now: Local<'_, T>,
+    now: StepValues<'_, T>,
     adjoint: &mut [T],
     rows: &mut [T],
 ) {
@@ -169,14 +90,14 @@ fn alone<T: Scalar, S: Simd<T>>(
 
 /// What the influence before the window adds.
 pub struct Initial<'a, T> {
-    blocks: &'a Blocks,
-    lanes: usize,
+    pub blocks: &'a Blocks,
+    pub lanes: usize,
     /// D of the window's first step, if the adjoint has not left it yet.
-    dynamics: Option<Lanes<'a, T>>,
-    influence: &'a [T],
-    adjoint: &'a mut [T],
-    new: &'a mut [T],
-    gradient: &'a mut [T],
+    pub dynamics: Option<Lanes<'a, T>>,
+    pub influence: &'a [T],
+    pub adjoint: &'a mut [T],
+    pub new: &'a mut [T],
+    pub gradient: &'a mut [T],
 }
 
 impl<T: Scalar> Kernel<T> for Initial<'_, T> {

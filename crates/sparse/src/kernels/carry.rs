@@ -1,92 +1,16 @@
 //! The influence at the end of a window, formed at once from the products of its transitions.
 
+use super::Computation;
 use super::matrix::{APART, MatMul, ROWS};
 use super::simd::{Kernel, Simd};
-use super::single::Single;
 use super::vector::axpy;
-use super::{Computation, Local, Scratch, Steps};
 use crate::block::{Block, BlockRow};
 use crate::blocks::Blocks;
-use crate::parts::Part;
-use crate::{Lanes, Linear, Scalar};
-
-impl Blocks {
-    /// J at the end of a window of `steps` steps from J at its beginning, in one go:
-    /// `J_T = Φ(0→T) J_0 + Σ_τ Φ(τ→T) G_τ ⊗ u_τ` with `Φ(τ→T) = D_T … D_{τ+1}`, restricted to each block.
-    ///
-    /// The scratch must have been made for carrying windows of this number of steps or more. Subnormal entries of J become zero.
-    ///
-    /// # Panics
-    /// If the scratch was made for other blocks, for shorter windows or not for carrying, or if sizes or lanes do not fit.
-    #[track_caller]
-    pub fn carry<'a, T: Scalar>(
-        &self,
-        influence: &mut [T],
-        steps: usize,
-        local: impl Fn(usize) -> Local<'a, T> + Sync,
-        scratch: &mut Scratch<T>,
-    ) {
-        scratch.check(self, Steps::Carry(steps), &local, Some(influence.len()), None);
-        if steps == 0 {
-            return;
-        }
-        let lanes = local(0).dynamics.lanes();
-        let work = |part: &Self, influence: &mut [T], scratch: &mut Scratch<T>| {
-            let memory = scratch.carried.as_mut().expect("scratch for carrying");
-            match memory {
-                Carried::Single(memory) => part.carry_single(influence, steps, lanes, &local, memory),
-                Carried::Largest(memory) => part.carry_alone(influence, steps, lanes, &local, memory),
-            }
-        };
-        if scratch.parts.is_empty() {
-            return work(self, influence, scratch);
-        }
-        Part::each_alone(&mut scratch.parts, lanes, influence, &work);
-    }
-
-    fn carry_alone<'a, T: Scalar>(
-        &self,
-        influence: &mut [T],
-        steps: usize,
-        lanes: usize,
-        local: &impl Fn(usize) -> Local<'a, T>,
-        memory: &mut Largest<T>,
-    ) {
-        let local = &|step| local(step);
-        let kernel = Carry { blocks: self, influence, steps, lanes, local, memory };
-        // One lane at a time: vectors run along states and columns, however many lanes there are.
-        T::run(1, Computation::Carry(kernel));
-    }
-}
-
-/// Memory for carrying.
-#[derive(Debug, Clone)]
-pub(crate) enum Carried<T> {
-    Single(Single<T>),
-    Largest(Largest<T>),
-}
-
-impl<T: Scalar> Carried<T> {
-    /// For windows of `steps` steps.
-    pub fn new(blocks: &Blocks, steps: usize) -> Self {
-        if blocks.single {
-            Self::Single(Single::new(blocks, steps))
-        } else {
-            Self::Largest(Largest::new(blocks, steps))
-        }
-    }
-
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Single(memory) => memory.bytes(),
-            Self::Largest(memory) => memory.bytes(),
-        }
-    }
-}
+use crate::{Lanes, Linear, Scalar, StepValues};
 
 /// Memory for the largest block.
 #[derive(Debug, Clone)]
-pub(crate) struct Largest<T> {
+pub struct Largest<T> {
     /// Transposed Φ(τ → T) for τ = 0 … T, each `[reach][reach]`.
     transitions: Vec<T>,
     /// D of one step, `[reach][reach]` with rows apart, where whole matrices are multiplied.
@@ -102,7 +26,7 @@ pub(crate) struct Largest<T> {
 }
 
 impl<T: Scalar> Largest<T> {
-    fn new(blocks: &Blocks, steps: usize) -> Self {
+    pub fn new(blocks: &Blocks, steps: usize) -> Self {
         let largest = |size: &dyn Fn(Block<'_>) -> usize| blocks.blocks().map(size).max().unwrap_or(0);
         let reach = largest(&|block| block.reach().len());
         let columns = largest(&widest);
@@ -121,7 +45,7 @@ impl<T: Scalar> Largest<T> {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let parts = [
             &self.transitions,
             &self.dynamics,
@@ -140,13 +64,14 @@ fn widest(block: Block<'_>) -> usize {
     block.rows().iter().map(|row| row.columns.len()).max().unwrap_or(0)
 }
 
+/// See [`Carrying::carry`](crate::Carrying::carry).
 pub struct Carry<'a, T> {
-    blocks: &'a Blocks,
-    influence: &'a mut [T],
-    steps: usize,
-    lanes: usize,
-    local: &'a dyn Fn(usize) -> Local<'a, T>,
-    memory: &'a mut Largest<T>,
+    pub blocks: &'a Blocks,
+    pub influence: &'a mut [T],
+    pub steps: usize,
+    pub lanes: usize,
+    pub values: &'a dyn Fn(usize) -> StepValues<'a, T>,
+    pub memory: &'a mut Largest<T>,
 }
 
 impl<T: Scalar> Kernel<T> for Carry<'_, T> {
@@ -154,11 +79,11 @@ impl<T: Scalar> Kernel<T> for Carry<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Self { blocks, influence, steps, lanes, local, memory } = self;
+        let Self { blocks, influence, steps, lanes, values, memory } = self;
         for block in blocks.blocks() {
             let influence = &mut influence[block.start() * lanes..(block.start() + block.len()) * lanes];
             for lane in 0..lanes {
-                let window = Window { block, linear: &blocks.linear, steps, lanes, lane, local };
+                let window = LaneWindow { block, linear: &blocks.linear, steps, lanes, lane, values };
                 window.transitions(simd, memory);
                 let mut last = None;
                 for row in block.rows().iter().filter(|row| !row.columns.is_empty()) {
@@ -175,16 +100,16 @@ impl<T: Scalar> Kernel<T> for Carry<'_, T> {
 }
 
 /// A window of one block in one lane.
-struct Window<'a, T> {
+struct LaneWindow<'a, T> {
     block: Block<'a>,
     linear: &'a Linear,
     steps: usize,
     lanes: usize,
     lane: usize,
-    local: &'a dyn Fn(usize) -> Local<'a, T>,
+    values: &'a dyn Fn(usize) -> StepValues<'a, T>,
 }
 
-impl<T: Scalar> Window<'_, T> {
+impl<T: Scalar> LaneWindow<'_, T> {
     #[inline(always)]
     fn value(&self, values: Lanes<'_, T>, entry: usize) -> T {
         values.values()[entry * self.lanes + self.lane]
@@ -200,7 +125,7 @@ impl<T: Scalar> Window<'_, T> {
         into[self.steps * size..].fill(T::ZERO);
         into[self.steps * size..].iter_mut().step_by(reach + 1).for_each(|one| *one = T::ONE);
         for step in (0..self.steps).rev() {
-            let d = (self.local)(step).dynamics;
+            let d = (self.values)(step).dynamics;
             let (before, after) = into[step * size..(step + 2) * size].split_at_mut(size);
             if self.block.whole_transitions() {
                 self.transit(d, before, after, dynamics, pack);
@@ -265,7 +190,7 @@ impl<T: Scalar> Window<'_, T> {
     #[inline(always)]
     fn gather(&self, row: &BlockRow, into: &mut [T]) {
         for (step, into) in into.chunks_exact_mut(self.stride(row)).take(self.steps).enumerate() {
-            let dense = (self.local)(step).sources.dense;
+            let dense = (self.values)(step).sources.dense;
             self.linear.gather_lane(row.row, dense, self.lane, into);
         }
     }
@@ -307,7 +232,7 @@ impl<T: Scalar> Window<'_, T> {
         T::run(1, Computation::MatMul(transit));
         let first = self.linear.pattern().entries(row.row).start;
         for (step, column) in columns.chunks_exact_mut(tall).take(steps).enumerate() {
-            let local = (self.local)(step);
+            let local = (self.values)(step);
             let column = &mut column[..reach];
             column.fill(T::ZERO);
             for &(k, entry) in self.block.jacobian(row) {

@@ -10,7 +10,7 @@ use crate::{Lanes, Scalar};
 const TOGETHER: usize = 4;
 
 impl Blocks {
-    /// Whether [`adjoint`](Self::adjoint) multiplies whole matrices.
+    /// Whether adjoints multiply whole matrices.
     pub(crate) fn dense_adjoint(&self) -> bool {
         !self.entries.is_empty()
     }

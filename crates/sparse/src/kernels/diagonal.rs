@@ -1,10 +1,10 @@
 //! One step of a block whose D[R, R] has no entry off its diagonal: every entry of J by itself.
 
 use super::simd::Simd;
+use super::streaming::Tiles;
 use super::vector::FEW;
-use super::{Local, Scratch};
 use crate::block::{Alone, Block, NONE};
-use crate::{Lanes, Linear, Scalar};
+use crate::{Lanes, Linear, Scalar, StepValues};
 
 /// Columns whose sums over lanes are formed together.
 const TOGETHER: usize = 8;
@@ -16,22 +16,22 @@ pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
     block: &Block<'_>,
     linear: &Linear,
     influence: &mut [T],
-    local: Local<'_, T>,
+    step: StepValues<'_, T>,
     gradient: &mut [T],
-    scratch: &mut Scratch<T>,
+    tiles: &mut Tiles<T>,
 ) {
-    let (lanes, dense) = (local.delta.lanes(), local.sources.dense);
+    let (lanes, dense) = (step.delta.lanes(), step.sources.dense);
     let mut gathered = NONE;
     for alone in block.alone() {
         let (start, len) = (alone.start as usize * lanes, alone.len as usize);
         let sources = len - alone.coded as usize;
         let u = if alone.first == NONE {
             if gathered != alone.row {
-                let Scratch { sources, held, .. } = &mut *scratch;
+                let Tiles { sources, held, .. } = &mut *tiles;
                 linear.gather(alone.row as usize, dense, sources, 0, held);
                 gathered = alone.row;
             }
-            &scratch.sources[..sources * lanes]
+            &tiles.sources[..sources * lanes]
         } else {
             dense.run(alone.first as usize..alone.first as usize + sources)
         };
@@ -40,7 +40,7 @@ pub(super) fn advance<T: Scalar, S: Simd<T>, const LANES: bool>(
             gradient: &mut gradient[alone.weights as usize..alone.weights as usize + len],
             u,
         };
-        columns.advance::<S, LANES>(simd, alone, local);
+        columns.advance::<S, LANES>(simd, alone, step);
     }
 }
 
@@ -72,12 +72,12 @@ fn factor<T: Scalar, const LANES: bool>(values: Lanes<'_, T>, entry: u32) -> &[T
 impl<T: Scalar> Columns<'_, T> {
     /// One state and one row of the linear map; the first columns, of one-hot sources, have no u.
     #[inline(always)]
-    fn advance<S: Simd<T>, const LANES: bool>(self, simd: S, alone: &Alone, local: Local<'_, T>) {
-        let lanes = local.delta.lanes();
+    fn advance<S: Simd<T>, const LANES: bool>(self, simd: S, alone: &Alone, step: StepValues<'_, T>) {
+        let lanes = step.delta.lanes();
         let factors = Factors {
-            d: factor::<T, LANES>(local.dynamics, alone.dynamics),
-            g: factor::<T, LANES>(local.row_jacobian, alone.jacobian),
-            delta: factor::<T, LANES>(local.delta, alone.state),
+            d: factor::<T, LANES>(step.dynamics, alone.dynamics),
+            g: factor::<T, LANES>(step.row_jacobian, alone.jacobian),
+            delta: factor::<T, LANES>(step.delta, alone.state),
         };
         let (has_d, has_g) = (!factors.d.is_empty(), !factors.g.is_empty());
         // Absent factors are not multiplied by.

@@ -16,7 +16,7 @@ pub(super) const MANY: usize = 8;
 
 /// Which consecutive sources memory holds: where they begin there, the first of them, and their number.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Held {
+pub(crate) struct Held {
     at: usize,
     first: usize,
     run: usize,

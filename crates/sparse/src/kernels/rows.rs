@@ -6,10 +6,9 @@
 
 use std::slice;
 
-use super::Local;
 use super::simd::Simd;
-use crate::Scalar;
 use crate::block::Block;
+use crate::{Scalar, StepValues};
 
 /// Bytes of J between what is loaded and what is asked for: the next block or the one after it, which the processor does not
 /// guess, since between blocks it has other things to load and sees the end of a page.
@@ -70,7 +69,7 @@ impl Place {
 /// One step of the rows of J of a tile.
 pub(super) struct Rows<'a, T> {
     pub block: &'a Block<'a>,
-    pub local: Local<'a, T>,
+    pub step: StepValues<'a, T>,
     pub place: Place,
 }
 
@@ -89,18 +88,18 @@ impl<T: Scalar> Rows<'_, T> {
         influence: &mut [T],
         memory: [&mut [T]; 2],
     ) -> [S::Vector; C] {
-        let Self { block, local, place } = self;
+        let Self { block, step, place } = self;
         let [old, immediate] = memory;
-        let (rows, width, lanes) = (block.reach().len(), C * S::WIDTH, local.dynamics.lanes());
+        let (rows, width, lanes) = (block.reach().len(), C * S::WIDTH, step.dynamics.lanes());
         let old = &mut old[..rows * width];
         assert!(influence.len() == rows * place.row, "a tile of the block");
         assert!(place.stride >= S::WIDTH && place.last <= S::WIDTH, "vectors side by side");
         assert!(place.first + (C - 1) * place.stride + place.last <= place.row, "a tile of a row");
         let (values, states) = block.sources();
-        assert!(values * lanes <= local.dynamics.values().len(), "values of D");
-        assert!(states * lanes <= local.delta.values().len(), "values of δ");
+        assert!(values * lanes <= step.dynamics.values().len(), "values of D");
+        assert!(states * lanes <= step.delta.values().len(), "values of δ");
         let vector = if LANES { place.lane + S::WIDTH <= lanes } else { lanes == 1 };
-        assert!(vector && local.delta.lanes() == lanes, "lanes");
+        assert!(vector && step.delta.lanes() == lanes, "lanes");
         for i in 0..rows {
             // SAFETY: as asserted, there are `rows` rows in both arrays, and the tile lies within each.
             unsafe {
@@ -112,7 +111,7 @@ impl<T: Scalar> Rows<'_, T> {
             }
         }
         let old = old.as_ptr();
-        let (dynamics, delta) = (local.dynamics.values().as_ptr(), local.delta.values().as_ptr());
+        let (dynamics, delta) = (step.dynamics.values().as_ptr(), step.delta.values().as_ptr());
         // A vector of the lanes of one entry, or its only lane everywhere.
         macro_rules! coefficient {
             ($values:expr, $entry:expr) => {{

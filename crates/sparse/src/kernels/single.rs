@@ -1,31 +1,30 @@
 //! The influence at the end of a window, of blocks of one state each: Φ is a scalar, and what the window adds to J is an outer product
 //! of the whole window, as its gradient is, but of each lane by itself.
 
-use super::Local;
 use crate::block::NONE;
 use crate::blocks::Blocks;
-use crate::{Lanes, Outers, Scalar, Sources};
+use crate::{Lanes, Outers, Scalar, Sources, StepValues};
 
-impl Blocks {
-    /// [`carry`](Self::carry) of blocks of one state each.
-    pub(super) fn carry_single<'a, T: Scalar>(
-        &self,
+impl<T: Scalar> Single<T> {
+    /// [`carry`](crate::Carrying::carry) of blocks of one state each.
+    pub fn carry<'a>(
+        &mut self,
+        blocks: &Blocks,
         influence: &mut [T],
         steps: usize,
         lanes: usize,
-        local: &impl Fn(usize) -> Local<'a, T>,
-        memory: &mut Single<T>,
+        step_values: &impl Fn(usize) -> StepValues<'a, T>,
     ) {
-        let Single { transitions, rows, sources, driven, outers } = memory;
+        let Self { transitions, rows, sources, driven, outers } = self;
         for lane in 0..lanes {
             driven.fill(T::ZERO);
             transitions.fill(T::ONE);
             for step in (0..steps).rev() {
-                let now = local(step);
+                let now = step_values(step);
                 let value = |values: Lanes<'a, T>, entry: u32| -> Option<T> {
                     (entry != NONE).then(|| values.values()[entry as usize * lanes + lane])
                 };
-                for (block, phi) in self.blocks().zip(&mut *transitions) {
+                for (block, phi) in blocks.blocks().zip(&mut *transitions) {
                     for row in block.alone() {
                         let g = value(now.row_jacobian, row.jacobian);
                         rows[row.row as usize] = g.map_or(T::ZERO, |g| *phi * g);
@@ -40,7 +39,7 @@ impl Blocks {
                 outers.push(Lanes::new(rows, 1), u, driven);
             }
             outers.flush(driven);
-            for (block, &phi) in self.blocks().zip(&*transitions) {
+            for (block, &phi) in blocks.blocks().zip(&*transitions) {
                 for row in block.alone() {
                     let own = &mut influence[(block.start() + row.start as usize) * lanes..];
                     let driven = &driven[row.weights as usize..][..row.len as usize];

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
+use super::diagonal;
 use super::linear::Held;
 use super::rows::{Place, Rows};
 use super::simd::{Kernel, Simd};
 use super::vector::{add, axpy};
-use super::{Computation, Local, Scratch, Steps, diagonal};
-use crate::block::{Block, BlockRow, Immediate, Kind};
+use crate::block::{Block, BlockRow, Immediate};
 use crate::blocks::Blocks;
-use crate::parts::Part;
-use crate::{Lanes, Linear, Scalar};
+use crate::{Lanes, Linear, Scalar, StepValues};
 
 /// Bytes of J that are updated together. Their old values stay in a first-level cache where every state's row of D is dense, so that
 /// loads are all there is to do. Where it is sparse, each of its entries takes time of its own, for a tile of any width: fewer
@@ -60,145 +59,91 @@ fn aligned<T>(memory: &mut [T]) -> &mut [T] {
     &mut memory[skip..]
 }
 
-impl Blocks {
-    /// One step of every block: `J ← P ∘ (D J + G ⊗ u)`, then `gradient += δᵀ J`, summed over lanes.
-    ///
-    /// `influence` is `[len()][lanes]`; `gradient` is laid out as the weights. Subnormal entries of J become zero.
-    ///
-    /// # Panics
-    /// If the scratch was made for other blocks, or if sizes or lanes do not fit.
-    #[track_caller]
-    pub fn advance<T: Scalar>(
-        &self,
-        influence: &mut [T],
-        local: Local<'_, T>,
-        gradient: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        scratch.check(self, Steps::Advance(1), |_| local, Some(influence.len()), Some(gradient.len()));
-        if !scratch.parts.is_empty() {
-            let lanes = local.dynamics.lanes();
-            let work = |part: &Self, influence: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
-                part.advance_range(0..part.arrays.count(), influence, local, gradient, scratch);
-            };
-            return Part::each(&mut scratch.parts, self, lanes, influence, gradient, &work);
-        }
-        self.advance_range(0..self.arrays.count(), influence, local, gradient, scratch);
-    }
+/// Memory for the tiles of blocks.
+#[derive(Debug, Clone)]
+pub struct Tiles<T> {
+    /// One tile of a block before its update.
+    tile: Vec<T>,
+    /// Sources gathered into the columns of a block.
+    pub(super) sources: Vec<T>,
+    pub(super) held: Held,
+    /// Gradient of the columns of a block.
+    gradient: Vec<T>,
+    /// What G and u add to the states of a tile.
+    immediate: Vec<T>,
+}
 
-    /// [`advance`](Self::advance) for all of `steps` steps, block by block: a block stays in the cache for the whole window.
-    /// `local(τ)` yields step τ of `0..steps`.
-    ///
-    /// # Panics
-    /// If the scratch was made for other blocks, or if sizes or lanes do not fit.
-    #[track_caller]
-    pub fn sweep<'a, T: Scalar>(
-        &self,
-        influence: &mut [T],
-        steps: usize,
-        local: impl Fn(usize) -> Local<'a, T> + Sync,
-        gradient: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        scratch.check(self, Steps::Advance(steps), &local, Some(influence.len()), Some(gradient.len()));
-        if steps > 0 && !scratch.parts.is_empty() {
-            let lanes = local(0).dynamics.lanes();
-            let work = |part: &Self, influence: &mut [T], gradient: &mut [T], scratch: &mut Scratch<T>| {
-                part.sweep_alone(influence, steps, &local, gradient, scratch);
-            };
-            return Part::each(&mut scratch.parts, self, lanes, influence, gradient, &work);
-        }
-        self.sweep_alone(influence, steps, &local, gradient, scratch);
-    }
-
-    fn sweep_alone<'a, T: Scalar>(
-        &self,
-        influence: &mut [T],
-        steps: usize,
-        local: &impl Fn(usize) -> Local<'a, T>,
-        gradient: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        for block in 0..self.arrays.count() {
-            for step in 0..steps {
-                self.advance_range(block..block + 1, influence, local(step), gradient, scratch);
-            }
+impl<T: Scalar> Tiles<T> {
+    pub fn new(blocks: &Blocks, lanes: usize) -> Self {
+        let columns = blocks.blocks().map(|block| block.columns()).max().unwrap_or(0);
+        // Blocks with a diagonal D are updated in place.
+        let tiled = blocks.blocks().filter(|block| !block.diagonal());
+        Self {
+            tile: vec![T::ZERO; tiled.clone().map(tile_scalars::<T>).max().unwrap_or(0)],
+            sources: vec![T::ZERO; padded(columns * lanes)],
+            held: Held::default(),
+            gradient: vec![T::ZERO; padded(columns)],
+            immediate: vec![T::ZERO; tiled.map(immediate_scalars::<T>).max().unwrap_or(0)],
         }
     }
 
-    fn advance_range<T: Scalar>(
-        &self,
-        range: Range<usize>,
-        influence: &mut [T],
-        local: Local<'_, T>,
-        gradient: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let (blocks, lanes) = (self, local.dynamics.lanes());
-        for Kind { blocks: range, diagonal } in self.arrays.kinds(range) {
-            let (influence, gradient, scratch) = (&mut *influence, &mut *gradient, &mut *scratch);
-            let all = Advance { blocks, range, influence, local, gradient, scratch };
-            let computation = match (diagonal, lanes) {
-                (false, 1) => Computation::Advance(AdvanceAs(all)),
-                (false, _) => Computation::AdvanceLanes(AdvanceAs(all)),
-                (true, 1) => Computation::AdvanceAlone(AdvanceAs(all)),
-                (true, _) => Computation::AdvanceAloneLanes(AdvanceAs(all)),
-            };
-            T::run(lanes, computation);
-        }
+    pub fn bytes(&self) -> usize {
+        let arrays = [&self.tile, &self.sources, &self.gradient, &self.immediate];
+        arrays.iter().map(|array| size_of_val(&array[..])).sum()
     }
 }
 
+/// One step of the blocks in `range`, which are all of one kind.
 pub struct Advance<'a, T> {
-    blocks: &'a Blocks,
-    range: Range<usize>,
-    influence: &'a mut [T],
-    local: Local<'a, T>,
-    gradient: &'a mut [T],
-    scratch: &'a mut Scratch<T>,
+    pub blocks: &'a Blocks,
+    pub range: Range<usize>,
+    pub influence: &'a mut [T],
+    pub step: StepValues<'a, T>,
+    pub gradient: &'a mut [T],
+    pub tiles: &'a mut Tiles<T>,
 }
 
 /// Blocks whose D couples states, or blocks whose D does not; several lanes, or one. One function for all of them would be
 /// slower by up to a sixth, for want of registers.
-pub struct AdvanceAs<'a, T, const COUPLED: bool, const LANES: bool>(Advance<'a, T>);
+pub struct AdvanceAs<'a, T, const COUPLED: bool, const LANES: bool>(pub Advance<'a, T>);
 
 impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<'_, T, COUPLED, LANES> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Advance { blocks, range, influence, local, gradient, scratch } = self.0;
-        let (linear, lanes) = (&blocks.linear, local.dynamics.lanes());
+        let Advance { blocks, range, influence, step, gradient, tiles } = self.0;
+        let (linear, lanes) = (&blocks.linear, step.dynamics.lanes());
         // Values change from step to step.
-        scratch.held = Held::default();
+        tiles.held = Held::default();
         for b in range {
             let block = &blocks.arrays.block(b);
             let influence = &mut influence[block.start() * lanes..(block.start() + block.len()) * lanes];
             if COUPLED {
-                gather(block, linear, local.sources.dense, scratch);
+                gather(block, linear, step.sources.dense, tiles);
                 // The gradient of several rows is set apart, that of an only row grows where it is: in one call, as it is
                 // inlined whole.
-                let mut apart = std::mem::take(&mut scratch.gradient);
+                let mut apart = std::mem::take(&mut tiles.gradient);
                 let into = if let [row] = block.rows() {
                     &mut gradient[linear.pattern().entries(row.row)]
                 } else {
                     apart[..block.columns()].fill(T::ZERO);
                     &mut apart[..block.columns()]
                 };
-                Step { block, local }.sweep::<S, LANES>(simd, influence, into, scratch);
+                Step { block, step }.sweep::<S, LANES>(simd, influence, into, tiles);
                 if block.rows().len() > 1 {
                     for row in block.rows() {
                         let weights = linear.pattern().entries(row.row);
                         add(simd, &mut gradient[weights], &apart[row.columns.clone()]);
                     }
                 }
-                scratch.gradient = apart;
+                tiles.gradient = apart;
             } else {
-                diagonal::advance::<T, S, LANES>(simd, block, linear, influence, local, gradient, scratch);
+                diagonal::advance::<T, S, LANES>(simd, block, linear, influence, step, gradient, tiles);
             }
             if linear.symbols() > 0 {
                 for row in block.rows().iter().filter(|row| row.coded > 0) {
-                    add_symbols(block, row, linear, influence, local, gradient);
+                    add_symbols(block, row, linear, influence, step, gradient);
                 }
             }
         }
@@ -207,8 +152,8 @@ impl<T: Scalar, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<
 
 /// u of every column of the block; the columns of symbols are left as they are.
 #[inline(always)]
-fn gather<T: Scalar>(block: &Block<'_>, linear: &Linear, dense: Lanes<'_, T>, scratch: &mut Scratch<T>) {
-    let Scratch { sources, held, .. } = scratch;
+fn gather<T: Scalar>(block: &Block<'_>, linear: &Linear, dense: Lanes<'_, T>, tiles: &mut Tiles<T>) {
+    let Tiles { sources, held, .. } = tiles;
     for row in block.rows() {
         linear.gather(row.row, dense, sources, row.columns.start + row.coded, held);
     }
@@ -232,7 +177,7 @@ pub(super) fn coefficient<T: Scalar, S: Simd<T>, const LANES: bool>(
 /// One step of a block whose D couples states.
 struct Step<'a, T> {
     block: &'a Block<'a>,
-    local: Local<'a, T>,
+    step: StepValues<'a, T>,
 }
 
 impl<T: Scalar> Step<'_, T> {
@@ -244,9 +189,9 @@ impl<T: Scalar> Step<'_, T> {
         simd: S,
         influence: &mut [T],
         gradient: &mut [T],
-        scratch: &mut Scratch<T>,
+        tiles: &mut Tiles<T>,
     ) {
-        let (columns, lanes) = (self.block.columns(), self.local.dynamics.lanes());
+        let (columns, lanes) = (self.block.columns(), self.step.dynamics.lanes());
         let vectors = if LANES { columns } else { columns.div_ceil(S::WIDTH) };
         let bytes = self.block.reach().len() * S::WIDTH * size_of::<T>();
         let wide = if vectors <= S::TILE && vectors * bytes <= tile_bytes(self.block) {
@@ -270,7 +215,7 @@ impl<T: Scalar> Step<'_, T> {
                     column,
                     lane,
                 };
-                let Scratch { tile, sources, immediate, .. } = &mut *scratch;
+                let Tiles { tile, sources, immediate, .. } = &mut *tiles;
                 let memory = [aligned(tile), aligned(immediate)];
                 self.immediate::<S, LANES>(simd, sources, place, count, memory[1]);
                 let gradient = &mut gradient[column..];
@@ -299,7 +244,7 @@ impl<T: Scalar> Step<'_, T> {
         memory: [&mut [T]; 2],
         place: Place,
     ) {
-        let slope = Rows { block: self.block, local: self.local, place }
+        let slope = Rows { block: self.block, step: self.step, place }
             .advance::<S, LANES, C>(simd, influence, memory);
         if LANES {
             for (gradient, slope) in gradient.iter_mut().zip(slope) {
@@ -326,7 +271,7 @@ impl<T: Scalar> Step<'_, T> {
         vectors: usize,
         memory: &mut [T],
     ) {
-        let (lanes, jacobian) = (self.local.row_jacobian.lanes(), self.local.row_jacobian);
+        let (lanes, jacobian) = (self.step.row_jacobian.lanes(), self.step.row_jacobian);
         let width = if LANES { vectors } else { vectors * S::WIDTH };
         let end = self.block.columns().min(place.column + width);
         for (entries, into) in self.block.driven().zip(memory.chunks_exact_mut(vectors * S::WIDTH)) {
@@ -373,18 +318,18 @@ fn add_symbols<T: Scalar>(
     row: &BlockRow,
     linear: &Linear,
     influence: &mut [T],
-    local: Local<'_, T>,
+    step: StepValues<'_, T>,
     gradient: &mut [T],
 ) {
-    let lanes = local.delta.lanes();
+    let lanes = step.delta.lanes();
     let first = linear.pattern().entries(row.row).start;
-    for (lane, &symbol) in local.sources.symbols.iter().enumerate() {
+    for (lane, &symbol) in step.sources.symbols.iter().enumerate() {
         let Some(entry) = linear.symbol_entry(row.row, symbol) else { continue };
         let column = row.columns.start + entry - first;
         for &(i, e) in block.jacobian(row) {
-            let g = local.row_jacobian.at(e as usize)[lane];
+            let g = step.row_jacobian.at(e as usize)[lane];
             influence[(i as usize * block.columns() + column) * lanes + lane] += g;
-            gradient[entry] += local.delta.at(block.reach()[i as usize] as usize)[lane] * g;
+            gradient[entry] += step.delta.at(block.reach()[i as usize] as usize)[lane] * g;
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use rtrl_sparse::{Blocks, Lanes, Layout, Linear, Local, Operand, Pattern, Scalar, Sources};
+use rtrl_sparse::{Blocks, Lanes, Layout, Linear, Operand, Pattern, Scalar, Sources, StepValues};
 
 /// Shrunk failures are kept beside the test, under version control. By the whole path: a path relative to the test is read from
 /// there but written relative to the folder that the test runs in.
@@ -99,10 +99,10 @@ impl<T: Scalar> Data<'_, T> {
         Sources { symbols: &self.symbols, dense: Lanes::new(&self.steps[step][2], self.case.lanes) }
     }
 
-    pub fn local(&self, step: usize) -> Local<'_, T> {
+    pub fn step(&self, step: usize) -> StepValues<'_, T> {
         let [dynamics, row_jacobian, _, delta] = &self.steps[step];
         let lanes = self.case.lanes;
-        Local {
+        StepValues {
             dynamics: Lanes::new(dynamics, lanes),
             row_jacobian: Lanes::new(row_jacobian, lanes),
             sources: self.sources(step),
