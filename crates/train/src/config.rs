@@ -4,7 +4,7 @@ use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::place;
@@ -112,6 +112,15 @@ pub struct TrainingConfig {
 /// If it is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and field.
 pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| place::syntax(text, name, &error))
+}
+
+/// For unit variants of tables with a kind, as `#[serde(deserialize_with = "no_fields")]`: serde skips whatever else is in
+/// such a table, although it is told to refuse unknown fields.
+pub(crate) fn no_fields<'de, D: Deserializer<'de>>(table: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Empty {}
+    Empty::deserialize(table).map(|Empty {}| ())
 }
 
 fn log_every() -> u64 {

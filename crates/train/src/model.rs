@@ -51,8 +51,9 @@ impl Model {
         let mut rng = Stream::Masks.rng(t.seed);
         let mut read = cell_inputs(inputs);
         let mut masks = Vec::with_capacity(config.layers.len());
-        for layer in &config.layers {
-            masks.push(layer.masks(read, &mut rng)?);
+        for (index, layer) in config.layers.iter().enumerate() {
+            let own = layer.masks(read, &mut rng);
+            masks.push(own.map_err(|source| TrainError::Layer { layer: index, source })?);
             read = Inputs::Dense(layer.units());
         }
         Self::with_masks(config, inputs, targets, masks, t.lanes)
@@ -66,7 +67,10 @@ impl Model {
         lanes: usize,
     ) -> Result<Self, TrainError> {
         let t = &config.training;
-        let stack = build(config, inputs, &masks)?;
+        let stack = build(config, inputs, &masks).map_err(|(layer, source)| match layer {
+            Some(layer) => TrainError::Layer { layer, source },
+            None => source.into(),
+        })?;
         let (outputs, loss) = match targets {
             Signal::Symbols(n) => (n, Loss::CrossEntropy),
             Signal::Values(n) => (n, Loss::Squared),
@@ -143,7 +147,7 @@ impl Model {
     /// # Errors
     /// If the masks do not fit the layers; the net is then unchanged.
     pub fn set_masks(&mut self, masks: Vec<Masks>) -> Result<Vec<Option<u32>>, CellError> {
-        let stack = build(&self.config, self.signals.0, &masks)?;
+        let stack = build(&self.config, self.signals.0, &masks).map_err(|(_, error)| error)?;
         let old = self.stack.linear().pattern();
         let origin = stack.linear().pattern().iter();
         let origin: Vec<_> = origin.map(|(r, c)| old.find(r, c).map(|weight| weight as u32)).collect();
@@ -210,18 +214,19 @@ fn cell_inputs(inputs: Signal) -> Inputs {
     }
 }
 
+/// The net with these masks, or the layer that is to blame, if it is one alone, and why.
 pub(crate) fn build(
     config: &RunConfig,
     inputs: Signal,
     masks: &[Masks],
-) -> Result<Arc<Stack<f32>>, CellError> {
+) -> Result<Arc<Stack<f32>>, (Option<usize>, CellError)> {
     let mut inputs = cell_inputs(inputs);
     let mut cells = Vec::with_capacity(masks.len());
-    for (layer, masks) in config.layers.iter().zip(masks) {
-        cells.push(layer.with_masks(inputs, masks)?);
+    for (index, (layer, masks)) in config.layers.iter().zip(masks).enumerate() {
+        cells.push(layer.with_masks(inputs, masks).map_err(|error| (Some(index), error))?);
         inputs = Inputs::Dense(layer.units());
     }
-    Ok(Arc::new(Stack::new(cells)?))
+    Ok(Arc::new(Stack::new(cells).map_err(|error| (None, error))?))
 }
 
 impl Persist for Model {
