@@ -209,7 +209,8 @@ impl RunConfig {
         self.update.validate()?;
         self.divergence.validate()?;
         self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
-        self.rewiring.as_ref().map_or(Ok(()), |rewiring| rewiring.validate())
+        let rewiring = |r: &RewiringConfig| r.validate(&self.layers, Some(t.steps));
+        self.rewiring.as_ref().map_or(Ok(()), rewiring)
     }
 
     /// The configuration as JSON, in the one form that is hashed.
