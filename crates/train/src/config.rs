@@ -12,7 +12,7 @@ use crate::{ConfigError, DivergencePolicy, DynamicConfig, OptimizerConfig, Rewir
 
 /// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
 /// the old meaning are not taken for those of the new.
-pub const CONFIG_VERSION: u32 = 2;
+pub const CONFIG_VERSION: u32 = 3;
 
 /// The greatest size: what exceeds it is a slip of the pen.
 const MOST: usize = 1 << 24;

@@ -23,10 +23,12 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// The seed is spread over 64 bits by an odd multiple of 2^64 / φ; `seed_from_u64` then fills the state by SplitMix64.
+    /// Stream k is the stream of the seed after k long jumps of 2^192 draws. The stream of the seed itself is that of the
+    /// estimator's signs, whose lanes are jumps of 2^128 draws apart.
     pub fn rng(self, seed: u64) -> Xoshiro256PlusPlus {
-        let stream = (self as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(stream))
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        (0..self as u8).for_each(|_| rng.long_jump());
+        rng
     }
 }
 
@@ -355,4 +357,29 @@ fn persist_mask(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The four words of a generator's state.
+    fn words(rng: &Xoshiro256PlusPlus) -> Vec<u64> {
+        let state = serde_json::to_value(rng).unwrap();
+        state["s"].as_array().unwrap().iter().map(|word| word.as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn streams_of_a_seed_have_no_word_of_their_states_in_common() {
+        for seed in [0, 1, 2, 7, u64::MAX] {
+            let streams = [Stream::Masks, Stream::Core, Stream::Readout, Stream::Regrowth];
+            let mut all: Vec<u64> = streams.iter().flat_map(|stream| words(&stream.rng(seed))).collect();
+            // The estimator's signs.
+            all.extend(words(&Xoshiro256PlusPlus::seed_from_u64(seed)));
+            let count = all.len();
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!((all.len(), count), (20, 20), "seed {seed}");
+        }
+    }
 }
