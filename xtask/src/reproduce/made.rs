@@ -54,11 +54,11 @@ pub(super) fn measure(selected: &[Selected], place: &Place<'_>) -> Result<HashMa
     Ok(failures)
 }
 
-/// Makes all runs; for each experiment those that are finished and those that failed.
-pub(super) fn make(
-    runs: &[(&'static str, &[Planned])],
-    place: &Place<'_>,
-) -> Result<Vec<(Vec<Done>, Vec<Failed>)>, Failure> {
+/// The runs of an experiment that are finished, and those that failed.
+pub(super) type Made = (Vec<Done>, Vec<Failed>);
+
+/// Makes all runs of these experiments.
+pub(super) fn make(runs: &[(&'static str, &[Planned])], place: &Place<'_>) -> Result<Vec<Made>, Failure> {
     let failures = pool::run(runs, place.engine, place.stop);
     interrupted(place.stop)?;
     let failures = failures.map_err(|error| (error.status(), error.to_string()))?;
