@@ -1,6 +1,6 @@
 //! Initial weights.
 
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::Scalar;
 
@@ -25,4 +25,31 @@ pub fn uniform<T: Scalar>(stack: &Stack<T>, rng: &mut Xoshiro256PlusPlus) -> Vec
         }
     }
     weights
+}
+
+/// Uniform on `0..n`, one draw: the high half of a 64 × 64-bit product (Lemire 2019), without his rejection step.
+///
+/// Own code rather than the ranges of `rand`, whose values may change between versions. The deviation from uniform is below
+/// n / 2⁶⁴.
+pub fn below(rng: &mut Xoshiro256PlusPlus, n: u64) -> u64 {
+    debug_assert!(n > 0, "nothing to choose from");
+    ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn below_is_in_range_and_reaches_all_of_it_evenly() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut counts = [0_u32; 5];
+        (0..5000).for_each(|_| counts[below(&mut rng, 5) as usize] += 1);
+        // 1000 ± 28 each; five standard deviations.
+        assert!(counts.iter().all(|count| (860..1140).contains(count)), "{counts:?}");
+        assert_eq!(below(&mut rng, 1), 0);
+        assert!(below(&mut rng, u64::MAX) < u64::MAX);
+    }
 }

@@ -1,10 +1,10 @@
 //! Which weights exist.
 
-use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::Pattern;
 
 use crate::CellError;
+use crate::init::below;
 
 /// The weights of one gate: a matrix on the inputs and a matrix on the recurrent sources, each units × columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,7 @@ fn uniform(rows: usize, cols: usize, sparsity: f64, rng: &mut Xoshiro256PlusPlus
         (0..rows).map(|_| {
             let mut row = Vec::new();
             for c in 0..cols as u32 {
-                if rng.random_range(0..left as u64) < keep as u64 {
+                if below(rng, left as u64) < keep as u64 {
                     row.push(c);
                     keep -= 1;
                 }

@@ -9,7 +9,7 @@ use rtrl_estimators::{EstimatorConfig, EstimatorError, GradientEstimator};
 use rtrl_sparse::Lanes;
 use serde::{Deserialize, Serialize};
 
-use crate::CompareConfig;
+use crate::{CompareConfig, TrainError};
 
 /// How the gradients of one estimator compare with those of the reference, each a mean over the windows since the last
 /// record in which both gradients are nonzero.
@@ -73,14 +73,21 @@ impl Comparison {
         lanes: usize,
         window: usize,
         seed: u64,
-    ) -> Result<Self, EstimatorError> {
+    ) -> Result<Self, TrainError> {
         let groups = groups(stack);
-        let runner = |config: &EstimatorConfig| Runner::new(&config.reseeded(seed), stack, lanes, window);
-        let passive = config.passive.iter().map(|p| Ok((p.label.clone(), runner(&p.estimator)?)));
+        let runner = |config: &EstimatorConfig, field: String| {
+            let runner = Runner::new(&config.reseeded(seed), stack, lanes, window);
+            runner.map_err(|source| TrainError::Compared { field, source })
+        };
+        let passive = config.passive.iter().enumerate().map(|(index, p)| {
+            let field = format!("compare.passive.{index}.estimator");
+            Ok((p.label.clone(), runner(&p.estimator, field)?))
+        });
+        let reference = config.reference.as_ref();
         Ok(Self {
-            reference: config.reference.as_ref().map(runner).transpose()?,
+            reference: reference.map(|r| runner(r, "compare.reference".to_string())).transpose()?,
             sums: vec![vec![Sums::default(); groups.len()]; config.passive.len()],
-            passive: passive.collect::<Result<_, EstimatorError>>()?,
+            passive: passive.collect::<Result<_, TrainError>>()?,
             groups,
         })
     }

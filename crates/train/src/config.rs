@@ -4,7 +4,7 @@ use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::place;
@@ -12,7 +12,7 @@ use crate::{ConfigError, DivergencePolicy, DynamicConfig, OptimizerConfig, Rewir
 
 /// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
 /// the old meaning are not taken for those of the new.
-pub const CONFIG_VERSION: u32 = 2;
+pub const CONFIG_VERSION: u32 = 3;
 
 /// The greatest size: what exceeds it is a slip of the pen.
 const MOST: usize = 1 << 24;
@@ -114,6 +114,15 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, Conf
     toml::from_str(text).map_err(|error| place::syntax(text, name, &error))
 }
 
+/// For unit variants of tables with a kind, as `#[serde(deserialize_with = "no_fields")]`: serde skips whatever else is in
+/// such a table, although it is told to refuse unknown fields.
+pub(crate) fn no_fields<'de, D: Deserializer<'de>>(table: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Empty {}
+    Empty::deserialize(table).map(|Empty {}| ())
+}
+
 fn log_every() -> u64 {
     1000
 }
@@ -200,7 +209,8 @@ impl RunConfig {
         self.update.validate()?;
         self.divergence.validate()?;
         self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
-        self.rewiring.as_ref().map_or(Ok(()), |rewiring| rewiring.validate())
+        let rewiring = |r: &RewiringConfig| r.validate(&self.layers, Some(t.steps));
+        self.rewiring.as_ref().map_or(Ok(()), rewiring)
     }
 
     /// The configuration as JSON, in the one form that is hashed.

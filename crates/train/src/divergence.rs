@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
+use crate::config::no_fields;
 
 /// What a run does when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files name
 /// it: `policy = "stop"`.
@@ -11,6 +12,7 @@ use crate::ConfigError;
 pub enum DivergencePolicy {
     /// The run ends with an error.
     #[default]
+    #[serde(deserialize_with = "no_fields")]
     Stop,
     /// The run goes back to how it was at the last multiple of `every` steps and goes on with a lower learning rate.
     RollBack {
@@ -25,6 +27,7 @@ pub enum DivergencePolicy {
     },
     /// The window's update is left out, and the lanes that are not finite begin anew. If all lanes are, the run ends with
     /// an error.
+    #[serde(deserialize_with = "no_fields")]
     SkipLane,
 }
 
@@ -46,11 +49,13 @@ impl DivergencePolicy {
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let Self::RollBack { every, factor, attempts } = *self else { return Ok(()) };
         let error = |field, allowed, found: String| Err(ConfigError::Value { field, allowed, found });
-        if every == 0 || attempts == 0 {
-            return error("training.divergence", "an `every` and `attempts` of at least 1", "0".into());
+        for (field, value) in [("divergence.every", every), ("divergence.attempts", attempts.into())] {
+            if value == 0 {
+                return error(field, "at least 1", "0".into());
+            }
         }
         if !(factor > 0.0 && factor < 1.0) {
-            return error("training.divergence.factor", "between 0.0 and 1.0", factor.to_string());
+            return error("divergence.factor", "between 0.0 and 1.0", factor.to_string());
         }
         Ok(())
     }

@@ -40,7 +40,8 @@ impl DynamicConfig {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
             }
         }
-        self.optimizer.validate()
+        let inside = |source| ConfigError::Inside { table: "dynamic", source: Box::new(source) };
+        self.optimizer.validate().map_err(inside)
     }
 
     /// The run that an evaluation of `steps` time steps is.

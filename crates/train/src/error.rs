@@ -37,6 +37,14 @@ pub enum ConfigError {
         /// The value found.
         found: String,
     },
+    /// One of the others, in a table that has the same fields as the whole.
+    #[error("in `{table}`: {source}")]
+    Inside {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        source: Box<ConfigError>,
+    },
     /// One of the others, and where in a file it was found.
     #[error("{place}: {source}")]
     At {
@@ -48,16 +56,24 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// With its place in the file `name` that holds `text`, if the field is written there.
+    /// With its place in the file `name` that holds `text`: the beginning, if the field is not written there.
     pub(crate) fn located(self, text: &str, name: &str) -> Self {
-        let field = match &self {
-            Self::Value { field, .. } => field,
-            Self::Group { .. } => "update.groups",
-            Self::Syntax { .. } | Self::At { .. } => return self,
-        };
-        match Place::of_field(text, name, field, None) {
-            Some(place) => Self::At { place, source: Box::new(self) },
-            None => self,
+        let Some((field, found)) = self.field() else { return self };
+        let place = Place::of_field(text, name, &field, Some(&found));
+        let place = place.unwrap_or_else(|| Place::beginning(name));
+        Self::At { place, source: Box::new(self) }
+    }
+
+    /// The field that is to blame, and its value; none if the place is known.
+    fn field(&self) -> Option<(String, String)> {
+        match self {
+            Self::Value { field, found, .. } => Some(((*field).to_string(), found.clone())),
+            Self::Group { found, .. } => Some(("update.groups".to_string(), found.clone())),
+            Self::Inside { table, source } => {
+                let (field, found) = source.field()?;
+                Some((format!("{table}.{field}"), found))
+            }
+            Self::Syntax { .. } | Self::At { .. } => None,
         }
     }
 }
@@ -72,9 +88,25 @@ pub enum TrainError {
     /// A cell or a stack cannot be built.
     #[error("layers: {0}")]
     Cell(#[from] CellError),
+    /// A layer cannot be built.
+    #[error("layers: {source}")]
+    Layer {
+        /// Which, from 0.
+        layer: usize,
+        /// Why.
+        source: CellError,
+    },
     /// The estimator cannot be built.
     #[error("estimator: {0}")]
     Estimator(#[from] EstimatorError),
+    /// An estimator that runs beside the one that trains cannot be built.
+    #[error("{field}: {source}")]
+    Compared {
+        /// Its table in the configuration; elements of lists have numbers, from 0, as names.
+        field: String,
+        /// Why.
+        source: EstimatorError,
+    },
     /// The task or its data failed.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -146,12 +178,13 @@ impl TrainError {
     pub fn located(self, text: &str, name: &str) -> Self {
         let (field, found) = match &self {
             Self::Config(error) => return Self::Config(error.clone().located(text, name)),
-            Self::Cell(error) => ("layers".to_string(), in_layers(error)),
-            Self::Estimator(EstimatorError::Zero { .. }) => ("estimator".to_string(), Some("0".to_string())),
-            Self::Estimator(EstimatorError::Range { found, .. }) => {
-                ("estimator".to_string(), Some(found.clone()))
+            Self::Cell(_) => ("layers".to_string(), None),
+            Self::Layer { layer, source } => {
+                let (field, found) = in_layer(source);
+                (format!("layers.{layer}{field}"), found)
             }
-            Self::Estimator(_) => ("estimator".to_string(), None),
+            Self::Estimator(error) => ("estimator".to_string(), in_estimator(error)),
+            Self::Compared { field, source } => (field.clone(), in_estimator(source)),
             Self::Task(TaskError::Config { field, .. }) => (format!("task.{field}"), None),
             Self::Task(TaskError::Missing { path } | TaskError::NotAFile { path, .. }) => {
                 ("task".to_string(), Some(path.display().to_string()))
@@ -172,12 +205,23 @@ impl TrainError {
     }
 }
 
-/// The value among the layers that an error speaks of.
-fn in_layers(error: &CellError) -> Option<String> {
+/// What in the table of a layer an error speaks of: a field, with a dot before it, and a value.
+fn in_layer(error: &CellError) -> (String, Option<String>) {
     match error {
-        CellError::Zero { .. } => Some("0".to_string()),
-        CellError::Sparsity { found, .. } => Some(found.clone()),
-        CellError::TooLarge { units, .. } => Some(units.to_string()),
+        CellError::Zero { .. } => (String::new(), Some("0".to_string())),
+        CellError::Sparsity { found, .. } => (String::new(), Some(found.clone())),
+        CellError::TooLarge { units, .. } => (String::new(), Some(units.to_string())),
+        CellError::Unmasked { what } => (format!(".{what}"), None),
+        _ => (String::new(), None),
+    }
+}
+
+/// The value in the table of an estimator that an error speaks of.
+fn in_estimator(error: &EstimatorError) -> Option<String> {
+    match error {
+        EstimatorError::Zero { .. } => Some("0".to_string()),
+        EstimatorError::Range { found, .. } => Some(found.clone()),
+        EstimatorError::Horizon { horizon, .. } => Some(horizon.to_string()),
         _ => None,
     }
 }

@@ -23,10 +23,12 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// The seed is spread over 64 bits by an odd multiple of 2^64 / φ; `seed_from_u64` then fills the state by SplitMix64.
+    /// Stream k is the stream of the seed after k long jumps of 2^192 draws. The stream of the seed itself is that of the
+    /// estimator's signs, whose lanes are jumps of 2^128 draws apart.
     pub fn rng(self, seed: u64) -> Xoshiro256PlusPlus {
-        let stream = (self as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(stream))
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        (0..self as u8).for_each(|_| rng.long_jump());
+        rng
     }
 }
 
@@ -51,8 +53,9 @@ impl Model {
         let mut rng = Stream::Masks.rng(t.seed);
         let mut read = cell_inputs(inputs);
         let mut masks = Vec::with_capacity(config.layers.len());
-        for layer in &config.layers {
-            masks.push(layer.masks(read, &mut rng)?);
+        for (index, layer) in config.layers.iter().enumerate() {
+            let own = layer.masks(read, &mut rng);
+            masks.push(own.map_err(|source| TrainError::Layer { layer: index, source })?);
             read = Inputs::Dense(layer.units());
         }
         Self::with_masks(config, inputs, targets, masks, t.lanes)
@@ -66,7 +69,10 @@ impl Model {
         lanes: usize,
     ) -> Result<Self, TrainError> {
         let t = &config.training;
-        let stack = build(config, inputs, &masks)?;
+        let stack = build(config, inputs, &masks).map_err(|(layer, source)| match layer {
+            Some(layer) => TrainError::Layer { layer, source },
+            None => source.into(),
+        })?;
         let (outputs, loss) = match targets {
             Signal::Symbols(n) => (n, Loss::CrossEntropy),
             Signal::Values(n) => (n, Loss::Squared),
@@ -143,7 +149,7 @@ impl Model {
     /// # Errors
     /// If the masks do not fit the layers; the net is then unchanged.
     pub fn set_masks(&mut self, masks: Vec<Masks>) -> Result<Vec<Option<u32>>, CellError> {
-        let stack = build(&self.config, self.signals.0, &masks)?;
+        let stack = build(&self.config, self.signals.0, &masks).map_err(|(_, error)| error)?;
         let old = self.stack.linear().pattern();
         let origin = stack.linear().pattern().iter();
         let origin: Vec<_> = origin.map(|(r, c)| old.find(r, c).map(|weight| weight as u32)).collect();
@@ -210,18 +216,19 @@ fn cell_inputs(inputs: Signal) -> Inputs {
     }
 }
 
+/// The net with these masks, or the layer that is to blame, if it is one alone, and why.
 pub(crate) fn build(
     config: &RunConfig,
     inputs: Signal,
     masks: &[Masks],
-) -> Result<Arc<Stack<f32>>, CellError> {
+) -> Result<Arc<Stack<f32>>, (Option<usize>, CellError)> {
     let mut inputs = cell_inputs(inputs);
     let mut cells = Vec::with_capacity(masks.len());
-    for (layer, masks) in config.layers.iter().zip(masks) {
-        cells.push(layer.with_masks(inputs, masks)?);
+    for (index, (layer, masks)) in config.layers.iter().zip(masks).enumerate() {
+        cells.push(layer.with_masks(inputs, masks).map_err(|error| (Some(index), error))?);
         inputs = Inputs::Dense(layer.units());
     }
-    Ok(Arc::new(Stack::new(cells)?))
+    Ok(Arc::new(Stack::new(cells).map_err(|error| (None, error))?))
 }
 
 impl Persist for Model {
@@ -350,4 +357,29 @@ fn persist_mask(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The four words of a generator's state.
+    fn words(rng: &Xoshiro256PlusPlus) -> Vec<u64> {
+        let state = serde_json::to_value(rng).unwrap();
+        state["s"].as_array().unwrap().iter().map(|word| word.as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn streams_of_a_seed_have_no_word_of_their_states_in_common() {
+        for seed in [0, 1, 2, 7, u64::MAX] {
+            let streams = [Stream::Masks, Stream::Core, Stream::Readout, Stream::Regrowth];
+            let mut all: Vec<u64> = streams.iter().flat_map(|stream| words(&stream.rng(seed))).collect();
+            // The estimator's signs.
+            all.extend(words(&Xoshiro256PlusPlus::seed_from_u64(seed)));
+            let count = all.len();
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!((all.len(), count), (20, 20), "seed {seed}");
+        }
+    }
 }

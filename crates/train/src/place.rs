@@ -35,53 +35,73 @@ impl Place {
         }
     }
 
-    /// Of the field `path` or, if it is not written there, of the longest part of it that is. Within that, of the value
-    /// `found` if there is one such value alone.
+    /// Position of the field `path` or, if the file does not have it, of its deepest ancestor that it has; below that, of the
+    /// only value equal to `found`, if there is exactly one. Elements of lists have numbers as names, which may be left out.
     pub(crate) fn of_field(text: &str, name: &str, path: &str, found: Option<&str>) -> Option<Self> {
         let entries = entries(text);
         let mut path = path;
         let section = loop {
-            match entries.iter().find(|entry| entry.path == path) {
+            match entries.iter().find(|entry| entry.is_at(path)) {
                 Some(entry) => break entry,
                 None => path = path.rsplit_once('.')?.0,
             }
         };
-        let inside = entries.iter().filter(|entry| entry.path.starts_with(&format!("{path}.")));
+        let inside = entries.iter().filter(|entry| entry.is_within(path));
         let exact = found.and_then(|found| only(inside.filter(|entry| entry.is(text, found))));
         Some(Self::new(text, name, exact.unwrap_or(section).start()))
+    }
+
+    /// The beginning of a file.
+    pub(crate) fn beginning(name: &str) -> Self {
+        Self { name: name.to_string(), line: 1, column: 1 }
     }
 }
 
 /// What the reader of TOML complains about, with the field and its place.
 pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> ConfigError {
     let span = error.span().unwrap_or(0..0);
-    // Words of a programmer, said by the library.
-    let mut message = error.message().to_string();
+    let mut message = plain(error.message());
+    let entries = entries(text);
+    let exact = entries.iter().find(|entry| entry.value == span);
+    // Of a table with a `kind` the library knows only where the table is.
+    let within = entries.iter().filter(|entry| exact.is_none_or(|outer| entry.is_within(&outer.path)));
+    let (mut at, mut field) = (span.start, exact);
+    if let Some(unknown) = quoted(&message, "unknown field") {
+        let key = |entry: &&Entry| entry.path.rsplit('.').next() == Some(unknown);
+        at = only(within.filter(key)).map_or(at, |entry| entry.key.start);
+    } else if let Some(missing) = quoted(&message, "missing field") {
+        // Of a list the library does not say which element lacks the field.
+        let element =
+            |entry: &&Entry| exact.is_some_and(|list| entry.name == list.name && entry.path != list.path);
+        let lacks =
+            |entry: &&Entry| !entries.iter().any(|other| other.path == format!("{}.{missing}", entry.path));
+        at = only(within.filter(element).filter(lacks)).map_or(at, Entry::start);
+    } else if let Some(found) = quoted(&message, "invalid")
+        .or_else(|| quoted(&message, "unknown variant"))
+        .filter(|_| !exact.is_some_and(|e| e.leaf))
+    {
+        let found = only(within.filter(|entry| entry.is(text, found)));
+        (at, field) = found.map_or((at, field), |entry| (entry.value.start, Some(entry)));
+    }
+    let of_a_value = message.starts_with("invalid") || message.starts_with("unknown variant");
+    if let Some(field) = field.filter(|_| of_a_value) {
+        message = format!("`{}`: {message}", field.name);
+    }
+    let place = Place::new(text, name, at);
+    ConfigError::Syntax { place, message }
+}
+
+/// A message of the library without the words of a programmer.
+fn plain(message: &str) -> String {
+    let mut message = message.to_string();
     for word in ["usize", "u64", "u32"] {
         message = message.replace(&format!("expected {word}"), "expected a whole number from 0 on");
     }
     message = message.replace("expected f64", "expected a number");
-    let entries = entries(text);
-    let exact = entries.iter().find(|entry| entry.value == span);
-    // Of a table with a `kind` the library knows only where the table is.
-    let within = entries.iter().filter(|entry| match exact {
-        Some(outer) => entry.path.starts_with(&format!("{}.", outer.path)),
-        None => true,
-    });
-    let (mut at, mut field) = (span.start, exact.filter(|entry| entry.leaf).map(|entry| &entry.path));
-    if let Some(unknown) = quoted(&message, "unknown field") {
-        let suffix = format!(".{unknown}");
-        let is = |entry: &&Entry| entry.path == unknown || entry.path.ends_with(&suffix);
-        at = only(within.filter(is)).map_or(at, |entry| entry.key.start);
-    } else if let Some(found) = quoted(&message, "invalid").filter(|_| field.is_none()) {
-        let found = only(within.filter(|entry| entry.is(text, found)));
-        (at, field) = found.map_or((at, field), |entry| (entry.value.start, Some(&entry.path)));
+    match message.split_once("expected internally tagged enum") {
+        Some((before, _)) => format!("{before}expected a table that says which kind it is"),
+        None => message,
     }
-    if let Some(field) = field.filter(|_| message.starts_with("invalid")) {
-        message = format!("`{field}`: {message}");
-    }
-    let place = Place::new(text, name, at);
-    ConfigError::Syntax { place, message }
 }
 
 /// What a message that begins with `start` has first in quotes.
@@ -100,14 +120,27 @@ fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
 
 /// A field of a file.
 struct Entry {
-    /// Its name and those of its tables, without the places in lists.
+    /// Its name and those of its tables, with the places in lists.
     path: String,
+    /// The same without the places in lists.
+    name: String,
     key: Range<usize>,
     value: Range<usize>,
     leaf: bool,
 }
 
 impl Entry {
+    fn is_at(&self, path: &str) -> bool {
+        self.path == path || self.name == path
+    }
+
+    /// Whether it is the field at `path` or in it.
+    fn is_within(&self, path: &str) -> bool {
+        let within =
+            |own: &str| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        within(&self.path) || within(&self.name)
+    }
+
     /// Of a table the name, as it may have its fields all over the file.
     fn start(&self) -> usize {
         if self.leaf { self.value.start } else { self.key.start }
@@ -129,29 +162,41 @@ impl Entry {
 fn entries(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     if let Ok(table) = DeTable::parse(text) {
-        collect(table.get_ref(), "", &mut entries);
+        collect(table.get_ref(), None, &mut entries);
     }
     entries
 }
 
-fn collect(table: &DeTable<'_>, outer: &str, entries: &mut Vec<Entry>) {
+fn collect(table: &DeTable<'_>, outer: Option<&Entry>, entries: &mut Vec<Entry>) {
     for (key, value) in table {
-        let name = key.get_ref();
-        let path = if outer.is_empty() { name.to_string() } else { format!("{outer}.{name}") };
-        collect_value(key.span(), value, &path, entries);
+        let own = key.get_ref().to_string();
+        let (path, name) = match outer {
+            Some(outer) => (format!("{}.{own}", outer.path), format!("{}.{own}", outer.name)),
+            None => (own.clone(), own),
+        };
+        collect_value(key.span(), value, path, name, entries);
     }
 }
 
-fn collect_value(key: Range<usize>, value: &Spanned<DeValue<'_>>, path: &str, entries: &mut Vec<Entry>) {
+fn collect_value(
+    key: Range<usize>,
+    value: &Spanned<DeValue<'_>>,
+    path: String,
+    name: String,
+    entries: &mut Vec<Entry>,
+) {
     let inner = value.get_ref();
     let leaf = inner.as_table().is_none() && inner.as_array().is_none();
-    entries.push(Entry { path: path.to_string(), key, value: value.span(), leaf });
+    let entry = Entry { path, name, key, value: value.span(), leaf };
+    let at = entries.len();
     if let Some(table) = inner.as_table() {
-        collect(table, path, entries);
+        collect(table, Some(&entry), entries);
     }
-    for element in inner.as_array().into_iter().flatten() {
-        collect_value(element.span(), element, path, entries);
+    for (index, element) in inner.as_array().into_iter().flatten().enumerate() {
+        let path = format!("{}.{index}", entry.path);
+        collect_value(element.span(), element, path, entry.name.clone(), entries);
     }
+    entries.insert(at, entry);
 }
 
 #[cfg(test)]
@@ -171,6 +216,10 @@ mod tests {
         assert_eq!(line("task.what", None), Some((1, 1)));
         assert_eq!(line("layers", Some("12")), Some((8, 9)));
         assert_eq!(line("layers", Some("0.50")), Some((5, 12)));
+        assert_eq!(line("layers.1.units", None), Some((8, 9)));
+        assert_eq!(line("layers.1.sparsity", None), Some((6, 1)));
+        // The second of two fields of this name.
+        assert_eq!(line("layers.units", Some("12")), Some((8, 9)));
         // Two such values, and none: the first layer.
         assert_eq!(line("layers", Some("gru")).map(|(line, _)| line), Some(2));
         assert_eq!(line("layers", Some("7")).map(|(line, _)| line), Some(2));

@@ -162,6 +162,7 @@ impl Trainer {
         report.skipped = self.learning.check()?;
         if report.skipped > 0 {
             self.forget()?;
+            self.rewire()?;
             return Ok(report);
         }
         if let Some(rewiring) = &mut self.rewiring {

@@ -2,21 +2,28 @@
 
 #![allow(missing_docs)]
 
-use rtrl_cells::Masks;
-use rtrl_train::{ConfigError, RunConfig, Trainer};
+use std::collections::BTreeSet;
 
-fn config(rewiring: &str, sparsity: f64) -> Result<RunConfig, ConfigError> {
-    let text = format!(
+use rtrl_cells::Masks;
+use rtrl_checkpoint::{Archive, ArchiveError, Persist, from_bytes, to_bytes};
+use rtrl_tasks::{Signal, Step, Task, TaskError};
+use rtrl_train::{ConfigError, RunConfig, TrainError, Trainer};
+
+fn text(rewiring: &str, sparsity: f64, window: usize) -> String {
+    format!(
         r#"
         task = {{ kind = "copy" }}
         layers = [{{ kind = "gru", units = 8, sparsity = {sparsity} }}]
         estimator = {{ kind = "snap", order = 2 }}
         optimizer = {{ kind = "adam", learning_rate = 0.01 }}
         rewiring = {rewiring}
-        training = {{ lanes = 2, window = 5, steps = 400, seed = 1 }}
+        training = {{ lanes = 2, window = {window}, steps = 400, seed = 1 }}
     "#
-    );
-    RunConfig::from_toml(&text, "test")
+    )
+}
+
+fn config(rewiring: &str, sparsity: f64) -> Result<RunConfig, ConfigError> {
+    RunConfig::from_toml(&text(rewiring, sparsity, 5), "test")
 }
 
 fn trainer(rewiring: &str, sparsity: f64) -> Trainer {
@@ -131,6 +138,137 @@ fn training_goes_on_while_masks_change() {
     }
 }
 
+/// Recurrent weights of each gate of 64 entries under pruning from `initial` to `last`.
+fn pruned(initial: f64, last: f64, progress: f64) -> usize {
+    (64.0 * (1.0 - (last + (initial - last) * (1.0 - progress).powi(3)))).round() as usize
+}
+
+/// Changes are due at begin + k · every, and happen at the end of the window in which they are due; the last one is at the
+/// end, whether that is such a time or not.
+#[test]
+fn pruning_reaches_its_end_whatever_the_window() {
+    for window in [1, 7, 64, 128, 400] {
+        for (begin, end, every) in [(0, 390, 100), (33, 333, 50), (10, 400, 90), (399, 400, 1), (0, 30, 100)]
+        {
+            let case = format!("window {window}, {begin} to {end} every {every}");
+            let rewiring = format!(
+                "{{ kind = 'magnitude', sparsity = 0.75, begin = {begin}, end = {end}, every = {every} }}"
+            );
+            let config = RunConfig::from_toml(&text(&rewiring, 0.25, window), "test").unwrap();
+            let mut trainer = Trainer::new(&config).unwrap();
+            let mut due: Vec<u64> = (1..).map(|k| begin + k * every).take_while(|&t| t < end).collect();
+            due.push(end);
+            let (mut before, mut expected) = (0, 48);
+            while trainer.steps() < 400 {
+                trainer.train_window().unwrap();
+                let now = trainer.steps();
+                if due.iter().any(|&t| before < t && t <= now) {
+                    expected = pruned(0.25, 0.75, (now.min(end) - begin) as f64 / (end - begin) as f64);
+                }
+                assert_eq!(counts(&trainer), [expected; 3], "{case}, step {now}");
+                before = now;
+            }
+            assert_eq!(counts(&trainer), [16; 3], "{case}");
+        }
+    }
+}
+
+#[test]
+fn weights_are_replaced_once_for_each_time_that_is_due() {
+    for window in [1, 7, 64, 128] {
+        let rewiring = "{ kind = 'set', share = 0.25, end = 400, every = 70 }";
+        let config = RunConfig::from_toml(&text(rewiring, 0.5, window), "test").unwrap();
+        let mut trainer = Trainer::new(&config).unwrap();
+        let mut changed = BTreeSet::new();
+        while trainer.steps() < 400 {
+            let before = trainer.model().masks().to_vec();
+            trainer.train_window().unwrap();
+            if trainer.model().masks() != before {
+                changed.insert(trainer.steps());
+            }
+        }
+        let ends = |t: u64| t.div_ceil(window as u64) * window as u64;
+        let expected: BTreeSet<u64> = (1..=5).map(|k| ends(70 * k).min(400)).collect();
+        assert_eq!(changed, expected, "windows of {window}");
+    }
+}
+
+/// Two lanes of waves; the first is not a number at some steps.
+struct Waves {
+    step: u64,
+    spoilt: &'static [u64],
+}
+
+impl Persist for Waves {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.value("step", &mut self.step)
+    }
+}
+
+impl Task for Waves {
+    fn inputs(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn targets(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        for lane in 0..2 {
+            let phase = 0.3 * self.step as f32 + lane as f32;
+            step.input_values[lane] = phase.sin();
+            step.target_values[lane] = Some(phase.cos());
+            step.starts[lane] = self.step == 0;
+        }
+        if self.spoilt.contains(&self.step) {
+            step.input_values[0] = f32::NAN;
+        }
+        self.step += 1;
+        Ok(())
+    }
+}
+
+fn on_waves(rewiring: &str, spoilt: &'static [u64]) -> Trainer {
+    let text =
+        text(rewiring, 0.25, 5).replace("steps = 400", "steps = 43") + "divergence.policy = 'skip-lane'";
+    let config = RunConfig::from_toml(&text, "test").unwrap();
+    Trainer::with_task(&config, Box::new(Waves { step: 0, spoilt })).unwrap()
+}
+
+#[test]
+fn a_skipped_window_skips_no_pruning() {
+    // The windows that end at 20, 35 and 43, the last one.
+    let mut trainer =
+        on_waves("{ kind = 'magnitude', sparsity = 0.75, end = 43, every = 10 }", &[17, 31, 41]);
+    let mut skipped = Vec::new();
+    while trainer.steps() < 43 {
+        let report = trainer.train_window().unwrap();
+        let now = trainer.steps();
+        skipped.extend((report.skipped > 0).then_some(now));
+        let progress = if now == 43 { 1.0 } else { (now / 10 * 10) as f64 / 43.0 };
+        assert_eq!(counts(&trainer), [pruned(0.25, 0.75, progress); 3], "step {now}");
+    }
+    assert_eq!(skipped, [20, 35, 43]);
+}
+
+/// A skipped window has no gradient, by which new weights would be chosen: the next one makes the change, also after a
+/// restoration between the two.
+#[test]
+fn a_skipped_window_puts_off_what_needs_its_gradient() {
+    let rewiring = "{ kind = 'rigl', share = 0.5, end = 100, every = 10 }";
+    let (mut trainer, mut changed) = (on_waves(rewiring, &[17]), Vec::new());
+    while trainer.steps() < 43 {
+        let before = trainer.model().masks().to_vec();
+        trainer.train_window().unwrap();
+        changed.extend((trainer.model().masks() != before).then_some(trainer.steps()));
+        let file = to_bytes(|archive| trainer.persist(archive)).unwrap();
+        trainer = on_waves(rewiring, &[17]);
+        from_bytes(&file, |archive| trainer.persist(archive)).unwrap();
+    }
+    assert_eq!(changed, [10, 25, 30, 40]);
+}
+
 #[test]
 fn no_unit_is_cut_off() {
     let mut trainer =
@@ -146,19 +284,53 @@ fn no_unit_is_cut_off() {
     }
 }
 
+/// The field that is refused, and where in `text` it was found.
+fn refused(text: &str) -> (&'static str, String) {
+    let built = RunConfig::from_toml(text, "test")
+        .map_err(TrainError::from)
+        .and_then(|config| Trainer::new(&config).map_err(|error| error.located(text, "test")));
+    match built.err() {
+        Some(TrainError::Config(ConfigError::At { place, source })) => {
+            let ConfigError::Value { field, .. } = *source else { panic!("{source}") };
+            (field, text.lines().nth(place.line - 1).unwrap()[place.column - 1..].to_string())
+        }
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
 #[test]
 fn settings_without_meaning_are_refused() {
-    for bad in [
-        "{ kind = 'magnitude', sparsity = 1.0, end = 10, every = 1 }",
-        "{ kind = 'magnitude', sparsity = 0.5, begin = 10, end = 10, every = 1 }",
-        "{ kind = 'set', share = 0.1, end = 10, every = 0 }",
-        "{ kind = 'rigl', share = 1.5, end = 10, every = 1 }",
+    for (bad, field, at) in [
+        ("{ kind = 'magnitude', sparsity = 1.0, end = 10, every = 1 }", "rewiring.sparsity", "1.0"),
+        ("{ kind = 'magnitude', sparsity = 0.5, begin = 10, end = 10, every = 1 }", "rewiring.end", "10"),
+        // The run ends before.
+        ("{ kind = 'magnitude', sparsity = 0.5, end = 401, every = 1 }", "rewiring.end", "401"),
+        // The net begins with fewer weights than that.
+        ("{ kind = 'magnitude', sparsity = 0.2, end = 10, every = 1 }", "rewiring.sparsity", "0.2"),
+        ("{ kind = 'set', share = 0.1, end = 10, every = 0 }", "rewiring.every", "0"),
+        ("{ kind = 'rigl', share = 1.5, end = 10, every = 1 }", "rewiring.share", "1.5"),
     ] {
-        let error = config(bad, 0.0).unwrap_err();
-        assert!(
-            matches!(&error, ConfigError::At { source, .. }
-                if matches!(**source, ConfigError::Value { field, .. } if field.starts_with("rewiring"))),
-            "{error}"
-        );
+        let (found, place) = refused(&text(bad, 0.25, 5));
+        assert_eq!(found, field, "{bad}");
+        assert!(place.starts_with(at), "{bad}: {place}");
     }
+}
+
+#[test]
+fn nets_without_masks_are_refused() {
+    let rewiring = "{ kind = 'set', share = 0.5, end = 43, every = 10 }";
+    let with = |layers: &str| {
+        text(rewiring, 0.25, 5).replace("{ kind = \"gru\", units = 8, sparsity = 0.25 }", layers)
+    };
+    for layers in [
+        "{ kind = 'quasi-lstm', units = 8 }",
+        "{ kind = 'embedding', units = 8 }, { kind = 'quasi-lstm', units = 8 }",
+    ] {
+        let (field, place) = refused(&with(layers));
+        assert_eq!(field, "rewiring");
+        assert!(place.starts_with("rewiring = "), "{place}");
+    }
+    // One that has some is enough: the others stay as they are.
+    let mixed = with("{ kind = 'embedding', units = 8 }, { kind = 'gru', units = 8, sparsity = 0.25 }");
+    Trainer::new(&RunConfig::from_toml(&mixed, "test").unwrap()).unwrap();
 }

@@ -76,8 +76,11 @@ fn what_only_building_finds_is_an_error_too() {
         Trainer::new(&RunConfig::from_toml(&toml(SNAP, 10).replace(from, to), "x").unwrap())
     };
     assert!(matches!(with("order = 1", "order = 0").err(), Some(TrainError::Estimator(_))));
-    assert!(matches!(with("units = 12", "units = 0").err(), Some(TrainError::Cell(_))));
-    assert!(matches!(with("sparsity = 0.5", "sparsity = 1.5").err(), Some(TrainError::Cell(_))));
+    assert!(matches!(with("units = 12", "units = 0").err(), Some(TrainError::Layer { layer: 0, .. })));
+    assert!(matches!(
+        with("sparsity = 0.5", "sparsity = 1.5").err(),
+        Some(TrainError::Layer { layer: 0, .. })
+    ));
     let missing = r#"{ kind = "char-lm", text = "there/is/no/such.txt" }"#;
     assert!(matches!(with(r#"{ kind = "copy" }"#, missing).err(), Some(TrainError::Task(_))));
 }

@@ -190,6 +190,7 @@ fn figure(results: &Results, scaling: &Scaling) -> Figure {
         caption: format!("Time of a step of one lane. {}", scaling.setup),
         x: axis(scaling.axis),
         y: axis("µs per step and lane"),
+        seeds: Vec::new(),
         series: series.collect(),
         references: Vec::new(),
         yardsticks: Vec::new(),

@@ -1,6 +1,7 @@
 //! The same nets in plain JAX, and in braintrace where it is installed, timed by `benches/peers/` in the same run.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,6 +111,14 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
         .map_err(|error| {
             format!("cannot start {}: {error}; name a Python with --python", python.display())
         })?;
+    // Read while the script runs: once a pipe is full, the script would wait for its reader and we for the script.
+    let stderr = child.stderr.take();
+    let messages = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // What could be read before a failure is message enough.
+        let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
+        String::from_utf8_lossy(&text).into_owned()
+    });
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -123,11 +132,7 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
         }
     };
     if !status.success() {
-        let mut text = String::new();
-        if let Some(mut stderr) = child.stderr.take() {
-            use std::io::Read as _;
-            let _ = stderr.read_to_string(&mut text);
-        }
+        let text = messages.join().unwrap_or_default();
         let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
         return Err(format!("{} failed: {last}", python.display()));
     }
@@ -185,5 +190,45 @@ impl Peers {
             rows: rows.iter().map(cells).collect(),
             align,
         })
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What comes of an interpreter that does this instead of running the script; it is stopped after ten seconds.
+    fn peers(does: &str) -> Peers {
+        let dir = tempfile::tempdir().unwrap();
+        let python = dir.path().join("python");
+        std::fs::write(&python, format!("#!/bin/sh\n{does}\n")).unwrap();
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let stop = std::sync::Arc::new(AtomicBool::new(false));
+        let late = stop.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(10));
+            late.store(true, Ordering::Relaxed);
+        });
+        run(&python, &stop)
+    }
+
+    /// A pipe holds 64 KiB.
+    const CHATTER: &str = "head -c 1000000 /dev/zero | tr '\\0' x >&2";
+
+    #[test]
+    fn a_script_may_say_more_than_a_pipe_holds() {
+        let found = peers(&format!("{CHATTER}\necho '{{\"rows\":[],\"notes\":[]}}' > \"$2\""));
+        assert_eq!(found, Peers::Found(Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn the_last_line_of_a_script_that_fails_is_told() {
+        let Peers::Missing(reason) = peers(&format!("{CHATTER}\necho >&2\necho 'no module jax' >&2\nexit 3"))
+        else {
+            panic!("it failed");
+        };
+        assert!(reason.ends_with("failed: no module jax"), "{reason}");
     }
 }

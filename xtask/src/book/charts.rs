@@ -43,7 +43,16 @@ fn axis(label: &str) -> Axis {
 
 fn figure(id: &str, caption: String, x: &str, series: Vec<Series>) -> Figure {
     let (x, y) = (axis(x), axis("multiply-adds per step and lane"));
-    Figure { id: id.to_string(), caption, x, y, series, references: Vec::new(), yardsticks: Vec::new() }
+    Figure {
+        id: id.to_string(),
+        caption,
+        x,
+        y,
+        seeds: Vec::new(),
+        series,
+        references: Vec::new(),
+        yardsticks: Vec::new(),
+    }
 }
 
 /// One line, from the value at each x.

@@ -37,7 +37,12 @@ pub fn run(flags: &RunOne) -> Result<(), (u8, String)> {
 fn status(error: &TrainError) -> u8 {
     match error {
         TrainError::Locked { .. } => AGAIN,
-        TrainError::Config(_) | TrainError::Cell(_) | TrainError::Estimator(_) | TrainError::Task(_) => 2,
+        TrainError::Config(_)
+        | TrainError::Cell(_)
+        | TrainError::Layer { .. }
+        | TrainError::Estimator(_)
+        | TrainError::Compared { .. }
+        | TrainError::Task(_) => 2,
         _ => 1,
     }
 }

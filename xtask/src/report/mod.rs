@@ -35,6 +35,7 @@ pub use model::{
     Align, Axis, Claim, Environment, Figure, Point, Reference, Report, RunEntry, Section, Series, Table,
     Verdict, Yardstick,
 };
+pub(crate) use stats::interval;
 pub use terminal::{tables, terminal};
 pub(crate) use text::duration;
 

@@ -44,7 +44,7 @@ pub struct Environment {
 }
 
 /// One experiment: a question and what came out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
     /// Name of the experiment, as on the command line.
@@ -78,6 +78,9 @@ pub struct Figure {
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
+    /// Seed of each value of a point, the same at every point of every line; none where seeds play no role.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
     /// The lines.
     pub series: Vec<Series>,
     /// Horizontal lines to compare with, such as chance level.
@@ -116,7 +119,7 @@ pub struct Point {
     /// Position on the horizontal axis.
     #[serde(with = "super::number::scalar")]
     pub x: f64,
-    /// One value per seed, in the same order of seeds at every point. Not finite for a seed that failed.
+    /// One value per seed, in the order of [`Figure::seeds`]. Not finite for a seed that failed.
     #[serde(with = "super::number::list")]
     pub y: Vec<f64>,
 }
@@ -207,7 +210,7 @@ pub enum Verdict {
     NotSupported,
     /// This profile did not run what the claim needs.
     NotRun,
-    /// It was run, and the spread is too wide to tell.
+    /// It was run, and the spread is too wide to tell, or some of its runs failed.
     Undecided,
 }
 

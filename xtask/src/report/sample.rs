@@ -52,6 +52,7 @@ pub(super) fn copy_figure() -> Figure {
         caption: "Curriculum length reached on the copy task; higher is better.".to_owned(),
         x: axis("data time (characters)", false),
         y: axis("curriculum length L", false),
+        seeds: vec![0, 1, 2],
         series: vec![
             series("BPTT", &xs, level(1.25)),
             series("SnAp-2", &xs, level(1.1)),
@@ -75,6 +76,7 @@ pub(super) fn lm_figure() -> Figure {
         caption: "Validation loss of a character language model; lower is better.".to_owned(),
         x: axis("characters seen", true),
         y: axis("bits per character (validation)", false),
+        seeds: vec![0, 1, 2],
         series: vec![
             series("BPTT", &xs, bpc(1.95)),
             series("SnAp-1", &xs, bpc(2.02)),

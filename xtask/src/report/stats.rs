@@ -1,58 +1,26 @@
 //! Mean and spread over seeds.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::model::{Figure, Point};
 
-/// Resamples of a bootstrap interval: its bounds move by about 1 % of its width from one seed to another.
-const RESAMPLES: usize = 2_000;
-/// Fixed, so that a report is a function of its data.
-const BOOTSTRAP_SEED: u64 = 0x5EED;
-/// Below this many seeds a percentile interval is narrower than the range and says less.
-const BOOTSTRAP_FROM: usize = 5;
-
-/// What the band around a mean is. One kind per figure, so that one sentence can say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spread {
-    /// One seed: nothing is known about the spread.
-    Unknown,
-    /// Two to four seeds: lowest to highest.
-    Range,
-    /// Five or more: percentile bootstrap interval of the mean, 95 %.
-    Bootstrap,
-}
-
-impl Spread {
-    fn of(seeds: usize) -> Self {
-        match seeds {
-            0 | 1 => Self::Unknown,
-            n if n < BOOTSTRAP_FROM => Self::Range,
-            _ => Self::Bootstrap,
-        }
+/// Mean and half the width of Student's 95 % confidence interval of the mean, which is infinite for a single value; `None`
+/// of no values. Verdicts and bands are both made of this.
+pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
+    let n = values.len() as f64;
+    let mean = mean(values)?;
+    if values.len() < 2 {
+        return Some((mean, f64::INFINITY));
     }
-
-    /// The sentence for a caption.
-    pub(super) fn sentence(self, seeds: usize) -> String {
-        match self {
-            Self::Unknown => "One seed: no spread is known.".to_owned(),
-            Self::Range => {
-                format!(
-                    "Lines are means over {seeds} seeds; bands reach from the lowest to the highest seed."
-                )
-            }
-            Self::Bootstrap => format!(
-                "Lines are means over {seeds} seeds; bands are 95 % bootstrap intervals of the mean ({RESAMPLES} resamples)."
-            ),
-        }
-    }
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let student = StudentsT::new(0.0, 1.0, n - 1.0).expect("there is at least one degree of freedom");
+    Some((mean, student.inverse_cdf(0.975) * (variance / n).sqrt()))
 }
 
 /// A figure with the mean and spread of each of its points, computed once for all that is made of it.
 #[derive(Debug)]
 pub(super) struct Digest<'f> {
     pub(super) figure: &'f Figure,
-    pub(super) spread: Spread,
     /// The largest number of seeds at any point.
     pub(super) seeds: usize,
     summaries: Vec<Vec<Option<Summary>>>,
@@ -60,19 +28,30 @@ pub(super) struct Digest<'f> {
 
 impl<'f> Digest<'f> {
     pub(super) fn new(figure: &'f Figure) -> Self {
-        let seeds = figure.series.iter().flat_map(|s| &s.points).map(|p| p.y.len()).max().unwrap_or(0);
-        let spread = Spread::of(seeds);
-        let summaries = figure
-            .series
-            .iter()
-            .map(|series| series.points.iter().map(|point| summarize(&point.y, spread)).collect())
-            .collect();
-        Self { figure, spread, seeds, summaries }
+        let points = || figure.series.iter().flat_map(|s| &s.points);
+        let seeds = points().map(|p| p.y.len()).max().unwrap_or(0);
+        if let named @ 1.. = figure.seeds.len() {
+            let fits = points().all(|p| p.y.len() == named);
+            assert!(fits, "figure `{}` names {named} seeds, points have up to {seeds} values", figure.id);
+        }
+        let summaries = figure.series.iter();
+        let summaries = summaries.map(|series| series.points.iter().map(|p| summarize(&p.y)).collect());
+        Self { figure, seeds, summaries: summaries.collect() }
     }
 
     /// The digests of an experiment's figures.
     pub(super) fn all(figures: &'f [Figure]) -> Vec<Self> {
         figures.iter().map(Self::new).collect()
+    }
+
+    /// What the bands are, for a caption.
+    pub(super) fn sentence(&self) -> String {
+        match self.seeds {
+            0 | 1 => "One seed: no spread is known.".to_owned(),
+            seeds => format!(
+                "Lines are means over {seeds} seeds; bands are Student's 95 % confidence intervals of the mean."
+            ),
+        }
     }
 
     /// The points of one series, in order.
@@ -93,83 +72,87 @@ impl<'f> Digest<'f> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Summary {
     pub(super) mean: f64,
+    /// Ends of the interval of the mean; of a single value the spread is unknown, and both are the value.
     pub(super) low: f64,
     pub(super) high: f64,
     /// How many values were finite.
     pub(super) used: usize,
 }
 
-/// Summarizes the finite values; `None` if there are none.
-fn summarize(values: &[f64], spread: Spread) -> Option<Summary> {
-    let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    if finite.is_empty() {
-        return None;
+impl Summary {
+    /// The interval, if there is one: of one value the spread is unknown, which is not the same as zero.
+    pub(super) fn band(&self) -> Option<(f64, f64)> {
+        (self.used > 1).then_some((self.low, self.high))
     }
-    let mean = mean(&finite);
-    let (low, high) = match spread {
-        Spread::Unknown => (mean, mean),
-        Spread::Range => {
-            finite.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)))
-        }
-        Spread::Bootstrap => bootstrap(&finite),
-    };
-    // Rounding, or a skewed sample, can leave the mean a hair outside; a band beside its line would look like a bug.
-    Some(Summary { mean, low: low.min(mean), high: high.max(mean), used: finite.len() })
 }
 
-fn mean(values: &[f64]) -> f64 {
+/// Summarizes the finite values; `None` if there are none.
+fn summarize(values: &[f64]) -> Option<Summary> {
+    let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    let (mean, half) = interval(&finite)?;
+    let half = if finite.len() > 1 { half } else { 0.0 };
+    // Squares of huge values overflow: the interval is then everything that can be drawn.
+    let (low, high) = ((mean - half).max(-f64::MAX), (mean + half).min(f64::MAX));
+    Some(Summary { mean, low, high, used: finite.len() })
+}
+
+/// `None` of no values.
+fn mean(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     // Dividing first rounds more often, but does not overflow.
-    let mean = if mean.is_finite() { mean } else { values.iter().map(|v| v / n).sum() };
-    mean.clamp(-f64::MAX, f64::MAX)
-}
-
-fn bootstrap(values: &[f64]) -> (f64, f64) {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(BOOTSTRAP_SEED);
-    let n = values.len();
-    let mut sample = vec![0.0; n];
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            for slot in &mut sample {
-                // Multiply-shift, not a range of `rand`: its sampling may change between versions.
-                let index = (u128::from(rng.next_u64()) * n as u128) >> 64;
-                *slot = values[index as usize];
-            }
-            mean(&sample)
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let tail = RESAMPLES * 25 / 1000;
-    (means[tail], means[RESAMPLES - 1 - tail])
+    let mean = if mean.is_infinite() { values.iter().map(|v| v / n).sum() } else { mean };
+    (!values.is_empty()).then(|| mean.clamp(-f64::MAX, f64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Half-widths over the standard error are quantiles of Student's t; these are from tables, with all their digits.
     #[test]
-    fn range_spans_the_finite_values() {
-        let s = summarize(&[3.0, f64::NAN, 1.0, f64::INFINITY], Spread::Range).unwrap();
-        assert_eq!((s.mean, s.low, s.high, s.used), (2.0, 1.0, 3.0, 2));
-        assert_eq!(summarize(&[f64::NAN], Spread::Range), None);
-        assert_eq!(summarize(&[], Spread::Bootstrap), None);
+    fn quantiles_are_those_of_the_tables_for_any_number_of_values() {
+        for (n, quantile) in [
+            (2, 12.7062),
+            (3, 4.30265),
+            (5, 2.77645),
+            (16, 2.13145),
+            (17, 2.11991),
+            (31, 2.04227),
+            (101, 1.98397),
+        ] {
+            let values: Vec<f64> = (0..n).map(|i| f64::from(i).sin()).collect();
+            let (mean, half) = interval(&values).unwrap();
+            let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+            let error = (squares / f64::from(n - 1) / f64::from(n)).sqrt();
+            // Half a unit of the table's last digit, over the quantile.
+            assert!((half / error / quantile - 1.0).abs() < 5e-6, "{n}: {}", half / error);
+        }
+        assert_eq!(interval(&[2.0]), Some((2.0, f64::INFINITY)));
+        assert_eq!(interval(&[]), None);
     }
 
     #[test]
-    fn bootstrap_is_near_the_normal_interval_and_repeats() {
-        // 40 values of standard deviation 2: the standard error is 2 / √40 = 0.316.
-        let values: Vec<f64> = (0..40).map(|i| if i % 2 == 0 { 8.0 } else { 12.0 }).collect();
-        let s = summarize(&values, Spread::Bootstrap).unwrap();
-        let half = 1.96 * 2.0 / 40f64.sqrt();
-        assert!((s.low - (10.0 - half)).abs() < 0.15, "{s:?}");
-        assert!((s.high - (10.0 + half)).abs() < 0.15, "{s:?}");
-        assert_eq!(Some(s), summarize(&values, Spread::Bootstrap));
+    fn only_finite_values_are_summarized() {
+        let s = summarize(&[3.0, f64::NAN, 1.0, f64::INFINITY]).unwrap();
+        // Deviation √2, over √2.
+        assert!(
+            (s.mean, s.used) == (2.0, 2) && (s.high - 14.7062).abs() < 1e-4 && (s.low + 10.7062).abs() < 1e-4
+        );
+        assert!(s.band().is_some());
+        let one = summarize(&[3.0, f64::NAN]).unwrap();
+        assert_eq!((one.low, one.mean, one.high, one.band()), (3.0, 3.0, 3.0, None));
+        assert_eq!(summarize(&[f64::NAN]), None);
+        assert_eq!(summarize(&[]), None);
     }
 
     #[test]
     fn huge_values_do_not_overflow() {
-        let s = summarize(&[f64::MAX, f64::MAX, f64::MAX], Spread::Range).unwrap();
-        assert!(s.mean.is_finite());
+        for values in [[f64::MAX; 3], [f64::MAX, -f64::MAX, f64::MAX]] {
+            let s = summarize(&values).unwrap();
+            assert!(
+                [s.low, s.mean, s.high].iter().all(|v| v.is_finite()) && s.low <= s.mean && s.mean <= s.high
+            );
+        }
     }
 }

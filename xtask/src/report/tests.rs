@@ -293,11 +293,21 @@ fn the_csv_holds_mean_and_band() {
     let mut figure = sample::copy_figure();
     figure.series =
         vec![Series { label: "a".to_owned(), points: vec![Point { x: 0.5, y: vec![1.0, f64::NAN, 4.0] }] }];
+    figure.seeds = vec![7, 8, 12];
     let text = csv::render(&Digest::new(&figure));
-    assert_eq!(text, "x,series,mean,low,high,seed_1,seed_2,seed_3\r\n0.5,a,2.5,1.0,4.0,1.0,NaN,4.0\r\n");
-    figure.series[0].points[0].y = vec![3.0];
+    let (header, row) = text.trim_end().split_once("\r\n").unwrap();
+    assert_eq!(header, "x,series,mean,low,high,seed_7,seed_8,seed_12");
+    let cells: Vec<&str> = row.split(',').collect();
+    assert_eq!((&cells[..3], &cells[5..]), (&["0.5", "a", "2.5"][..], &["1.0", "NaN", "4.0"][..]));
+    // Of two values 3 apart the standard error is 1.5, and t is 12.7062.
+    let ends = [cells[3], cells[4]].map(|cell| cell.parse::<f64>().unwrap());
+    assert!((ends[0] - (2.5 - 1.5 * 12.7062)).abs() < 1e-4 && (ends[1] - (2.5 + 1.5 * 12.7062)).abs() < 1e-4);
+    // Where only one seed is left there is no band.
+    figure.series[0].points[0].y = vec![f64::NAN, 3.0, f64::NAN];
+    assert!(csv::render(&Digest::new(&figure)).ends_with("0.5,a,3.0,,,NaN,3.0,NaN\r\n"));
+    (figure.seeds, figure.series[0].points[0].y) = (Vec::new(), vec![3.0]);
     let text = csv::render(&Digest::new(&figure));
-    assert_eq!(text, "x,series,mean,low,high,seed_1\r\n0.5,a,3.0,,,3.0\r\n");
+    assert_eq!(text, "x,series,mean,low,high,value_1\r\n0.5,a,3.0,,,3.0\r\n");
 }
 
 #[test]
@@ -306,11 +316,12 @@ fn captions_own_up_to_what_is_missing() {
     figure.series[0].points[3].y[1] = f64::NAN;
     figure.series[1].points[0].x = 0.0;
     let notes = text::notes(&Digest::new(&figure));
-    assert!(notes.contains("3 seeds; bands reach from the lowest to the highest"), "{notes}");
+    assert!(notes.contains("3 seeds; bands are Student's 95 % confidence intervals"), "{notes}");
     assert!(notes.contains("1 of 216 values are not finite"), "{notes}");
     assert!(notes.contains("1 points lie where the axes cannot show them"), "{notes}");
-    figure.series.iter_mut().flat_map(|s| &mut s.points).for_each(|p| p.y.extend([1.0, 2.0]));
-    assert!(text::notes(&Digest::new(&figure)).contains("5 seeds; bands are 95 % bootstrap intervals"));
+    figure.series.iter_mut().flat_map(|s| &mut s.points).for_each(|p| p.y.truncate(1));
+    figure.seeds.truncate(1);
+    assert!(text::notes(&Digest::new(&figure)).contains("One seed: no spread is known"));
     figure.series.clear();
     assert_eq!(text::notes(&Digest::new(&figure)), "There are no data for this figure.");
 }
@@ -318,7 +329,7 @@ fn captions_own_up_to_what_is_missing() {
 #[test]
 fn deviations_near_rounding_error_are_drawn_where_they_are() {
     let mut figure = sample::lm_figure();
-    (figure.y.log, figure.references, figure.yardsticks) = (true, vec![], vec![]);
+    (figure.y.log, figure.references, figure.yardsticks, figure.seeds) = (true, vec![], vec![], vec![0]);
     let values = [1e-2, 1e-9, 1e-16];
     let points = values.iter().enumerate().map(|(i, &v)| Point { x: 1.0 + i as f64, y: vec![v] });
     figure.series = vec![Series { label: "deviation".to_owned(), points: points.collect() }];
@@ -411,6 +422,7 @@ prop_compose! {
             caption: label.clone(),
             x: Axis { label: label.clone(), log: logs.0 },
             y: Axis { label: label.clone(), log: logs.1 },
+            seeds: Vec::new(),
             series: series.collect(),
             references: vec![Reference { label: label.clone(), y: reference }],
             yardsticks: vec![Yardstick { label, x: yardstick.0, y: yardstick.1 }],

@@ -2,7 +2,7 @@
 
 use super::model::{Align, Table};
 use super::scale::place;
-use super::stats::{Digest, Spread};
+use super::stats::Digest;
 
 /// A number with four significant digits, in scientific form where it is very large or small.
 pub(super) fn significant(value: f64) -> String {
@@ -51,7 +51,7 @@ pub(super) fn notes(digest: &Digest<'_>) -> String {
     if values == 0 {
         return "There are no data for this figure.".to_owned();
     }
-    let mut notes = vec![digest.spread.sentence(digest.seeds)];
+    let mut notes = vec![digest.sentence()];
     let failed = digest.all_points().flat_map(|(point, _)| &point.y).filter(|y| !y.is_finite()).count();
     if failed > 0 {
         notes.push(format!("{failed} of {values} values are not finite and enter neither mean nor band."));
@@ -73,16 +73,13 @@ pub(super) fn notes(digest: &Digest<'_>) -> String {
 /// The last value of every line, for readers who want the number.
 pub(super) fn ends(digest: &Digest<'_>) -> Table {
     let figure = digest.figure;
-    let band = match digest.spread {
-        Spread::Unknown => None,
-        Spread::Range => Some("range"),
-        Spread::Bootstrap => Some("95 % interval"),
-    };
+    let band = (digest.seeds > 1).then_some("95 % interval");
     let rows = figure.series.iter().enumerate().filter_map(|(index, series)| {
         let (point, summary) = digest.points(index).rev().find_map(|(point, s)| Some((point, s?)))?;
         let mut row = vec![series.label.clone(), significant(point.x), significant(summary.mean)];
         if band.is_some() {
-            row.push(format!("{} – {}", significant(summary.low), significant(summary.high)));
+            let ends = |(low, high)| format!("{} – {}", significant(low), significant(high));
+            row.push(summary.band().map_or_else(String::new, ends));
         }
         row.push(summary.used.to_string());
         Some(row)

@@ -2,8 +2,9 @@
 
 use rtrl_train::Alignment;
 
-use super::experiment::{Done, Experiment, Kind, Study, mean_and_deviation};
-use crate::report::{Align, Axis, Figure, Point, Section, Series, Table};
+use super::experiment::{Experiment, Kind};
+use super::study::{Done, Study, mean_and_deviation};
+use crate::report::{Align, Axis, Figure, Section, Table};
 
 /// The experiment.
 pub const EXPERIMENT: Experiment = Experiment {
@@ -53,29 +54,23 @@ fn section(study: &Study) -> Section {
 
 /// The estimators, in the order of the configuration.
 fn labels(study: &Study) -> Vec<String> {
-    let compare = study.runs.first().and_then(|run| run.config.compare.as_ref());
+    let compare = study.configs().next().and_then(|config| config.compare.as_ref());
     compare.map_or_else(Vec::new, |c| c.passive.iter().map(|p| p.label.clone()).collect())
 }
 
 fn figure(study: &Study, index: usize, net: &str) -> Figure {
     let curve = |label: String| {
-        let mut points: Vec<Point> = Vec::new();
-        for record in study.of(net).flat_map(|run| &run.records) {
-            let alignment = record.alignment.iter().find(|a| a.label == label && a.group == "all");
-            let Some(alignment) = alignment else { continue };
-            let x = record.step as f64;
-            match points.iter_mut().find(|point| point.x == x) {
-                Some(point) => point.y.push(alignment.cosine),
-                None => points.push(Point { x, y: vec![alignment.cosine] }),
-            }
-        }
-        Series { label, points }
+        study.curve(net, &label, |record| {
+            let alignment = record.alignment.iter().find(|a| a.label == label && a.group == "all")?;
+            Some((record.step as f64, alignment.cosine))
+        })
     };
     Figure {
         id: format!("alignment-{}", index + 1),
         caption: format!("{net}: cosine to the exact gradient while the net learns to copy five bits."),
         x: Axis { label: "time steps".to_string(), log: false },
         y: Axis { label: "cosine".to_string(), log: false },
+        seeds: study.seeds(),
         series: labels(study).into_iter().map(curve).collect(),
         references: Vec::new(),
         yardsticks: Vec::new(),

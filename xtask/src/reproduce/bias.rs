@@ -9,8 +9,9 @@ use rtrl_tasks::{BuildTask, CopyConfig, Step, TaskConfig};
 use rtrl_train::{RunConfig, Trainer};
 use serde::{Deserialize, Serialize};
 
-use super::experiment::{Experiment, Kind, mean_and_deviation};
+use super::experiment::{Experiment, Kind};
 use super::measured::{Item, Measured, typed};
+use super::study::{BySeed, in_order, mean_and_deviation};
 use super::verdict::{all, claim, holds};
 use crate::report::{Align, Axis, Figure, Point, Section, Series, Table};
 
@@ -212,7 +213,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
     let (mut verdicts, mut words, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     for n in ORDERS {
         let means: Vec<f64> =
-            (0..s.steps.len()).filter_map(|t| Some(mean_and_deviation(&share(n, t))?.0)).collect();
+            (0..s.steps.len()).filter_map(|t| Some(mean_and_deviation(&flat(share(n, t)))?.0)).collect();
         let least = means.iter().copied().fold(f64::INFINITY, f64::min);
         verdicts.push(holds(least > 0.5));
         let list: Vec<_> = means.iter().map(|mean| format!("{:.0} %", 100.0 * mean)).collect();
@@ -228,13 +229,14 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
     let mut decided = claim("C10", all(&verdicts), evidence, numbers);
     decided.seeds = (0..s.seeds).collect();
     decided.runs = measured.iter().map(|m| m.entry.hash.clone()).collect();
+    let seeds: Vec<u64> = (0..s.seeds).collect();
     let series = ORDERS.into_iter().map(|n| Series {
         label: format!("SnAp-{n}"),
         points: s
             .steps
             .iter()
             .enumerate()
-            .map(|(t, &step)| Point { x: step as f64, y: share(n, t) })
+            .map(|(t, &step)| Point { x: step as f64, y: in_order(&seeds, &share(n, t)) })
             .collect(),
     });
     Ok(Section {
@@ -257,6 +259,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
                 .to_string(),
             x: Axis { label: "training steps".to_string(), log: true },
             y: Axis { label: "share of Σ|J|".to_string(), log: false },
+            seeds: seeds.clone(),
             series: series.collect(),
             references: Vec::new(),
             yardsticks: Vec::new(),
@@ -269,10 +272,14 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
 }
 
 /// A value of every seed of the runs that SnAp-n trains, at one of the times.
-fn values(measured: &All, n: usize, time: usize, of: fn(&Found, usize) -> f64) -> Vec<f64> {
+fn values(measured: &All, n: usize, time: usize, of: fn(&Found, usize) -> f64) -> BySeed {
     let index = ORDERS.iter().position(|&order| order == n).unwrap_or(0);
     let runs = measured.iter().filter(|m| m.settings.order == n);
-    runs.filter_map(|m| m.result.get(time)).map(|found| of(found, index)).collect()
+    runs.filter_map(|m| Some((m.settings.seed, of(m.result.get(time)?, index)))).collect()
+}
+
+fn flat(values: BySeed) -> Vec<f64> {
+    values.into_values().collect()
 }
 
 fn table(measured: &All, s: &Settings) -> Table {
@@ -280,7 +287,8 @@ fn table(measured: &All, s: &Settings) -> Table {
     for n in ORDERS {
         for (t, step) in s.steps.iter().enumerate() {
             let cell = |of: fn(&Found, usize) -> f64, scientific: bool| {
-                let (mean, deviation) = mean_and_deviation(&values(measured, n, t, of)).unwrap_or_default();
+                let (mean, deviation) =
+                    mean_and_deviation(&flat(values(measured, n, t, of))).unwrap_or_default();
                 if scientific {
                     format!("{mean:.1e} ± {deviation:.0e}")
                 } else {

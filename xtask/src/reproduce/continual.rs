@@ -3,7 +3,8 @@
 use rtrl_tasks::TaskConfig;
 use rtrl_train::Record;
 
-use super::experiment::{Done, Experiment, Kind, Study, mean_and_deviation};
+use super::experiment::{Experiment, Kind};
+use super::study::{Done, Study, mean_and_deviation};
 use crate::report::{Align, Axis, Figure, Section, Table};
 
 /// The experiment.
@@ -14,7 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 };
 
 fn shift(study: &Study) -> u64 {
-    match study.runs.first().and_then(|run| run.config.task.as_ref()) {
+    match study.configs().next().and_then(|config| config.task.as_ref()) {
         Some(TaskConfig::Chaos(config)) => config.shift_at.unwrap_or(u64::MAX),
         _ => u64::MAX,
     }
@@ -41,6 +42,7 @@ fn section(study: &Study) -> Section {
             ),
             x: Axis { label: "time steps".to_string(), log: false },
             y: Axis { label: "squared error".to_string(), log: true },
+            seeds: study.seeds(),
             series,
             references: Vec::new(),
             yardsticks: Vec::new(),
@@ -63,7 +65,7 @@ fn around(run: &Done, shift: u64, records: i64) -> Option<f64> {
 }
 
 fn table(study: &Study, shift: u64) -> Table {
-    let every = study.runs.first().map_or(0, |run| run.config.training.log_every);
+    let every = study.configs().next().map_or(0, |config| config.training.log_every);
     let row = |label: &String| {
         let cell = |of: &dyn Fn(&Done) -> Option<f64>| {
             let values: Vec<f64> = study.of(label).filter_map(of).collect();

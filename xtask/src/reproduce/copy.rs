@@ -2,7 +2,8 @@
 
 use rtrl_train::{Record, Summary};
 
-use super::experiment::{Experiment, Kind, Study};
+use super::experiment::{Experiment, Kind};
+use super::study::Study;
 use super::verdict::{all, claim};
 use crate::report::{Axis, Claim, Figure, Section, Verdict, Yardstick};
 
@@ -30,7 +31,7 @@ fn level(summary: &Summary) -> Option<f64> {
 
 fn section(study: &Study, claims: Vec<Claim>, caveats: &[&str]) -> Section {
     let series = study.series(|r| r.step as f64, |r: &Record| r.level.map(f64::from));
-    let longest = study.runs.iter().map(|run| run.config.training.steps).max().unwrap_or(0) as f64;
+    let longest = study.configs().map(|config| config.training.steps).max().unwrap_or(0) as f64;
     // The yardstick belongs beside runs of its length only.
     let reached = PUBLIC.iter().filter(|(step, _)| *step <= longest);
     let yardsticks = reached.map(|&(x, y)| Yardstick { label: "OK-16, public".to_string(), x, y }).collect();
@@ -45,6 +46,7 @@ fn section(study: &Study, claims: Vec<Claim>, caveats: &[&str]) -> Section {
                 .to_string(),
             x: Axis { label: "time steps".to_string(), log: false },
             y: Axis { label: "level L".to_string(), log: false },
+            seeds: study.seeds(),
             series,
             references: Vec::new(),
             yardsticks,
@@ -66,15 +68,22 @@ fn compared(study: &Study, a: &str, b: &str) -> (Verdict, String, Vec<(String, f
     }
 }
 
+/// The parts that say something.
+fn sentence(parts: &[String]) -> String {
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { String::new() } else { parts.join("; ") + "." }
+}
+
 fn sparse(study: &Study) -> Section {
     // BPTT that changes the weights as rarely as its window demands is what online learning is to beat.
     let (faster, words, numbers) = compared(study, "SnAp-2", "BPTT");
     let (learns, more, others) = compared(study, "SnAp-2", "Frozen");
     let numbers = [numbers, others].concat();
-    let macs = |method: &str| study.of(method).next().map_or(f64::NAN, |run| run.summary.cost.macs());
-    let cost = macs("SnAp-2") / macs("BPTT");
-    let evidence =
-        format!("{words}; {more}. A step of SnAp-2 has {cost:.0} times the multiply-adds of BPTT.");
+    let macs = |method: &str| study.of(method).next().map(|run| run.summary.cost.macs());
+    let cost = macs("SnAp-2").zip(macs("BPTT")).map_or_else(String::new, |(snap, bptt)| {
+        format!(" A step of SnAp-2 has {:.0} times the multiply-adds of BPTT.", snap / bptt)
+    });
+    let evidence = sentence(&[words, more]) + &cost;
     let decided = claim("C4", all(&[faster, learns]), evidence, numbers);
     section(
         study,
@@ -89,7 +98,7 @@ fn sparse(study: &Study) -> Section {
 fn online(study: &Study) -> Section {
     let (learns, words, numbers) = compared(study, "SnAp-1, online", "Frozen");
     let (_, more, others) = compared(study, "SnAp-1, online", "SnAp-1, window");
-    let decided = claim("C11", learns, format!("{words}; {more}."), [numbers, others].concat());
+    let decided = claim("C11", learns, sentence(&[words, more]), [numbers, others].concat());
     section(
         study,
         vec![study.backed(decided, &["SnAp-1, online", "SnAp-1, window", "Frozen"])],

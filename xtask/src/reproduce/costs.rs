@@ -290,6 +290,7 @@ fn figure(measured: &All) -> Figure {
         ),
         x: Axis { label: "units".to_string(), log: true },
         y: Axis { label: "multiply-adds over those of BPTT".to_string(), log: true },
+        seeds: vec![0],
         series: estimators(1).iter().map(curve).collect(),
         references: Vec::new(),
         yardsticks: Vec::new(),

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use rtrl_train::{Record, RunConfig, Summary};
+use rtrl_train::{RunConfig, Summary};
 use serde::Deserialize;
 
 use super::measured::{Item, Measure};
-use super::verdict::Difference;
-use crate::report::{Align, Claim, Point, Section, Series, Table};
+use super::study::{Done, Failed, Study, mean_and_deviation};
+use crate::report::Section;
 
 /// One experiment of the catalogue.
 pub struct Experiment {
@@ -84,7 +84,7 @@ pub enum Score {
 }
 
 impl Score {
-    /// The score of a run, greater for a better one.
+    /// The score of a run, greater for a better one; not finite if the run lacks the number.
     fn of(self, summary: &Summary) -> f64 {
         let loss = summary.bits.or(summary.error).unwrap_or(f64::INFINITY);
         match self {
@@ -105,6 +105,7 @@ pub struct Method {
     run: toml::Table,
 }
 
+/// What a profile has different.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProfileSettings {
@@ -118,6 +119,9 @@ struct ProfileSettings {
     /// What the runs of the sweep have different, usually fewer steps.
     #[serde(default)]
     sweep_run: toml::Table,
+    /// What the runs of the sweep of single methods have different beyond that, by label.
+    #[serde(default)]
+    sweep_methods: std::collections::BTreeMap<String, toml::Table>,
     #[serde(default)]
     measure: toml::Table,
     /// What single methods have different, by label.
@@ -144,37 +148,6 @@ impl Planned {
     pub fn reads_text(&self) -> bool {
         matches!(self.config.task, Some(rtrl_tasks::TaskConfig::CharLm(_)))
     }
-}
-
-/// One run that was made.
-#[derive(Debug, Clone)]
-pub struct Done {
-    /// The method's label.
-    pub method: String,
-    /// What was run.
-    pub config: RunConfig,
-    /// Its folder, relative to the output folder.
-    pub folder: String,
-    /// The value that a sweep tried with this run.
-    pub tried: Option<f64>,
-    /// Its measurements, in order.
-    pub records: Vec<Record>,
-    /// Its end.
-    pub summary: Summary,
-}
-
-/// A finished experiment.
-pub struct Study {
-    /// What was asked and compared.
-    pub settings: Settings,
-    /// The name on the command line.
-    pub name: &'static str,
-    /// All runs: method after method, seed after seed.
-    pub runs: Vec<Done>,
-    /// The runs of the sweep, and what it has chosen.
-    pub sweep: Vec<Done>,
-    /// What the sweep has chosen.
-    pub choice: Choice,
 }
 
 impl Experiment {
@@ -226,10 +199,12 @@ impl Settings {
         let profile = self.profile(request.profile)?;
         let Some(sweep) = &self.sweep else { return Ok(Vec::new()) };
         let mut planned = Vec::new();
+        let nothing = toml::Table::new();
         for method in &self.methods {
+            let own = profile.sweep_methods.get(&method.label).unwrap_or(&nothing);
             for &value in &sweep.values {
                 for seed in FIRST_SWEEP_SEED..FIRST_SWEEP_SEED + profile.sweep_seeds {
-                    let over = [&profile.sweep_run, &dotted(&sweep.key, value)];
+                    let over = [&profile.sweep_run, own, &dotted(&sweep.key, value)];
                     let config = self.config(profile, method, seed, request, &over)?;
                     planned.push(Planned { method: method.label.clone(), config, tried: Some(value) });
                 }
@@ -238,20 +213,49 @@ impl Settings {
         Ok(planned)
     }
 
-    /// The best value of each method, from the finished runs of the sweep. Values whose runs failed are left out.
-    pub fn choose(&self, runs: &[Done]) -> Choice {
-        let Some(sweep) = &self.sweep else { return Choice::new() };
-        let mean_score = |method: &Method, value: f64| {
-            let of = runs.iter().filter(|run| run.method == method.label && run.tried == Some(value));
-            let scores: Vec<f64> = of.map(|run| sweep.score.of(&run.summary)).collect();
-            mean_and_deviation(&scores).map(|(mean, _)| mean)
-        };
-        let best = |method: &Method| {
-            let scored = sweep.values.iter().filter_map(|&value| Some((value, mean_score(method, value)?)));
-            let (value, _) = scored.max_by(|a, b| a.1.total_cmp(&b.1))?;
-            Some((method.label.clone(), value))
-        };
-        self.methods.iter().filter_map(best).collect()
+    /// The best value of each method, from the runs of the sweep, and what the reader must know of the choice. A value at
+    /// which a run failed is worse than any other: its survivors say nothing about it.
+    pub fn choose(&self, runs: &[Done], failed: &[Failed]) -> (Choice, Vec<String>) {
+        let (mut choice, mut notes) = (Choice::new(), Vec::new());
+        let Some(sweep) = &self.sweep else { return (choice, notes) };
+        for Method { label, .. } in &self.methods {
+            let mut scored = Vec::new();
+            for &value in &sweep.values {
+                let is = |method: &str, tried: Option<f64>| method == label && tried == Some(value);
+                let failures = failed.iter().filter(|run| is(&run.method, run.tried)).count();
+                let of = runs.iter().filter(|run| is(&run.method, run.tried));
+                let scores: Vec<f64> = of.map(|run| sweep.score.of(&run.summary)).collect();
+                if failures > 0 {
+                    let all = failures + scores.len();
+                    notes.push(format!("{label} failed at {value:.1e} with {failures} of {all} seeds."));
+                }
+                let mean = mean_and_deviation(&scores).map(|(mean, _)| mean);
+                let mean = mean.filter(|mean| failures == 0 && mean.is_finite());
+                scored.extend(mean.map(|mean| (value, mean)));
+            }
+            let best = scored.iter().map(|&(_, score)| score).max_by(f64::total_cmp);
+            let best: Vec<f64> = scored.iter().filter(|s| Some(s.1) == best).map(|s| s.0).collect();
+            if let Some(&first) = best.first() {
+                choice.insert(label.clone(), first);
+            }
+            match best.as_slice() {
+                // A profile without a sweep has no runs here, and nothing to say.
+                [] if runs.iter().any(|run| run.method == *label)
+                    || failed.iter().any(|run| run.method == *label) =>
+                {
+                    notes.push(format!(
+                        "No value of `{}` has a score of {label} with every seed: it has that of the configuration.",
+                        sweep.key
+                    ));
+                }
+                [_, _, ..] => {
+                    let equal: Vec<_> = best.iter().map(|value| format!("{value:.1e}")).collect();
+                    notes.push(format!("Equally good for {label}: {}; it has the first.", equal.join(", ")));
+                }
+                _ => {}
+            }
+        }
+        (choice, notes)
     }
 
     /// Every final run of a profile: method after method, seed after seed.
@@ -334,152 +338,6 @@ fn merge(base: &mut toml::Table, over: &toml::Table) {
             _ => {
                 base.insert(key.clone(), value.clone());
             }
-        }
-    }
-}
-
-impl Study {
-    /// The runs of one method, by seed.
-    pub fn of<'a>(&'a self, method: &'a str) -> impl Iterator<Item = &'a Done> {
-        self.runs.iter().filter(move |run| run.method == method)
-    }
-
-    /// One curve for each method: at each recorded step the values of all seeds that have one.
-    pub fn series(&self, x: fn(&Record) -> f64, y: fn(&Record) -> Option<f64>) -> Vec<Series> {
-        let curve = |method: &Method| {
-            let mut points: Vec<Point> = Vec::new();
-            for record in self.of(&method.label).flat_map(|run| &run.records) {
-                let Some(value) = y(record) else { continue };
-                match points.iter_mut().find(|point| point.x == x(record)) {
-                    Some(point) => point.y.push(value),
-                    None => points.push(Point { x: x(record), y: vec![value] }),
-                }
-            }
-            Series { label: method.label.clone(), points }
-        };
-        self.settings.methods.iter().map(curve).collect()
-    }
-
-    /// A quantity of one method's finished runs, by seed.
-    pub fn values(&self, method: &str, value: fn(&Summary) -> Option<f64>) -> Vec<f64> {
-        self.of(method).filter_map(|run| value(&run.summary)).collect()
-    }
-
-    /// The difference of a quantity between two methods, paired by seed.
-    pub fn difference(&self, a: &str, b: &str, value: fn(&Summary) -> Option<f64>) -> Option<Difference> {
-        Difference::paired(&self.values(a, value), &self.values(b, value))
-    }
-
-    /// The difference of a recorded quantity between two methods at the last step that both have reached, paired by seed;
-    /// and that step.
-    pub fn difference_when_equal(
-        &self,
-        a: &str,
-        b: &str,
-        value: fn(&Record) -> Option<f64>,
-    ) -> Option<(u64, Difference)> {
-        let last = |method: &str| self.of(method).map(|run| run.config.training.steps).min();
-        let step = last(a)?.min(last(b)?);
-        let at = |method: &str| -> Vec<f64> {
-            let until = |run: &Done| run.records.iter().rev().filter(|r| r.step <= step).find_map(value);
-            self.of(method).filter_map(until).collect()
-        };
-        Some((step, Difference::paired(&at(a), &at(b))?))
-    }
-
-    /// A claim with the seeds and runs of these methods behind it.
-    pub fn backed(&self, claim: Claim, methods: &[&str]) -> Claim {
-        let runs = || self.runs.iter().filter(|run| methods.contains(&run.method.as_str()));
-        let seeds: std::collections::BTreeSet<u64> = runs().map(|run| run.config.training.seed).collect();
-        Claim {
-            seeds: seeds.into_iter().collect(),
-            runs: runs().map(|run| run.summary.hash.clone()).collect(),
-            ..claim
-        }
-    }
-
-    /// What was chosen for each method, in a sentence; nothing without a sweep.
-    pub fn chosen(&self) -> Option<String> {
-        let sweep = self.settings.sweep.as_ref().filter(|_| !self.choice.is_empty())?;
-        let seeds = self.sweep.iter().map(|run| run.config.training.seed);
-        let seeds = seeds.collect::<std::collections::BTreeSet<_>>().len();
-        let values: Vec<_> = sweep.values.iter().map(|value| format!("{value:.1e}")).collect();
-        let chosen: Vec<_> =
-            self.choice.iter().map(|(label, value)| format!("{label} {value:.1e}")).collect();
-        let ends = [sweep.values.first(), sweep.values.last()];
-        let at_an_end = self.choice.iter().filter(|(_, value)| ends.contains(&Some(value)));
-        let at_an_end: Vec<_> = at_an_end.map(|(label, _)| label.as_str()).collect();
-        let warning = match at_an_end.as_slice() {
-            [] => String::new(),
-            labels => {
-                format!(" At an end of what was tried, so perhaps not the best: {}.", labels.join(", "))
-            }
-        };
-        Some(format!(
-            "`{}` was chosen for each method among {} on {seeds} other seed(s): {}.{warning}",
-            sweep.key,
-            values.join(", "),
-            chosen.join(", ")
-        ))
-    }
-
-    /// Mean and standard deviation over seeds of a quantity of each method's finished runs.
-    pub fn final_values(&self, method: &str, value: fn(&Summary) -> Option<f64>) -> Option<(f64, f64)> {
-        mean_and_deviation(&self.values(method, value))
-    }
-}
-
-/// Mean and sample standard deviation (0 of a single value); `None` of no values.
-pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
-    if values.is_empty() {
-        return None;
-    }
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
-    Some((mean, if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
-}
-
-impl Study {
-    /// The common setting in a sentence.
-    pub fn setup(&self) -> String {
-        let Some(run) = self.runs.first() else { return String::new() };
-        let t = &run.config.training;
-        let seeds = self.of(&run.method).count();
-        format!(
-            "{} lanes, {} time steps, {seeds} seeds; every method sees the same data, masks and initial weights for the \
-             same seed. The configuration of each run is listed below.",
-            t.lanes, t.steps
-        )
-    }
-
-    /// One row for each method: a final value with its spread, counted cost and measured time.
-    pub fn table(&self, what: &str, value: fn(&Summary) -> Option<f64>, digits: usize) -> Table {
-        let row = |method: &Method| {
-            let run = self.of(&method.label).next()?;
-            let (mean, deviation) = self.final_values(&method.label, value)?;
-            let (seconds, _) = self.final_values(&method.label, |summary| Some(summary.seconds))?;
-            let cost = &run.summary.cost;
-            Some(vec![
-                method.label.clone(),
-                format!("{mean:.digits$} ± {deviation:.digits$}"),
-                run.config.training.window.to_string(),
-                format!("{:.0}", cost.macs()),
-                format!("{:.2}", cost.bytes as f64 / 1e6),
-                format!("{seconds:.0}"),
-            ])
-        };
-        Table {
-            caption: format!(
-                "Mean and standard deviation over seeds of the {what}. Window: time steps between two weight updates. \
-                 Multiply-adds of the recurrent part per time step and lane, and its memory, are counted from the structure."
-            ),
-            headers: ["method", what, "window", "multiply-adds", "megabytes", "seconds per run"]
-                .map(str::to_string)
-                .to_vec(),
-            rows: self.settings.methods.iter().filter_map(row).collect(),
-            align: [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right]
-                .to_vec(),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use rtrl_train::{Record, Summary};
 
-use super::experiment::{Experiment, Kind, Study};
-use super::verdict::{Difference, all, claim};
+use super::experiment::{Experiment, Kind};
+use super::study::Study;
+use super::verdict::{all, claim};
 use crate::report::{Axis, Claim, Figure, Section, Verdict};
 
 /// Dense nets.
@@ -42,6 +43,7 @@ fn section(study: &Study, claims: Vec<Claim>) -> Section {
             caption: "Bits per character on held-out text against characters of training text seen.".to_string(),
             x: Axis { label: "characters".to_string(), log: true },
             y: Axis { label: "bits per character".to_string(), log: false },
+            seeds: study.seeds(),
             series,
             references: Vec::new(),
             yardsticks: Vec::new(),
@@ -65,7 +67,7 @@ fn decided(study: &Study, id: &str, conditions: &[(&str, &str, f64)]) -> Claim {
         };
         verdicts.push(difference.above(bound));
         let above = if bound == 0.0 { String::new() } else { format!(" (should exceed {bound})") };
-        let lanes = study.runs.first().map_or(1, |run| run.config.training.lanes as u64);
+        let lanes = study.configs().next().map_or(1, |config| config.training.lanes as u64);
         let characters = (step * lanes) as f64 / 1e6;
         words.push(format!("{a} − {b} after {characters:.2} million characters: {difference} bits{above}"));
         numbers.push((format!("{a} - {b}"), difference.mean));
@@ -106,8 +108,7 @@ fn width(study: &Study) -> Section {
     };
     let mut claim = decided(study, "C9", &[(narrow, wide, 0.0)]);
     let steps = labels.windows(2).filter_map(|pair| {
-        let a = study.values(pair[0], bits);
-        let difference = Difference::paired(&a, &study.values(pair[1], bits))?;
+        let difference = study.difference(pair[0], pair[1], bits)?;
         Some((format!("{} − {}: {difference}", pair[0], pair[1]), difference.positive()))
     });
     let (words, verdicts): (Vec<_>, Vec<_>) = steps.unzip();

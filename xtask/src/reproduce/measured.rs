@@ -1,12 +1,13 @@
 //! Experiments that measure instead of training: each a list of items, each item measured once and kept in a folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::report::RunEntry;
+use crate::report::{Environment, RunEntry};
 
 /// Raised when an item of the same settings would be measured differently.
 const VERSION: u32 = 1;
@@ -22,6 +23,22 @@ pub struct Item {
     pub settings: serde_json::Value,
 }
 
+/// What numbers depend on beyond their settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Machine {
+    commit: Option<String>,
+    cpu: String,
+    /// Instruction set that the kernels were dispatched to.
+    isa: String,
+}
+
+impl Machine {
+    fn of(environment: &Environment) -> Self {
+        let Environment { commit, cpu, isa, .. } = environment.clone();
+        Self { commit, cpu, isa }
+    }
+}
+
 /// What was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Stored {
@@ -30,6 +47,9 @@ struct Stored {
     settings: serde_json::Value,
     result: serde_json::Value,
     seconds: f64,
+    /// Where it was measured; unknown of measurements from before this was stored.
+    #[serde(default)]
+    machine: Option<Machine>,
 }
 
 /// An item with what was measured.
@@ -51,6 +71,11 @@ impl Item {
     pub fn new(experiment: &'static str, label: String, settings: impl Serialize) -> Self {
         let settings = serde_json::to_value(settings).expect("plain data");
         Self { label, experiment, settings }
+    }
+
+    /// Its seed, or 0 if it has none.
+    pub fn seed(&self) -> u64 {
+        self.settings["seed"].as_u64().unwrap_or(0)
     }
 
     fn hash(&self) -> String {
@@ -76,18 +101,19 @@ impl Item {
     ///
     /// # Errors
     /// If measuring fails or the result cannot be written.
-    pub fn make(&self, out: &Path, measure: Measure) -> Result<(), String> {
+    pub fn make(&self, out: &Path, measure: Measure, environment: &Environment) -> Result<(), String> {
         if self.stored(out).is_some() {
             return Ok(());
         }
         let started = std::time::Instant::now();
-        let result = measure(&self.settings).map_err(|error| format!("{}: {error}", self.label))?;
+        let result = measure(&self.settings)?;
         let stored = Stored {
             hash: self.hash(),
             label: self.label.clone(),
             settings: self.settings.clone(),
             result,
             seconds: started.elapsed().as_secs_f64(),
+            machine: Some(Machine::of(environment)),
         };
         let file = self.file(out);
         let folder = out.join(self.folder());
@@ -110,7 +136,7 @@ impl Item {
         Ok(Measured {
             entry: RunEntry {
                 label: stored.label,
-                seed: self.settings["seed"].as_u64().unwrap_or(0),
+                seed: self.seed(),
                 hash: stored.hash,
                 config_toml: serde_json::to_string_pretty(&stored.settings).map_err(damaged)?,
                 folder: self.folder(),
@@ -120,6 +146,27 @@ impl Item {
             result: serde_json::from_value(stored.result).map_err(damaged)?,
         })
     }
+}
+
+/// A sentence on the items that were measured by another commit or on another machine than this one; none if there are
+/// no such items.
+pub fn elsewhere(items: &[Item], out: &Path, environment: &Environment) -> Option<String> {
+    let here = Machine::of(environment);
+    let mut places: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for item in items {
+        let Some(stored) = item.stored(out).filter(|stored| stored.machine.as_ref() != Some(&here)) else {
+            continue;
+        };
+        let place = stored.machine.map_or("at an unknown commit, on an unknown machine".to_string(), |m| {
+            let commit = m.commit.unwrap_or_else(|| "unknown".to_string());
+            format!("at commit {commit} on {} ({})", m.cpu, m.isa)
+        });
+        places.entry(place).or_default().push(&item.label);
+    }
+    let parts: Vec<_> =
+        places.iter().map(|(place, labels)| format!("{place}: {}", labels.join(", "))).collect();
+    let words = "Kept from an earlier call, not measured by the commit and on the machine named above";
+    (!parts.is_empty()).then(|| format!("{words}: {}.", parts.join("; ")))
 }
 
 /// Measures one item from its settings.

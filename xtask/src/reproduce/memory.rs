@@ -113,6 +113,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
             caption: "Megabytes that an estimator holds against the length of the sequence.".to_string(),
             x: Axis { label: "time steps".to_string(), log: true },
             y: Axis { label: "megabytes".to_string(), log: true },
+            seeds: vec![0],
             series: series.collect(),
             references: Vec::new(),
             yardsticks: Vec::new(),

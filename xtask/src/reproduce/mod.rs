@@ -9,21 +9,27 @@ mod equivalence;
 mod experiment;
 mod lm;
 pub(crate) mod machine;
+mod made;
 mod measured;
 mod memory;
 mod nets;
 mod plan;
 mod pool;
+mod study;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use experiment::{Choice, Done, Experiment, Kind, Planned, Request, Settings, Study};
+use experiment::{Choice, Experiment, Kind, Planned, Request, Settings};
+use made::{Missing, Place, failures, make, measure};
 use measured::Item;
-use rtrl_train::{Record, Trainer, read_metrics};
+use rtrl_train::Trainer;
 use serde::Serialize;
+use study::Study;
 
 use crate::engine;
 use crate::flags::Reproduce;
@@ -97,45 +103,75 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
     let engine = engine::of_flags(flags, jobs).map_err(|error| (error.status(), error.to_string()))?;
     prepare(&flags.out)?;
     let stop = stop_on_interrupt();
-    measure(&selected, &flags.out, jobs, &stop)?;
-    let sweeps = selected.iter().map(|s| (s.experiment.name, s.sweep.as_slice())).collect::<Vec<_>>();
-    let failures = make(&sweeps, engine.as_ref(), &stop)?;
-    // A value that diverges is a result of a sweep: it is not chosen.
-    failures.iter().for_each(|message| eprintln!("left out of its sweep: {message}"));
-    let (mut studies, mut finals) = (Vec::new(), Vec::new());
-    for Selected { experiment, settings, sweep, items } in selected {
-        let sweep: Vec<Done> = sweep.into_iter().filter_map(|run| collect(run, &flags.out).ok()).collect();
-        let choice = settings.choose(&sweep);
-        let plan = settings.plan(request, &choice).map_err(mistake)?;
-        finals.push((experiment.name, plan));
-        studies.push((
-            experiment,
-            items,
-            Study { settings, name: experiment.name, runs: Vec::new(), sweep, choice },
-        ));
-    }
-    let all = finals.iter().map(|(name, plan)| (*name, plan.as_slice())).collect::<Vec<_>>();
-    let failures = make(&all, engine.as_ref(), &stop)?;
-    if let Some(first) = failures.first() {
-        let message = format!("{} of the runs failed, the first: {first}", failures.len());
-        return Err((1, message));
-    }
-    let mut sections = Vec::new();
-    for ((experiment, items, mut study), (_, plan)) in studies.into_iter().zip(finals) {
-        study.runs = plan.into_iter().map(|run| collect(run, &flags.out)).collect::<Result<_, _>>()?;
-        sections.push(section(experiment, &study, &items, &flags.out)?);
-    }
+    let environment = machine::environment();
+    let place =
+        Place { out: &flags.out, jobs, engine: engine.as_ref(), stop: &stop, environment: &environment };
+    let (sections, failures) = sections(selected, request, &place)?;
     let decided: Vec<_> = sections.iter().flat_map(|section| &section.claims).collect();
     let not_run = verdict::not_run(&decided);
     let report = Report {
         title: "Real-time recurrent learning: reproduction".to_string(),
         profile: flags.profile.name().to_string(),
         command: command(flags),
-        environment: machine::environment(),
+        environment,
         experiments: sections,
         not_run,
     };
-    publish(&report, &flags.out)
+    publish(&report, &flags.out)?;
+    outcome(&failures)
+}
+
+/// A report that lacks something is written, and its command has failed.
+fn outcome(failures: &[String]) -> Result<(), Failure> {
+    let Some(first) = failures.first() else { return Ok(()) };
+    Err((
+        1,
+        format!("the report lacks {} runs or measurements that failed, the first: {first}", failures.len()),
+    ))
+}
+
+/// Makes everything and reports what there is; with it the messages of what failed. What fails in a sweep is not among
+/// them: it is a result, a value that is not chosen.
+fn sections(
+    selected: Vec<Selected>,
+    request: Request<'_>,
+    place: &Place<'_>,
+) -> Result<(Vec<Section>, Vec<String>), Failure> {
+    let mut unmeasured = measure(&selected, place)?;
+    let sweeps = selected.iter().map(|s| (s.experiment.name, s.sweep.as_slice())).collect::<Vec<_>>();
+    let swept = make(&sweeps, place)?;
+    let mut studies = Vec::new();
+    for (Selected { experiment, settings, items, .. }, (done, lost)) in selected.into_iter().zip(swept) {
+        let choice = settings.choose(&done, &lost);
+        let plan = settings.plan(request, &choice.0).map_err(mistake)?;
+        let (runs, failed, name) = (Vec::new(), Vec::new(), experiment.name);
+        let study = Study { settings, name, runs, failed, sweep: done, sweep_failed: lost, choice };
+        studies.push((experiment, items, study, plan));
+    }
+    let all = studies.iter().map(|(e, .., plan)| (e.name, plan.as_slice())).collect::<Vec<_>>();
+    let made = make(&all, place)?;
+    let (mut sections, mut failures) = (Vec::new(), Vec::new());
+    for ((experiment, items, mut study, _), (done, failed)) in studies.into_iter().zip(made) {
+        let (missing, items): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| unmeasured.contains_key(&item.folder()));
+        let missing = missing.into_iter().filter_map(|item| {
+            let reason = unmeasured.remove(&item.folder())?;
+            Some(Missing { label: item.label.clone(), seed: item.seed(), reason, folder: item.folder() })
+        });
+        let failed_runs = failed.iter().map(|run| Missing {
+            label: run.method.clone(),
+            seed: run.config.training.seed,
+            reason: run.reason.clone(),
+            folder: run.config.folder(),
+        });
+        let missing: Vec<_> = missing.chain(failed_runs).collect();
+        let words =
+            missing.iter().map(|m| format!("{} {} seed {}: {}", experiment.name, m.label, m.seed, m.reason));
+        failures.extend(words);
+        (study.runs, study.failed) = (done, failed);
+        sections.push(section(experiment, &study, &items, &missing, place)?);
+    }
+    Ok((sections, failures))
 }
 
 /// What is to be run and measured of an experiment; each method is built once, so that a bad text or setting is found
@@ -182,44 +218,6 @@ fn plan_only(selected: &[Selected], request: Request<'_>, jobs: usize) -> Result
     let measured = selected.iter().map(|s| s.items.len()).sum();
     let table = plan::table(&all, measured, jobs).map_err(|message| (1, message))?;
     println!("{}", report::tables(&[table], WIDTH));
-    Ok(())
-}
-
-/// Measures everything that is not measured yet: what is timed alone, then the rest side by side.
-fn measure(selected: &[Selected], out: &Path, jobs: usize, stop: &AtomicBool) -> Result<(), Failure> {
-    for alone in [true, false] {
-        let wanted = selected.iter().filter_map(|s| match s.experiment.kind {
-            Kind::Measured { measure, timed, .. } if timed == alone => Some((&s.items, measure)),
-            _ => None,
-        });
-        let queue: Vec<_> = wanted.flat_map(|(items, m)| items.iter().map(move |item| (item, m))).collect();
-        let threads = if alone { 1 } else { jobs };
-        let done = pool::each(&queue, threads, stop, |(item, measure)| {
-            eprintln!("{} {}", item.experiment, item.label);
-            item.make(out, *measure)
-        });
-        interrupted(stop)?;
-        done.map_err(|message| (1, message))?;
-    }
-    Ok(())
-}
-
-/// Makes all runs; returned are those that failed.
-fn make(
-    runs: &[(&'static str, &[Planned])],
-    engine: &dyn engine::Engine,
-    stop: &AtomicBool,
-) -> Result<Vec<engine::Failure>, Failure> {
-    let failures = pool::run(runs, engine, stop);
-    interrupted(stop)?;
-    failures.map_err(|error| (error.status(), error.to_string()))
-}
-
-fn interrupted(stop: &AtomicBool) -> Result<(), Failure> {
-    if stop.load(Ordering::Relaxed) {
-        let message = "interrupted; what was done is kept, and the same command goes on from there";
-        return Err((130, message.to_string()));
-    }
     Ok(())
 }
 
@@ -270,36 +268,24 @@ pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-/// Reads what a finished run has left, and makes sure that its files agree with each other.
-fn collect(run: Planned, out: &Path) -> Result<Done, Failure> {
-    let folder = run.config.folder();
-    let read = || -> Result<Done, rtrl_train::TrainError> {
-        let summary = rtrl_train::read_summary(&out.join(&folder))?;
-        let records = read_metrics(&out.join(&folder).join("metrics.jsonl"))?;
-        let Planned { method, config, tried } = run;
-        Ok(Done { method, config, folder: folder.clone(), tried, records, summary })
-    };
-    let done = read().map_err(|error| (1, error.to_string()))?;
-    let last = |of: fn(&Record) -> Option<f64>| done.records.iter().rev().find_map(of);
-    let pairs = [
-        (last(|r| r.bits), done.summary.bits),
-        (last(|r| r.error), done.summary.error),
-        (last(|r| r.valid_bits), done.summary.valid_bits),
-        (last(|r| r.level.map(f64::from)), done.summary.level.map(f64::from)),
-    ];
-    let whole = done.records.last().map(|record| record.step) == Some(done.summary.steps);
-    if done.summary.hash != done.config.hash() || !whole || pairs.iter().any(|(a, b)| a != b) {
-        let path = out.join(&done.folder);
-        let message =
-            format!("{}: metrics and result contradict each other; remove the folder", path.display());
-        return Err((1, message));
-    }
-    Ok(done)
-}
-
-fn section(experiment: &Experiment, study: &Study, items: &[Item], out: &Path) -> Result<Section, Failure> {
+/// The section of what was made of an experiment.
+fn section(
+    experiment: &Experiment,
+    study: &Study,
+    items: &[Item],
+    missing: &[Missing],
+    place: &Place<'_>,
+) -> Result<Section, Failure> {
     let mut section = match experiment.kind {
-        Kind::Measured { section, .. } => section(items, out).map_err(|message| (1, message))?,
+        // Nothing is left of it but what failed.
+        Kind::Measured { .. } if items.is_empty() => Section::default(),
+        Kind::Measured { section, .. } => {
+            let mut section = section(items, place.out).map_err(|message| (1, message))?;
+            let undecided = |claim| verdict::undecided(claim, missing.len(), "measurements");
+            section.claims = section.claims.into_iter().map(undecided).collect();
+            section.caveats.extend(measured::elsewhere(items, place.out, place.environment));
+            section
+        }
         Kind::Runs { section } => {
             let runs = study.runs.iter().chain(&study.sweep).map(|run| RunEntry {
                 label: match run.tried {
@@ -318,6 +304,18 @@ fn section(experiment: &Experiment, study: &Study, items: &[Item], out: &Path) -
     section.name = experiment.name.to_string();
     section.question.clone_from(&study.settings.question);
     section.setup.extend(study.chosen());
+    if !missing.is_empty() {
+        section.tables.insert(0, failures(missing));
+        section.caveats.insert(
+            0,
+            format!(
+                "{} of the runs or measurements failed. They are in no number, and what they would decide is undecided. The \
+                 same command makes them again; for a single run, `rtrl train OUT/FOLDER/config.toml --out OUT` does, with \
+                 the folder of this report as OUT and the one that the table names as FOLDER.",
+                missing.len()
+            ),
+        );
+    }
     Ok(section)
 }
 
@@ -377,41 +375,4 @@ fn publish(report: &Report, out: &Path) -> Result<(), Failure> {
     println!("{}", terminal(report, WIDTH));
     println!("report: {}", written.html.display());
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(profile: &str) -> Request<'_> {
-        Request { profile, seeds: None, text: None, valid: None }
-    }
-
-    #[test]
-    fn every_experiment_plans_every_profile() {
-        for experiment in CATALOGUE {
-            for profile in ["quick", "standard", "paper"] {
-                let request = request(profile);
-                let Selected { settings, sweep, items, .. } = prepared(experiment, request).unwrap();
-                let plan = settings.plan(request, &Choice::new()).unwrap();
-                assert!(!plan.is_empty() || !items.is_empty(), "{} {profile} is empty", experiment.name);
-                let runs = || plan.iter().chain(&sweep);
-                let mut folders: Vec<_> = runs().map(|run| run.config.folder()).collect();
-                folders.extend(items.iter().map(Item::folder));
-                let all = folders.len();
-                folders.sort();
-                folders.dedup();
-                assert_eq!(folders.len(), all, "{} {profile}: two runs are the same", experiment.name);
-                for seed in plan.iter().map(|run| run.config.training.seed) {
-                    let of_seed = plan.iter().filter(|run| run.config.training.seed == seed).count();
-                    assert_eq!(of_seed, settings.methods.len(), "{} {profile} seed {seed}", experiment.name);
-                    assert!(
-                        sweep.iter().all(|run| run.config.training.seed != seed),
-                        "seeds are chosen on others"
-                    );
-                }
-            }
-            assert!(experiment.settings().unwrap().plan(request("huge"), &Choice::new()).is_err());
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! Runs side by side, with progress.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rtrl_train::Summary;
@@ -10,34 +10,34 @@ use rtrl_train::Summary;
 use super::experiment::Planned;
 use crate::engine::{Engine, EngineError, Event, Failure, Job, on_threads};
 
-/// Applies `make` to everything in `queue`, on `threads` threads, until one fails or `stop` is set; the first message.
+/// Applies `make` to everything in `queue`, on `threads` threads, until `stop` is set. One that fails does not stop the
+/// others; returned are those that did, by index, with their messages.
 pub fn each<T: Sync>(
     queue: &[T],
     threads: usize,
     stop: &AtomicBool,
     make: impl Fn(&T) -> Result<(), String> + Sync,
-) -> Result<(), String> {
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+) -> Vec<(usize, String)> {
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..threads.min(queue.len()) {
             scope.spawn(|| {
-                while let Some(item) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let first = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_none();
-                    if stop.load(Ordering::Relaxed) || !first {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = queue.get(index).filter(|_| !stop.load(Ordering::Relaxed)) else {
                         break;
-                    }
+                    };
                     // What is timed is timed on one core.
                     if let Err(message) = on_threads(1, || make(item)) {
-                        failed
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .get_or_insert(message);
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push((index, message));
                     }
                 }
             });
         }
     });
-    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+    let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.sort_unstable();
+    failed
 }
 
 /// Makes all runs with `engine`. A run that fails does not stop the others; returned are those that did. Results do not

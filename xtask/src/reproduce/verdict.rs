@@ -1,6 +1,7 @@
 //! Deciding claims by numbers with a spread.
 
-use crate::report::{Claim, Verdict};
+use super::study::BySeed;
+use crate::report::{Claim, Verdict, interval};
 
 /// A difference of means with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,26 +14,15 @@ pub struct Difference {
     pub pairs: usize,
 }
 
-/// 97.5 % quantiles of Student's t distribution for 1, 2, … degrees of freedom.
-const T_QUANTILES: [f64; 15] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-];
-
 impl Difference {
-    /// Of `a - b`, paired: entry i of both was made with the same seed, hence the same data, masks and initial weights.
-    /// Student's interval of the mean difference. `None` without a pair.
+    /// Of `a - b`, paired by seed: what has the same seed was made with the same data, masks and initial weights. Seeds that
+    /// only one of the two has are left out. Student's interval of the mean difference. `None` without a pair.
     #[must_use]
-    pub fn paired(a: &[f64], b: &[f64]) -> Option<Self> {
-        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-        let (mean, deviation) = super::experiment::mean_and_deviation(&differences)?;
-        let pairs = differences.len();
-        let half = if pairs < 2 {
-            f64::INFINITY
-        } else {
-            let t = T_QUANTILES.get(pairs - 2).copied().unwrap_or(1.96);
-            t * deviation / (pairs as f64).sqrt()
-        };
-        Some(Self { mean, half, pairs })
+    pub fn paired(a: &BySeed, b: &BySeed) -> Option<Self> {
+        let differences = a.iter().filter_map(|(seed, a)| Some(a - b.get(seed)?));
+        let differences: Vec<f64> = differences.collect();
+        let (mean, half) = interval(&differences)?;
+        Some(Self { mean, half, pairs: differences.len() })
     }
 
     /// Whether the difference is positive, negative or cannot be told from zero.
@@ -118,6 +108,21 @@ pub fn claim(id: &str, verdict: Verdict, evidence: String, numbers: Vec<(String,
     }
 }
 
+/// The claim as it is if `failed` of the runs or measurements behind it have failed: what the others say is told, but
+/// decides nothing, as those that fail are not a random choice.
+#[must_use]
+pub fn undecided(mut claim: Claim, failed: usize, what: &str) -> Claim {
+    if failed > 0 {
+        claim.verdict = Verdict::Undecided;
+        let others = match claim.numbers.is_empty() {
+            true => String::new(),
+            false => format!(" Of the others: {}", claim.evidence),
+        };
+        claim.evidence = format!("{failed} of the {what} behind it failed.{others}");
+    }
+    claim
+}
+
 /// The claims that no experiment of this report has decided.
 #[must_use]
 pub fn not_run(decided: &[&Claim]) -> Vec<Claim> {
@@ -129,21 +134,39 @@ pub fn not_run(decided: &[&Claim]) -> Vec<Claim> {
 mod tests {
     use super::*;
 
+    fn of(values: &[f64]) -> BySeed {
+        (0..).zip(values.iter().copied()).collect()
+    }
+
+    fn paired(a: &[f64], b: &[f64]) -> Option<Difference> {
+        Difference::paired(&of(a), &of(b))
+    }
+
     #[test]
     fn intervals_by_hand() {
-        // Differences 1, 2, 3: mean 2, deviation 1, t of two degrees of freedom 4.303 over √3.
-        let difference = Difference::paired(&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0]).unwrap();
-        assert!(
-            (difference.mean - 2.0).abs() < 1e-12 && (difference.half - 4.303 / 3_f64.sqrt()).abs() < 1e-9
-        );
+        // Differences 1, 2, 3: mean 2, deviation 1, t of two degrees of freedom 4.30265 over √3.
+        let difference = paired(&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0]).unwrap();
+        assert!((difference.mean - 2.0).abs() < 1e-12);
+        assert!((difference.half - 4.30265 / 3_f64.sqrt()).abs() < 1e-5, "{difference:?}");
         assert_eq!(difference.positive(), Verdict::Undecided);
-        assert_eq!(
-            Difference::paired(&[2.0, 2.1, 2.2], &[1.0, 1.1, 1.2]).unwrap().positive(),
-            Verdict::Supported
-        );
-        assert_eq!(Difference::paired(&[1.0, 1.1], &[2.0, 2.1]).unwrap().positive(), Verdict::NotSupported);
-        assert_eq!(Difference::paired(&[1.0], &[0.0]).unwrap().positive(), Verdict::Undecided, "one seed");
-        assert!(Difference::paired(&[], &[]).is_none());
+        assert_eq!(paired(&[2.0, 2.1, 2.2], &[1.0, 1.1, 1.2]).unwrap().positive(), Verdict::Supported);
+        assert_eq!(paired(&[1.0, 1.1], &[2.0, 2.1]).unwrap().positive(), Verdict::NotSupported);
+        assert_eq!(paired(&[1.0], &[0.0]).unwrap().positive(), Verdict::Undecided, "one seed");
+        assert!(paired(&[], &[]).is_none());
+        // 17 pairs of deviation 1: t of 16 degrees of freedom is 2.11991, not 1.96.
+        let values: Vec<f64> =
+            (0..17).map(|i| if i == 16 { 0.0 } else { f64::from(i % 2) * 2.0 - 1.0 }).collect();
+        let half = paired(&values, &[0.0; 17]).unwrap().half;
+        assert!((half - 2.11991 / 17_f64.sqrt()).abs() < 1e-5, "{half}");
+    }
+
+    #[test]
+    fn pairs_have_equal_seeds() {
+        // Seed 1 of the second method is missing; the differences of the others are 1.
+        let a = BySeed::from([(0, 1.0), (1, 5.0), (2, 3.0), (3, 9.0)]);
+        let b = BySeed::from([(0, 0.0), (2, 2.0), (3, 8.0), (7, 8.0)]);
+        let difference = Difference::paired(&a, &b).unwrap();
+        assert_eq!((difference.mean, difference.half, difference.pairs), (1.0, 0.0, 3));
     }
 
     #[test]

@@ -133,6 +133,9 @@ impl Build for AdamWConfig {
 /// w ← w - α (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
 /// ```
 ///
+/// where t counts the updates of the weight: one that grows late begins as those of a new net do. Corrected by the age of
+/// the net, its first step would be (1 - β₁) / √(1 - β₂) times α, 3.2 by default.
+///
 /// # Reference
 /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 #[derive(Debug, Clone)]
@@ -140,14 +143,17 @@ pub struct Adam<T> {
     config: AdamConfig,
     mean: Vec<T>,
     square: Vec<T>,
-    /// β₁ᵗ and β₂ᵗ.
+    /// β₁ᵗ and β₂ᵗ of the weights that were there from the first update on.
     powers: (f64, f64),
+    /// The same of each weight, before its next update; empty while no weight is younger than the net.
+    ages: Vec<(f64, f64)>,
 }
 
 impl<T: Scalar> Adam<T> {
     /// For `len` weights.
     pub fn new(config: AdamConfig, len: usize) -> Self {
-        Self { config, mean: vec![T::ZERO; len], square: vec![T::ZERO; len], powers: (1.0, 1.0) }
+        let (mean, square) = (vec![T::ZERO; len], vec![T::ZERO; len]);
+        Self { config, mean, square, powers: (1.0, 1.0), ages: Vec::new() }
     }
 }
 
@@ -155,35 +161,55 @@ impl<T: Scalar> Persist for Adam<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.slice("mean", &mut self.mean)?;
         archive.slice("square", &mut self.square)?;
-        archive.value("powers", &mut self.powers)
+        archive.value("powers", &mut self.powers)?;
+        archive.vec("ages", &mut self.ages)?;
+        let (found, len) = (self.ages.len(), self.mean.len());
+        archive.check("ages", found == 0 || found == len, || format!("{found} ages of {len} weights"))
     }
 }
 
 impl<T: Scalar> Optimizer<T> for Adam<T> {
     fn begin(&mut self) {
-        self.powers = (self.powers.0 * self.config.beta1, self.powers.1 * self.config.beta2);
+        let AdamConfig { beta1, beta2, .. } = self.config;
+        self.powers = (self.powers.0 * beta1, self.powers.1 * beta2);
     }
 
     fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64) {
         let len = self.mean.len();
         assert_eq!((weights.len(), gradient.len()), (len, len), "number of weights");
         let AdamConfig { beta1, beta2, epsilon, .. } = self.config;
-        let rate = T::from_f64(learning_rate / (1.0 - self.powers.0));
-        let correction = T::from_f64(1.0 / (1.0 - self.powers.1));
         let (b1, b2, epsilon) = (T::from_f64(beta1), T::from_f64(beta2), T::from_f64(epsilon));
         let (c1, c2) = (T::from_f64(1.0 - beta1), T::from_f64(1.0 - beta2));
-        let state = self.mean[range.clone()].iter_mut().zip(&mut self.square[range.clone()]);
-        for ((w, &g), (m, v)) in weights[range.clone()].iter_mut().zip(&gradient[range]).zip(state) {
+        let corrected = |powers: (f64, f64)| {
+            (T::from_f64(learning_rate / (1.0 - powers.0)), T::from_f64(1.0 / (1.0 - powers.1)))
+        };
+        let step = |w: &mut T, g: T, m: &mut T, v: &mut T, (rate, correction): (T, T)| {
             // Both decay for ever where no gradient comes any more.
             *m = (b1 * *m + c1 * g).flush();
             *v = (b2 * *v + c2 * (g * g)).flush();
             *w -= rate * *m / ((*v * correction).sqrt() + epsilon);
+        };
+        let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
+        let weights = weights[range.clone()].iter_mut().zip(&gradient[range.clone()]);
+        let each = weights.zip(mean.iter_mut().zip(square));
+        if self.ages.is_empty() {
+            let correction = corrected(self.powers);
+            each.for_each(|((w, &g), (m, v))| step(w, g, m, v, correction));
+        } else {
+            for (((w, &g), (m, v)), age) in each.zip(&mut self.ages[range]) {
+                *age = (age.0 * beta1, age.1 * beta2);
+                step(w, g, m, v, corrected(*age));
+            }
         }
     }
 
     fn relay(&mut self, origin: &[Option<u32>]) {
         self.mean = relaid(&self.mean, origin);
         self.square = relaid(&self.square, origin);
+        if !self.ages.is_empty() || origin.contains(&None) {
+            let age = |w: u32| self.ages.get(w as usize).copied().unwrap_or(self.powers);
+            self.ages = origin.iter().map(|origin| origin.map_or((1.0, 1.0), age)).collect();
+        }
     }
 }
 
@@ -207,6 +233,63 @@ mod tests {
         let (m, v): (f64, f64) = (0.08 / 0.19, 0.004996 / 0.001999);
         let second = first - 0.1 * m / (v.sqrt() + 1e-8);
         assert!((w[0] - second).abs() < 1e-12, "{} and {second}", w[0]);
+    }
+
+    /// A weight that grows late takes the steps of a weight that was there from the first update on, and the one that stays
+    /// does not notice.
+    #[test]
+    fn a_grown_weight_begins_as_one_of_a_new_net() {
+        let gradient = |t: u32| f64::from(t).sin() + 0.3;
+        let update = |adam: &mut Adam<f64>, w: &mut [f64], g: &[f64]| {
+            adam.begin();
+            adam.update(0..w.len(), w, g, 0.1);
+        };
+        let adam = |len| Adam::<f64>::new(AdamConfig::new(0.1), len);
+        let (mut pair, mut alone, mut fresh) = (adam(2), adam(1), adam(1));
+        let (mut w, mut stays, mut new) = ([0.5, 0.7], [0.7], [0.0]);
+        for t in 0..5000 {
+            update(&mut pair, &mut w, &[1.0, gradient(t)]);
+            update(&mut alone, &mut stays, &[gradient(t)]);
+        }
+        assert_eq!(w[1], stays[0]);
+        pair.relay(&[Some(1), None]);
+        let mut w = [w[1], 0.0];
+        for t in 5000..5100 {
+            update(&mut pair, &mut w, &[gradient(t), gradient(t)]);
+            update(&mut alone, &mut stays, &[gradient(t)]);
+            update(&mut fresh, &mut new, &[gradient(t)]);
+            assert_eq!(w, [stays[0], new[0]], "update {t}");
+            // The step of |m̂| = √v̂, up to rounding.
+            assert!(t > 5000 || (w[1].abs() - 0.1).abs() < 1e-8, "first step {}", w[1]);
+        }
+    }
+
+    #[test]
+    fn the_age_of_weights_is_saved() {
+        let update = |adam: &mut Adam<f32>, w: &mut [f32]| {
+            adam.begin();
+            adam.update(0..2, w, &[0.3, -0.2], 0.1);
+        };
+        let mut adam = Adam::<f32>::new(AdamConfig::new(0.1), 1);
+        (0..100).for_each(|_| adam.begin());
+        adam.relay(&[Some(0), None]);
+        let mut w = [1.0, 0.0];
+        update(&mut adam, &mut w);
+        let file = rtrl_checkpoint::to_bytes(|archive| adam.persist(archive)).unwrap();
+        let mut again = Adam::<f32>::new(AdamConfig::new(0.1), 2);
+        rtrl_checkpoint::from_bytes(&file, |archive| again.persist(archive)).unwrap();
+        let mut same = w;
+        update(&mut adam, &mut w);
+        update(&mut again, &mut same);
+        assert_eq!(w, same);
+        // Ages of another number of weights are damage.
+        let file = rtrl_checkpoint::to_bytes(|archive| {
+            archive.slice("mean", &mut [0.0_f32; 2])?;
+            archive.slice("square", &mut [0.0_f32; 2])?;
+            archive.value("powers", &mut (0.9, 0.999))?;
+            archive.vec("ages", &mut vec![(0.9, 0.999)])
+        });
+        assert!(rtrl_checkpoint::from_bytes(&file.unwrap(), |archive| again.persist(archive)).is_err());
     }
 
     #[test]

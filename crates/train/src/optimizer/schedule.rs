@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check;
 use crate::ConfigError;
+use crate::config::no_fields;
 
 /// A factor of the learning rate as a function of the update, as configuration files name it: `kind = "cosine"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -11,6 +12,7 @@ use crate::ConfigError;
 pub enum RateSchedule {
     /// Always 1.
     #[default]
+    #[serde(deserialize_with = "no_fields")]
     Constant,
     /// Rises linearly to 1 over the first updates.
     WarmUp {

@@ -48,10 +48,19 @@ impl Matrix {
         if self.recurrent { &gate.recurrent } else { &gate.input }
     }
 
+    /// How many entries exist.
+    pub fn exist(&self, masks: &[Masks]) -> usize {
+        self.pattern(masks).nnz()
+    }
+
     /// Share of the entries that do not exist.
     pub fn sparsity(&self, masks: &[Masks]) -> f64 {
-        let pattern = self.pattern(masks);
-        1.0 - pattern.nnz() as f64 / (self.units * self.columns) as f64
+        1.0 - self.exist(masks) as f64 / (self.units * self.columns) as f64
+    }
+
+    /// How many entries exist at this sparsity.
+    pub fn exist_at(&self, sparsity: f64) -> usize {
+        ((1.0 - sparsity) * (self.units * self.columns) as f64).round() as usize
     }
 
     /// The position in the flat weights of a net of the `k`-th entry of the matrix in the row of `unit`, which has `len`

@@ -3,9 +3,9 @@
 mod matrix;
 mod probe;
 
-use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rtrl_cells::{Input, Masks};
+use rtrl_cells::init::below;
+use rtrl_cells::{CellConfig, Input, Masks};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Lanes;
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,18 @@ use matrix::{Matrix, Place};
 use probe::Probe;
 
 /// How the set of weights that exist changes, as configuration files name it: `kind = "magnitude"`. Biases always exist;
-/// each matrix is treated on its own, and no unit loses its last incoming weight.
+/// each matrix is treated on its own, and no unit loses its last incoming weight. Layers without masks (embeddings,
+/// quasi-LSTMs) stay as they are; a net of nothing else is refused.
+///
+/// Changes are due every `every` steps, counted from `begin` or else from the first step; each is made at the end of the
+/// window in which it is due, also of one whose update a [`DivergencePolicy`](crate::DivergencePolicy) leaves out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RewiringConfig {
     /// Gradual pruning of the weights of least magnitude: a matrix of sparsity s₀ has, at step t of `begin..=end`, the
-    /// sparsity `s + (s₀ − s) (1 − (t − begin) / (end − begin))³`.
+    /// sparsity `s + (s₀ − s) (1 − (t − begin) / (end − begin))³`. The last pruning is at `end`, whatever `every` is, so
+    /// that s is reached; what cannot reach it, because the run ends before or a matrix is sparser from the start, is
+    /// refused.
     ///
     /// # Reference
     /// Zhu & Gupta, "To prune, or not to prune", arXiv:1710.01878, equation 1.
@@ -57,8 +63,8 @@ pub enum RewiringConfig {
         matrices: Matrices,
     },
     /// Replaces the weights of least magnitude by as many where the gradient of a missing weight is greatest, with the value
-    /// 0. The gradient is that of the window before, by backpropagation through it. The share that is replaced falls along
-    /// half a cosine to 0 at the last step.
+    /// 0. The gradient is that of the window that ends, by backpropagation through it; a window that was skipped has none,
+    /// and the next one makes the change. The share that is replaced falls along half a cosine to 0 at the last step.
     ///
     /// # Reference
     /// Evci et al., "Rigging the lottery: making all tickets winners", arXiv:1911.11134, algorithm 1.
@@ -103,7 +109,18 @@ impl RewiringConfig {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+    /// The first time after `step` at which a change is due.
+    fn next(&self, step: u64) -> Option<u64> {
+        let (begin, end, every) = self.times();
+        let changes = (step.saturating_sub(begin) / every).saturating_add(1);
+        let next = begin.saturating_add(changes.saturating_mul(every));
+        // The share that is pruned depends on the time, and has to reach its end.
+        let next = if matches!(self, Self::Magnitude { .. }) { next.min(end) } else { next };
+        (step < next && next <= end).then_some(next)
+    }
+
+    /// For a net of these layers and a run of at most `steps` steps.
+    pub(crate) fn validate(&self, layers: &[CellConfig], steps: Option<u64>) -> Result<(), ConfigError> {
         let (begin, end, every) = self.times();
         let error = |field, allowed, found: String| Err(ConfigError::Value { field, allowed, found });
         if every == 0 {
@@ -112,7 +129,15 @@ impl RewiringConfig {
         if begin >= end {
             return error("rewiring.end", "after the first step", end.to_string());
         }
+        if !layers.iter().any(CellConfig::is_masked) {
+            return error("rewiring", "left out, as no layer has masks that could change", "it".into());
+        }
         match *self {
+            Self::Magnitude { .. } if steps.is_some_and(|steps| end > steps) => error(
+                "rewiring.end",
+                "within the steps of the run, or its sparsity is not reached",
+                end.to_string(),
+            ),
             Self::Magnitude { sparsity, .. } if !(0.0..1.0).contains(&sparsity) => {
                 error("rewiring.sparsity", "in 0.0..1.0", sparsity.to_string())
             }
@@ -127,7 +152,10 @@ impl RewiringConfig {
 /// Changes the masks of a training run.
 pub(crate) struct Rewiring {
     config: RewiringConfig,
-    window: u64,
+    /// The step until which everything that was due is done.
+    done: u64,
+    /// Whether the window that ended was skipped, so that the probe has no gradient of it.
+    skipped: bool,
     matrices: Vec<Matrix>,
     /// Sparsity of each matrix at the beginning.
     initial: Vec<f64>,
@@ -140,11 +168,19 @@ impl Rewiring {
     pub fn new(config: &RewiringConfig, model: &Model, window: usize) -> Result<Self, TrainError> {
         let matrices = matrix::of(model, config.matrices());
         let probe = matches!(config, RewiringConfig::Rigl { .. });
+        let initial: Vec<f64> = matrices.iter().map(|m| m.sparsity(model.masks())).collect();
+        if let RewiringConfig::Magnitude { sparsity, .. } = *config {
+            let (field, allowed) = ("rewiring.sparsity", "at least that of every matrix that is pruned");
+            if matrices.iter().any(|m| m.exist(model.masks()) < m.exist_at(sparsity)) {
+                return Err(ConfigError::Value { field, allowed, found: sparsity.to_string() }.into());
+            }
+        }
         Ok(Self {
-            initial: matrices.iter().map(|m| m.sparsity(model.masks())).collect(),
+            initial,
+            done: 0,
+            skipped: false,
             rng: Stream::Regrowth.rng(model.config().training.seed),
             probe: probe.then(|| Probe::new(model, window)).transpose()?,
-            window: window as u64,
             config: config.clone(),
             matrices,
         })
@@ -159,6 +195,7 @@ impl Rewiring {
 
     /// Ends the window, before the weights change.
     pub fn finish_window(&mut self, model: &Model) {
+        self.skipped = false;
         if let Some(probe) = &mut self.probe {
             probe.finish_window(model);
         }
@@ -166,19 +203,20 @@ impl Rewiring {
 
     /// A lane begins anew, and the window has no update.
     pub fn forget(&mut self, lane: usize) {
+        self.skipped = true;
         if let Some(probe) = &mut self.probe {
             probe.forget(lane);
         }
     }
 
-    /// The masks from now on, if they change after the window that ended at this step.
+    /// The masks from now on, if they change after the window that ended at this step, skipped or not.
     pub fn due(&mut self, model: &Model, step: u64) -> Option<Vec<Masks>> {
-        let (begin, end, every) = self.config.times();
-        let crossed = step / every != step.saturating_sub(self.window) / every;
-        if step < begin || step > end || !crossed {
+        if step < self.config.next(self.done)? || (self.skipped && self.probe.is_some()) {
             return None;
         }
-        let done = (step - begin) as f64 / (end - begin) as f64;
+        self.done = step;
+        let (begin, end, _) = self.config.times();
+        let done = (step.min(end) - begin) as f64 / (end - begin) as f64;
         let mut masks = model.masks().to_vec();
         for (index, initial) in self.initial.clone().into_iter().enumerate() {
             let matrix = self.matrices[index];
@@ -187,8 +225,7 @@ impl Rewiring {
             let (drop, grow) = match self.config {
                 RewiringConfig::Magnitude { sparsity, .. } => {
                     let now = sparsity + (initial - sparsity) * (1.0 - done).powi(3);
-                    let keep = ((1.0 - now) * places.len() as f64).round() as usize;
-                    (exist.saturating_sub(keep), 0)
+                    (exist.saturating_sub(matrix.exist_at(now)), 0)
                 }
                 RewiringConfig::Set { share, .. } => replaced(share, exist),
                 RewiringConfig::Rigl { share, .. } => {
@@ -213,7 +250,8 @@ impl Rewiring {
             }
             None => {
                 for chosen in 0..grow.min(missing.len()) {
-                    let other = self.rng.random_range(chosen as u64..missing.len() as u64) as usize;
+                    let left = (missing.len() - chosen) as u64;
+                    let other = chosen + below(&mut self.rng, left) as usize;
                     missing.swap(chosen, other);
                 }
             }
@@ -248,6 +286,7 @@ fn replaced(share: f64, exist: usize) -> (usize, usize) {
 impl Persist for Rewiring {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.value("rng", &mut self.rng)?;
+        archive.value("done", &mut self.done)?;
         match &mut self.probe {
             Some(probe) => archive.part("probe", probe),
             None => Ok(()),

@@ -35,7 +35,7 @@ impl Probe {
             masks
         };
         let masks: Vec<_> = model.masks().iter().zip(&model.config().layers).map(full).collect();
-        let dense = build(model.config(), model.signals().0, &masks)?;
+        let dense = build(model.config(), model.signals().0, &masks).map_err(|(_, error)| error)?;
         let lanes = model.config().training.lanes;
         Ok(Self {
             rollout: dense.rollout(lanes),

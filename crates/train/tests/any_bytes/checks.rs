@@ -78,6 +78,26 @@ pub const RUNS: &[&str] = &[
     training = { lanes = 2, window = 1, steps = 1000, seed = 1 }
     "#,
     r#"
+    task = { kind = "char-lm", crop = 6, corpus_bytes = 400, valid_fraction = 0.2 }
+    layers = [{ kind = "gru", units = 3, distribution = "erk", sparsity = 0.2 }]
+    estimator = { kind = "snap", order = 1, scope = "layer", schedule = "adjoint", truncate = true }
+    optimizer = { kind = "adam", learning_rate = 0.01, beta1 = 0.8 }
+    update.clip = 5.0
+    update.schedule = { kind = "warm-up", updates = 4 }
+    update.groups = [{ name = "readout", rate = 0.5, clip = 1.0 }, { name = "recurrent", weight_decay = 0.1 }]
+    rewiring = { kind = "magnitude", sparsity = 0.7, begin = 2, end = 900, every = 3, matrices = "all" }
+    divergence = { policy = "roll-back", every = 5, factor = 0.5, attempts = 2 }
+    training = { lanes = 2, window = 2, steps = 1000, seed = 1, log_every = 5, evaluate_every = 9, evaluate_bytes = 50 }
+    [compare]
+    reference = { kind = "rtrl" }
+    passive = [{ label = "n", estimator = { kind = "snap", order = 2 } }]
+    [dynamic]
+    estimator = { kind = "snap", order = 1 }
+    optimizer = { kind = "sgd", learning_rate = 0.01 }
+    lanes = 2
+    window = 3
+    "#,
+    r#"
     task = { kind = "chaos", system = "mackey-glass", dt = 3.0 }
     layers = [{ kind = "gru", units = 3 }]
     estimator = { kind = "frozen" }

@@ -1,0 +1,245 @@
+//! What the runs of an experiment came to, by method and seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rtrl_train::{Record, RunConfig, Summary};
+
+use super::experiment::{Choice, Method, Settings};
+use super::verdict::{Difference, undecided};
+use crate::report::{Align, Claim, Point, Series, Table};
+
+/// One run that was made.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The method's label.
+    pub method: String,
+    /// What was run.
+    pub config: RunConfig,
+    /// Its folder, relative to the output folder.
+    pub folder: String,
+    /// The value that a sweep tried with this run.
+    pub tried: Option<f64>,
+    /// Its measurements, in order.
+    pub records: Vec<Record>,
+    /// Its end.
+    pub summary: Summary,
+}
+
+/// One run that has no result.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// The method's label.
+    pub method: String,
+    /// What was run.
+    pub config: RunConfig,
+    /// The value that a sweep tried with this run.
+    pub tried: Option<f64>,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// An experiment whose runs have been made, as far as they could be.
+pub struct Study {
+    /// What was asked and compared.
+    pub settings: Settings,
+    /// The name on the command line.
+    pub name: &'static str,
+    /// All runs that were finished: method after method, seed after seed.
+    pub runs: Vec<Done>,
+    /// Those that were not.
+    pub failed: Vec<Failed>,
+    /// The runs of the sweep that were finished.
+    pub sweep: Vec<Done>,
+    /// Those of the sweep that were not.
+    pub sweep_failed: Vec<Failed>,
+    /// What the sweep has chosen, and what is to be said about it.
+    pub choice: (Choice, Vec<String>),
+}
+
+/// Values by seed.
+pub type BySeed = BTreeMap<u64, f64>;
+
+/// The values of these seeds, in their order; NaN for those that have none.
+pub fn in_order(seeds: &[u64], values: &BySeed) -> Vec<f64> {
+    seeds.iter().map(|seed| values.get(seed).copied().unwrap_or(f64::NAN)).collect()
+}
+
+/// Points at each x that any seed has, in ascending order, with the values of `seeds` in theirs.
+pub fn points(seeds: &[u64], values: impl IntoIterator<Item = (f64, u64, f64)>) -> Vec<Point> {
+    let mut found: Vec<(f64, BySeed)> = Vec::new();
+    for (x, seed, value) in values {
+        match found.iter_mut().find(|(other, _)| *other == x) {
+            Some((_, of_seed)) => {
+                of_seed.insert(seed, value);
+            }
+            None => found.push((x, BySeed::from([(seed, value)]))),
+        }
+    }
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.iter().map(|(x, of_seed)| Point { x: *x, y: in_order(seeds, of_seed) }).collect()
+}
+
+impl Study {
+    /// The runs of one method, by seed.
+    pub fn of<'a>(&'a self, method: &'a str) -> impl Iterator<Item = &'a Done> {
+        self.runs.iter().filter(move |run| run.method == method)
+    }
+
+    /// The configurations of all runs, also of those that failed.
+    pub fn configs(&self) -> impl Iterator<Item = &RunConfig> {
+        self.runs.iter().map(|run| &run.config).chain(self.failed.iter().map(|run| &run.config))
+    }
+
+    /// The seeds of all runs, also of those that failed, in ascending order.
+    pub fn seeds(&self) -> Vec<u64> {
+        self.configs().map(|config| config.training.seed).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A curve: what `values` finds of x and y in the records of one method's runs, seed by seed.
+    pub fn curve(&self, method: &str, label: &str, values: impl Fn(&Record) -> Option<(f64, f64)>) -> Series {
+        let of_run = |run: &Done| -> Vec<(f64, u64, f64)> {
+            let found = run.records.iter().filter_map(&values);
+            found.map(|(x, y)| (x, run.config.training.seed, y)).collect()
+        };
+        let points = points(&self.seeds(), self.of(method).flat_map(of_run));
+        Series { label: label.to_string(), points }
+    }
+
+    /// One curve for each method.
+    pub fn series(&self, x: fn(&Record) -> f64, y: fn(&Record) -> Option<f64>) -> Vec<Series> {
+        let curve = |method: &Method| self.curve(&method.label, &method.label, |r| Some((x(r), y(r)?)));
+        self.settings.methods.iter().map(curve).collect()
+    }
+
+    /// A quantity of one method's finished runs, by seed.
+    pub fn values(&self, method: &str, value: fn(&Summary) -> Option<f64>) -> BySeed {
+        let values = self.of(method).map(|run| (run.config.training.seed, value(&run.summary)));
+        values.filter_map(|(seed, value)| Some((seed, value?))).collect()
+    }
+
+    /// The difference of a quantity between two methods, paired by seed.
+    pub fn difference(&self, a: &str, b: &str, value: fn(&Summary) -> Option<f64>) -> Option<Difference> {
+        Difference::paired(&self.values(a, value), &self.values(b, value))
+    }
+
+    /// The difference of a recorded quantity between two methods at the last step at which all runs of both have it, paired
+    /// by seed; and that step.
+    pub fn difference_when_equal(
+        &self,
+        a: &str,
+        b: &str,
+        value: fn(&Record) -> Option<f64>,
+    ) -> Option<(u64, Difference)> {
+        let of_run = |run: &Done| -> BTreeMap<u64, f64> {
+            run.records.iter().filter_map(|record| Some((record.step, value(record)?))).collect()
+        };
+        let [a, b] = [a, b].map(|method| -> BTreeMap<u64, BTreeMap<u64, f64>> {
+            self.of(method).map(|run| (run.config.training.seed, of_run(run))).collect()
+        });
+        let mut runs = a.values().chain(b.values());
+        let steps = runs.next()?.keys().rev().copied();
+        let others: Vec<_> = runs.collect();
+        let step = steps.into_iter().find(|step| others.iter().all(|run| run.contains_key(step)))?;
+        let [a, b] = [a, b].map(|runs| runs.iter().map(|(&seed, run)| (seed, run[&step])).collect());
+        Some((step, Difference::paired(&a, &b)?))
+    }
+
+    /// A claim with the seeds and runs of these methods behind it; undecided if some of those runs failed.
+    pub fn backed(&self, claim: Claim, methods: &[&str]) -> Claim {
+        let runs = || self.runs.iter().filter(|run| methods.contains(&run.method.as_str()));
+        let seeds: BTreeSet<u64> = runs().map(|run| run.config.training.seed).collect();
+        let failed = self.failed.iter().filter(|run| methods.contains(&run.method.as_str())).count();
+        let claim = Claim {
+            seeds: seeds.into_iter().collect(),
+            runs: runs().map(|run| run.summary.hash.clone()).collect(),
+            ..claim
+        };
+        undecided(claim, failed, "runs")
+    }
+
+    /// What was chosen for each method, in sentences; nothing without a sweep.
+    pub fn chosen(&self) -> Option<String> {
+        let (choice, notes) = &self.choice;
+        let sweep = self.settings.sweep.as_ref().filter(|_| !choice.is_empty() || !notes.is_empty())?;
+        let configs = self.sweep.iter().map(|run| &run.config);
+        let configs = configs.chain(self.sweep_failed.iter().map(|run| &run.config));
+        let seeds: BTreeSet<u64> = configs.map(|config| config.training.seed).collect();
+        let values: Vec<_> = sweep.values.iter().map(|value| format!("{value:.1e}")).collect();
+        let chosen: Vec<_> = choice.iter().map(|(label, value)| format!("{label} {value:.1e}")).collect();
+        let ends = [sweep.values.first(), sweep.values.last()];
+        let at_an_end = choice.iter().filter(|(_, value)| ends.contains(&Some(value)));
+        let at_an_end: Vec<_> = at_an_end.map(|(label, _)| label.as_str()).collect();
+        let mut sentences = vec![format!(
+            "`{}` was chosen for each method among {} on {} other seed(s): {}.",
+            sweep.key,
+            values.join(", "),
+            seeds.len(),
+            if chosen.is_empty() { "none".to_string() } else { chosen.join(", ") }
+        )];
+        if !at_an_end.is_empty() {
+            let labels = at_an_end.join(", ");
+            sentences.push(format!("At an end of what was tried, so perhaps not the best: {labels}."));
+        }
+        sentences.extend(notes.iter().cloned());
+        Some(sentences.join(" "))
+    }
+
+    /// Mean and standard deviation over seeds of a quantity of each method's finished runs.
+    pub fn final_values(&self, method: &str, value: fn(&Summary) -> Option<f64>) -> Option<(f64, f64)> {
+        mean_and_deviation(&self.values(method, value).into_values().collect::<Vec<_>>())
+    }
+}
+
+/// Mean and sample standard deviation (0 of a single value); `None` of no values.
+pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    if values.is_empty() {
+        return None;
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+    Some((mean, if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
+}
+
+impl Study {
+    /// The common setting in a sentence.
+    pub fn setup(&self) -> String {
+        let Some(t) = self.configs().map(|config| &config.training).next() else { return String::new() };
+        let seeds = self.seeds().len();
+        format!(
+            "{} lanes, {} time steps, {seeds} seeds; every method sees the same data, masks and initial weights for the \
+             same seed. The configuration of each run is listed below.",
+            t.lanes, t.steps
+        )
+    }
+
+    /// One row for each method: a final value with its spread, counted cost and measured time.
+    pub fn table(&self, what: &str, value: fn(&Summary) -> Option<f64>, digits: usize) -> Table {
+        let row = |method: &Method| {
+            let run = self.of(&method.label).next()?;
+            let (mean, deviation) = self.final_values(&method.label, value)?;
+            let (seconds, _) = self.final_values(&method.label, |summary| Some(summary.seconds))?;
+            let cost = &run.summary.cost;
+            Some(vec![
+                method.label.clone(),
+                format!("{mean:.digits$} ± {deviation:.digits$}"),
+                run.config.training.window.to_string(),
+                format!("{:.0}", cost.macs()),
+                format!("{:.2}", cost.bytes as f64 / 1e6),
+                format!("{seconds:.0}"),
+            ])
+        };
+        Table {
+            caption: format!(
+                "Mean and standard deviation over seeds of the {what}. Window: time steps between two weight updates. \
+                 Multiply-adds of the recurrent part per time step and lane, and its memory, are counted from the structure."
+            ),
+            headers: ["method", what, "window", "multiply-adds", "megabytes", "seconds per run"]
+                .map(str::to_string)
+                .to_vec(),
+            rows: self.settings.methods.iter().filter_map(row).collect(),
+            align: [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right]
+                .to_vec(),
+        }
+    }
+}

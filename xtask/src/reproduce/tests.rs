@@ -1,0 +1,269 @@
+//! Plans, and reports of what could not be finished.
+
+use super::*;
+use crate::engine::{Engine, EngineError, Event, Job, Local};
+use crate::report::Verdict;
+
+fn request(profile: &str) -> Request<'_> {
+    Request { profile, seeds: None, text: None, valid: None }
+}
+
+#[test]
+fn every_experiment_plans_every_profile() {
+    for experiment in CATALOGUE {
+        for profile in ["quick", "standard", "paper"] {
+            let request = request(profile);
+            let Selected { settings, sweep, items, .. } = prepared(experiment, request).unwrap();
+            let plan = settings.plan(request, &Choice::new()).unwrap();
+            assert!(!plan.is_empty() || !items.is_empty(), "{} {profile} is empty", experiment.name);
+            let runs = || plan.iter().chain(&sweep);
+            let mut folders: Vec<_> = runs().map(|run| run.config.folder()).collect();
+            folders.extend(items.iter().map(Item::folder));
+            let all = folders.len();
+            folders.sort();
+            folders.dedup();
+            assert_eq!(folders.len(), all, "{} {profile}: two runs are the same", experiment.name);
+            for seed in plan.iter().map(|run| run.config.training.seed) {
+                let of_seed = plan.iter().filter(|run| run.config.training.seed == seed).count();
+                assert_eq!(of_seed, settings.methods.len(), "{} {profile} seed {seed}", experiment.name);
+                assert!(
+                    sweep.iter().all(|run| run.config.training.seed != seed),
+                    "seeds are chosen on others"
+                );
+            }
+        }
+        assert!(experiment.settings().unwrap().plan(request("huge"), &Choice::new()).is_err());
+    }
+}
+
+const STUDY: &str = r#"
+question = "?"
+[run]
+task = { kind = "copy" }
+layers = [{ kind = "gru", units = 4 }]
+optimizer = { kind = "sgd", learning_rate = 0.05 }
+training = { lanes = 2, window = 1, steps = 40, log_every = 20 }
+[[methods]]
+label = "SnAp-2"
+run = { estimator = { kind = "snap", order = 2 } }
+[[methods]]
+label = "BPTT"
+run = { estimator = { kind = "bptt" } }
+[[methods]]
+label = "Frozen"
+run = { estimator = { kind = "frozen" } }
+[sweep]
+key = "optimizer.learning_rate"
+values = [0.1, 0.01]
+score = "loss"
+[profiles.quick]
+seeds = 3
+sweep_seeds = 2
+"#;
+
+fn items(experiment: &'static str, _: &toml::Table) -> Result<Vec<Item>, String> {
+    Ok((0..2)
+        .map(|seed| Item::new(experiment, format!("number {seed}"), serde_json::json!({ "seed": seed })))
+        .collect())
+}
+
+/// Only the item of seed 0 can be measured.
+fn measure_first(settings: &serde_json::Value) -> Result<serde_json::Value, String> {
+    if settings["seed"] == 0 { Ok(1.into()) } else { Err("not a number".to_string()) }
+}
+
+/// A claim that holds for whatever was measured.
+fn section_of_items(items: &[Item], _: &Path) -> Result<Section, String> {
+    let numbers = items.iter().map(|item| (item.label.clone(), 1.0)).collect();
+    let claim = verdict::claim("C5", Verdict::Supported, "All are 1.".to_string(), numbers);
+    Ok(Section { claims: vec![claim], ..Section::default() })
+}
+
+/// Runs whose claim is C4, and measurements whose claim is C5.
+const EXPERIMENTS: &[Experiment] = &[
+    Experiment { name: "runs", toml: STUDY, kind: copy::SPARSE.kind },
+    Experiment {
+        name: "items",
+        toml: "question = '?'\n[profiles.quick]",
+        kind: Kind::Measured { items, measure: measure_first, timed: false, section: section_of_items },
+    },
+];
+
+/// Makes runs on this machine, but for those that are to fail.
+struct Spoilt {
+    local: Local,
+    fails: fn(&Job) -> bool,
+}
+
+impl Engine for Spoilt {
+    fn make(
+        &self,
+        jobs: &[Job],
+        stop: &AtomicBool,
+        _: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Vec<engine::Failure>, EngineError> {
+        let good: Vec<Job> = jobs.iter().filter(|job| !(self.fails)(job)).cloned().collect();
+        let failures = self.local.make(&good, stop, &|_| {})?;
+        assert!(failures.is_empty(), "the others do not fail: {failures:?}");
+        let bad = jobs.iter().enumerate().filter(|(_, job)| (self.fails)(job));
+        let failure = |(index, job): (usize, &Job)| engine::Failure {
+            job: index,
+            label: job.label.clone(),
+            reason: "step 7: the loss is not finite".to_string(),
+        };
+        Ok(bad.map(failure).collect())
+    }
+}
+
+/// The report of the experiments when these runs fail, the messages of what failed, and the Markdown that was written.
+fn report_of(fails: fn(&Job) -> bool) -> (Report, Vec<String>, String) {
+    let out = tempfile::tempdir().unwrap();
+    let engine = Spoilt { local: Local { out: out.path().to_path_buf(), threads: 1 }, fails };
+    let (stop, environment) = (AtomicBool::new(false), machine::environment());
+    let place = Place { out: out.path(), jobs: 1, engine: &engine, stop: &stop, environment: &environment };
+    let selected = EXPERIMENTS.iter().map(|e| prepared(e, request("quick")).unwrap()).collect();
+    let (experiments, failures) = sections(selected, request("quick"), &place).unwrap();
+    let report = Report {
+        title: "test".to_string(),
+        profile: "quick".to_string(),
+        command: "cargo xtask reproduce".to_string(),
+        environment: environment.clone(),
+        experiments,
+        not_run: Vec::new(),
+    };
+    publish(&report, out.path()).unwrap();
+    let markdown = std::fs::read_to_string(out.path().join("report.md")).unwrap();
+    (report, failures, markdown)
+}
+
+#[test]
+fn a_report_is_made_of_what_there_is_and_says_what_failed() {
+    let (report, failures, markdown) =
+        report_of(|job| job.label.contains("SnAp-2") && job.config.training.seed == 1);
+    let [runs, items] = &report.experiments[..] else { panic!("two experiments") };
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    assert!(failures[0].contains("runs SnAp-2 seed 1: step 7"), "{failures:?}");
+    assert_eq!(failures[1], "items number 1 seed 1: not a number");
+    assert_eq!(outcome(&failures).unwrap_err().0, 1);
+    assert_eq!(outcome(&[]), Ok(()));
+    // Who failed, why and where.
+    let failed = &runs.tables[0];
+    assert_eq!((failed.caption.as_str(), failed.rows.len()), ("Failed", 1));
+    assert_eq!(failed.rows[0][..3], ["SnAp-2", "1", "step 7: the loss is not finite"]);
+    assert!(failed.rows[0][3].starts_with("copy-"));
+    assert!(
+        ["rtrl train OUT/FOLDER/config.toml --out OUT", "step 7: the loss is not finite"]
+            .iter()
+            .all(|w| markdown.contains(w))
+    );
+    // The claims that need it are not decided by the others.
+    for (section, evidence) in [
+        (runs, "1 of the runs behind it failed. Of the others: final L"),
+        (items, "1 of the measurements behind it"),
+    ] {
+        let claim = &section.claims[0];
+        assert_eq!(claim.verdict, Verdict::Undecided, "{claim:?}");
+        assert!(claim.evidence.starts_with(evidence), "{claim:?}");
+    }
+    // The others keep their places.
+    let figure = &runs.figures[0];
+    assert_eq!(figure.seeds, [0, 1, 2]);
+    for (series, missing) in figure.series.iter().zip([true, false, false]) {
+        let nan = |p: &report::Point| p.y.iter().map(|y| y.is_nan()).collect::<Vec<_>>();
+        assert_eq!(series.points.len(), 2);
+        assert!(series.points.iter().all(|point| nan(point) == [false, missing, false]), "{series:?}");
+    }
+    // 9 final runs and 12 of the sweep.
+    assert_eq!(runs.runs.len(), 20);
+}
+
+#[test]
+fn a_report_of_nothing_but_failures_is_a_report() {
+    let (report, failures, markdown) = report_of(|_| true);
+    let runs = &report.experiments[0];
+    assert_eq!((failures.len(), runs.tables[0].rows.len()), (10, 9));
+    assert_eq!(runs.claims[0].verdict, Verdict::Undecided);
+    assert_eq!(runs.claims[0].evidence, "9 of the runs behind it failed.");
+    let said = "has a score of Frozen with every seed: it has that of the configuration";
+    assert!(markdown.contains(said), "{markdown}");
+}
+
+#[test]
+fn a_value_at_which_a_seed_fails_is_not_chosen() {
+    // The greater rate learns more in so few steps, where it is not spoilt.
+    let rate = |report: &Report, method: &str| {
+        let runs = &report.experiments[0].runs;
+        let run = runs.iter().find(|run| run.label == method).unwrap();
+        let config: toml::Table = run.config_toml.parse().unwrap();
+        config["optimizer"]["learning_rate"].as_float().unwrap()
+    };
+    let (report, failures, markdown) = report_of(|job| {
+        let learning_rate = job.config.optimizer.learning_rate();
+        job.label.contains("BPTT") && job.config.training.seed == 1001 && learning_rate == 0.1
+    });
+    assert_eq!((rate(&report, "SnAp-2"), rate(&report, "BPTT")), (0.1, 0.01));
+    assert!(markdown.contains("BPTT failed at 1.0e-1 with 1 of 2 seeds."), "{markdown}");
+    assert_eq!(failures.len(), 1, "a value that fails is a result of the sweep: {failures:?}");
+}
+
+#[test]
+fn equal_values_are_said_to_be_equal() {
+    let out = tempfile::tempdir().unwrap();
+    let engine = Local { out: out.path().to_path_buf(), threads: 1 };
+    let (stop, environment) = (AtomicBool::new(false), machine::environment());
+    let place = Place { out: out.path(), jobs: 1, engine: &engine, stop: &stop, environment: &environment };
+    let Selected { settings, sweep, .. } = prepared(&EXPERIMENTS[0], request("quick")).unwrap();
+    let (mut done, _) = make(&[("runs", &sweep)], &place).unwrap().remove(0);
+    done.iter_mut().for_each(|run| run.summary.bits = Some(1.0));
+    let (choice, notes) = settings.choose(&done, &[]);
+    assert!(choice.len() == 3 && choice.values().all(|&value| value == 0.1), "{choice:?}");
+    assert_eq!(notes[1], "Equally good for BPTT: 1.0e-1, 1.0e-2; it has the first.");
+    // What lacks its number is not better than anything.
+    done.iter_mut().filter(|run| run.tried == Some(0.1)).for_each(|run| run.summary.bits = Some(f64::NAN));
+    let (choice, notes) = settings.choose(&done, &[]);
+    assert!(choice.values().all(|&value| value == 0.01) && notes.is_empty(), "{choice:?} {notes:?}");
+}
+
+#[test]
+fn records_are_compared_at_the_last_step_that_all_runs_have() {
+    let out = tempfile::tempdir().unwrap();
+    let engine = Local { out: out.path().to_path_buf(), threads: 1 };
+    let (stop, environment) = (AtomicBool::new(false), machine::environment());
+    let place = Place { out: out.path(), jobs: 1, engine: &engine, stop: &stop, environment: &environment };
+    let Selected { settings, .. } = prepared(&EXPERIMENTS[0], request("quick")).unwrap();
+    let plan = settings.plan(request("quick"), &Choice::new()).unwrap();
+    let (mut runs, failed) = make(&[("runs", &plan)], &place).unwrap().remove(0);
+    for run in &mut runs {
+        let (seed, own) = (run.config.training.seed, run.method == "SnAp-2");
+        for record in &mut run.records {
+            // One run lacks the value at its end.
+            let lacks = own && seed == 1 && record.step == 40;
+            record.bits = (!lacks).then_some((record.step + if own { seed } else { 0 }) as f64);
+        }
+    }
+    let (sweep, choice) = (Vec::new(), (Choice::new(), Vec::new()));
+    let study = Study { settings, name: "runs", runs, failed, sweep, sweep_failed: Vec::new(), choice };
+    let (step, difference) = study.difference_when_equal("SnAp-2", "BPTT", |record| record.bits).unwrap();
+    // Seeds 0, 1 and 2 exceed the other method by as much.
+    assert_eq!((step, difference.mean, difference.pairs), (20, 1.0, 3));
+    assert!(study.difference_when_equal("SnAp-2", "BPTT", |record| record.error).is_none());
+}
+
+#[test]
+fn measurements_from_elsewhere_are_named() {
+    let out = tempfile::tempdir().unwrap();
+    let here = machine::environment();
+    let there = Environment { cpu: "another".to_string(), ..here.clone() };
+    let items = items("items", &toml::Table::new()).unwrap();
+    items[0].make(out.path(), measure_first, &here).unwrap();
+    assert_eq!(measured::elsewhere(&items, out.path(), &here), None);
+    let said = measured::elsewhere(&items, out.path(), &there).unwrap();
+    assert!(said.contains(&here.cpu) && said.contains(&here.isa) && said.ends_with("number 0."), "{said}");
+    // Kept by earlier versions, without a machine.
+    let file = out.path().join(items[0].folder()).join("result.json");
+    let mut stored: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    stored.as_object_mut().unwrap().remove("machine").unwrap();
+    std::fs::write(&file, stored.to_string()).unwrap();
+    assert!(measured::elsewhere(&items, out.path(), &here).unwrap().contains("unknown machine"));
+}
