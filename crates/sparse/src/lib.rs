@@ -50,6 +50,7 @@ pub mod testing;
 pub use block::Block;
 pub use blocks::{BlockError, Blocks, check_reach};
 pub use cost::{Extent, Macs};
+pub use kernels::simd::Level;
 pub use kernels::{Local, Purpose, Scratch};
 pub use lanes::{Lanes, LanesMut};
 pub use linear::{Linear, Sources};

@@ -91,8 +91,11 @@ pub struct TrainingConfig {
     pub lanes: usize,
     /// T: time steps between two weight updates; 1 is fully online.
     pub window: usize,
-    /// Time steps of the whole run.
-    pub steps: u64,
+    /// Time steps of the whole run. None for what has no end: a [`Learner`](crate::Learner), or a
+    /// [`Trainer`](crate::Trainer) whose caller decides when it is enough. [`run`](crate::run()) and a schedule that falls
+    /// to the end of the run need a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
     /// Seed of masks, initial weights and data; added to the seed of an estimator that draws.
     pub seed: u64,
     /// Time steps between two records of the metrics.
@@ -122,7 +125,8 @@ impl TrainingConfig {
     /// Time steps of a window that occurs: a short run has no longer ones than itself.
     #[must_use]
     pub fn window(&self) -> usize {
-        self.window.min(usize::try_from(self.steps).unwrap_or(usize::MAX))
+        let steps = self.steps.and_then(|steps| usize::try_from(steps).ok());
+        steps.map_or(self.window, |steps| self.window.min(steps))
     }
 }
 
@@ -135,6 +139,17 @@ impl RunConfig {
         let missing =
             || ConfigError::Value { field: "task", allowed: "what the run learns", found: "nothing".into() };
         self.task.as_ref().ok_or_else(missing)
+    }
+
+    /// Time steps of the whole run.
+    ///
+    /// # Errors
+    /// If the run has no end.
+    pub fn steps(&self) -> Result<u64, ConfigError> {
+        let allowed = "the number of steps of the run";
+        let missing =
+            || ConfigError::Value { field: "training.steps", allowed, found: "nothing".into() };
+        self.training.steps.ok_or_else(missing)
     }
 
     /// Reads and checks a TOML file; `name` is what messages call it.
@@ -169,7 +184,7 @@ impl RunConfig {
         let positive = [
             ("training.lanes", t.lanes as u64),
             ("training.window", t.window as u64),
-            ("training.steps", t.steps),
+            ("training.steps", t.steps.unwrap_or(1)),
             ("training.log_every", t.log_every),
             ("training.evaluate_every", t.evaluate_every.unwrap_or(1)),
             ("training.evaluate_bytes", t.evaluate_bytes.unwrap_or(1)),
@@ -198,6 +213,11 @@ impl RunConfig {
         }
         self.optimizer.validate()?;
         self.update.validate()?;
+        if self.update.schedule.has_end() && t.steps.is_none() {
+            let allowed = "`constant` or `warm-up` where no `training.steps` say when it ends";
+            let found = "a schedule with an end".into();
+            return Err(ConfigError::Value { field: "update.schedule", allowed, found });
+        }
         self.divergence.validate()?;
         self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
         self.rewiring.as_ref().map_or(Ok(()), |rewiring| rewiring.validate())

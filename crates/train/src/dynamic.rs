@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluate::fits;
 use crate::{
-    ConfigError, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig, UpdateConfig,
+    ConfigError, DivergencePolicy, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+    UpdateConfig,
 };
 
 /// How weights go on learning while held-out data are evaluated: dynamic evaluation (Krause et al., 2018,
@@ -52,10 +53,15 @@ impl DynamicConfig {
             rewiring: None,
             compare: None,
             dynamic: None,
+            // There is no going back in an evaluation.
+            divergence: match trained.divergence {
+                DivergencePolicy::RollBack { .. } => DivergencePolicy::Stop,
+                ref other => other.clone(),
+            },
             training: TrainingConfig {
                 lanes: self.lanes,
                 window: self.window,
-                steps,
+                steps: Some(steps),
                 ..trained.training.clone()
             },
             ..trained.clone()

@@ -90,6 +90,12 @@ pub enum TrainError {
         /// Which quantity.
         quantity: &'static str,
     },
+    /// The run has come to its end.
+    #[error("all {steps} steps of the run are made: `training.steps` says how many there are")]
+    Finished {
+        /// Steps of the run.
+        steps: u64,
+    },
     /// The run folder or a file in it cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

@@ -169,7 +169,7 @@ impl Model {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainError> {
-        rtrl_checkpoint::save(path, |archive| archive.part("model", self))
+        rtrl_checkpoint::overwrite(path, |archive| archive.part("model", self))
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
@@ -179,6 +179,13 @@ impl Model {
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         rtrl_checkpoint::from_bytes(bytes, Self::read)
+    }
+
+    /// Whether this net's run, which has no end, is that of `config` but for the end.
+    fn continues(&self, config: &[u8]) -> bool {
+        let Ok(mut config) = serde_json::from_slice::<RunConfig>(config) else { return false };
+        config.training.steps = None;
+        config == self.config
     }
 
     fn read(archive: &mut Archive<'_>) -> Result<Self, ArchiveError> {
@@ -225,13 +232,13 @@ pub(crate) fn build(
 }
 
 impl Persist for Model {
-    /// Restores into a net of the same run only.
+    /// Restores into a net of the same run only; if that has no end, also one that had.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         let mut description = Description::of(self);
         let expected = description.config.clone();
         description.persist(archive)?;
-        let (found, run) = (&description.config, || "it belongs to another run".to_string());
-        archive.check("config", *found == expected, run)?;
+        let same = description.config == expected || self.continues(&description.config);
+        archive.check("config", same, || "it belongs to another run".to_string())?;
         let mut masks = self.masks.clone();
         for mask in masks.iter_mut().flat_map(|masks| &mut masks.gates) {
             let (units, inputs) = (mask.input.rows(), mask.input.cols());
