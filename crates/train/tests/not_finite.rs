@@ -3,10 +3,13 @@
 #![allow(missing_docs)]
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rtrl_checkpoint::{Archive, ArchiveError, Persist, from_bytes, to_bytes};
+use rtrl_tasks::{Signal, Step, Task, TaskError};
 use rtrl_train::{
-    Alignment, MetricsFormat, Outcome, RunConfig, RunOptions, Summary, export_metrics, read_metrics, read_summary, run,
+    MetricsFormat, Outcome, Progress, Record, RunConfig, RunOptions, Summary, Trainer, export_metrics, read_metrics,
+    read_summary, run,
 };
 
 fn finished(config: &RunConfig, root: &Path) -> Summary {
@@ -35,7 +38,15 @@ fn a_dynamic_evaluation_that_diverges_costs_nothing_else() {
     let root = tempfile::tempdir().unwrap();
     let plain = finished(&parse(""), root.path());
     let config = parse(dynamic);
+    // Interrupted when the training is done, the run has its numbers already, and is not finished.
+    let stop = AtomicBool::new(false);
+    let mut interrupt = |p: Progress| stop.store(p.step == 100, Ordering::Relaxed);
+    let outcome = run(&config, &RunOptions::new(root.path()), &mut interrupt, &stop).unwrap();
+    assert_eq!(outcome, Outcome::Interrupted);
+    let pending = read_summary(&root.path().join(config.folder())).unwrap();
+    assert!(pending.dynamic_pending && pending.test_bits.is_some() && pending.test_bits == plain.test_bits);
     let summary = finished(&config, root.path());
+    assert!(!summary.dynamic_pending);
     assert_eq!(
         (summary.bits, summary.valid_bits, summary.test_bits),
         (plain.bits, plain.valid_bits, plain.test_bits)
@@ -48,42 +59,90 @@ fn a_dynamic_evaluation_that_diverges_costs_nothing_else() {
     assert_eq!(finished(&config, root.path()), summary);
 }
 
-/// BPTT trains within its windows; exact RTRL beside it carries J through a net that has become chaotic.
+/// Inputs near the greatest number, and nothing to predict.
+struct Huge;
+
+impl Persist for Huge {
+    fn persist(&mut self, _archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+}
+
+impl Task for Huge {
+    fn inputs(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn targets(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        step.input_values.fill(0.9 * f32::MAX);
+        step.target_values.fill(None);
+        step.starts.fill(false);
+        Ok(())
+    }
+}
+
+/// States are finite, since ReLU units weigh the input by less than one; RFLO without a leak adds the inputs up.
 #[test]
 fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
     let text = r#"
-        task = { kind = "chaos" }
-        layers = [{ kind = "gru", units = 24 }]
+        layers = [{ kind = "vanilla-relu", units = 8 }]
         estimator = { kind = "bptt" }
-        optimizer = { kind = "adam", learning_rate = 1.0 }
-        training = { lanes = 1, window = 2, steps = 3000, seed = 3, log_every = 100 }
+        optimizer = { kind = "sgd", learning_rate = 0.1 }
+        training = { lanes = 1, window = 1, seed = 0 }
         compare.passive = [
-            { label = "RTRL", estimator = { kind = "rtrl" } },
+            { label = "RFLO", estimator = { kind = "rflo", leak = 1.0 } },
             { label = "BPTT", estimator = { kind = "bptt" } },
         ]
     "#;
     let config = RunConfig::from_toml(text, "test").unwrap();
-    let root = tempfile::tempdir().unwrap();
-    finished(&config, root.path());
-    let folder = root.path().join(config.folder());
-    let records = read_metrics(&folder.join("metrics.jsonl")).unwrap();
-    let of = |label: &str| {
-        let alignment = records.iter().flat_map(|record| &record.alignment);
-        alignment.filter(|a| a.label == label && a.group == "all").cloned().collect::<Vec<_>>()
+    let mut trainer = Trainer::with_task(&config, Box::new(Huge)).unwrap();
+    (0..5).for_each(|_| drop(trainer.train_window().unwrap()));
+    // Through a checkpoint, too.
+    let bytes = to_bytes(|archive| trainer.persist(archive)).unwrap();
+    let mut trainer = Trainer::with_task(&config, Box::new(Huge)).unwrap();
+    from_bytes(&bytes, |archive| trainer.persist(archive)).unwrap();
+    (0..5).for_each(|_| drop(trainer.train_window().unwrap()));
+    let alignment = trainer.take_alignment();
+    let all = alignment.iter().find(|a| a.group == "all").expect("it is said");
+    // J is finite at the first step, and there is no reference to compare it with.
+    assert_eq!((all.label.as_str(), all.windows, all.diverged), ("RFLO", 0, 9));
+    assert!([all.cosine, all.norm_ratio, all.sign_agreement].into_iter().all(f64::is_nan));
+    assert!(trainer.take_alignment().is_empty(), "taken once");
+
+    let record = Record {
+        step: 10,
+        characters: 10,
+        bits: None,
+        error: None,
+        level: None,
+        valid_bits: None,
+        skipped_lanes: 0,
+        rolled_back: None,
+        alignment: vec![all.clone()],
+        seconds: 1.0,
     };
-    let (rtrl, bptt) = (of("RTRL"), of("BPTT"));
-    // Where the net is saturated there is no gradient to compare with, and no such record.
-    assert!(bptt.len() > 20 && bptt.iter().all(|a| a.diverged == 0 && a.windows > 0));
-    let numbers = |a: &Alignment| [a.cosine, a.norm_ratio, a.sign_agreement];
-    assert!(bptt.iter().flat_map(numbers).all(f64::is_finite));
-    let first = rtrl.iter().position(|a| a.diverged > 0).expect("RTRL reaches infinity");
-    assert!(first > 0 && rtrl[..first].iter().flat_map(numbers).all(f64::is_finite));
-    let nothing: Vec<_> = rtrl.iter().filter(|a| a.windows == 0).collect();
-    assert!(!nothing.is_empty() && nothing.iter().all(|a| a.diverged == 50));
-    assert!(nothing.iter().copied().flat_map(numbers).all(f64::is_nan));
-    for (name, format) in [("m.csv", MetricsFormat::Csv), ("m.tfevents", MetricsFormat::TensorBoard)] {
-        assert_eq!(export_metrics(&folder, format, &root.path().join(name)).unwrap(), 30);
-    }
-    let table = std::fs::read_to_string(root.path().join("m.csv")).unwrap();
-    assert!(table.contains("alignment/RTRL/all/diverged"), "{table}");
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics.jsonl");
+    std::fs::write(&metrics, serde_json::to_string(&record).unwrap() + "\n").unwrap();
+    let read = read_metrics(&metrics).unwrap();
+    assert_eq!((read[0].alignment[0].diverged, read[0].alignment[0].cosine.is_nan()), (9, true));
+    let export = |format, name: &str| {
+        let to = folder.path().join(name);
+        assert_eq!(export_metrics(folder.path(), format, &to).unwrap(), 1);
+        std::fs::read(to).unwrap()
+    };
+    let table = String::from_utf8(export(MetricsFormat::Csv, "m.csv")).unwrap();
+    let (names, values) = table.split_once('\n').unwrap();
+    let row: Vec<_> = names.split(',').zip(values.trim().split(',')).collect();
+    assert!(row.contains(&("alignment/RFLO/all/diverged", "9")), "{table}");
+    assert!(row.contains(&("alignment/RFLO/all/cosine", "NaN")), "{table}");
+    assert!(export(MetricsFormat::TensorBoard, "m.tfevents").len() > 100);
+    // What older versions have written for such a number.
+    let old = r#"{"step":1,"characters":1,"alignment":[{"label":"A","group":"all","cosine":null,"norm_ratio":null,"sign_agreement":0.5,"windows":2}],"seconds":0.5}"#;
+    std::fs::write(&metrics, old).unwrap();
+    assert!(read_metrics(&metrics).unwrap()[0].alignment[0].cosine.is_nan());
 }
