@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::replace::{link, rename, temporary_beside};
-use crate::{Archive, ArchiveError, CheckpointError};
+use crate::replace::link;
+use crate::{Archive, ArchiveError, CheckpointError, Replacement};
 
 /// The version of the file format that this crate writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -187,14 +187,14 @@ fn save_after(
     persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
     before: impl FnOnce() -> Result<(), CheckpointError>,
 ) -> Result<(), CheckpointError> {
-    let temporary = temporary_beside(path).map_err(failed("write", path))?;
-    let temporary = write(temporary, persist).map_err(|error| match error {
+    let mut replacement = Replacement::begin(path).map_err(failed("write", path))?;
+    write(replacement.file(), persist).map_err(|error| match error {
         WriteError::Io(source) => failed("write", path)(source),
         WriteError::Archive(error) => error.into(),
     })?;
-    temporary.as_file().sync_all().map_err(failed("write", path))?;
+    replacement.file().sync_all().map_err(failed("write", path))?;
     before()?;
-    rename(temporary, path).map_err(failed("replace", path))
+    replacement.commit().map_err(failed("replace", path))
 }
 
 /// For `map_err` on file operations.

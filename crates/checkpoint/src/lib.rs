@@ -40,4 +40,4 @@ pub use error::{ArchiveError, CheckpointError};
 pub use file::{
     FORMAT_VERSION, Loaded, from_bytes, load, load_latest, overwrite, previous, save, to_bytes,
 };
-pub use replace::{TEMPORARY_PREFIX, replace};
+pub use replace::{Replacement, TEMPORARY_PREFIX, replace};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -10,35 +10,55 @@ use tempfile::NamedTempFile;
 /// killed, and can be removed.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
 
-/// Writes the file at `path` anew: `write` fills a temporary file beside it, which is made durable and renamed. Whoever
-/// opens `path` finds the old content or the new, whole, and never nothing where there was a file; so does whoever comes
-/// after a crash. The file has the mode that new files get from the umask.
+/// Writes the file at `path` anew, by a [`Replacement`] that `write` fills.
 ///
 /// # Errors
 /// That of `write`, or of the system; `path` is then as it was, unless it was only the folder's entry that could not be made
 /// durable.
 pub fn replace<R>(path: &Path, write: impl FnOnce(&mut File) -> Result<R>) -> Result<R> {
-    let mut file = temporary_beside(path)?;
-    let written = write(file.as_file_mut())?;
-    file.as_file().sync_all()?;
-    rename(file, path)?;
+    let mut replacement = Replacement::begin(path)?;
+    let written = write(replacement.file())?;
+    replacement.commit()?;
     Ok(written)
 }
 
-/// A new file beside `path`, with the mode that other new files get; it is removed unless it is [`rename`]d.
-pub(crate) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY_PREFIX);
-    // Private by default. The umask still applies.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder_of(path))
+/// The future content of a file: a temporary file beside it. Whoever opens the path finds the old content or the new, whole,
+/// and never nothing where there was a file; so does whoever comes after a crash. The file has the mode that new files get
+/// from the umask. One that is dropped leaves nothing behind.
+#[derive(Debug)]
+pub struct Replacement {
+    file: NamedTempFile,
+    path: PathBuf,
 }
 
-/// Gives a file that is durable the name `path`, durably.
-pub(crate) fn rename(file: NamedTempFile, path: &Path) -> Result<()> {
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder_of(path))
+impl Replacement {
+    /// An empty one, for the file at `path`, whether there is one or not.
+    ///
+    /// # Errors
+    /// If there is no such folder, or no file can be made in it.
+    pub fn begin(path: &Path) -> Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY_PREFIX);
+        // Private by default. The umask still applies.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        Ok(Self { file: builder.tempfile_in(folder_of(path))?, path: path.to_path_buf() })
+    }
+
+    /// The content so far.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Makes the content durable, and then the file's.
+    ///
+    /// # Errors
+    /// If that fails; the file is then as it was, unless it was only the folder's entry that could not be made durable.
+    pub fn commit(self) -> Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.path).map_err(|error| error.error)?;
+        sync_folder(folder_of(&self.path))
+    }
 }
 
 /// Gives the file at `path` a second name, if there is such a file; what had that name before has it no more.

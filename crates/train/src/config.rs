@@ -3,6 +3,8 @@
 use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
+use rtrl_tasks::copy::Layout;
+use rtrl_tasks::counting::Targets;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +19,9 @@ pub const CONFIG_VERSION: u32 = 2;
 /// The greatest size: what exceeds it is a slip of the pen.
 const MOST: usize = 1 << 24;
 
-/// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit.
+/// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit, for any number
+/// of threads, where the kernels use the same instructions ([`rtrl_sparse::Level`]; a run's [`Summary`](crate::Summary)
+/// records which). Between levels of instructions results are equal to rounding, which a long training amplifies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -231,9 +235,21 @@ impl RunConfig {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// SHA-256 of the configuration and [`CONFIG_VERSION`], in hexadecimal: the identity of a run.
+    /// Version of the meaning of this configuration. One more than [`CONFIG_VERSION`] for tasks that do not ask for
+    /// something at every step: since then a window without any target makes no update.
+    fn version(&self) -> u32 {
+        let asks_always = match &self.task {
+            Some(TaskConfig::Adding(_) | TaskConfig::Recall(_)) => false,
+            Some(TaskConfig::Copy(copy)) => copy.layout == Layout::Echo,
+            Some(TaskConfig::Counting(counting)) => counting.targets == Targets::All,
+            _ => true,
+        };
+        CONFIG_VERSION + u32::from(!asks_always)
+    }
+
+    /// SHA-256 of the configuration and the version of its meaning, in hexadecimal: the identity of a run.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{}", self.to_json()));
+        let digest = Sha256::digest(format!("{}\n{}", self.version(), self.to_json()));
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 

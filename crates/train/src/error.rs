@@ -120,7 +120,8 @@ pub enum TrainError {
         /// The run's folder.
         path: PathBuf,
     },
-    /// The run was made with other data under the same name.
+    /// The run was made with other data under the same name, as far as
+    /// [`Corpus::fingerprint`](rtrl_tasks::Corpus::fingerprint) tells.
     #[error("the text of the run in {} has changed since it was made; restore it, or remove the folder", path.display())]
     DataChanged {
         /// The run's folder.

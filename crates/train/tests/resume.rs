@@ -416,6 +416,9 @@ fn another_text_under_the_same_name_is_refused() {
     go_on().unwrap();
     write(b'b');
     assert!(matches!(go_on().unwrap_err(), TrainError::DataChanged { .. }));
+    // A result does not need the text any more.
+    std::fs::remove_file(&text).unwrap();
+    assert!(matches!(go_on().unwrap(), Outcome::Finished(_)));
 }
 
 #[test]

@@ -378,7 +378,7 @@ impl Study {
         b: &str,
         value: fn(&Record) -> Option<f64>,
     ) -> Option<(u64, Difference)> {
-        let last = |method: &str| self.of(method).map(|run| run.config.training.steps).min();
+        let last = |method: &str| self.of(method).map(|run| run.config.training.steps.unwrap_or(0)).min();
         let step = last(a)?.min(last(b)?);
         let at = |method: &str| -> Vec<f64> {
             let until = |run: &Done| run.records.iter().rev().filter(|r| r.step <= step).find_map(value);
@@ -449,7 +449,7 @@ impl Study {
         format!(
             "{} lanes, {} time steps, {seeds} seeds; every method sees the same data, masks and initial weights for the \
              same seed. The configuration of each run is listed below.",
-            t.lanes, t.steps
+            t.lanes, t.steps.unwrap_or(0)
         )
     }
 
