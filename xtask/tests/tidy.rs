@@ -41,10 +41,7 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ("crates/estimators", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells"]),
         ("crates/tasks", &["rtrl-checkpoint"]),
         ("crates/train", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks"]),
-        (
-            "crates/interchange",
-            &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-tasks", "rtrl-train"],
-        ),
+        ("crates/interchange", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-tasks", "rtrl-train"]),
         (
             "crates/rtrl",
             &[

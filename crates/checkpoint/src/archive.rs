@@ -171,7 +171,9 @@ impl<'a> Archive<'a> {
         let full = self.full(name);
         match &self.mode {
             Mode::Save(_) => true,
-            Mode::Load(rest) => rest.strip_prefix(&[full.len() as u8]).is_some_and(|rest| rest.starts_with(full.as_bytes())),
+            Mode::Load(rest) => {
+                rest.strip_prefix(&[full.len() as u8]).is_some_and(|rest| rest.starts_with(full.as_bytes()))
+            }
         }
     }
 

@@ -65,7 +65,9 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
 }
 
 fn warn(level: &str) {
-    eprintln!("warning: earlier steps were made with other instructions ({level}): the bits differ by rounding");
+    eprintln!(
+        "warning: earlier steps were made with other instructions ({level}): the bits differ by rounding"
+    );
 }
 
 /// Hands a window to those who draw, the first one with all records of the calls before.

@@ -26,8 +26,10 @@ pub fn export(model: &Model, names: &Names) -> Result<Vec<u8>, InterchangeError>
 /// If PyTorch has no such net, or the file cannot be written.
 pub fn save(model: &Model, names: &Names, path: &Path) -> Result<(), InterchangeError> {
     let bytes = export(model, names)?;
-    rtrl_checkpoint::replace(path, |file| file.write_all(&bytes)).map_err(|source| {
-        InterchangeError::File { action: "write", path: path.to_path_buf(), source }
+    rtrl_checkpoint::replace(path, |file| file.write_all(&bytes)).map_err(|source| InterchangeError::File {
+        action: "write",
+        path: path.to_path_buf(),
+        source,
     })
 }
 

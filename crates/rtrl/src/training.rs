@@ -4,7 +4,8 @@ use rtrl_cells::Inputs;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
 use rtrl_train::{
-    DivergencePolicy, Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+    DivergencePolicy, Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError,
+    Trainer, TrainingConfig,
 };
 
 use crate::Net;

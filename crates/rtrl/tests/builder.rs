@@ -112,10 +112,13 @@ fn what_needs_an_end_says_so() {
     let root = std::env::temp_dir().join("rtrl-no-such-run");
     let config = training.config(CopyConfig::default()).unwrap();
     let never = std::sync::atomic::AtomicBool::new(false);
-    let error = rtrl::train::run(&config, &rtrl::train::RunOptions::new(&root), &mut |_| (), &never).unwrap_err();
+    let error =
+        rtrl::train::run(&config, &rtrl::train::RunOptions::new(&root), &mut |_| (), &never).unwrap_err();
     assert!(error.to_string().contains("`training.steps`") && !root.exists(), "{error}");
     let mut trainer = training.on(CopyConfig::default()).unwrap();
-    (0..20).for_each(|_| drop(trainer.train_window().unwrap()));
+    for _ in 0..20 {
+        trainer.train_window().unwrap();
+    }
     let back = DivergencePolicy::RollBack { every: 10, factor: 0.5, attempts: 1 };
     let error = training.on_divergence(back).predicting(Signal::Symbols(4)).err().unwrap().to_string();
     assert!(error.contains("`divergence.policy`"), "{error}");

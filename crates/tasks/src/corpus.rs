@@ -116,13 +116,7 @@ impl Corpus {
         if len == 0 {
             return Err(TaskError::Empty { origin });
         }
-        Ok(Self {
-            bytes,
-            origin: Arc::new(origin),
-            start: 0,
-            len,
-            fingerprint: OnceLock::new(),
-        })
+        Ok(Self { bytes, origin: Arc::new(origin), start: 0, len, fingerprint: OnceLock::new() })
     }
 
     /// Number of bytes.

@@ -113,6 +113,12 @@ pub struct TrainingConfig {
     pub evaluate_bytes: Option<u64>,
 }
 
+/// Refuses sizes that are a slip of the pen.
+pub(crate) fn check_size(field: &'static str, size: usize) -> Result<(), ConfigError> {
+    let error = || ConfigError::Value { field, allowed: "at most 16777216", found: size.to_string() };
+    if size <= MOST { Ok(()) } else { Err(error()) }
+}
+
 /// Reads a TOML file; `name` is what messages call it.
 ///
 /// # Errors
@@ -151,8 +157,7 @@ impl RunConfig {
     /// If the run has no end.
     pub fn steps(&self) -> Result<u64, ConfigError> {
         let allowed = "the number of steps of the run";
-        let missing =
-            || ConfigError::Value { field: "training.steps", allowed, found: "nothing".into() };
+        let missing = || ConfigError::Value { field: "training.steps", allowed, found: "nothing".into() };
         self.training.steps.ok_or_else(missing)
     }
 
@@ -210,10 +215,7 @@ impl RunConfig {
             ("readout.hidden", self.readout.hidden.unwrap_or(1)),
         ];
         for (field, value) in sizes {
-            if value > MOST {
-                let found = value.to_string();
-                return Err(ConfigError::Value { field, allowed: "at most 16777216", found });
-            }
+            check_size(field, value)?;
         }
         self.optimizer.validate()?;
         self.update.validate()?;

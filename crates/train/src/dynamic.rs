@@ -6,6 +6,7 @@ use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Evaluation, Part};
 use serde::{Deserialize, Serialize};
 
+use crate::config::check_size;
 use crate::evaluate::fits;
 use crate::{
     ConfigError, DivergencePolicy, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig,
@@ -40,6 +41,7 @@ impl DynamicConfig {
             if value == 0 {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
             }
+            check_size(field, value)?;
         }
         self.optimizer.validate()
     }

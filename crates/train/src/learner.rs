@@ -142,11 +142,24 @@ impl Learner {
     /// `starts[b]` first forget what was before. Called again before [`learn`](Self::learn), it replaces the earlier input.
     ///
     /// # Panics
-    /// If sizes or the kind of input do not fit.
+    /// If lanes, sizes or the kind of input do not fit, or there is no such symbol; nothing has changed then.
     pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
-        match input {
-            Input::Symbols(symbols) => self.symbols.copy_from_slice(symbols),
-            Input::Dense(values) => self.values.copy_from_slice(values.values()),
+        let lanes = self.starts.len();
+        assert_eq!(starts.len(), lanes, "lanes of `starts`");
+        match (input, self.learning.model.signals().0) {
+            (Input::Symbols(symbols), Signal::Symbols(n)) => {
+                assert_eq!(symbols.len(), lanes, "lanes of the input");
+                for &symbol in symbols {
+                    assert!((symbol as usize) < n, "the net reads symbols 0..{n}, found {symbol}");
+                }
+                self.symbols.copy_from_slice(symbols);
+            }
+            (Input::Dense(values), Signal::Values(n)) => {
+                assert_eq!((values.len(), values.lanes()), (n, lanes), "numbers and lanes of the input");
+                self.values.copy_from_slice(values.values());
+            }
+            (Input::Symbols(_), Signal::Values(n)) => panic!("the net reads {n} numbers, not symbols"),
+            (Input::Dense(_), Signal::Symbols(n)) => panic!("the net reads symbols 0..{n}, not numbers"),
         }
         self.starts.copy_from_slice(starts);
         self.pending = true;
@@ -237,7 +250,9 @@ impl Persist for Learner {
         }
         let (made, window) = (self.learning.made, self.learning.model.config().training.window());
         archive.check("window", made == 0, || {
-            format!("{made} of the {window} steps of a window are made, and it can be saved only between windows")
+            format!(
+                "{made} of the {window} steps of a window are made, and it can be saved only between windows"
+            )
         })?;
         self.learning.persist_net(archive)?;
         self.learning.persist_place(archive)?;

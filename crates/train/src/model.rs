@@ -67,6 +67,15 @@ impl Model {
     ) -> Result<Self, TrainError> {
         let t = &config.training;
         let stack = build(config, inputs, &masks)?;
+        for (signal, allowed) in
+            [(inputs, "one with something to read"), (targets, "one with something to predict")]
+        {
+            let (Signal::Symbols(n) | Signal::Values(n)) = signal;
+            if n == 0 {
+                let found = "0 symbols or numbers where there must be at least 1".into();
+                return Err(ConfigError::Value { field: "task", allowed, found }.into());
+            }
+        }
         let (outputs, loss) = match targets {
             Signal::Symbols(n) => (n, Loss::CrossEntropy),
             Signal::Values(n) => (n, Loss::Squared),
@@ -222,6 +231,10 @@ pub(crate) fn build(
     inputs: Signal,
     masks: &[Masks],
 ) -> Result<Arc<Stack<f32>>, CellError> {
+    if masks.len() != config.layers.len() {
+        let (expected, found) = (config.layers.len(), masks.len());
+        return Err(CellError::Size { what: "masks of all layers", expected, found });
+    }
     let mut inputs = cell_inputs(inputs);
     let mut cells = Vec::with_capacity(masks.len());
     for (layer, masks) in config.layers.iter().zip(masks) {

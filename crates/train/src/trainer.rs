@@ -170,7 +170,9 @@ impl Trainer {
         let trained = self.train_steps(steps);
         if trained.is_err() {
             self.learning.abandon();
-            self.comparison.iter_mut().for_each(|comparison| comparison.abandon(&self.learning.model.weights));
+            self.comparison
+                .iter_mut()
+                .for_each(|comparison| comparison.abandon(&self.learning.model.weights));
             self.forget_lanes();
         }
         trained

@@ -37,7 +37,12 @@ fn wave(t: usize, lane: usize) -> f32 {
 }
 
 /// One step; the prediction as bits, and what learning says.
-fn step(learner: &mut Learner, t: usize, starts: bool, spoilt: Option<usize>) -> (Vec<u32>, Option<TrainError>) {
+fn step(
+    learner: &mut Learner,
+    t: usize,
+    starts: bool,
+    spoilt: Option<usize>,
+) -> (Vec<u32>, Option<TrainError>) {
     let input: Vec<f32> =
         (0..LANES).map(|lane| if spoilt == Some(lane) { f32::NAN } else { wave(t, lane) }).collect();
     let predicted = learner.predict(Input::Dense(Lanes::new(&input, LANES)), &[starts; LANES]);

@@ -71,12 +71,3 @@ fn older_results_are_read() {
     let (again, said) = up_to(0, root.path());
     assert!(again == Some(older) && said.is_empty());
 }
-
-/// A run's folder is named by the hash of its configuration: what was made once must be found again.
-#[test]
-fn hashes_of_configurations_stay() {
-    assert_eq!(config().folder(), "copy-x");
-    let mut silent = config();
-    silent.task = Some(rtrl_tasks::RecallConfig::default().into());
-    assert_eq!(silent.folder(), "recall-x");
-}

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist, from_bytes, to_bytes};
 use rtrl_tasks::{Signal, Step, Task, TaskError};
 use rtrl_train::{
-    MetricsFormat, Outcome, Progress, Record, RunConfig, RunOptions, Summary, Trainer, export_metrics, read_metrics,
-    read_summary, run,
+    MetricsFormat, Outcome, Progress, Record, RunConfig, RunOptions, Summary, Trainer, export_metrics,
+    read_metrics, read_summary, run,
 };
 
 fn finished(config: &RunConfig, root: &Path) -> Summary {
@@ -33,7 +33,8 @@ fn a_dynamic_evaluation_that_diverges_costs_nothing_else() {
         "#
         )
     };
-    let dynamic = "dynamic = { estimator = { kind = 'bptt' }, optimizer = { kind = 'sgd', learning_rate = 1e39 } }";
+    let dynamic =
+        "dynamic = { estimator = { kind = 'bptt' }, optimizer = { kind = 'sgd', learning_rate = 1e39 } }";
     let parse = |dynamic: &str| RunConfig::from_toml(&text(dynamic), "test").unwrap();
     let root = tempfile::tempdir().unwrap();
     let plain = finished(&parse(""), root.path());
@@ -100,12 +101,16 @@ fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
     "#;
     let config = RunConfig::from_toml(text, "test").unwrap();
     let mut trainer = Trainer::with_task(&config, Box::new(Huge)).unwrap();
-    (0..5).for_each(|_| drop(trainer.train_window().unwrap()));
+    for _ in 0..5 {
+        trainer.train_window().unwrap();
+    }
     // Through a checkpoint, too.
     let bytes = to_bytes(|archive| trainer.persist(archive)).unwrap();
     let mut trainer = Trainer::with_task(&config, Box::new(Huge)).unwrap();
     from_bytes(&bytes, |archive| trainer.persist(archive)).unwrap();
-    (0..5).for_each(|_| drop(trainer.train_window().unwrap()));
+    for _ in 0..5 {
+        trainer.train_window().unwrap();
+    }
     let alignment = trainer.take_alignment();
     let all = alignment.iter().find(|a| a.group == "all").expect("it is said");
     // J is finite at the first step, and there is no reference to compare it with.

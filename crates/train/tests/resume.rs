@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use rtrl_train::{Model, Outcome, Progress, Record, RunConfig, RunOptions, TrainError, read_metrics, run};
+use rtrl_train::{
+    CONFIG_VERSION, Model, Outcome, Progress, Record, RunConfig, RunOptions, TrainError, read_metrics, run,
+};
+use sha2::{Digest, Sha256};
 
 /// Runs that together carry everything a checkpoint can hold.
 fn configs() -> Vec<RunConfig> {
@@ -329,6 +332,23 @@ fn a_disk_that_is_full_costs_nothing() {
     let unbroken = tempfile::tempdir().unwrap();
     run(config, &options(unbroken.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap();
     assert!(traces(root.path(), config) == traces(unbroken.path(), config));
+}
+
+/// A run's folder is named by the hash of its configuration: what was made once must be found again, and what would have other
+/// numbers must not.
+#[test]
+fn hashes_of_configurations_stay() {
+    // As the version named it in which steps were not optional.
+    assert_eq!(rolling(20).folder(), "chaos-f152790e6a84");
+    let hash = |config: &RunConfig, version: u32| {
+        let digest = Sha256::digest(format!("{version}\n{}", config.to_json()));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let mut config = configs().swap_remove(0);
+    assert_eq!(config.hash(), hash(&config, CONFIG_VERSION));
+    // In a window without a target nothing is updated any more.
+    config.task = Some(rtrl_tasks::RecallConfig::default().into());
+    assert_eq!(config.hash(), hash(&config, CONFIG_VERSION + 1));
 }
 
 #[test]

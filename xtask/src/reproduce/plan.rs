@@ -94,7 +94,8 @@ fn calibrate(config: &RunConfig) -> Result<Calibrated, String> {
     // The first window pays for cold caches.
     trainer.train_window().map_err(|error| error.to_string())?;
     let (started, before) = (Instant::now(), trainer.steps());
-    while started.elapsed() < CALIBRATION && config.training.steps.is_none_or(|steps| trainer.steps() < steps) {
+    while started.elapsed() < CALIBRATION && config.training.steps.is_none_or(|steps| trainer.steps() < steps)
+    {
         trainer.train_window().map_err(|error| error.to_string())?;
     }
     let steps = (trainer.steps() - before).max(1) as f64;

@@ -6,8 +6,8 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use super::{Optimizer, OptimizerConfig, RateSchedule, check};
-use crate::learning::MOST;
 use crate::ConfigError;
+use crate::learning::MOST;
 
 /// Settings of updates beyond those of the optimizer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -140,7 +140,15 @@ impl Updater {
     }
 
     /// One update by `scale` times the gradients, which are zero on return.
+    ///
+    /// # Panics
+    /// If the sizes differ from those it was built for.
     pub fn update(&mut self, mut vectors: [Parameters<'_>; 2], scale: f64) {
+        for (index, vector) in vectors.iter().enumerate() {
+            let ranges = self.groups.iter().filter(|g| g.vector == index).flat_map(|g| &g.ranges);
+            let len: usize = ranges.map(ExactSizeIterator::len).sum();
+            assert_eq!((vector.weights.len(), vector.gradient.len()), (len, len), "weights and gradient");
+        }
         let rate = self.learning_rate();
         self.done += 1;
         for group in &self.groups {
