@@ -41,7 +41,7 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ("crates/estimators", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells"]),
         ("crates/tasks", &["rtrl-checkpoint"]),
         ("crates/train", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks"]),
-        ("crates/interchange", &["rtrl-sparse", "rtrl-cells", "rtrl-tasks", "rtrl-train"]),
+        ("crates/interchange", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-tasks", "rtrl-train"]),
         (
             "crates/rtrl",
             &[
@@ -68,7 +68,15 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ),
         (
             "xtask",
-            &["rtrl-benches", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"],
+            &[
+                "rtrl-benches",
+                "rtrl-checkpoint",
+                "rtrl-sparse",
+                "rtrl-cells",
+                "rtrl-estimators",
+                "rtrl-tasks",
+                "rtrl-train",
+            ],
         ),
     ];
     for (folder, arrows) in allowed {

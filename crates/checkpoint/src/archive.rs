@@ -164,6 +164,19 @@ impl<'a> Archive<'a> {
         self.check(name, found == number, || format!("expected {number}, found {found}"))
     }
 
+    /// Whether the next section has this name: for sections that came later, and that older files do not have. Always when
+    /// saving.
+    #[must_use]
+    pub fn next_is(&self, name: &str) -> bool {
+        let full = self.full(name);
+        match &self.mode {
+            Mode::Save(_) => true,
+            Mode::Load(rest) => {
+                rest.strip_prefix(&[full.len() as u8]).is_some_and(|rest| rest.starts_with(full.as_bytes()))
+            }
+        }
+    }
+
     /// Bytes that have not been read; 0 when saving. What is built from a file should not be larger.
     #[must_use]
     pub fn remaining(&self) -> usize {

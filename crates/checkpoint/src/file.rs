@@ -8,13 +8,13 @@
 //! | 32 | SHA-256 of the payload, then of version and length |
 //! | the rest | the payload: sections of an [`Archive`] |
 
-use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Archive, ArchiveError, CheckpointError};
+use crate::replace::link;
+use crate::{Archive, ArchiveError, CheckpointError, Replacement};
 
 /// The version of the file format that this crate writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -113,7 +113,14 @@ pub fn from_bytes<R>(
     bytes: &[u8],
     persist: impl FnOnce(&mut Archive<'_>) -> Result<R, ArchiveError>,
 ) -> Result<R, CheckpointError> {
-    let mut archive = Archive::loading(payload(bytes)?);
+    restore(payload(bytes)?, persist)
+}
+
+fn restore<R>(
+    payload: &[u8],
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<R, ArchiveError>,
+) -> Result<R, CheckpointError> {
+    let mut archive = Archive::loading(payload);
     let restored = persist(&mut archive)?;
     archive.finish()?;
     Ok(restored)
@@ -150,8 +157,8 @@ pub fn previous(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes a checkpoint to `path`: to a temporary file beside it, synced and renamed. The one that was there becomes
-/// [`previous`]. At every moment, whatever happens, the newer or the older of the two is whole.
+/// Writes a checkpoint to `path`, as [`replace`](crate::replace) does. The one that was there becomes [`previous`]. At every
+/// moment, whatever happens, `path` is whole: the newer of the two or the older.
 ///
 /// # Errors
 /// If `persist` fails or the file cannot be written; what was there before is then still there.
@@ -159,39 +166,40 @@ pub fn save(
     path: &Path,
     persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
 ) -> Result<(), CheckpointError> {
-    let failed =
-        |action, path: &Path, source| CheckpointError::File { action, path: path.to_path_buf(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let temporary = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(folder);
-    let temporary = temporary.map_err(|source| failed("write", path, source))?;
-    let temporary = write(temporary, persist).map_err(|error| match error {
-        WriteError::Io(source) => failed("write", path, source),
+    let older = previous(path);
+    save_after(path, persist, || link(path, &older).map_err(failed("replace", &older)))
+}
+
+/// [`save`]s without keeping what was there.
+///
+/// # Errors
+/// As there.
+pub fn overwrite(
+    path: &Path,
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), CheckpointError> {
+    save_after(path, persist, || Ok(()))
+}
+
+/// `before` comes between the writing and the renaming.
+fn save_after(
+    path: &Path,
+    persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
+    before: impl FnOnce() -> Result<(), CheckpointError>,
+) -> Result<(), CheckpointError> {
+    let mut replacement = Replacement::begin(path).map_err(failed("write", path))?;
+    write(replacement.file(), persist).map_err(|error| match error {
+        WriteError::Io(source) => failed("write", path)(source),
         WriteError::Archive(error) => error.into(),
     })?;
-    temporary.as_file().sync_all().map_err(|source| failed("write", path, source))?;
-    let older = previous(path);
-    match std::fs::rename(path, &older) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(failed("replace", &older, source));
-        }
-        _ => {}
-    }
-    temporary.persist(path).map_err(|error| failed("replace", path, error.error))?;
-    sync_folder(folder).map_err(|source| failed("write", folder, source))
+    replacement.file().sync_all().map_err(failed("write", path))?;
+    before()?;
+    replacement.commit().map_err(failed("replace", path))
 }
 
-/// Makes the renames durable.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> std::io::Result<()> {
-    Ok(())
+/// For `map_err` on file operations.
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
+    move |source| CheckpointError::File { action, path: path.to_path_buf(), source }
 }
 
 /// Restores from the checkpoint at `path`, and returns what `persist` does. Reading takes the file's size in memory, once.
@@ -202,12 +210,11 @@ pub fn load<R>(
     path: &Path,
     persist: impl FnOnce(&mut Archive<'_>) -> Result<R, ArchiveError>,
 ) -> Result<R, CheckpointError> {
-    let bytes = std::fs::read(path).map_err(|source| CheckpointError::File {
-        action: "read",
-        path: path.to_path_buf(),
-        source,
-    })?;
-    from_bytes(&bytes, persist)
+    from_bytes(&read(path)?, persist)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    std::fs::read(path).map_err(failed("read", path))
 }
 
 /// What [`load_latest`] restored.
@@ -222,7 +229,7 @@ pub enum Loaded<S> {
 }
 
 /// Restores the latest usable checkpoint at `path`: that one, or else the [`previous`]. `build` makes a fresh state for
-/// each attempt.
+/// each attempt, once the file has turned out to be an undamaged checkpoint.
 ///
 /// # Errors
 /// That of `build`, or, where a checkpoint exists but none can be used, that of the latest.
@@ -232,8 +239,16 @@ pub fn load_latest<S, E: From<CheckpointError>>(
     persist: impl Fn(&mut S, &mut Archive<'_>) -> Result<(), ArchiveError>,
 ) -> Result<Loaded<S>, E> {
     let mut attempt = |path: &Path| -> Result<Result<S, CheckpointError>, E> {
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Err(error)),
+        };
+        let payload = match payload(&bytes) {
+            Ok(payload) => payload,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut state = build()?;
-        Ok(load(path, |archive| persist(&mut state, archive)).map(|()| state))
+        Ok(restore(payload, |archive| persist(&mut state, archive)).map(|()| state))
     };
     let missing = |error: &CheckpointError| matches!(error, CheckpointError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
     let latest = match attempt(path)? {

@@ -33,7 +33,9 @@
 mod archive;
 mod error;
 mod file;
+mod replace;
 
 pub use archive::{Archive, Persist};
 pub use error::{ArchiveError, CheckpointError};
-pub use file::{FORMAT_VERSION, Loaded, from_bytes, load, load_latest, previous, save, to_bytes};
+pub use file::{FORMAT_VERSION, Loaded, from_bytes, load, load_latest, overwrite, previous, save, to_bytes};
+pub use replace::{Replacement, TEMPORARY_PREFIX, replace};

@@ -196,6 +196,23 @@ proptest! {
 }
 
 #[test]
+fn sections_that_came_later_may_be_missing() {
+    let persist = |archive: &mut Archive<'_>, values: &mut [u64; 2], later: bool| {
+        archive.scope("part", |archive| {
+            archive.value("first", &mut values[0])?;
+            if later && archive.next_is("later") { archive.value("later", &mut values[1]) } else { Ok(()) }
+        })?;
+        archive.value("last", &mut values[0])
+    };
+    for later in [false, true] {
+        let bytes = to_bytes(|archive| persist(archive, &mut [7, 8], later)).unwrap();
+        let mut values = [0, 1];
+        from_bytes(&bytes, |archive| persist(archive, &mut values, true)).unwrap();
+        assert_eq!(values, [7, if later { 8 } else { 1 }]);
+    }
+}
+
+#[test]
 fn the_one_before_is_kept_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");

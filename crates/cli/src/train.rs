@@ -19,6 +19,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     let mut config = nets::config(&flags.config)?;
     config.training.seed = flags.seed.unwrap_or(config.training.seed);
     config.task()?;
+    let steps = config.steps()?;
     if flags.live {
         live::check_terminal()?;
     }
@@ -28,14 +29,18 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
         ..RunOptions::new(&flags.out)
     };
     let folder = flags.out.join(config.folder());
-    let bar = bar(config.training.steps, flags.quiet || flags.live);
+    let bar = bar(steps, flags.quiet || flags.live);
     let state = Mutex::new(live::State::new(folder.display().to_string(), bar.clone()));
-    let mut reached = None;
+    let (mut reached, mut resumed_from) = (None, None);
     let mut progress = |progress: rtrl_train::Progress| {
         bar.set_position(progress.step);
         if reached.is_none() && progress.resumed_at > 0 {
             if !flags.quiet && !flags.live {
                 bar.suspend(|| eprintln!("going on from step {}", progress.resumed_at));
+            }
+            // Curves would be written over.
+            if let Some(level) = progress.resumed_from.clone() {
+                if flags.live { resumed_from = Some(level) } else { bar.suspend(|| warn(&level)) }
             }
             // The steps of earlier calls say nothing about the speed of this one.
             bar.reset_eta();
@@ -48,6 +53,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     let mut work = || rtrl_train::run(&config, &options, &mut progress, &stop);
     let outcome = if flags.live { live::during(&state, &stop, work)? } else { work() };
     bar.finish_and_clear();
+    resumed_from.iter().for_each(|level: &String| warn(level));
     match outcome.map_err(nets::blame(&flags.config))? {
         Outcome::Finished(summary) => println!("{}: {}", folder.display(), result(&summary)),
         Outcome::Interrupted => {
@@ -57,6 +63,12 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn warn(level: &str) {
+    eprintln!(
+        "warning: earlier steps were made with other instructions ({level}): the bits differ by rounding"
+    );
 }
 
 /// Hands a window to those who draw, the first one with all records of the calls before.
@@ -92,5 +104,6 @@ fn result(summary: &Summary) -> String {
     ];
     parts.extend(numbers.iter().filter_map(|(name, x)| x.map(|x| format!("{x:.4} {name}"))));
     parts.extend(summary.level.map(|level| format!("level {level}")));
+    parts.extend(summary.dynamic_diverged.as_ref().map(|why| format!("dynamic evaluation: {why}")));
     parts.join(", ")
 }

@@ -1,10 +1,11 @@
 //! To PyTorch.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
 use rtrl_train::Model;
-use safetensors::{Dtype, SafeTensorError, tensor::TensorView};
+use safetensors::{Dtype, tensor::TensorView};
 
 use crate::InterchangeError;
 use crate::layout::{self, Kind, Layout, Names, Tensor};
@@ -24,14 +25,11 @@ pub fn export(model: &Model, names: &Names) -> Result<Vec<u8>, InterchangeError>
 /// # Errors
 /// If PyTorch has no such net, or the file cannot be written.
 pub fn save(model: &Model, names: &Names, path: &Path) -> Result<(), InterchangeError> {
-    let tensors = tensors(model, names)?;
-    let bytes: Vec<_> = tensors.iter().map(bytes).collect();
-    safetensors::serialize_to_file(views(&tensors, &bytes)?, information(), path).map_err(|error| match error
-    {
-        SafeTensorError::IoError(source) => {
-            InterchangeError::File { action: "write", path: path.to_path_buf(), source }
-        }
-        other => InterchangeError::Format(other),
+    let bytes = export(model, names)?;
+    rtrl_checkpoint::replace(path, |file| file.write_all(&bytes)).map_err(|source| InterchangeError::File {
+        action: "write",
+        path: path.to_path_buf(),
+        source,
     })
 }
 

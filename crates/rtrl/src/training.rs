@@ -4,7 +4,8 @@ use rtrl_cells::Inputs;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
 use rtrl_train::{
-    Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+    DivergencePolicy, Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError,
+    Trainer, TrainingConfig,
 };
 
 use crate::Net;
@@ -39,7 +40,7 @@ impl Training {
         let training = TrainingConfig {
             lanes: 1,
             window: 1,
-            steps: 10_000,
+            steps: None,
             seed: 0,
             log_every: 1000,
             evaluate_every: None,
@@ -75,10 +76,11 @@ impl Training {
         self
     }
 
-    /// Time steps of the whole run; 10 000 if not said.
+    /// Time steps of the whole run, which [`run`](rtrl_train::run()) and schedules that fall to its end need. If not said, a
+    /// trainer goes on as long as it is asked to; a learner always does.
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
-        self.config.training.steps = steps;
+        self.config.training.steps = Some(steps);
         self
     }
 
@@ -103,6 +105,13 @@ impl Training {
         self
     }
 
+    /// What is done when a number is no longer finite; [`DivergencePolicy::Stop`] if not said.
+    #[must_use]
+    pub fn on_divergence(mut self, policy: DivergencePolicy) -> Self {
+        self.config.divergence = policy;
+        self
+    }
+
     /// Changes which weights exist while the net learns.
     #[must_use]
     pub fn rewired_by(mut self, rewiring: RewiringConfig) -> Self {
@@ -115,11 +124,16 @@ impl Training {
     /// # Errors
     /// If the task gives something else than the net reads, its data cannot be read, or a setting has no meaning.
     pub fn config(&self, task: impl Into<TaskConfig>) -> Result<RunConfig, BuildError> {
-        let task = task.into();
+        Ok(self.with(task.into())?.0)
+    }
+
+    /// The configuration, and the task as it is before its first step.
+    fn with(&self, task: TaskConfig) -> Result<(RunConfig, Box<dyn Task>), BuildError> {
         let training = &self.config.training;
         self.config.validate().map_err(TrainError::from)?;
-        self.check(&*task.build(training.lanes, training.seed).map_err(TrainError::from)?)?;
-        Ok(RunConfig { task: Some(task), ..self.config.clone() })
+        let built = task.build(training.lanes, training.seed).map_err(TrainError::from)?;
+        self.check(&*built)?;
+        Ok((RunConfig { task: Some(task), ..self.config.clone() }, built))
     }
 
     /// A trainer on this task, before its first step.
@@ -127,7 +141,9 @@ impl Training {
     /// # Errors
     /// As [`config`](Self::config), or if net or estimator cannot be built.
     pub fn on(&self, task: impl Into<TaskConfig>) -> Result<Trainer, BuildError> {
-        Ok(Trainer::new(&self.config(task)?)?)
+        // A text that the task has in memory stays there until the trainer has it too.
+        let (config, _task) = self.with(task.into())?;
+        Ok(Trainer::new(&config)?)
     }
 
     /// A trainer on a task of one's own, which must have as many lanes as the training.
@@ -140,10 +156,11 @@ impl Training {
         Ok(Trainer::with_task(&self.config, task)?)
     }
 
-    /// A learner that is brought its steps one by one, with predictions of this kind.
+    /// A learner that is brought its steps one by one, as many as there are, with predictions of this kind.
     ///
     /// # Errors
-    /// If a setting has no meaning, or net or estimator cannot be built.
+    /// If a setting has no meaning or none for a learner ([`DivergencePolicy::RollBack`]), or net or estimator cannot be
+    /// built.
     pub fn predicting(&self, targets: Signal) -> Result<Learner, BuildError> {
         let inputs = match self.inputs {
             Inputs::Symbols(n) => Signal::Symbols(n),

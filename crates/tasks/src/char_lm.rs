@@ -179,9 +179,12 @@ impl BuildTask for CharLmConfig {
     }
 
     fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
+        if [&self.text, &self.valid, &self.test].into_iter().all(Option::is_none) {
+            return Ok(None);
+        }
         let data = self.data()?;
-        let test = data.test.map_or(0, |test| test.fingerprint().rotate_left(2));
-        Ok(Some(data.training.fingerprint() ^ data.validation.fingerprint().rotate_left(1) ^ test))
+        let test = data.test.map_or(Ok(0), |test| test.fingerprint())?.rotate_left(2);
+        Ok(Some(data.training.fingerprint()? ^ data.validation.fingerprint()?.rotate_left(1) ^ test))
     }
 }
 
@@ -250,7 +253,7 @@ impl CharLm {
 impl Persist for CharLm {
     /// Refuses another text than the one that the state was saved with.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.expect("text", self.text.fingerprint())?;
+        self.text.expect_same(archive)?;
         let lanes = self.state.lanes.len();
         archive.value("state", &mut self.state)?;
         let CharLmState { lanes: found, position } = &self.state;

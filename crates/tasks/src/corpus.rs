@@ -5,8 +5,9 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use rtrl_checkpoint::{Archive, ArchiveError};
 use sha2::{Digest, Sha256};
 
 use crate::{TaskError, grammar};
@@ -79,7 +80,8 @@ impl Corpus {
         }
         let file = File::open(path).map_err(opening)?;
         let len = file.metadata().map_err(opening)?.len();
-        Self::new(Bytes::File { file, path: path.to_path_buf(), len }, Origin::File(path.to_path_buf()), len)
+        let bytes = Bytes::File { file, path: path.to_path_buf(), len };
+        Self::new(Arc::new(bytes), Origin::File(path.to_path_buf()), len)
     }
 
     /// A text in memory.
@@ -88,28 +90,33 @@ impl Corpus {
     /// [`TaskError::Empty`] if there are no bytes.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, TaskError> {
         let len = bytes.len() as u64;
-        Self::new(Bytes::Memory(bytes), Origin::Memory, len)
+        Self::new(Arc::new(Bytes::Memory(bytes)), Origin::Memory, len)
     }
 
-    /// The first `bytes` bytes of the text that [`grammar::generate`] writes for `seed`, in memory.
+    /// The first `bytes` bytes of the text that [`grammar::generate`] writes for `seed`, in memory. As long as such a text is
+    /// in use it is not written a second time.
     ///
     /// # Errors
     /// [`TaskError::Empty`] if `bytes` is 0.
     pub fn generated(seed: u64, bytes: usize) -> Result<Self, TaskError> {
-        Self::new(Bytes::Memory(grammar::generate(seed, bytes)), Origin::Generated { seed }, bytes as u64)
+        type Text = (u64, usize, Weak<Bytes>);
+        static TEXTS: Mutex<Vec<Text>> = Mutex::new(Vec::new());
+        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.retain(|(.., text)| text.strong_count() > 0);
+        let known = texts.iter().find(|(s, b, _)| (*s, *b) == (seed, bytes));
+        let text = known.and_then(|(.., text)| text.upgrade()).unwrap_or_else(|| {
+            let text = Arc::new(Bytes::Memory(grammar::generate(seed, bytes)));
+            texts.push((seed, bytes, Arc::downgrade(&text)));
+            text
+        });
+        Self::new(text, Origin::Generated { seed }, bytes as u64)
     }
 
-    fn new(bytes: Bytes, origin: Origin, len: u64) -> Result<Self, TaskError> {
+    fn new(bytes: Arc<Bytes>, origin: Origin, len: u64) -> Result<Self, TaskError> {
         if len == 0 {
             return Err(TaskError::Empty { origin });
         }
-        Ok(Self {
-            bytes: Arc::new(bytes),
-            origin: Arc::new(origin),
-            start: 0,
-            len,
-            fingerprint: OnceLock::new(),
-        })
+        Ok(Self { bytes, origin: Arc::new(origin), start: 0, len, fingerprint: OnceLock::new() })
     }
 
     /// Number of bytes.
@@ -185,11 +192,23 @@ impl Corpus {
         }
     }
 
-    /// A number that identifies the text: its length and its bytes; of a text of more than 64 MiB, 16384 pieces of 4 KiB
-    /// spread evenly. Computed once; 0 if reading failed.
-    #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        *self.fingerprint.get_or_init(|| self.digest().unwrap_or(0))
+    /// A number that identifies the text: its length and its bytes. Of a text of more than 64 MiB only 16384 pieces of
+    /// 4 KiB, spread evenly, are looked at: a change between them, in place, goes unnoticed. Computed once.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at).
+    pub fn fingerprint(&self) -> Result<u64, TaskError> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(*known);
+        }
+        let digest = self.digest()?;
+        Ok(*self.fingerprint.get_or_init(|| digest))
+    }
+
+    /// Refuses to restore a state that was saved with another text.
+    pub(crate) fn expect_same(&self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        let fingerprint = self.fingerprint().map_err(|error| archive.refusal("text", error.to_string()))?;
+        archive.expect("text", fingerprint)
     }
 
     fn digest(&self) -> Result<u64, TaskError> {

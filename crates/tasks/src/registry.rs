@@ -45,7 +45,8 @@ pub trait BuildTask {
     ) -> Result<Option<Evaluation>, TaskError>;
 
     /// A number that identifies the data outside of the configuration, if there is any: a text that was changed gives
-    /// another one, although its path is the same.
+    /// another one, although its path is the same ([`Corpus::fingerprint`](crate::Corpus::fingerprint) says how closely it
+    /// looks).
     ///
     /// # Errors
     /// If the data cannot be read.

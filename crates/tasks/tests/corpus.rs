@@ -128,3 +128,33 @@ fn a_generated_text_is_what_the_generator_writes() {
     assert_eq!(bytes(&corpus), rtrl_tasks::grammar::generate(5, 3000));
     assert_eq!(*corpus.origin(), Origin::Generated { seed: 5 });
 }
+
+#[test]
+fn a_text_that_cannot_be_read_has_no_fingerprint() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), vec![b'a'; 10_000]).unwrap();
+    let text = Corpus::open(file.path()).unwrap();
+    std::fs::write(file.path(), vec![b'a'; 100]).unwrap();
+    assert!(matches!(text.fingerprint(), Err(TaskError::Shrunk { len: 10_000, now: 100, .. })));
+    // What failed is tried again.
+    std::fs::write(file.path(), vec![b'a'; 10_000]).unwrap();
+    let whole = Corpus::open(file.path()).unwrap();
+    assert_eq!(text.fingerprint().unwrap(), whole.fingerprint().unwrap());
+}
+
+/// Whether it is a second copy of the text can be told by the memory that it takes.
+#[test]
+fn a_generated_text_is_in_memory_once() {
+    let first = Corpus::generated(5, 300_000).unwrap();
+    let mut second = None;
+    let used = allocation_counter::measure(|| second = Some(Corpus::generated(5, 300_000).unwrap()));
+    assert!(used.bytes_total < 1000, "{} bytes", used.bytes_total);
+    let other = allocation_counter::measure(|| drop(Corpus::generated(6, 300_000).unwrap()));
+    assert!(other.bytes_total >= 300_000);
+    let bytes = |corpus: &Corpus| {
+        let mut bytes = vec![0; 300_000];
+        corpus.read_exact_at(0, &mut bytes).unwrap();
+        bytes
+    };
+    assert_eq!(bytes(&first), bytes(second.as_ref().unwrap()));
+}

@@ -9,10 +9,11 @@ use rtrl_estimators::{EstimatorConfig, EstimatorError, GradientEstimator};
 use rtrl_sparse::Lanes;
 use serde::{Deserialize, Serialize};
 
-use crate::{CompareConfig, TrainError};
+use crate::metrics::is_zero;
+use crate::{CompareConfig, TrainError, number};
 
 /// How the gradients of one estimator compare with those of the reference, each a mean over the windows since the last
-/// record in which both gradients are nonzero.
+/// record in which both gradients are finite and nonzero; NaN if there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alignment {
@@ -21,13 +22,19 @@ pub struct Alignment {
     /// Which weights: `all`, or a group of [`Stack::groups`].
     pub group: String,
     /// Cosine of the angle between the two gradients.
+    #[serde(with = "number")]
     pub cosine: f64,
     /// Norm of the estimate over the norm of the reference.
+    #[serde(with = "number")]
     pub norm_ratio: f64,
     /// Share of the weights with a nonzero reference whose signs agree.
+    #[serde(with = "number")]
     pub sign_agreement: f64,
     /// Number of windows in the means.
     pub windows: u64,
+    /// Number of windows that are in none of them, because a gradient was NaN or infinite.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub diverged: u64,
 }
 
 /// One estimator and its gradient of the current window.
@@ -64,6 +71,9 @@ struct Sums {
     ratio: f64,
     signs: f64,
     windows: u64,
+    /// Saved apart, since older checkpoints do not have it.
+    #[serde(skip)]
+    diverged: u64,
 }
 
 impl Comparison {
@@ -119,6 +129,14 @@ impl Comparison {
         self.runners().for_each(|r| r.gradient.fill(0.0));
     }
 
+    /// Gives up the window, wherever it is.
+    pub fn abandon(&mut self, weights: &[f32]) {
+        for runner in self.runners() {
+            runner.estimator.finish_window(weights, &mut runner.gradient);
+            runner.gradient.fill(0.0);
+        }
+    }
+
     /// A lane begins anew.
     pub fn forget(&mut self, lane: usize) {
         self.runners().for_each(|r| r.estimator.forget(lane));
@@ -139,7 +157,7 @@ impl Comparison {
         for ((label, _), sums) in self.passive.iter().zip(&mut self.sums) {
             for ((group, _), sums) in self.groups.iter().zip(sums) {
                 let sums = std::mem::take(sums);
-                if sums.windows > 0 {
+                if sums.windows > 0 || sums.diverged > 0 {
                     let mean = |sum: f64| sum / sums.windows as f64;
                     alignments.push(Alignment {
                         label: label.clone(),
@@ -148,6 +166,7 @@ impl Comparison {
                         norm_ratio: mean(sums.ratio),
                         sign_agreement: mean(sums.signs),
                         windows: sums.windows,
+                        diverged: sums.diverged,
                     });
                 }
             }
@@ -159,7 +178,13 @@ impl Comparison {
 impl Persist for Comparison {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.runners().try_for_each(|runner| archive.part("estimator", &mut *runner.estimator))?;
-        self.sums.iter_mut().try_for_each(|sums| archive.slice("sums", sums))
+        self.sums.iter_mut().try_for_each(|sums| archive.slice("sums", sums))?;
+        let mut diverged: Vec<u64> = self.sums.iter().flatten().map(|sums| sums.diverged).collect();
+        if archive.next_is("diverged") {
+            archive.slice("diverged", &mut diverged)?;
+        }
+        self.sums.iter_mut().flatten().zip(diverged).for_each(|(sums, diverged)| sums.diverged = diverged);
+        Ok(())
     }
 }
 
@@ -185,11 +210,13 @@ impl Sums {
                 agree += u64::from(r * e > 0.0);
             }
         }
-        if square > 0.0 && estimated > 0.0 {
+        // A checkpoint may claim any number.
+        if !square.is_finite() || !estimated.is_finite() {
+            self.diverged = self.diverged.saturating_add(1);
+        } else if square > 0.0 && estimated > 0.0 {
             self.cosine += dot / (square.sqrt() * estimated.sqrt());
             self.ratio += (estimated / square).sqrt();
             self.signs += agree as f64 / signed as f64;
-            // A checkpoint may claim any number.
             self.windows = self.windows.saturating_add(1);
         }
     }
@@ -206,6 +233,11 @@ mod tests {
         sums.add(&[3.0, 4.0], &[6.0, 8.0], &all); // the same direction, twice as long
         sums.add(&[3.0, 4.0], &[4.0, -3.0], &all); // orthogonal
         sums.add(&[0.0, 0.0], &[1.0, 1.0], &all); // nothing to compare with
+        for bad in [f32::NAN, f32::INFINITY] {
+            sums.add(&[3.0, 4.0], &[bad, 1.0], &all);
+            sums.add(&[3.0, bad], &[1.0, 1.0], &all);
+        }
         assert_eq!((sums.windows, sums.cosine, sums.ratio, sums.signs), (2, 1.0, 3.0, 1.5));
+        assert_eq!(sums.diverged, 4, "what is not finite is counted");
     }
 }

@@ -3,6 +3,8 @@
 use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
+use rtrl_tasks::copy::Layout;
+use rtrl_tasks::counting::Targets;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +19,9 @@ pub const CONFIG_VERSION: u32 = 3;
 /// The greatest size: what exceeds it is a slip of the pen.
 const MOST: usize = 1 << 24;
 
-/// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit.
+/// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit, for any number
+/// of threads, where the kernels use the same instructions ([`rtrl_sparse::Level`]; a run's [`Summary`](crate::Summary)
+/// records which). Between levels of instructions results are equal to rounding, which a long training amplifies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -91,8 +95,11 @@ pub struct TrainingConfig {
     pub lanes: usize,
     /// T: time steps between two weight updates; 1 is fully online.
     pub window: usize,
-    /// Time steps of the whole run.
-    pub steps: u64,
+    /// Time steps of the whole run. None for what has no end: a [`Learner`](crate::Learner), or a
+    /// [`Trainer`](crate::Trainer) whose caller decides when it is enough. [`run`](crate::run()) and a schedule that falls
+    /// to the end of the run need a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
     /// Seed of masks, initial weights and data; added to the seed of an estimator that draws.
     pub seed: u64,
     /// Time steps between two records of the metrics.
@@ -104,6 +111,12 @@ pub struct TrainingConfig {
     /// Predictions of an evaluation, at most; all of the held-out data if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_bytes: Option<u64>,
+}
+
+/// Refuses sizes that are a slip of the pen.
+pub(crate) fn check_size(field: &'static str, size: usize) -> Result<(), ConfigError> {
+    let error = || ConfigError::Value { field, allowed: "at most 16777216", found: size.to_string() };
+    if size <= MOST { Ok(()) } else { Err(error()) }
 }
 
 /// Reads a TOML file; `name` is what messages call it.
@@ -131,7 +144,8 @@ impl TrainingConfig {
     /// Time steps of a window that occurs: a short run has no longer ones than itself.
     #[must_use]
     pub fn window(&self) -> usize {
-        self.window.min(usize::try_from(self.steps).unwrap_or(usize::MAX))
+        let steps = self.steps.and_then(|steps| usize::try_from(steps).ok());
+        steps.map_or(self.window, |steps| self.window.min(steps))
     }
 }
 
@@ -144,6 +158,16 @@ impl RunConfig {
         let missing =
             || ConfigError::Value { field: "task", allowed: "what the run learns", found: "nothing".into() };
         self.task.as_ref().ok_or_else(missing)
+    }
+
+    /// Time steps of the whole run.
+    ///
+    /// # Errors
+    /// If the run has no end.
+    pub fn steps(&self) -> Result<u64, ConfigError> {
+        let allowed = "the number of steps of the run";
+        let missing = || ConfigError::Value { field: "training.steps", allowed, found: "nothing".into() };
+        self.training.steps.ok_or_else(missing)
     }
 
     /// Reads and checks a TOML file; `name` is what messages call it.
@@ -178,7 +202,7 @@ impl RunConfig {
         let positive = [
             ("training.lanes", t.lanes as u64),
             ("training.window", t.window as u64),
-            ("training.steps", t.steps),
+            ("training.steps", t.steps.unwrap_or(1)),
             ("training.log_every", t.log_every),
             ("training.evaluate_every", t.evaluate_every.unwrap_or(1)),
             ("training.evaluate_bytes", t.evaluate_bytes.unwrap_or(1)),
@@ -200,13 +224,15 @@ impl RunConfig {
             ("readout.hidden", self.readout.hidden.unwrap_or(1)),
         ];
         for (field, value) in sizes {
-            if value > MOST {
-                let found = value.to_string();
-                return Err(ConfigError::Value { field, allowed: "at most 16777216", found });
-            }
+            check_size(field, value)?;
         }
         self.optimizer.validate()?;
         self.update.validate()?;
+        if self.update.schedule.has_end() && t.steps.is_none() {
+            let allowed = "`constant` or `warm-up` where no `training.steps` say when it ends";
+            let found = "a schedule with an end".into();
+            return Err(ConfigError::Value { field: "update.schedule", allowed, found });
+        }
         self.divergence.validate()?;
         self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
         let rewiring = |r: &RewiringConfig| r.validate(&self.layers, Some(t.steps));
@@ -221,9 +247,21 @@ impl RunConfig {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// SHA-256 of the configuration and [`CONFIG_VERSION`], in hexadecimal: the identity of a run.
+    /// Version of the meaning of this configuration. One more than [`CONFIG_VERSION`] for tasks that do not ask for
+    /// something at every step: since then a window without any target makes no update.
+    fn version(&self) -> u32 {
+        let asks_always = match &self.task {
+            Some(TaskConfig::Adding(_) | TaskConfig::Recall(_)) => false,
+            Some(TaskConfig::Copy(copy)) => copy.layout == Layout::Echo,
+            Some(TaskConfig::Counting(counting)) => counting.targets == Targets::All,
+            _ => true,
+        };
+        CONFIG_VERSION + u32::from(!asks_always)
+    }
+
+    /// SHA-256 of the configuration and the version of its meaning, in hexadecimal: the identity of a run.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{}", self.to_json()));
+        let digest = Sha256::digest(format!("{}\n{}", self.version(), self.to_json()));
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 

@@ -5,16 +5,20 @@ use serde::{Deserialize, Serialize};
 use crate::ConfigError;
 use crate::config::no_fields;
 
-/// What a run does when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files name
-/// it: `policy = "stop"`.
+/// What is done when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files name it:
+/// `policy = "stop"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "policy", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DivergencePolicy {
-    /// The run ends with an error.
+    /// [`TrainError::Diverged`](crate::TrainError::Diverged). A run ends with it; a [`Learner`](crate::Learner) or a
+    /// [`Trainer`](crate::Trainer) can go on: the window that failed has changed no weight, and every lane begins anew.
     #[default]
     #[serde(deserialize_with = "no_fields")]
     Stop,
-    /// The run goes back to how it was at the last multiple of `every` steps and goes on with a lower learning rate.
+    /// [`run`](crate::run()) goes back to how everything was at the last multiple of `every` steps and goes on with a lower
+    /// learning rate. What was undone stays in the file of metrics, and [`read_metrics`](crate::read_metrics) leaves it out.
+    /// A [`Trainer`](crate::Trainer) by itself only says that it has diverged. A [`Learner`](crate::Learner) refuses the
+    /// policy: what it has learned from does not come again.
     RollBack {
         /// Time steps between the states that are kept in memory.
         every: u64,
@@ -25,8 +29,9 @@ pub enum DivergencePolicy {
         #[serde(default = "attempts")]
         attempts: u32,
     },
-    /// The window's update is left out, and the lanes that are not finite begin anew. If all lanes are, the run ends with
-    /// an error.
+    /// The window's update is left out, and the lanes that are not finite begin anew. If all lanes are, a run ends with an
+    /// error, and a [`Trainer`](crate::Trainer) says that it has diverged; a [`Learner`](crate::Learner) goes on, with a
+    /// single lane too, and its [`StepReport`](crate::StepReport) tells how many lanes were skipped.
     #[serde(deserialize_with = "no_fields")]
     SkipLane,
 }

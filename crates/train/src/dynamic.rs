@@ -6,9 +6,11 @@ use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Evaluation, Part};
 use serde::{Deserialize, Serialize};
 
+use crate::config::check_size;
 use crate::evaluate::fits;
 use crate::{
-    ConfigError, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig, UpdateConfig,
+    ConfigError, DivergencePolicy, Model, OptimizerConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+    UpdateConfig,
 };
 
 /// How weights go on learning while held-out data are evaluated: dynamic evaluation (Krause et al., 2018,
@@ -39,6 +41,7 @@ impl DynamicConfig {
             if value == 0 {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
             }
+            check_size(field, value)?;
         }
         let inside = |source| ConfigError::Inside { table: "dynamic", source: Box::new(source) };
         self.optimizer.validate().map_err(inside)
@@ -53,10 +56,15 @@ impl DynamicConfig {
             rewiring: None,
             compare: None,
             dynamic: None,
+            // There is no going back in an evaluation.
+            divergence: match trained.divergence {
+                DivergencePolicy::RollBack { .. } => DivergencePolicy::Stop,
+                ref other => other.clone(),
+            },
             training: TrainingConfig {
                 lanes: self.lanes,
                 window: self.window,
-                steps,
+                steps: Some(steps),
                 ..trained.training.clone()
             },
             ..trained.clone()

@@ -122,6 +122,12 @@ pub enum TrainError {
         /// Which quantity.
         quantity: &'static str,
     },
+    /// The run has come to its end.
+    #[error("all {steps} steps of the run are made: `training.steps` says how many there are")]
+    Finished {
+        /// Steps of the run.
+        steps: u64,
+    },
     /// The run folder or a file in it cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
@@ -146,7 +152,8 @@ pub enum TrainError {
         /// The run's folder.
         path: PathBuf,
     },
-    /// The run was made with other data under the same name.
+    /// The run was made with other data under the same name, as far as
+    /// [`Corpus::fingerprint`](rtrl_tasks::Corpus::fingerprint) tells.
     #[error("the text of the run in {} has changed since it was made; restore it, or remove the folder", path.display())]
     DataChanged {
         /// The run's folder.

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rtrl_checkpoint::TEMPORARY_PREFIX;
+
 use crate::TrainError;
 
 /// How long to wait for a lock: a process that is being killed, or was just forked and has not yet closed its files, holds
@@ -20,7 +22,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// | `metrics.jsonl` | a line for each record |
 /// | `checkpoint`, `checkpoint.previous` | the state of a run that has not ended |
 /// | `model` | the net at the end |
-/// | `result.json` | the result; a run that has it is complete |
+/// | `result.json` | the result; a run that has it is complete, unless it says that the dynamic evaluation is to come |
 /// | `lock` | held by the process that makes the run |
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -53,17 +55,11 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Writes a file so that it is either whole or absent.
+    /// Writes a file, which is replaced as a whole.
     pub fn write(&self, name: &str, content: &str) -> Result<(), TrainError> {
         let path = self.file(name);
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            file.write_all(content.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(TrainError::file("write", &path))
+        rtrl_checkpoint::replace(&path, |file| file.write_all(content.as_bytes()))
+            .map_err(TrainError::file("write", &path))
     }
 
     /// Removes what only an unfinished run needs, and the temporary files of a process that was killed.
@@ -73,7 +69,7 @@ impl Folder {
         for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(".tmp") || name.starts_with(".checkpoint-") {
+            if name.starts_with(TEMPORARY_PREFIX) {
                 drop(std::fs::remove_file(entry.path()));
             }
         }

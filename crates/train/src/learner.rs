@@ -7,7 +7,7 @@ use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
 
 use crate::learning::Learning;
-use crate::{Model, RunConfig, Targets, TrainError};
+use crate::{ConfigError, DivergencePolicy, Model, RunConfig, Targets, TrainError};
 
 /// What learning from one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -22,7 +22,8 @@ pub struct StepReport {
 
 /// A net that learns online from steps that its caller brings: [`predict`](Self::predict) reads an input and tells what the
 /// net expects; [`learn`](Self::learn) tells what came. Any amount of time may pass between the two, and the state may be
-/// saved at any moment: with a window of 1, a restored learner goes on bit for bit, prediction included.
+/// saved at any moment between windows, so with a window of 1 at any moment at all, after any number of steps: a restored
+/// learner goes on bit for bit, prediction included.
 ///
 /// A prediction is made without the estimator, from a copy of the net's state, and the same step is made once more when its
 /// target is known: that is one forward step more than [`Trainer`](crate::Trainer) needs, and what lets an estimator keep
@@ -39,7 +40,7 @@ pub struct StepReport {
 ///     layers = [{ kind = "gru", units = 16 }]
 ///     estimator = { kind = "snap", order = 1 }
 ///     optimizer = { kind = "adam", learning_rate = 0.01 }
-///     training = { lanes = 1, window = 1, steps = 1000000, seed = 0 }
+///     training = { lanes = 1, window = 1, seed = 0 }
 ///     "#,
 ///     "example",
 /// )?;
@@ -70,20 +71,30 @@ pub struct Learner {
     starts: Vec<bool>,
     /// Whether there is such a step.
     pending: bool,
-    /// Steps and targets of the window so far.
-    made: usize,
+    /// Targets of the window so far.
     targets: u64,
 }
 
 impl Learner {
     /// The initial net of `config`, for these inputs and targets. The configuration's task, comparison and rewiring are of
-    /// no consequence; `training.steps` is the number of steps that can be made.
+    /// no consequence, and a learner has no last step: `training.steps` is only where a schedule that falls to an end has
+    /// come to it, and otherwise does not become part of the learner's configuration.
     ///
     /// # Errors
-    /// If a part of the configuration has no meaning.
+    /// If a part of the configuration has no meaning, or the policy is
+    /// [`DivergencePolicy::RollBack`]: what a learner has learned from does not come again.
     pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
         config.validate()?;
-        let learning = Learning::new(Model::new(config, inputs, targets)?)?;
+        if let DivergencePolicy::RollBack { .. } = config.divergence {
+            let (field, found) = ("divergence.policy", "roll-back".into());
+            let allowed = "`stop` or `skip-lane` for a learner, whose data do not come again";
+            return Err(ConfigError::Value { field, allowed, found }.into());
+        }
+        let mut config = config.clone();
+        if !config.update.schedule.has_end() {
+            config.training.steps = None;
+        }
+        let learning = Learning::new(Model::new(&config, inputs, targets)?)?;
         let (stack, lanes) = (learning.model.stack(), config.training.lanes);
         let (symbols, values) = match stack.inputs() {
             Inputs::Symbols(_) => (lanes, 0),
@@ -97,7 +108,6 @@ impl Learner {
             values: vec![0.0; values],
             starts: vec![false; lanes],
             pending: false,
-            made: 0,
             targets: 0,
             learning,
         })
@@ -115,6 +125,13 @@ impl Learner {
         self.learning.steps
     }
 
+    /// The level of instructions that the state which was restored last had been saved at, if it is not the present one: the
+    /// learner then goes on with the same numbers but for rounding.
+    #[must_use]
+    pub fn resumed_from(&self) -> Option<&str> {
+        self.learning.resumed_from.as_deref()
+    }
+
     /// Counted cost of the estimator.
     #[must_use]
     pub fn cost(&self) -> Cost {
@@ -125,11 +142,24 @@ impl Learner {
     /// `starts[b]` first forget what was before. Called again before [`learn`](Self::learn), it replaces the earlier input.
     ///
     /// # Panics
-    /// If sizes or the kind of input do not fit.
+    /// If lanes, sizes or the kind of input do not fit, or there is no such symbol; nothing has changed then.
     pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
-        match input {
-            Input::Symbols(symbols) => self.symbols.copy_from_slice(symbols),
-            Input::Dense(values) => self.values.copy_from_slice(values.values()),
+        let lanes = self.starts.len();
+        assert_eq!(starts.len(), lanes, "lanes of `starts`");
+        match (input, self.learning.model.signals().0) {
+            (Input::Symbols(symbols), Signal::Symbols(n)) => {
+                assert_eq!(symbols.len(), lanes, "lanes of the input");
+                for &symbol in symbols {
+                    assert!((symbol as usize) < n, "the net reads symbols 0..{n}, found {symbol}");
+                }
+                self.symbols.copy_from_slice(symbols);
+            }
+            (Input::Dense(values), Signal::Values(n)) => {
+                assert_eq!((values.len(), values.lanes()), (n, lanes), "numbers and lanes of the input");
+                self.values.copy_from_slice(values.values());
+            }
+            (Input::Symbols(_), Signal::Values(n)) => panic!("the net reads {n} numbers, not symbols"),
+            (Input::Dense(_), Signal::Symbols(n)) => panic!("the net reads symbols 0..{n}, not numbers"),
         }
         self.starts.copy_from_slice(starts);
         self.pending = true;
@@ -160,11 +190,14 @@ impl Learner {
     }
 
     /// Learns from what came after the input of the last [`predict`](Self::predict); what has no target changes nothing but
-    /// the net's state. Weights change at the end of a window in which there was a target.
+    /// the net's state. At the end of a window in which there was a target weights change; in a window without any nothing
+    /// is updated: weights, moments and weight decay stand still, and schedules do not advance.
     ///
     /// # Errors
-    /// If a loss, state, influence or gradient is no longer finite and the policy does not provide for it. The learner is
-    /// of no use then.
+    /// If a loss, state, influence or gradient is no longer finite and the policy does not provide for it. The step counts as
+    /// made, and its window is discarded: weights, masks and optimizers are as they were before it, and every lane begins a
+    /// new sequence with the next step, which begins a new window. If that fails at once again, it is the weights that are
+    /// too large: restore a state from before.
     ///
     /// # Panics
     /// If nothing was predicted, or sizes or the kind of targets do not fit.
@@ -172,21 +205,35 @@ impl Learner {
         assert!(std::mem::take(&mut self.pending), "nothing is predicted: call `predict` first");
         let Self { learning, symbols, values, starts, .. } = self;
         learning.step(input_of(symbols, values, starts.len()), starts);
+        let learned = self.learn_step(targets);
+        self.carried.copy_from_slice(self.rollout.state().values());
+        if learned.is_err() {
+            self.abandon();
+        }
+        learned
+    }
+
+    fn learn_step(&mut self, targets: Targets<'_>) -> Result<StepReport, TrainError> {
+        let learning = &mut self.learning;
         learning.observe(targets)?;
         let count = targets.count() as u64;
         let mut report = StepReport { targets: count, loss: learning.losses.iter().sum::<f64>(), skipped: 0 };
-        self.carried.copy_from_slice(self.rollout.state().values());
-        self.made += 1;
         self.targets += count;
-        if self.made == learning.model.config().training.window() {
+        if learning.made == learning.model.config().training.window() {
             learning.finish_window();
             report.skipped = learning.check()?;
             if report.skipped == 0 && self.targets > 0 {
                 learning.update(self.targets);
             }
-            (self.made, self.targets) = (0, 0);
+            self.targets = 0;
         }
         Ok(report)
+    }
+
+    /// Gives up the window.
+    fn abandon(&mut self) {
+        self.learning.abandon();
+        self.targets = 0;
     }
 }
 
@@ -195,9 +242,18 @@ fn input_of<'a>(symbols: &'a [u32], values: &'a [f32], lanes: usize) -> Input<'a
 }
 
 impl Persist for Learner {
-    /// Between windows: with a window of 1 at any time.
+    /// Saved between windows, so with a window of 1 at any time; restored at any time, and into any state. What an estimator
+    /// has gathered within a window is the window's history, which no checkpoint holds.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.check("window", self.made == 0, || "the window has not ended".to_string())?;
+        if archive.is_loading() {
+            self.abandon();
+        }
+        let (made, window) = (self.learning.made, self.learning.model.config().training.window());
+        archive.check("window", made == 0, || {
+            format!(
+                "{made} of the {window} steps of a window are made, and it can be saved only between windows"
+            )
+        })?;
         self.learning.persist_net(archive)?;
         self.learning.persist_place(archive)?;
         archive.slice("state", &mut self.carried)?;

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError};
 use rtrl_estimators::GradientEstimator;
-use rtrl_sparse::Lanes;
+use rtrl_sparse::{Lanes, Level};
 use rtrl_tasks::Signal;
 
 use crate::divergence::all_finite;
 use crate::optimizer::Parameters;
 use crate::{DivergencePolicy, Model, Targets, TrainError, Updater};
 
+/// No count of steps comes near this, and sums of such counts are numbers: what a file may claim.
+pub(crate) const MOST: u64 = 1 << 62;
+
 /// A net that learns. A step is [`step`](Self::step), then [`observe`](Self::observe); after the steps of a window
-/// [`finish_window`](Self::finish_window), [`check`](Self::check), and if nothing was skipped [`update`](Self::update).
+/// [`finish_window`](Self::finish_window), [`check`](Self::check), and if nothing was skipped [`update`](Self::update). Where
+/// that ends early, [`abandon`](Self::abandon).
 pub(crate) struct Learning {
     pub model: Model,
     pub estimator: Box<dyn GradientEstimator<f32>>,
@@ -32,6 +36,13 @@ pub(crate) struct Learning {
     /// Lanes that begin anew with the next step although nobody says so.
     pub restart: Vec<bool>,
     pub steps: u64,
+    /// Steps of the window so far, and those of them whose loss the estimator knows.
+    pub made: usize,
+    observed: usize,
+    /// Levels of instructions that steps were made with, each once, the present one last; and the one before a restoration,
+    /// if it was another.
+    pub instructions: String,
+    pub resumed_from: Option<String>,
 }
 
 impl Learning {
@@ -40,7 +51,7 @@ impl Learning {
         let config = model.config();
         let (t, stack) = (&config.training, model.stack());
         let (weights, parameters) = (stack.weights_len(), model.readout().parameters().len());
-        let updates = t.steps.div_ceil(t.window as u64);
+        let updates = t.steps.map(|steps| steps.div_ceil(t.window as u64));
         Ok(Self {
             gradient: vec![0.0; weights],
             estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
@@ -52,6 +63,10 @@ impl Learning {
             diverged: vec![false; t.lanes],
             restart: vec![false; t.lanes],
             steps: 0,
+            made: 0,
+            observed: 0,
+            instructions: Level::current().to_string(),
+            resumed_from: None,
             model,
         })
     }
@@ -67,6 +82,7 @@ impl Learning {
             *now = starts | std::mem::take(restart);
         }
         self.steps += 1;
+        self.made += 1;
         self.estimator.step(&self.model.weights, input, &self.starts);
         self.model.readout.forward(self.estimator.hidden());
     }
@@ -81,14 +97,34 @@ impl Learning {
             &mut self.readout_gradient,
         );
         self.check_step()?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Tells the estimator the loss of the step just made.
+    fn tell(&mut self) {
         let delta = Lanes::new(&self.hidden_gradient, self.losses.len());
         self.estimator.observe(&self.model.weights, delta, &mut self.gradient);
-        Ok(())
+        self.observed += 1;
     }
 
     /// Completes the gradient of the window.
     pub fn finish_window(&mut self) {
         self.estimator.finish_window(&self.model.weights, &mut self.gradient);
+        (self.made, self.observed) = (0, 0);
+    }
+
+    /// Gives up the window, wherever it is. Weights and optimizers are as before it, and every lane begins anew.
+    pub fn abandon(&mut self) {
+        if self.observed < self.made {
+            self.hidden_gradient.fill(0.0);
+            self.tell();
+        }
+        if self.made > 0 {
+            self.finish_window();
+        }
+        self.diverged.fill(true);
+        self.skip();
     }
 
     /// Looks at states and losses of the step just made.
@@ -200,7 +236,31 @@ impl Learning {
     pub fn persist_place(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.slice("restart", &mut self.restart)?;
         archive.value("steps", &mut self.steps)?;
-        let last = self.model.config().training.steps;
-        archive.check("steps", self.steps <= last, || format!("{} of {last} steps", self.steps))
+        archive.check("steps", self.steps < MOST, || "a count that is never reached".to_string())?;
+        self.persist_instructions(archive)
+    }
+
+    fn persist_instructions(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        const NAME: &str = "instructions";
+        // Checkpoints of versions that did not record it are taken for our own.
+        if !archive.next_is(NAME) {
+            return Ok(());
+        }
+        let mut levels = self.instructions.clone().into_bytes();
+        archive.vec(NAME, &mut levels)?;
+        let known = |byte: &u8| byte.is_ascii_alphanumeric() || b", ".contains(byte);
+        let plausible = levels.len() < 256 && levels.iter().all(known);
+        archive.check(NAME, plausible, || "this is no list of levels".to_string())?;
+        if archive.is_loading() {
+            self.instructions = String::from_utf8_lossy(&levels).into_owned();
+            let now = Level::current().to_string();
+            // Each once, the present one last.
+            let mut levels: Vec<&str> = self.instructions.split(", ").collect();
+            self.resumed_from = levels.last().filter(|last| **last != now).map(|last| last.to_string());
+            levels.retain(|level| *level != now);
+            levels.push(&now);
+            self.instructions = levels.join(", ");
+        }
+        Ok(())
     }
 }

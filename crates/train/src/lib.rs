@@ -37,11 +37,13 @@ mod learner;
 mod learning;
 mod metrics;
 mod model;
+mod number;
 mod optimizer;
 mod place;
 mod readout;
 mod run;
 mod sparsity;
+mod summary;
 mod trainer;
 
 pub use compare::Alignment;
@@ -62,6 +64,7 @@ pub use optimizer::{
 };
 pub use place::Place;
 pub use readout::{Loss, Readout, Targets};
-pub use run::{Outcome, Progress, RunOptions, Summary, read_summary, run};
+pub use run::{Outcome, Progress, RunOptions, run};
 pub use sparsity::{Matrices, RewiringConfig};
+pub use summary::{Summary, read_summary};
 pub use trainer::{Trainer, WindowReport};

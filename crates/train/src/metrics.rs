@@ -42,7 +42,7 @@ pub struct Record {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde hands it over.
-fn is_zero(n: &u64) -> bool {
+pub(crate) fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
@@ -79,12 +79,11 @@ impl Writer {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(TrainError::file("open", path))?;
         let mut writer = Self { path: path.to_path_buf(), file, seconds: 0.0 };
-        writer.keep(records)?;
+        writer.cut(records)?;
         Ok(writer)
     }
 
-    /// Cuts off everything behind the first `records` lines.
-    pub fn keep(&mut self, records: u64) -> Result<(), TrainError> {
+    fn cut(&mut self, records: u64) -> Result<(), TrainError> {
         let failed = |source| TrainError::file("read", &self.path)(source);
         let mut content = Vec::new();
         self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
@@ -118,7 +117,8 @@ impl Writer {
     }
 }
 
-/// Reads the records of a run.
+/// Reads the records of a run. Where it has gone back, what was measured at later steps before is left out; it is still in
+/// the file.
 ///
 /// # Errors
 /// If the file cannot be read, or a line is not a record: the message names the line.
@@ -135,5 +135,13 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Vec<Record>, TrainError> 
             reason: error.to_string(),
         })
     };
-    text.lines().enumerate().map(record).collect()
+    let mut records: Vec<Record> = Vec::new();
+    for record in text.lines().enumerate().map(record) {
+        let record: Record = record?;
+        if record.rolled_back.is_some() {
+            records.retain(|earlier| earlier.step <= record.step);
+        }
+        records.push(record);
+    }
+    Ok(records)
 }

@@ -73,6 +73,15 @@ impl Model {
             Some(layer) => TrainError::Layer { layer, source },
             None => source.into(),
         })?;
+        for (signal, allowed) in
+            [(inputs, "one with something to read"), (targets, "one with something to predict")]
+        {
+            let (Signal::Symbols(n) | Signal::Values(n)) = signal;
+            if n == 0 {
+                let found = "0 symbols or numbers where there must be at least 1".into();
+                return Err(ConfigError::Value { field: "task", allowed, found }.into());
+            }
+        }
         let (outputs, loss) = match targets {
             Signal::Symbols(n) => (n, Loss::CrossEntropy),
             Signal::Values(n) => (n, Loss::Squared),
@@ -175,7 +184,7 @@ impl Model {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainError> {
-        rtrl_checkpoint::save(path, |archive| archive.part("model", self))
+        rtrl_checkpoint::overwrite(path, |archive| archive.part("model", self))
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
@@ -185,6 +194,13 @@ impl Model {
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         rtrl_checkpoint::from_bytes(bytes, Self::read)
+    }
+
+    /// Whether this net's run, which has no end, is that of `config` but for the end.
+    fn continues(&self, config: &[u8]) -> bool {
+        let Ok(mut config) = serde_json::from_slice::<RunConfig>(config) else { return false };
+        config.training.steps = None;
+        config == self.config
     }
 
     fn read(archive: &mut Archive<'_>) -> Result<Self, ArchiveError> {
@@ -222,6 +238,10 @@ pub(crate) fn build(
     inputs: Signal,
     masks: &[Masks],
 ) -> Result<Arc<Stack<f32>>, (Option<usize>, CellError)> {
+    if masks.len() != config.layers.len() {
+        let (expected, found) = (config.layers.len(), masks.len());
+        return Err((None, CellError::Size { what: "masks of all layers", expected, found }));
+    }
     let mut inputs = cell_inputs(inputs);
     let mut cells = Vec::with_capacity(masks.len());
     for (index, (layer, masks)) in config.layers.iter().zip(masks).enumerate() {
@@ -232,13 +252,13 @@ pub(crate) fn build(
 }
 
 impl Persist for Model {
-    /// Restores into a net of the same run only.
+    /// Restores into a net of the same run only; if that has no end, also one that had.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         let mut description = Description::of(self);
         let expected = description.config.clone();
         description.persist(archive)?;
-        let (found, run) = (&description.config, || "it belongs to another run".to_string());
-        archive.check("config", *found == expected, run)?;
+        let same = description.config == expected || self.continues(&description.config);
+        archive.check("config", same, || "it belongs to another run".to_string())?;
         let mut masks = self.masks.clone();
         for mask in masks.iter_mut().flat_map(|masks| &mut masks.gates) {
             let (units, inputs) = (mask.input.rows(), mask.input.cols());

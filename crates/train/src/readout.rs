@@ -131,8 +131,12 @@ impl<T: Scalar> Readout<T> {
     }
 
     /// The same readout, with a copy of its parameters, for another number of lanes.
+    ///
+    /// # Panics
+    /// If there is no lane.
     #[must_use]
     pub fn with_lanes(&self, lanes: usize) -> Self {
+        assert!(lanes > 0, "lanes must be at least 1");
         let layer = |l: &Layer<T>| Layer { output: vec![T::ZERO; l.outputs * lanes], ..l.clone() };
         let layers: Vec<_> = self.layers.iter().map(layer).collect();
         Self {
@@ -200,6 +204,8 @@ impl<T: Scalar> Readout<T> {
         hidden_gradient: &mut [T],
         parameter_gradient: &mut [T],
     ) {
+        assert_eq!(hidden_gradient.len(), self.layers[0].inputs * self.lanes, "gradient of the hidden state");
+        assert_eq!(parameter_gradient.len(), self.parameters.len(), "gradient of the parameters");
         self.loss(targets, losses);
         if targets.count() == 0 {
             hidden_gradient.fill(T::ZERO);

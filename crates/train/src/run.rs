@@ -1,19 +1,19 @@
 //! A run in a folder of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rtrl_checkpoint::{Archive, ArchiveError, CheckpointError, Loaded, Persist};
-use rtrl_estimators::Cost;
 use rtrl_tasks::{BuildTask, Part, Signal};
-use serde::{Deserialize, Serialize};
 
 use crate::dynamic::evaluate_dynamically;
 use crate::evaluate::evaluate;
 use crate::folder::Folder;
+use crate::learning::MOST;
 use crate::metrics::Writer;
-use crate::{DivergencePolicy, Record, RunConfig, TrainError, Trainer, WindowReport};
+use crate::summary::finished;
+use crate::{DivergencePolicy, Record, RunConfig, Summary, TrainError, Trainer, WindowReport};
 
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,47 +24,13 @@ pub struct Progress {
     pub steps: u64,
     /// The time step at which this call began: not 0 if it went on from a checkpoint.
     pub resumed_at: u64,
+    /// The level of instructions that the steps before `resumed_at` were made with, if it is not the present one. The run
+    /// then has not the bits of one that was made on either processor alone, but for rounding the same numbers.
+    pub resumed_from: Option<String>,
     /// Learning rate of the next update, before factors of groups.
     pub learning_rate: f64,
     /// What was added to the metrics after this window, if a record was due.
     pub record: Option<Record>,
-}
-
-/// What a finished run leaves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Summary {
-    /// [`RunConfig::hash`].
-    pub hash: String,
-    /// Version of this crate.
-    pub version: String,
-    /// Identifies the data outside of the configuration, if there is any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<u64>,
-    /// Time steps made.
-    pub steps: u64,
-    /// Mean loss of the last record with a target, in bits per target.
-    pub bits: Option<f64>,
-    /// Mean squared error of the last record with a target.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<f64>,
-    /// Final level of the curriculum.
-    pub level: Option<u32>,
-    /// Final loss on held-out data, in bits per target.
-    pub valid_bits: Option<f64>,
-    /// Loss on the test data, in bits per target, if there are such data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_bits: Option<f64>,
-    /// The two again, with weights that go on learning while they are evaluated ([`RunConfig::dynamic`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dynamic_valid_bits: Option<f64>,
-    /// See above.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dynamic_test_bits: Option<f64>,
-    /// Counted cost of the estimator.
-    pub cost: Cost,
-    /// Seconds that the run took: differs from one execution to the next.
-    pub seconds: f64,
 }
 
 /// How a call of [`run`] ended.
@@ -102,7 +68,7 @@ impl RunOptions {
 /// bit.
 ///
 /// # Errors
-/// If the configuration has no meaning, data or folder cannot be used, another process is making the run, its data have
+/// If the configuration has no meaning or no end, data or folder cannot be used, another process is making the run, its data have
 /// changed since it began, or training diverges.
 pub fn run(
     config: &RunConfig,
@@ -110,6 +76,7 @@ pub fn run(
     progress: &mut dyn FnMut(Progress),
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    let steps = config.steps()?;
     let path = options.root.join(config.folder());
     if let Some(summary) = finished(config, &path)? {
         return Ok(Outcome::Finished(Box::new(summary)));
@@ -126,6 +93,7 @@ pub fn run(
     let metrics = Writer::go_on(&folder.file("metrics.jsonl"), state.records)?;
     let before = metrics.seconds;
     let mut run = Run {
+        steps,
         resumed_at: state.trainer.steps(),
         saved: Instant::now(),
         // Seconds of a damaged record may reach back before the clock's beginning; time then begins anew.
@@ -142,41 +110,15 @@ pub fn run(
     Ok(if run.all(progress, stop)? { run.finish(stop)? } else { Outcome::Interrupted })
 }
 
-/// The summary, if the run of this configuration is complete.
-fn finished(config: &RunConfig, path: &Path) -> Result<Option<Summary>, TrainError> {
-    // A result that cannot be read is as good as none: the run is made again.
-    let Some(summary) = read_summary(path).ok().filter(|summary| summary.hash == config.hash()) else {
-        return Ok(None);
-    };
-    if summary.data == config.task()?.fingerprint()? {
-        Ok(Some(summary))
-    } else {
-        Err(TrainError::DataChanged { path: path.to_path_buf() })
-    }
-}
-
-/// The summary of a finished run in `folder`.
-///
-/// # Errors
-/// If there is none or it is damaged.
-pub fn read_summary(folder: &Path) -> Result<Summary, TrainError> {
-    let path = folder.join("result.json");
-    let text = std::fs::read_to_string(&path).map_err(TrainError::file("read", &path))?;
-    serde_json::from_str(&text).map_err(|error| TrainError::Damaged {
-        path,
-        line: error.line(),
-        reason: error.to_string(),
-    })
-}
-
 /// Restores the last good checkpoint into a state, if there is one.
 fn resume(fresh: State, config: &RunConfig, folder: &Folder) -> Result<State, TrainError> {
     let path = folder.file("checkpoint");
     let mut fresh = Some(fresh);
+    // A second one is needed only if the first did not survive a checkpoint that does not fit.
     let build = || fresh.take().map_or_else(|| State::new(config), Ok).map_err(ResumeError::Train);
     let loaded = rtrl_checkpoint::load_latest(&path, build, |state, archive| state.persist(archive));
     match loaded {
-        Ok(Loaded::Nothing) => State::new(config),
+        Ok(Loaded::Nothing) => fresh.map_or_else(|| State::new(config), Ok),
         Ok(Loaded::Latest(state) | Loaded::Previous(state, _)) => Ok(state),
         Err(ResumeError::Train(error)) => Err(error),
         Err(ResumeError::Checkpoint(source)) => Err(TrainError::Checkpoint { path, source }),
@@ -193,9 +135,6 @@ impl From<CheckpointError> for ResumeError {
         Self::Checkpoint(error)
     }
 }
-
-/// No count of a run comes near this, and sums of such counts are numbers.
-const MOST: u64 = 1 << 62;
 
 /// Everything that changes during a run.
 struct State {
@@ -252,6 +191,8 @@ impl Persist for State {
 /// A run that is being made.
 struct Run<'a> {
     config: &'a RunConfig,
+    /// Of the whole run.
+    steps: u64,
     options: &'a RunOptions,
     folder: Folder,
     metrics: Writer,
@@ -264,8 +205,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// All windows that are left; whether the run has come to its end.
     fn all(&mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<bool, TrainError> {
-        let steps = self.config.training.steps;
-        while self.state.trainer.steps() < steps {
+        while self.state.trainer.steps() < self.steps {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(false);
@@ -282,8 +222,9 @@ impl Run<'_> {
             }
             progress(Progress {
                 step: self.state.trainer.steps(),
-                steps,
+                steps: self.steps,
                 resumed_at: self.resumed_at,
+                resumed_from: self.state.trainer.resumed_from().map(str::to_string),
                 learning_rate: self.state.trainer.learning_rate(),
                 record,
             });
@@ -303,7 +244,7 @@ impl Run<'_> {
         since.skipped += window.skipped;
         let step = self.state.trainer.steps();
         let due = |every: u64| before / every != step / every;
-        let last = step == t.steps;
+        let last = step == self.steps;
         let evaluate = last || t.evaluate_every.is_some_and(due);
         (evaluate || due(t.log_every)).then(|| self.record(evaluate)).transpose()
     }
@@ -370,16 +311,15 @@ impl Run<'_> {
         if self.state.attempts >= attempts {
             return Err(diverged());
         }
-        let mut back = State::new(self.config)?;
-        let path = self.folder.file("checkpoint");
-        rtrl_checkpoint::from_bytes(&self.state.good, |archive| back.persist_run(archive))
+        // Metrics are never cut off: a checkpoint on disk may know of records that are undone here.
+        let records = self.state.records;
+        let (path, good) = (self.folder.file("checkpoint"), std::mem::take(&mut self.state.good));
+        rtrl_checkpoint::from_bytes(&good, |archive| self.state.persist_run(archive))
             .map_err(|source| TrainError::Checkpoint { path, source })?;
-        back.good = std::mem::take(&mut self.state.good);
-        back.attempts = self.state.attempts + 1;
-        back.trainer.lower_rate(factor);
-        self.state = back;
-        self.metrics.keep(self.state.records)?;
-        self.state.records += 1;
+        self.state.good = good;
+        self.state.attempts += 1;
+        self.state.records = records + 1;
+        self.state.trainer.lower_rate(factor);
         let record = Record {
             rolled_back: Some(format!("from step {step}: the {quantity} was not finite")),
             ..Record::at(self.state.trainer.steps(), self.config, self.started.elapsed().as_secs_f64())
@@ -395,19 +335,10 @@ impl Run<'_> {
         model.save(&path)?;
         let symbols = matches!(model.signals().1, Signal::Symbols(_));
         let test_bits = evaluate(model, Part::Test, None)?;
-        let mut dynamic = [None; 2];
-        if let Some(config) = &self.config.dynamic {
-            let parts = [(Part::Valid, self.config.training.evaluate_bytes), (Part::Test, None)];
-            for (bits, (part, max_bytes)) in dynamic.iter_mut().zip(parts) {
-                *bits = evaluate_dynamically(model, config, part, max_bytes, stop)?;
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Ok(Outcome::Interrupted);
-            }
-        }
-        let summary = Summary {
+        let mut summary = Summary {
             hash: self.config.hash(),
             version: env!("CARGO_PKG_VERSION").to_string(),
+            instructions: self.state.trainer.instructions().to_string(),
             data: self.config.task()?.fingerprint()?,
             steps: self.state.trainer.steps(),
             bits: self.state.loss.filter(|_| symbols),
@@ -415,20 +346,55 @@ impl Run<'_> {
             level: self.state.trainer.level(),
             valid_bits: self.state.valid_loss,
             test_bits,
-            dynamic_valid_bits: dynamic[0],
-            dynamic_test_bits: dynamic[1],
+            dynamic_valid_bits: None,
+            dynamic_test_bits: None,
+            dynamic_diverged: None,
+            dynamic_pending: self.config.dynamic.is_some(),
             cost: self.state.trainer.cost(),
             seconds: self.started.elapsed().as_secs_f64(),
         };
-        let json = serde_json::to_string_pretty(&summary)
-            .map_err(|error| TrainError::file("write", &self.folder.file("result.json"))(error.into()))?;
-        self.folder.write("result.json", &json)?;
+        self.write_summary(&summary)?;
+        if !self.evaluate_dynamically(&mut summary, stop)? {
+            return Ok(Outcome::Interrupted);
+        }
         let checkpoint = self.folder.file("checkpoint");
-        let mut spent = vec![rtrl_checkpoint::previous(&checkpoint), rtrl_checkpoint::previous(&path)];
+        let mut spent = vec![rtrl_checkpoint::previous(&checkpoint)];
         if !self.options.keep_checkpoint {
             spent.push(checkpoint);
         }
         self.folder.tidy(&spent);
         Ok(Outcome::Finished(Box::new(summary)))
+    }
+
+    /// Adds what the net achieves if it goes on learning; whether it was not interrupted.
+    fn evaluate_dynamically(&mut self, summary: &mut Summary, stop: &AtomicBool) -> Result<bool, TrainError> {
+        let Some(config) = &self.config.dynamic else { return Ok(true) };
+        let model = self.state.trainer.model();
+        let parts = [
+            ("held-out", Part::Valid, self.config.training.evaluate_bytes, &mut summary.dynamic_valid_bits),
+            ("test", Part::Test, None, &mut summary.dynamic_test_bits),
+        ];
+        let mut reasons = Vec::new();
+        for (name, part, max_bytes, bits) in parts {
+            match evaluate_dynamically(model, config, part, max_bytes, stop) {
+                Ok(found) => *bits = found,
+                Err(error @ TrainError::Diverged { .. }) => reasons.push(format!("{name} data, {error}")),
+                Err(error) => return Err(error),
+            }
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        summary.dynamic_diverged = (!reasons.is_empty()).then(|| reasons.join("; "));
+        summary.dynamic_pending = false;
+        summary.seconds = self.started.elapsed().as_secs_f64();
+        self.write_summary(summary)?;
+        Ok(true)
+    }
+
+    fn write_summary(&self, summary: &Summary) -> Result<(), TrainError> {
+        let json = serde_json::to_string_pretty(summary)
+            .map_err(|error| TrainError::file("write", &self.folder.file("result.json"))(error.into()))?;
+        self.folder.write("result.json", &json)
     }
 }

@@ -132,6 +132,16 @@ impl Trainer {
         self.comparison.as_mut().map(Comparison::take).unwrap_or_default()
     }
 
+    /// The levels of instructions that the steps were made with, in this order, as [`Summary`](crate::Summary) records them.
+    pub fn instructions(&self) -> &str {
+        &self.learning.instructions
+    }
+
+    /// The level of instructions that the state which was restored last had been saved at, if it is not the present one.
+    pub fn resumed_from(&self) -> Option<&str> {
+        self.learning.resumed_from.as_deref()
+    }
+
     /// The learning rate of the next update, before factors of groups.
     pub fn learning_rate(&self) -> f64 {
         self.learning.updater.learning_rate()
@@ -143,16 +153,34 @@ impl Trainer {
     }
 
     /// Makes one window of time steps, or what is left of the run, and one update of all weights by the mean gradient over
-    /// the window's targets.
+    /// the window's targets. In a window without any target nothing is updated: weights, moments and weight decay stand
+    /// still, and schedules do not advance.
     ///
     /// # Errors
-    /// If the data cannot be read, or a loss, state, influence or gradient is no longer finite and the policy does not
-    /// provide for it. The trainer is of no use then.
+    /// [`TrainError::Finished`] if all steps of the run are made; nothing has changed then. If the data cannot be read, or a
+    /// loss, state, influence or gradient is no longer finite and the policy does not provide for it: the window then has
+    /// changed no weight, and whoever goes on does so with the next data and with new sequences in every lane.
     pub fn train_window(&mut self) -> Result<WindowReport, TrainError> {
         let t = &self.learning.model.config().training;
-        let left = t.steps.saturating_sub(self.learning.steps);
+        let left = t.steps.map_or(u64::MAX, |steps| steps.saturating_sub(self.learning.steps));
+        if left == 0 {
+            return Err(TrainError::Finished { steps: self.learning.steps });
+        }
+        let steps = left.min(t.window as u64);
+        let trained = self.train_steps(steps);
+        if trained.is_err() {
+            self.learning.abandon();
+            self.comparison
+                .iter_mut()
+                .for_each(|comparison| comparison.abandon(&self.learning.model.weights));
+            self.forget_lanes();
+        }
+        trained
+    }
+
+    fn train_steps(&mut self, steps: u64) -> Result<WindowReport, TrainError> {
         let mut report = WindowReport::default();
-        for _ in 0..left.min(t.window as u64) {
+        for _ in 0..steps {
             self.train_step(&mut report)?;
         }
         self.learning.finish_window();
@@ -161,14 +189,19 @@ impl Trainer {
         }
         report.skipped = self.learning.check()?;
         if report.skipped > 0 {
-            self.forget()?;
+            if !self.learning.restart.contains(&false) {
+                return Err(self.learning.error("state or influence of every lane"));
+            }
+            self.forget_lanes();
             self.rewire()?;
             return Ok(report);
         }
         if let Some(rewiring) = &mut self.rewiring {
             rewiring.finish_window(&self.learning.model);
         }
-        self.learning.update(report.targets);
+        if report.targets > 0 {
+            self.learning.update(report.targets);
+        }
         self.rewire()?;
         Ok(report)
     }
@@ -195,16 +228,11 @@ impl Trainer {
     }
 
     /// The lanes that were skipped begin anew everywhere.
-    fn forget(&mut self) -> Result<(), TrainError> {
-        let restart = &self.learning.restart;
-        if !restart.contains(&false) {
-            return Err(self.learning.error("state or influence of every lane"));
-        }
-        for (lane, _) in restart.iter().enumerate().filter(|(_, restart)| **restart) {
+    fn forget_lanes(&mut self) {
+        for (lane, _) in self.learning.restart.iter().enumerate().filter(|(_, restart)| **restart) {
             self.comparison.iter_mut().for_each(|comparison| comparison.forget(lane));
             self.rewiring.iter_mut().for_each(|rewiring| rewiring.forget(lane));
         }
-        Ok(())
     }
 
     /// Changes the masks if that is due.
@@ -251,6 +279,9 @@ impl Persist for Trainer {
         if let Some(rewiring) = &mut self.rewiring {
             archive.part("rewiring", rewiring)?;
         }
-        self.learning.persist_place(archive)
+        self.learning.persist_place(archive)?;
+        let (steps, last) = (self.learning.steps, self.config().training.steps);
+        let possible = last.is_none_or(|last| steps <= last);
+        archive.check("steps", possible, || format!("{steps} of {} steps", last.unwrap_or_default()))
     }
 }

@@ -40,6 +40,7 @@ fn records() -> Vec<Record> {
         norm_ratio: 2.0,
         sign_agreement: 0.75,
         windows: 3,
+        diverged: 0,
     };
     vec![
         Record { bits: Some(2.5), level: Some(1), ..record(10) },

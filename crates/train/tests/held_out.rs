@@ -43,7 +43,7 @@ const ONLINE: &str =
 
 fn trained(config: &RunConfig) -> Trainer {
     let mut trainer = Trainer::new(config).unwrap();
-    while trainer.steps() < config.training.steps {
+    while trainer.steps() < config.steps().unwrap() {
         trainer.train_window().unwrap();
     }
     trainer

@@ -41,8 +41,13 @@ fn drive(learner: &mut Learner, config: &RunConfig, task: &TaskConfig, steps: us
 
 #[test]
 fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
-    // Every step of these tasks has a target: without one a trainer still makes its update.
-    let tasks = ["{ kind = 'chaos' }", "{ kind = 'char-lm', corpus_bytes = 5000, crop = 10 }"];
+    // The last two have steps and whole windows without a target.
+    let tasks = [
+        "{ kind = 'chaos' }",
+        "{ kind = 'char-lm', corpus_bytes = 5000, crop = 10 }",
+        "{ kind = 'recall' }",
+        "{ kind = 'copy', layout = 'delimiter', level = 4, spread = 0 }",
+    ];
     for (task, window) in tasks.into_iter().flat_map(|task| [(task, 1), (task, 3)]) {
         for mut estimator in EstimatorConfig::every() {
             if let EstimatorConfig::Tbptt(config) = &mut estimator {

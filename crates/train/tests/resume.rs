@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use rtrl_train::{Model, Outcome, Progress, Record, RunConfig, RunOptions, TrainError, read_metrics, run};
+use rtrl_train::{
+    CONFIG_VERSION, Model, Outcome, Progress, Record, RunConfig, RunOptions, TrainError, read_metrics, run,
+};
+use sha2::{Digest, Sha256};
 
 /// Runs that together carry everything a checkpoint can hold.
 fn configs() -> Vec<RunConfig> {
@@ -44,6 +47,30 @@ fn configs() -> Vec<RunConfig> {
         .collect()
 }
 
+/// The number of [`rolling`] behind those of [`configs`].
+const ROLLING: usize = 2;
+
+/// A run whose learning rate rises until training diverges, again and again; each time it goes back and lowers it.
+/// Several records lie between the state it goes back to and the step that is not finite.
+fn rolling(attempts: u32) -> RunConfig {
+    let text = format!(
+        r#"
+        task = {{ kind = "chaos" }}
+        layers = [{{ kind = "gru", units = 5 }}]
+        estimator = {{ kind = "snap", order = 1 }}
+        optimizer = {{ kind = "momentum", learning_rate = 4.0, momentum = 0.9 }}
+        update.schedule = {{ kind = "warm-up", updates = 300 }}
+        divergence = {{ policy = "roll-back", every = 60, factor = 0.7, attempts = {attempts} }}
+        training = {{ lanes = 2, window = 2, steps = 600, seed = 3, log_every = 6 }}
+    "#
+    );
+    RunConfig::from_toml(&text, "test").unwrap()
+}
+
+fn went_back(progress: &Progress) -> bool {
+    progress.record.as_ref().is_some_and(|record| record.rolled_back.is_some())
+}
+
 fn options(root: &Path) -> RunOptions {
     RunOptions { checkpoint_every: Duration::ZERO, keep_checkpoint: true, ..RunOptions::new(root) }
 }
@@ -52,9 +79,9 @@ fn options(root: &Path) -> RunOptions {
 fn traces(root: &Path, config: &RunConfig) -> (Vec<u8>, Vec<u8>, Vec<Record>) {
     let folder = root.join(config.folder());
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
-    let records = read_metrics(&folder.join("metrics.jsonl")).unwrap();
-    let records = records.into_iter().map(|record| Record { seconds: 0.0, ..record }).collect();
-    (read("checkpoint"), read("model"), records)
+    let lines = String::from_utf8(read("metrics.jsonl")).unwrap();
+    let record = |line| Record { seconds: 0.0, ..serde_json::from_str(line).unwrap() };
+    (read("checkpoint"), read("model"), lines.lines().map(record).collect())
 }
 
 /// Not a test of its own: the process that is killed.
@@ -62,7 +89,23 @@ fn traces(root: &Path, config: &RunConfig) -> (Vec<u8>, Vec<u8>, Vec<Record>) {
 fn child() {
     let Ok(root) = std::env::var("RTRL_TEST_ROOT") else { return };
     let index: usize = std::env::var("RTRL_TEST_CONFIG").unwrap().parse().unwrap();
-    let result = run(&configs()[index], &options(Path::new(&root)), &mut |_| {}, &AtomicBool::new(false));
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let mut options = options(Path::new(&root));
+    options.checkpoint_every = Duration::from_micros(number("RTRL_TEST_CHECKPOINT_EVERY").unwrap_or(0));
+    // So many windows after going back the process kills itself, as surely as from outside, and on time.
+    let (mut left, mut back) = (number("RTRL_TEST_ABORT_AFTER"), false);
+    let mut progress = |progress: Progress| {
+        back |= went_back(&progress);
+        match &mut left {
+            Some(0) if back => std::process::abort(),
+            Some(left) if back => *left -= 1,
+            _ => {}
+        }
+    };
+    let mut configs = configs();
+    assert_eq!(configs.len(), ROLLING);
+    configs.push(rolling(20));
+    let result = run(&configs[index], &options, &mut progress, &AtomicBool::new(false));
     if let Err(error) = result {
         eprintln!("ERROR {error}");
         std::process::exit(3);
@@ -113,6 +156,120 @@ fn fifty_kills_leave_no_trace() {
         let names: Vec<_> = std::fs::read_dir(killed.path().join(config.folder())).unwrap().collect();
         assert_eq!(names.len(), 6, "no temporary files are left: {names:?}");
     }
+}
+
+/// Steps at which a run has gone back.
+fn went_back_to(records: &[Record]) -> Vec<u64> {
+    records.iter().filter(|record| record.rolled_back.is_some()).map(|record| record.step).collect()
+}
+
+#[test]
+fn a_hundred_kills_while_rolling_back_leave_no_trace() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+    let config = rolling(20);
+    let never = AtomicBool::new(false);
+    let unbroken = tempfile::tempdir().unwrap();
+    run(&config, &options(unbroken.path()), &mut |_| {}, &never).unwrap();
+    let expected = traces(unbroken.path(), &config);
+    let back = went_back_to(&expected.2);
+    assert!(back.len() >= 3 && back.iter().all(|&step| step > 0), "the run does go back: {back:?}");
+    let finish = |root: &Path| {
+        run(&config, &options(root), &mut |_| {}, &never).unwrap();
+        let found = traces(root, &config);
+        assert_eq!(found.2, expected.2, "metrics");
+        assert!(found.0 == expected.0, "weights, influence and everything else of the checkpoint");
+        assert!(found.1 == expected.1, "the model");
+    };
+    let program = std::env::current_exe().unwrap();
+    let mut aborted = 0;
+    let mut killed = tempfile::tempdir().unwrap();
+    for kill in 0..100 {
+        // Half of them die a few windows after going back, the others at any moment; checkpoints are rare enough that
+        // there is none in between, or so frequent that it is hit.
+        let mut child = child_command(&program, killed.path(), ROLLING);
+        child.env("RTRL_TEST_CHECKPOINT_EVERY", (rng.next_u64() % 20_000).to_string());
+        if kill % 2 == 0 {
+            child.env("RTRL_TEST_ABORT_AFTER", (rng.next_u64() % 25).to_string());
+        }
+        let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
+        if kill % 2 == 1 {
+            std::thread::sleep(Duration::from_micros(3000 + rng.next_u64() % 40_000));
+            child.kill().unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        aborted += usize::from(kill % 2 == 0 && output.status.code().is_none());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!message.contains("ERROR"), "kill {kill}: {message}");
+        if output.status.success() {
+            // The run has come to its end; the next one begins anew, so that each kill hits something.
+            finish(killed.path());
+            killed = tempfile::tempdir().unwrap();
+        }
+    }
+    assert!(aborted > 25, "{aborted} runs have ended right after going back");
+    finish(killed.path());
+}
+
+/// The same without chance: a checkpoint is made between the state that the run goes back to and the step that fails, and
+/// none after that.
+#[test]
+fn a_run_that_is_killed_after_going_back_goes_on() {
+    let config = rolling(20);
+    let unbroken = tempfile::tempdir().unwrap();
+    let mut told = Vec::new();
+    let mut progress = |progress: Progress| told.push(progress);
+    run(&config, &options(unbroken.path()), &mut progress, &AtomicBool::new(false)).unwrap();
+    let first = told.iter().position(went_back).unwrap();
+    // The last window before.
+    let (last, back) = (told[first - 1].step, told[first].step);
+    assert!(last > back + 20, "from {last} to {back}");
+    let killed = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let mut interrupt = |p: Progress| stop.store(p.step >= last, Ordering::Relaxed);
+    assert_eq!(run(&config, &options(killed.path()), &mut interrupt, &stop).unwrap(), Outcome::Interrupted);
+    let mut child = child_command(&std::env::current_exe().unwrap(), killed.path(), ROLLING);
+    child.env("RTRL_TEST_CHECKPOINT_EVERY", "3600000000").env("RTRL_TEST_ABORT_AFTER", "3");
+    assert!(child.output().unwrap().status.code().is_none(), "it has aborted");
+    run(&config, &options(killed.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap();
+    assert!(traces(killed.path(), &config) == traces(unbroken.path(), &config));
+}
+
+#[test]
+fn a_run_that_may_not_go_back_any_more_says_so_as_often_as_it_is_asked() {
+    let config = rolling(1);
+    let root = tempfile::tempdir().unwrap();
+    let options = RunOptions { checkpoint_every: Duration::from_secs(3600), ..options(root.path()) };
+    let mut messages = Vec::new();
+    for call in 0..3 {
+        let stop = AtomicBool::new(false);
+        // With a checkpoint a little before it goes back.
+        let mut interrupt = |p: Progress| {
+            stop.store(call == 0 && p.step == 440, Ordering::Relaxed);
+        };
+        match run(&config, &options, &mut interrupt, &stop) {
+            Ok(outcome) => assert_eq!(outcome, Outcome::Interrupted),
+            Err(error) => {
+                assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+                messages.push(error.to_string());
+            }
+        }
+    }
+    assert!(messages.len() == 2 && messages.iter().all(|message| *message == messages[0]), "{messages:?}");
+}
+
+/// What was undone is not part of the metrics that are read, though it is in the file.
+#[test]
+fn steps_that_were_undone_are_not_read() {
+    let config = rolling(20);
+    let root = tempfile::tempdir().unwrap();
+    run(&config, &options(root.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap();
+    let written = traces(root.path(), &config).2;
+    let read = read_metrics(&root.path().join(config.folder()).join("metrics.jsonl")).unwrap();
+    assert_eq!(went_back_to(&read), went_back_to(&written));
+    let steps = |records: &[Record]| records.iter().map(|record| record.step).collect::<Vec<_>>();
+    assert!(steps(&read).is_sorted() && !steps(&written).is_sorted());
+    let measured: Vec<_> = read.iter().filter(|record| record.error.is_some()).map(|r| r.step).collect();
+    assert_eq!(measured, (1..=100).map(|i| 6 * i).collect::<Vec<_>>(), "each step once");
 }
 
 #[test]
@@ -175,6 +332,23 @@ fn a_disk_that_is_full_costs_nothing() {
     let unbroken = tempfile::tempdir().unwrap();
     run(config, &options(unbroken.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap();
     assert!(traces(root.path(), config) == traces(unbroken.path(), config));
+}
+
+/// A run's folder is named by the hash of its configuration: what was made once must be found again, and what would have other
+/// numbers must not.
+#[test]
+fn hashes_of_configurations_stay() {
+    // As the version named it in which steps were not optional.
+    assert_eq!(rolling(20).folder(), "chaos-f152790e6a84");
+    let hash = |config: &RunConfig, version: u32| {
+        let digest = Sha256::digest(format!("{version}\n{}", config.to_json()));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let mut config = configs().swap_remove(0);
+    assert_eq!(config.hash(), hash(&config, CONFIG_VERSION));
+    // In a window without a target nothing is updated any more.
+    config.task = Some(rtrl_tasks::RecallConfig::default().into());
+    assert_eq!(config.hash(), hash(&config, CONFIG_VERSION + 1));
 }
 
 #[test]
@@ -262,6 +436,9 @@ fn another_text_under_the_same_name_is_refused() {
     go_on().unwrap();
     write(b'b');
     assert!(matches!(go_on().unwrap_err(), TrainError::DataChanged { .. }));
+    // A result does not need the text any more.
+    std::fs::remove_file(&text).unwrap();
+    assert!(matches!(go_on().unwrap(), Outcome::Finished(_)));
 }
 
 #[test]

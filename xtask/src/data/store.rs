@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::catalogue::Dataset;
 use super::error::DataError;
 use super::hash;
-use super::unpack::{Unpacked, tempfile_in};
+use super::unpack::Unpacked;
 
 /// In the format of `sha256sum`, which can check it.
 const SUMS: &str = "SHA256SUMS";
@@ -58,11 +58,6 @@ pub fn finish(dataset: &Dataset, folder: &Path, files: &[Unpacked]) -> Result<()
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), DataError> {
     let path = folder.join(name);
-    let write = || -> std::io::Result<()> {
-        let mut temporary = tempfile_in(folder, name)?;
-        temporary.write_all(text.as_bytes())?;
-        temporary.persist(&path)?;
-        Ok(())
-    };
-    write().map_err(|source| DataError::Write { path: path.clone(), source })
+    rtrl_checkpoint::replace(&path, |file| file.write_all(text.as_bytes()))
+        .map_err(|source| DataError::Write { path: path.clone(), source })
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use tempfile::NamedTempFile;
+use rtrl_checkpoint::Replacement;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -39,14 +39,14 @@ pub fn unpack(
     let mut unpacked = Vec::new();
     for (member, temporary, hash) in written? {
         let path = folder.join(member.name);
-        temporary.persist(&path).map_err(|error| write_error(&path, error.error))?;
+        temporary.commit().map_err(|error| write_error(&path, error))?;
         unpacked.push((member.name, hash));
     }
     Ok(unpacked)
 }
 
 /// A file with its content and hash, not yet under its name.
-type Written = (&'static Member, NamedTempFile, String);
+type Written = (&'static Member, Replacement, String);
 
 struct Target<'a> {
     archive: &'a Path,
@@ -103,9 +103,8 @@ impl Target<'_> {
 
     fn write(&self, member: &'static Member, from: &mut dyn Read) -> Result<Written, DataError> {
         let path = self.folder.join(member.name);
-        let mut temporary =
-            tempfile_in(self.folder, member.name).map_err(|source| write_error(&path, source))?;
-        match hash::copy(from, &mut temporary, member.at_most, self.stop) {
+        let mut temporary = Replacement::begin(&path).map_err(|source| write_error(&path, source))?;
+        match hash::copy(from, temporary.file(), member.at_most, self.stop) {
             Ok(Copied::All(hash)) => Ok((member, temporary, hash)),
             // Whatever size the archive declares: it may lie.
             Ok(Copied::TooLong) => Err(self.refuse(&format!(
@@ -128,19 +127,6 @@ impl Target<'_> {
 fn is_inside(path: &str) -> bool {
     let drive = path.as_bytes().get(1) == Some(&b':');
     !drive && !path.starts_with(['/', '\\']) && !path.split(['/', '\\']).any(|step| step == "..")
-}
-
-/// A new file that is renamed later, with the rights that other new files get.
-pub fn tempfile_in(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
-    let prefix = format!(".{name}.");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 fn write_error(path: &Path, source: io::Error) -> DataError {

@@ -115,15 +115,8 @@ fn make_dir(path: &Path) -> Result<(), ReportError> {
 }
 
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Write { path: path.to_owned(), source };
-    let mut options = tempfile::Builder::new();
-    // A temporary file is private by default, a report is to be read. The umask still applies.
-    #[cfg(unix)]
-    let options = options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = options.tempfile_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    rtrl_checkpoint::replace(path, |file| file.write_all(text.as_bytes()))
+        .map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
 /// All claims with the index of the experiment that decided them, in the order of their ids: `C2` before `C10`.

@@ -31,7 +31,7 @@ fn level(summary: &Summary) -> Option<f64> {
 
 fn section(study: &Study, claims: Vec<Claim>, caveats: &[&str]) -> Section {
     let series = study.series(|r| r.step as f64, |r: &Record| r.level.map(f64::from));
-    let longest = study.configs().map(|config| config.training.steps).max().unwrap_or(0) as f64;
+    let longest = study.configs().filter_map(|config| config.training.steps).max().unwrap_or(0) as f64;
     // The yardstick belongs beside runs of its length only.
     let reached = PUBLIC.iter().filter(|(step, _)| *step <= longest);
     let yardsticks = reached.map(|&(x, y)| Yardstick { label: "OK-16, public".to_string(), x, y }).collect();

@@ -38,7 +38,7 @@ pub fn table(
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (experiment, planned) in experiments {
         for run in *planned {
-            let steps = run.config.training.steps;
+            let steps = run.config.training.steps.unwrap_or(0);
             let same = |g: &&mut Group<'_>| g.experiment == *experiment && g.method == run.method;
             match groups.iter_mut().find(same) {
                 Some(group) => {
@@ -94,7 +94,8 @@ fn calibrate(config: &RunConfig) -> Result<Calibrated, String> {
     // The first window pays for cold caches.
     trainer.train_window().map_err(|error| error.to_string())?;
     let (started, before) = (Instant::now(), trainer.steps());
-    while started.elapsed() < CALIBRATION && trainer.steps() < config.training.steps {
+    while started.elapsed() < CALIBRATION && config.training.steps.is_none_or(|steps| trainer.steps() < steps)
+    {
         trainer.train_window().map_err(|error| error.to_string())?;
     }
     let steps = (trainer.steps() - before).max(1) as f64;

@@ -68,7 +68,7 @@ pub fn run(
     let failures = engine.make(&jobs, stop, &|event| match event {
         Event::Step { job, step } => advance(job, step),
         Event::Finished { job, summary } => {
-            advance(job, jobs[job].config.training.steps);
+            advance(job, jobs[job].config.training.steps.unwrap_or(0));
             display.say(&format!("{}: {}", jobs[job].label, result(summary)));
         }
         Event::Failed(failure) => display.say(&format!("failed: {failure}")),
@@ -105,7 +105,7 @@ impl Display {
             ProgressStyle::with_template("{prefix:12} {bar:32} {percent:>3} %  {per_sec}  {eta} left")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = |(name, plan): &(&'static str, &[Planned])| {
-            let steps = plan.iter().map(|run| run.config.training.steps).sum();
+            let steps = plan.iter().map(|run| run.config.training.steps.unwrap_or(0)).sum();
             multi.add(ProgressBar::new(steps).with_style(style.clone()).with_prefix(*name))
         };
         let bars = experiments.iter().map(bar).collect();

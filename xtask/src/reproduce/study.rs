@@ -209,7 +209,8 @@ impl Study {
         format!(
             "{} lanes, {} time steps, {seeds} seeds; every method sees the same data, masks and initial weights for the \
              same seed. The configuration of each run is listed below.",
-            t.lanes, t.steps
+            t.lanes,
+            t.steps.unwrap_or(0)
         )
     }
 

@@ -175,7 +175,7 @@ impl StreamConfig {
             training: TrainingConfig {
                 lanes: 1,
                 window: 1,
-                steps: u64::MAX,
+                steps: None,
                 seed: self.training.seed,
                 log_every: 1,
                 evaluate_every: None,

@@ -96,7 +96,7 @@ impl CharLmEvaluation {
 
 impl Persist for CharLmEvaluation {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.expect("text", self.text.fingerprint())?;
+        self.text.expect_same(archive)?;
         archive.value("position", &mut self.position)?;
         archive.check("position", self.position <= self.steps, || "behind the end".to_string())?;
         if archive.is_loading() && !self.position.is_multiple_of(self.chunk as u64) {

@@ -62,7 +62,7 @@ impl CharLmStream {
 impl Persist for CharLmStream {
     /// Refuses another text than the one that the state was saved with, and another number of lanes.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.expect("text", self.text.fingerprint())?;
+        self.text.expect_same(archive)?;
         archive.expect("lanes", self.pieces.len() as u64)?;
         archive.value("position", &mut self.position)?;
         if archive.is_loading() {

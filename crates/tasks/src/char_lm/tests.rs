@@ -198,6 +198,7 @@ fn three_parts_are_cut_from_a_text_or_read_from_files() {
 
     assert!(base.evaluation(Part::Test, 1, None).unwrap().is_none());
     assert_ne!(cut.fingerprint().unwrap(), base.fingerprint().unwrap());
+    assert_eq!(CharLmConfig::default().fingerprint().unwrap(), None, "the configuration says it all");
     let too_short = CharLmConfig { test_fraction: 0.01, ..base.clone() };
     assert!(matches!(too_short.data(), Err(TaskError::TooShort { part: "test", len: 10, .. })));
     // Everything held out: nothing to train on.

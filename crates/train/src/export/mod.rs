@@ -69,6 +69,9 @@ impl Record {
                 [("cosine", a.cosine), ("norm_ratio", a.norm_ratio), ("sign_agreement", a.sign_agreement)];
             let name = |what: &str| format!("alignment/{}/{}/{what}", a.label, a.group);
             all.extend(values.map(|(what, value)| (name(what), Value::Number(value))));
+            if a.diverged > 0 {
+                all.push((name("diverged"), Value::Count(a.diverged)));
+            }
         }
         all
     }
@@ -93,7 +96,5 @@ fn write(to: &Path, content: &[u8]) -> std::io::Result<()> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // TensorBoard wants a folder for each run.
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.persist(to).map(drop).map_err(|error| error.error)
+    rtrl_checkpoint::replace(to, |file| file.write_all(content))
 }

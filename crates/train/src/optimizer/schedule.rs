@@ -47,6 +47,14 @@ impl RateSchedule {
         }
     }
 
+    /// Whether it depends on how many updates there are in all.
+    pub(crate) fn has_end(&self) -> bool {
+        match self {
+            Self::Constant | Self::WarmUp { .. } => false,
+            Self::Cosine { .. } => true,
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         match *self {
             Self::Cosine { floor, .. } => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Optimizer, OptimizerConfig, RateSchedule, check};
 use crate::ConfigError;
+use crate::learning::MOST;
 
 /// Settings of updates beyond those of the optimizer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -93,15 +94,16 @@ pub struct Updater {
     optimizer: OptimizerConfig,
     optimizers: [Box<dyn Optimizer<f32>>; 2],
     groups: Vec<Group>,
-    /// Updates made, and those of the whole run.
+    /// Updates made, and those of the whole run, if it has an end.
     done: u64,
-    updates: u64,
+    updates: Option<u64>,
     /// Lowered after a divergence.
     rate: f64,
 }
 
 impl Updater {
-    /// For recurrent weights in these groups and a readout of `readout` parameters, over a run of `updates` updates.
+    /// For recurrent weights in these groups and a readout of `readout` parameters, over a run of `updates` updates. More
+    /// may be made: a schedule then stays where it has come to.
     ///
     /// # Errors
     /// If a group of the settings does not exist.
@@ -110,7 +112,7 @@ impl Updater {
         config: &UpdateConfig,
         core: Vec<(String, Vec<Range<usize>>)>,
         readout: usize,
-        updates: u64,
+        updates: Option<u64>,
     ) -> Result<Self, ConfigError> {
         let len = core.iter().flat_map(|(_, ranges)| ranges).map(ExactSizeIterator::len).sum();
         Ok(Self {
@@ -132,12 +134,21 @@ impl Updater {
     /// The learning rate of the next update, before factors of groups.
     #[must_use]
     pub fn learning_rate(&self) -> f64 {
-        let factor = self.config.schedule.factor(self.done, self.updates);
+        // A schedule that depends on the end is refused where there is none.
+        let factor = self.config.schedule.factor(self.done, self.updates.unwrap_or(u64::MAX));
         self.optimizer.learning_rate() * self.rate * factor
     }
 
     /// One update by `scale` times the gradients, which are zero on return.
+    ///
+    /// # Panics
+    /// If the sizes differ from those it was built for.
     pub fn update(&mut self, mut vectors: [Parameters<'_>; 2], scale: f64) {
+        for (index, vector) in vectors.iter().enumerate() {
+            let ranges = self.groups.iter().filter(|g| g.vector == index).flat_map(|g| &g.ranges);
+            let len: usize = ranges.map(ExactSizeIterator::len).sum();
+            assert_eq!((vector.weights.len(), vector.gradient.len()), (len, len), "weights and gradient");
+        }
         let rate = self.learning_rate();
         self.done += 1;
         for group in &self.groups {
@@ -183,8 +194,7 @@ impl Updater {
 impl Persist for Updater {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.value("done", &mut self.done)?;
-        let (done, updates) = (self.done, self.updates);
-        archive.check("done", done <= updates, || format!("{done} of {updates} updates"))?;
+        archive.check("done", self.done < MOST, || "a count that is never reached".to_string())?;
         archive.value("rate", &mut self.rate)?;
         let [core, readout] = &mut self.optimizers;
         archive.part("core", &mut **core)?;
@@ -261,7 +271,7 @@ mod tests {
         let config: UpdateConfig = toml::from_str(config).unwrap();
         config.validate()?;
         let optimizer = OptimizerConfig::Sgd(SgdConfig::new(0.1));
-        let mut updater = Updater::new(&optimizer, &config, core(), 2, 4)?;
+        let mut updater = Updater::new(&optimizer, &config, core(), 2, Some(4))?;
         let (mut core, mut readout) = (vec![1.0; 4], vec![1.0; 2]);
         let mut gradients = (vec![10.0; 4], vec![20.0; 2]);
         let vectors = [

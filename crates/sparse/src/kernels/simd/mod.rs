@@ -70,6 +70,16 @@ pub enum Level {
     Avx512,
 }
 
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        })
+    }
+}
+
 thread_local! {
     static FORCED: Cell<Option<Level>> = const { Cell::new(None) };
 }
