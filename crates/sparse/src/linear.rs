@@ -87,6 +87,11 @@ impl Linear {
         Self { pattern, symbols, rows }
     }
 
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.pattern.bytes() + self.rows.capacity() * size_of::<Row>()
+    }
+
     /// The pattern of the weights, rows × sources.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern

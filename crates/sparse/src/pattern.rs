@@ -136,6 +136,11 @@ impl Pattern {
         self.indices.len()
     }
 
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.offsets.capacity() * size_of::<usize>() + self.indices.capacity() * size_of::<u32>()
+    }
+
     /// The columns of all entries, row after row.
     pub(crate) fn indices(&self) -> &[u32] {
         &self.indices
