@@ -388,18 +388,13 @@ impl Arrays {
 
     /// Bytes of all arrays.
     pub fn bytes(&self) -> usize {
+        fn held<T>(array: &Vec<T>) -> usize {
+            array.capacity() * size_of::<T>()
+        }
         let Couplings { reach, counts, offsets, entries, runs, .. } = &*self.couplings;
-        size_of_val(&reach[..])
-            + size_of_val(&counts[..])
-            + size_of_val(&offsets[..])
-            + size_of_val(&entries[..])
-            + size_of_val(&runs[..])
-            + size_of_val(&self.spans[..])
-            + size_of_val(&self.rows[..])
-            + size_of_val(&self.jacobian[..])
-            + size_of_val(&self.immediate[..])
-            + size_of_val(&self.alone[..])
-            + size_of_val(&self.kinds[..])
+        let couplings = held(reach) + held(counts) + held(offsets) + held(entries) + held(runs);
+        let rows = held(&self.rows) + held(&self.jacobian) + held(&self.immediate) + held(&self.alone);
+        size_of::<Couplings>() + couplings + held(&self.spans) + rows + held(&self.kinds)
     }
 }
 

@@ -201,8 +201,8 @@ impl Blocks {
         })
     }
 
-    /// Bytes of the layout itself, without any values.
+    /// Bytes of the layout itself and of its linear map, without any values.
     pub fn index_bytes(&self) -> usize {
-        self.arrays.bytes() + size_of_val(&self.entries[..])
+        self.linear.bytes() + self.arrays.bytes() + size_of_val(&self.entries[..])
     }
 }

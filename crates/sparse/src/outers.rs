@@ -125,7 +125,7 @@ impl<T: Scalar> Outers<T> {
     pub fn bytes(&self) -> usize {
         let parts = [&self.z, &self.u, &self.turned, &self.pack, &self.block];
         parts.iter().map(|part| size_of_val(&part[..])).sum::<usize>()
-            + self.groups.len() * size_of::<Group>()
+            + self.groups.capacity() * size_of::<Group>()
     }
 }
 
