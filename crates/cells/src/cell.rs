@@ -28,7 +28,8 @@ pub struct CellStep<'a, T> {
     pub previous: Lanes<'a, T>,
     /// s_t, to be overwritten.
     pub next: LanesMut<'a, T>,
-    /// z_t; filled by [`preactivate`](Self::preactivate).
+    /// z_t; filled by [`preactivate`](Self::preactivate), and memory of the cell's own from then on: the cells of this crate put
+    /// their gates there.
     pub rows: LanesMut<'a, T>,
     /// Values of `ds_t/dz_t` in the pattern `structure.row_jacobian` (rows × states), to be overwritten.
     pub row_jacobian: LanesMut<'a, T>,
@@ -68,7 +69,12 @@ impl<T: Scalar> CellStep<'_, T> {
     }
 
     /// `z_r = Σ_j w_rj u_j` for the rows in `range`.
+    ///
+    /// # Panics
+    /// If the cell does not have these rows.
     pub fn preactivate(&mut self, range: Range<usize>) {
+        let rows = self.rows.len();
+        assert!(range.start <= range.end && range.end <= rows, "rows {range:?} of a cell with {rows}");
         let before = self.inner.all_rows_before;
         let sources = Sources { symbols: self.inner.symbols, dense: self.inner.sources.as_ref() };
         let range = range.start + before..range.end + before;

@@ -50,6 +50,12 @@ pub enum CellError {
         /// The setting.
         what: &'static str,
     },
+    /// An own sparsity was given for one of the matrices among which a sparsity of the whole layer is shared out.
+    #[error("the distribution `erk` shares out `sparsity` among all matrices of a layer: remove `{what}`")]
+    Shared {
+        /// The setting.
+        what: &'static str,
+    },
     /// A layer other than the first reads symbols.
     #[error("layer {layer} reads symbols; only the first layer of a stack can")]
     SymbolsAbove {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar};
 
 use crate::cell::Inner;
-use crate::stack::{Backward, Rollout, Trace};
+use crate::trace::{Backward, Rollout, Trace};
 use crate::{Cell, CellStep, Inputs, Recurrent, Structure};
 
 /// A cell and the ranges of its parts among those of the stack.

@@ -36,6 +36,7 @@ mod quasi_lstm;
 mod registry;
 mod stack;
 mod structure;
+mod trace;
 mod vanilla;
 
 pub use cell::{Cell, CellStep};
@@ -48,6 +49,7 @@ pub use lstm::Lstm;
 pub use mask::{GateMask, Masks, Sparsity};
 pub use quasi_lstm::QuasiLstm;
 pub use registry::{CellConfig, Distribution, Size};
-pub use stack::{Backward, Input, Rollout, Stack, Trace};
+pub use stack::Stack;
 pub use structure::{Inputs, MaskRows, Recurrent, Structure};
+pub use trace::{Backward, Input, Rollout, Trace};
 pub use vanilla::{Activation, Vanilla};

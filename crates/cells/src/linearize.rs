@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rtrl_sparse::{Lanes, LanesMut, Operand, Pattern, Product, Scalar};
 
-use crate::Stack;
-use crate::stack::Trace;
+use crate::trace::TraceSizes;
+use crate::{Stack, Trace};
 
 /// Computes the entries of `D = ds_t/ds_{t-1}` and of `G = ds_t/dz_t` that somebody needs, for a whole stack:
 ///
@@ -33,6 +33,8 @@ pub struct Linearizer<T> {
     between_values: Vec<T>,
     dynamics_cascade: Cascade,
     jacobian_cascade: Cascade,
+    /// Lanes, weights, and sizes of a trace.
+    sizes: (usize, usize, TraceSizes),
 }
 
 impl<T: Scalar> Linearizer<T> {
@@ -50,12 +52,13 @@ impl<T: Scalar> Linearizer<T> {
         let g = Operand::placed(&own, &own_places);
         let maps = &stack.sources;
         let scaled = Operand::plain(&maps.scaled.0);
-        let direct = stack
-            .own_direct()
-            .iter()
-            .enumerate()
-            .filter_map(|(from, (r, c))| Some((dynamics.find(r, c)? as u32, from as u32)));
-        let own_entries: Vec<_> = total.iter().map(|(s, r)| own.find(s, r).map(|e| own_places[e])).collect();
+        let direct = stack.own_direct().iter().enumerate();
+        let mut direct: Vec<_> =
+            direct.filter_map(|(from, (r, c))| Some((dynamics.find(r, c)? as u32, from as u32))).collect();
+        direct.shrink_to_fit();
+        let mut own_entries: Vec<_> =
+            total.iter().map(|(s, r)| own.find(s, r).map(|e| own_places[e])).collect();
+        own_entries.shrink_to_fit();
         // X is computed only if some needed entry lies across layers.
         let across = |p: &Pattern| Cascade::new(stack, p);
         let (dynamics_cascade, jacobian_cascade) = (across(&dynamics), across(&total));
@@ -63,18 +66,19 @@ impl<T: Scalar> Linearizer<T> {
         let between =
             if crosses { stack.between.clone() } else { Pattern::empty(stack.states(), stack.states()) };
         Self {
-            direct: direct.collect(),
+            direct,
             own: own_entries,
             previous: Product::new(&dynamics, g, Operand::placed(&maps.previous.0, &maps.previous.1)),
             scaled: Product::new(&dynamics, g, scaled),
             scaled_weights: maps.scaled.1.iter().copied().zip(maps.scaled.2.iter().copied()).collect(),
             scaled_values: vec![T::ZERO; maps.scaled.0.nnz() * lanes],
             between: Product::new(&between, g, Operand::placed(&maps.below.0, &maps.below.1)),
-            between_values: vec![T::ZERO; stack.between.nnz() * lanes],
+            between_values: vec![T::ZERO; between.nnz() * lanes],
             dynamics_cascade,
             jacobian_cascade,
             row_jacobian: total.transpose_with_entries(),
             dynamics,
+            sizes: (lanes, stack.weights_len(), stack.trace_sizes()),
         }
     }
 
@@ -101,8 +105,14 @@ impl<T: Scalar> Linearizer<T> {
     pub fn bytes(&self) -> usize {
         let products = [&self.previous, &self.scaled, &self.between];
         products.iter().map(|p| p.bytes()).sum::<usize>()
-            + (self.dynamics.nnz() + self.row_jacobian.0.nnz() * 2) * 4
-            + (self.direct.len() + self.own.len() + self.scaled_weights.len()) * 8
+            + self.dynamics_cascade.bytes()
+            + self.jacobian_cascade.bytes()
+            + self.dynamics.bytes()
+            + self.row_jacobian.0.bytes()
+            + self.row_jacobian.1.capacity() * size_of::<u32>()
+            + self.direct.capacity() * size_of::<(u32, u32)>()
+            + self.own.capacity() * size_of::<Option<u32>>()
+            + self.scaled_weights.capacity() * size_of::<(u32, u32)>()
             + (self.scaled_values.len() + self.between_values.len()) * size_of::<T>()
     }
 
@@ -119,6 +129,14 @@ impl<T: Scalar> Linearizer<T> {
         mut row_jacobian: LanesMut<'_, T>,
     ) {
         let lanes = trace.lanes;
+        let found = (lanes, weights.len(), trace.sizes());
+        assert_eq!(
+            found, self.sizes,
+            "lanes, weights and sizes of the trace, found (left) and expected (right)"
+        );
+        let found = [&dynamics, &row_jacobian].map(|array| (array.len(), array.lanes()));
+        let expected = [self.dynamics.nnz(), self.row_jacobian.0.nnz()].map(|entries| (entries, lanes));
+        assert_eq!(found, expected, "entries and lanes of D and of G, found (left) and expected (right)");
         let g = Lanes::new(&trace.row_jacobian, lanes);
         if lanes == 1 {
             for (value, own) in row_jacobian.values().iter_mut().zip(&self.own) {
@@ -200,6 +218,11 @@ impl Cascade {
 
     fn macs(&self) -> u64 {
         self.layers.iter().map(|(_, product)| product.macs()).sum()
+    }
+
+    fn bytes(&self) -> usize {
+        self.layers.capacity() * size_of::<(usize, Product)>()
+            + self.layers.iter().map(|(_, product)| product.bytes()).sum::<usize>()
     }
 
     fn run<T: Scalar>(&self, c: &mut LanesMut<'_, T>, x: Lanes<'_, T>) {

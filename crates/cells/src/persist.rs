@@ -14,7 +14,11 @@ impl<T: Scalar> Persist for Rollout<T> {
 
 impl<T: Scalar> Rollout<T> {
     /// Zeroes the state of one lane, whatever it holds.
+    ///
+    /// # Panics
+    /// If there is no such lane.
     pub fn clear_lane(&mut self, lane: usize) {
+        assert!(lane < self.lanes, "lane {lane} of {}", self.lanes);
         LanesMut::new(&mut self.state, self.lanes).clear_lane(lane);
     }
 }
@@ -42,6 +46,16 @@ impl<T: Scalar> Stack<T> {
     #[must_use]
     pub fn relay_trace(&self, old: &Self, trace: &Trace<T>) -> Trace<T> {
         let lanes = trace.lanes;
+        old.check_trace(trace, lanes);
+        let shape = |stack: &Self| {
+            let ([sources, _, _, scales], symbols) = stack.trace_sizes();
+            (sources, scales, symbols, stack.states(), stack.linear.pattern().rows())
+        };
+        let (found, expected) = (shape(self), shape(old));
+        assert_eq!(
+            found, expected,
+            "sources, factors, symbols, states and rows of the net, new (left) and old (right)"
+        );
         let moved = |new: &Pattern, old: &Pattern, values: &[T]| {
             let values = Lanes::new(values, lanes);
             let zeros = vec![T::ZERO; lanes];
@@ -58,10 +72,26 @@ impl<T: Scalar> Stack<T> {
 }
 
 impl<T: Scalar> Trace<T> {
-    /// Zeroes everything of one lane but its symbol, whatever it holds.
+    /// Zeroes everything of one lane but its symbol, whatever it holds, and makes the step one that begins a sequence there: nothing
+    /// leads through it, and [`Stack::replay`] makes it from a state of zeros.
+    ///
+    /// # Panics
+    /// If there is no such lane.
     pub fn clear_lane(&mut self, lane: usize) {
+        assert!(lane < self.lanes, "lane {lane} of {}", self.lanes);
         for array in [&mut self.dense_sources, &mut self.row_jacobian, &mut self.direct, &mut self.scales] {
             LanesMut::new(array, self.lanes).clear_lane(lane);
         }
+        self.starts[lane] = true;
+    }
+
+    /// Whether everything of one lane is finite.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    pub fn is_finite(&self, lane: usize) -> bool {
+        assert!(lane < self.lanes, "lane {lane} of {}", self.lanes);
+        let arrays = [&self.dense_sources, &self.row_jacobian, &self.direct, &self.scales];
+        arrays.iter().all(|array| array.iter().skip(lane).step_by(self.lanes).all(|x| x.is_finite()))
     }
 }

@@ -44,7 +44,7 @@ impl Size {
         let sparsity = match self.distribution {
             Distribution::Uniform => Sparsity { input: self.input_sparsity, recurrent: self.sparsity },
             Distribution::Erk if self.input_sparsity != 0.0 => {
-                return Err(CellError::Unmasked { what: "input_sparsity" });
+                return Err(CellError::Shared { what: "input_sparsity" });
             }
             Distribution::Erk => Sparsity::erk(inputs, self.units, self.sparsity)?,
         };
@@ -69,7 +69,8 @@ pub enum Distribution {
     /// Each matrix has its own sparsity: `input_sparsity` and `sparsity`.
     #[default]
     Uniform,
-    /// Erdős–Rényi-kernel: `sparsity` is that of the whole layer, and small matrices are denser. [`Sparsity::erk`].
+    /// Erdős–Rényi-kernel: `sparsity` is that of the whole layer, `input_sparsity` must be 0, and small matrices are denser.
+    /// [`Sparsity::erk`].
     Erk,
 }
 
@@ -190,7 +191,8 @@ impl CellConfig {
     /// The cell's masks, drawn from `rng`; without gates for a cell that has no masks.
     ///
     /// # Errors
-    /// If a sparsity is out of range, the cell has no masks to thin out, or too many weights.
+    /// If a sparsity is out of range or has no meaning (the cell has no masks to thin out; an input sparsity under
+    /// [`Distribution::Erk`]), no draw connects every unit, or there are too many weights.
     pub fn masks(&self, inputs: Inputs, rng: &mut Xoshiro256PlusPlus) -> Result<Masks, CellError> {
         let (size, wiring) = self.parts();
         self.check_places(inputs.len())?;
@@ -204,7 +206,7 @@ impl CellConfig {
     /// Builds the cell for `inputs`, its masks drawn from `rng`.
     ///
     /// # Errors
-    /// If a size is zero, a sparsity out of range, the cell has no masks to thin out, or too many weights.
+    /// If a size is zero, or as [`masks`](Self::masks).
     pub fn build<T: Scalar>(
         &self,
         inputs: Inputs,

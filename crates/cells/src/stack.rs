@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources};
 
 use crate::layer::{Layer, SourceMaps};
+use crate::trace::{Backward, Input, Rollout, Trace};
 use crate::{Cell, CellError, Inputs};
 
 /// One or more cells, each reading the hidden state of the one below at the same step, seen as one net.
@@ -14,7 +15,7 @@ use crate::{Cell, CellError, Inputs};
 /// is the only thing that estimators know: a single cell is a stack of one.
 pub struct Stack<T> {
     layers: Vec<Layer<T>>,
-    linear: Arc<Linear>,
+    pub(crate) linear: Arc<Linear>,
     /// Own row Jacobians of all layers, rows × states.
     pub(crate) own_jacobian: Pattern,
     /// Direct Jacobians of all layers, states × states.
@@ -24,103 +25,6 @@ pub struct Stack<T> {
     /// `X = G W_input`: how the states of a layer depend on those of the layer below at the same step.
     pub(crate) between: Pattern,
     pub(crate) sources: SourceMaps,
-}
-
-/// What one step leaves for differentiation. All arrays are `[len][lanes]`.
-#[derive(Debug, Clone)]
-pub struct Trace<T> {
-    pub(crate) lanes: usize,
-    pub(crate) dense_sources: Vec<T>,
-    pub(crate) symbols: Vec<u32>,
-    /// Symbols are below this.
-    pub(crate) symbol_range: usize,
-    pub(crate) row_jacobian: Vec<T>,
-    pub(crate) direct: Vec<T>,
-    pub(crate) scales: Vec<T>,
-    pub(crate) starts: Vec<bool>,
-}
-
-impl<T: Scalar> Trace<T> {
-    /// u_t.
-    pub fn sources(&self) -> Sources<'_, T> {
-        Sources { symbols: &self.symbols, dense: Lanes::new(&self.dense_sources, self.lanes) }
-    }
-
-    /// Values of the leak path in the pattern [`Stack::own_direct`].
-    pub fn direct(&self) -> Lanes<'_, T> {
-        Lanes::new(&self.direct, self.lanes)
-    }
-
-    /// Zeroes all entries of an array in the lanes that began a sequence with this step: nothing before counts.
-    pub fn cut(&self, array: &mut LanesMut<'_, T>) {
-        for (lane, _) in self.starts.iter().enumerate().filter(|(_, start)| **start) {
-            array.values().iter_mut().skip(lane).step_by(self.lanes).for_each(|d| *d = T::ZERO);
-        }
-    }
-
-    /// Which lanes began a sequence with this step.
-    pub fn starts(&self) -> &[bool] {
-        &self.starts
-    }
-
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        let scalars = [&self.dense_sources, &self.row_jacobian, &self.direct, &self.scales];
-        let scalars: usize = scalars.iter().map(|v| v.len()).sum();
-        scalars * size_of::<T>() + self.symbols.len() * 4 + self.starts.len()
-    }
-}
-
-/// The running state of a net and memory for its forward step.
-#[derive(Debug, Clone)]
-pub struct Rollout<T> {
-    pub(crate) lanes: usize,
-    pub(crate) state: Vec<T>,
-    pub(crate) previous: Vec<T>,
-    pub(crate) rows: Vec<T>,
-}
-
-impl<T: Scalar> Rollout<T> {
-    /// s_t, `[states][lanes]`.
-    pub fn state(&self) -> Lanes<'_, T> {
-        Lanes::new(&self.state, self.lanes)
-    }
-
-    /// s_t to be overwritten, `[states][lanes]`: to start from a state other than zero.
-    pub fn state_mut(&mut self) -> LanesMut<'_, T> {
-        LanesMut::new(&mut self.state, self.lanes)
-    }
-
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        (self.state.len() + self.previous.len() + self.rows.len()) * size_of::<T>()
-    }
-}
-
-/// The input of one step.
-#[derive(Debug, Clone, Copy)]
-pub enum Input<'a, T> {
-    /// x_t, `[inputs][lanes]`.
-    Dense(Lanes<'a, T>),
-    /// One symbol for each lane.
-    Symbols(&'a [u32]),
-}
-
-/// Memory for the backward step.
-#[derive(Debug, Clone)]
-pub struct Backward<T> {
-    lanes: usize,
-    pub(crate) sources: Vec<T>,
-    pub(crate) previous: Vec<T>,
-    /// Adjoints of the rows after a backward step, `[rows][lanes]`.
-    pub rows: Vec<T>,
-}
-
-impl<T: Scalar> Backward<T> {
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        (self.sources.len() + self.previous.len() + self.rows.len()) * size_of::<T>()
-    }
 }
 
 impl<T: Scalar> Stack<T> {
@@ -313,39 +217,6 @@ impl<T: Scalar> Stack<T> {
         weights + self.own_jacobian.nnz()
     }
 
-    /// An empty trace for `lanes` lanes.
-    pub fn trace(&self, lanes: usize) -> Trace<T> {
-        let zeros = |len: usize| vec![T::ZERO; len * lanes];
-        Trace {
-            lanes,
-            dense_sources: zeros(self.linear.dense_sources()),
-            symbols: vec![0; if self.linear.symbols() > 0 { lanes } else { 0 }],
-            symbol_range: self.linear.symbols(),
-            row_jacobian: zeros(self.own_jacobian.nnz()),
-            direct: zeros(self.own_direct.nnz()),
-            scales: zeros(self.layers.last().map_or(0, |l| l.scales.end)),
-            starts: vec![true; lanes],
-        }
-    }
-
-    /// A state of zeros for `lanes` lanes.
-    pub fn rollout(&self, lanes: usize) -> Rollout<T> {
-        let zeros = |len: usize| vec![T::ZERO; len * lanes];
-        let rows = self.layers.iter().map(|l| l.rows.len()).max().unwrap_or(0);
-        Rollout { lanes, state: zeros(self.states()), previous: zeros(self.states()), rows: zeros(rows) }
-    }
-
-    /// Memory for the backward step of `lanes` lanes.
-    pub fn backward(&self, lanes: usize) -> Backward<T> {
-        let zeros = |len: usize| vec![T::ZERO; len * lanes];
-        Backward {
-            lanes,
-            sources: zeros(self.linear.dense_sources()),
-            previous: zeros(self.states()),
-            rows: zeros(self.linear.pattern().rows()),
-        }
-    }
-
     /// One step forward: lanes with `starts[b]` first forget their state. Overwrites the state and `trace`.
     ///
     /// # Panics
@@ -358,12 +229,13 @@ impl<T: Scalar> Stack<T> {
         rollout: &mut Rollout<T>,
         trace: &mut Trace<T>,
     ) {
-        let lanes = rollout.lanes;
-        assert_eq!(weights.len(), self.weights_len(), "number of weights");
-        assert_eq!((starts.len(), trace.lanes), (lanes, lanes), "number of lanes");
-        std::mem::swap(&mut rollout.state, &mut rollout.previous);
-        trace.starts.copy_from_slice(starts);
+        self.check_weights(weights);
+        self.check_rollout(rollout);
+        self.check_trace(trace, rollout.lanes);
+        assert_eq!(starts.len(), rollout.lanes, "starts (left) and lanes (right)");
         self.read_input(input, trace);
+        trace.starts.copy_from_slice(starts);
+        std::mem::swap(&mut rollout.state, &mut rollout.previous);
         self.run(weights, rollout, trace);
     }
 
@@ -373,6 +245,9 @@ impl<T: Scalar> Stack<T> {
     /// # Panics
     /// If sizes do not fit.
     pub fn replay(&self, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
+        self.check_weights(weights);
+        self.check_rollout(rollout);
+        self.check_trace(trace, rollout.lanes);
         std::mem::swap(&mut rollout.state, &mut rollout.previous);
         self.run(weights, rollout, trace);
     }
@@ -389,6 +264,10 @@ impl<T: Scalar> Stack<T> {
     /// # Panics
     /// If sizes do not fit.
     pub fn accumulate_outer(&self, backward: &Backward<T>, trace: &Trace<T>, gradient: &mut [T]) {
+        self.check_trace(trace, backward.lanes);
+        self.check_backward(backward, trace.lanes);
+        let (found, expected) = (gradient.len(), self.weights_len());
+        assert_eq!(found, expected, "size of the gradient, found (left) and expected (right)");
         let rows = Lanes::new(&backward.rows, backward.lanes);
         self.linear.accumulate_outer_rows(0..rows.len(), rows, trace.sources(), gradient);
     }
@@ -396,16 +275,20 @@ impl<T: Scalar> Stack<T> {
     fn read_input(&self, input: Input<'_, T>, trace: &mut Trace<T>) {
         match (input, self.inputs()) {
             (Input::Dense(x), Inputs::Dense(n)) => {
-                assert_eq!((x.len(), x.lanes()), (n, trace.lanes), "size of the input");
+                let (found, expected) = ((x.len(), x.lanes()), (n, trace.lanes));
+                assert_eq!(found, expected, "size and lanes of the input, found (left) and expected (right)");
                 let input = self.layers[0].input.clone();
                 trace.dense_sources[input.start * trace.lanes..input.end * trace.lanes]
                     .copy_from_slice(x.values());
             }
             (Input::Symbols(x), Inputs::Symbols(n)) => {
-                assert!(x.iter().all(|&symbol| (symbol as usize) < n), "a symbol outside 0..{n}");
+                assert_eq!(x.len(), trace.lanes, "symbols (left) and lanes (right)");
+                let outside = x.iter().find(|&&symbol| symbol as usize >= n);
+                assert!(outside.is_none(), "the symbol {outside:?} is not in 0..{n}");
                 trace.symbols.copy_from_slice(x);
             }
-            (_, inputs) => panic!("this net reads {inputs:?}"),
+            (Input::Dense(_), inputs) => panic!("this net reads {inputs:?}, not numbers"),
+            (Input::Symbols(_), inputs) => panic!("this net reads {inputs:?}, not symbols"),
         }
     }
 
@@ -417,6 +300,10 @@ impl<T: Scalar> Stack<T> {
     /// If sizes do not fit.
     pub fn descend(&self, weights: &[T], trace: &Trace<T>, adjoint: &mut [T], backward: &mut Backward<T>) {
         let lanes = trace.lanes;
+        self.check_weights(weights);
+        self.check_trace(trace, lanes);
+        self.check_states(adjoint.len(), lanes);
+        self.check_backward(backward, lanes);
         backward.sources.fill(T::ZERO);
         for depth in (0..self.layers.len()).rev() {
             self.layers[depth].rows_from(&self.own_jacobian, trace, adjoint, &mut backward.rows);
@@ -452,6 +339,12 @@ impl<T: Scalar> Stack<T> {
         out: &mut [T],
         work: &mut Backward<T>,
     ) {
+        self.check_weights(weights);
+        self.check_trace(trace, trace.lanes);
+        assert_eq!(v.lanes(), trace.lanes, "lanes of the vector (left) and of the trace (right)");
+        self.check_states(v.values().len(), trace.lanes);
+        self.check_states(out.len(), trace.lanes);
+        self.check_backward(work, trace.lanes);
         work.sources.fill(T::ZERO);
         for layer in &self.layers {
             layer.push_sources(trace, v, out, &mut work.sources);

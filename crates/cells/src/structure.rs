@@ -83,7 +83,7 @@ pub struct Structure {
     pub masked: Vec<MaskRows>,
 }
 
-/// The first rows of the two matrices of a gate; the row of unit i stands i rows behind. In a row, the weights of the
+/// The first rows of the two matrices of a gate: unit i's row is `first + i`. In a row, the weights of the
 /// inputs come first and those of the recurrent sources last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaskRows {
@@ -145,6 +145,11 @@ impl Structure {
             if found >= self.states {
                 return Err(CellError::OutOfRange { what, found, available: self.states });
             }
+        }
+        let first_rows = self.masked.iter().flat_map(|mask| [mask.input, mask.recurrent]);
+        if let Some(found) = first_rows.into_iter().find(|&row| row >= self.rows()) {
+            let what = "the first row of a mask";
+            return Err(CellError::OutOfRange { what, found, available: self.rows() });
         }
         let mut recurrent = self.recurrent.clone();
         recurrent.sort_unstable();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use rtrl_cells::Stack;
-use rtrl_estimators::{EstimatorConfig, Order, Scope, reach};
+use rtrl_estimators::{EstimatorConfig, Order, Scope, SnapConfig, reach};
 use rtrl_tasks::{BuildTask, Signal};
 use rtrl_train::{Model, RunConfig};
 
@@ -101,24 +101,25 @@ fn describe(model: &Model) -> String {
     ));
     line(String::new());
     line("states that a row of weights reaches (rows by share of all states)".into());
-    let orders = [
-        ("SnAp-1", Order::Steps(1)),
-        ("SnAp-2", Order::Steps(2)),
-        ("SnAp-3", Order::Steps(3)),
-        ("RTRL", Order::Closure),
-    ];
+    let whole = |n| (format!("SnAp-{n}"), Order::Steps(n), Scope::Stack);
+    let mut orders = vec![whole(1), whole(2), whole(3), ("RTRL".to_string(), Order::Closure, Scope::Stack)];
+    if stack.depth() > 1 {
+        orders[0].0 = "SnAp-1, whole stack".into();
+        orders.insert(0, ("SnAp-1, by layer".into(), Order::Steps(1), Scope::Layer));
+    }
+    let width = orders.iter().map(|(name, ..)| name.len()).max().unwrap_or_default().max(8);
     line(format!(
-        "  {:8} {:>8} {:>9}  {:>7} {:>7} {:>7} {:>7}",
+        "  {:width$} {:>8} {:>9}  {:>7} {:>7} {:>7} {:>7}",
         "", "entries", "mean |R|", "to 25 %", "to 50 %", "to 75 %", "to 100 %"
     ));
-    for (name, order) in orders {
-        let sizes = sizes(stack, order);
+    for (name, order, scope) in orders {
+        let sizes = sizes(stack, order, scope);
         let mut quarters = [0; 4];
         sizes.iter().for_each(|&(size, _)| quarters[(4 * size).div_ceil(states).clamp(1, 4) - 1] += 1);
         let entries: usize = sizes.iter().map(|&(size, weights)| size * weights).sum();
         let mean = share(sizes.iter().map(|&(size, _)| size).sum(), sizes.len());
         let [a, b, c, d] = quarters;
-        line(format!("  {name:8} {entries:>8} {mean:>9.1}  {a:>7} {b:>7} {c:>7} {d:>8}"));
+        line(format!("  {name:width$} {entries:>8} {mean:>9.1}  {a:>7} {b:>7} {c:>7} {d:>8}"));
     }
     line(String::new());
     line(format!(
@@ -129,12 +130,26 @@ fn describe(model: &Model) -> String {
     if !every.contains(&config.estimator) {
         every.insert(0, config.estimator.clone());
     }
-    let closure: usize = sizes(stack, Order::Closure).iter().map(|&(size, weights)| size * weights).sum();
+    let mut used = config.estimator.clone();
+    if stack.depth() > 1 {
+        // In a stack the scope of SnAp decides about the cost: both are shown.
+        let with = |snap: &SnapConfig, scope| SnapConfig { scope: Some(scope), ..snap.clone() }.into();
+        let both = |estimator| match estimator {
+            EstimatorConfig::Snap(snap) => vec![with(&snap, Scope::Layer), with(&snap, Scope::Stack)],
+            other => vec![other],
+        };
+        every = every.into_iter().flat_map(both).collect();
+        if let EstimatorConfig::Snap(snap) = &config.estimator {
+            used = with(snap, snap.scope());
+        }
+    }
+    let closure: usize =
+        sizes(stack, Order::Closure, Scope::Stack).iter().map(|&(size, weights)| size * weights).sum();
     let mut rows = Vec::new();
     for estimator in every {
-        let mark = if estimator == config.estimator { "*" } else { " " };
+        let mark = if estimator == used { "*" } else { " " };
         let influence = matches!(estimator, EstimatorConfig::Rtrl(_) | EstimatorConfig::Snap(_));
-        let cost = if influence && closure > GREATEST && estimator != config.estimator {
+        let cost = if influence && closure > GREATEST && estimator != used {
             "not built: its influence is too large".to_string()
         } else {
             match estimator.build(stack.clone(), 1, config.training.window()) {
@@ -174,8 +189,8 @@ fn label(estimator: &EstimatorConfig) -> String {
 }
 
 /// For each row the states that it reaches and the weights that it has.
-fn sizes(stack: &Stack<f32>, order: Order) -> Vec<(usize, usize)> {
-    let rows = reach(stack, stack.dynamics(), order, Scope::Stack);
+fn sizes(stack: &Stack<f32>, order: Order, scope: Scope) -> Vec<(usize, usize)> {
+    let rows = reach(stack, stack.dynamics(), order, scope);
     let weights = |row| stack.linear().pattern().row(row).len();
     rows.iter().enumerate().map(|(row, reached)| (reached.len(), weights(row))).collect()
 }

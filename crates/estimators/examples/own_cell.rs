@@ -2,7 +2,7 @@
 //! `h' = (1 - f) ∘ h + f ∘ n` (Zhou et al., arXiv:1603.09420). Its forget rows reach other units at once, through n.
 
 use rtrl_cells::{Cell, CellStep, Inputs, Recurrent, Structure};
-use rtrl_estimators::testing::check_cell;
+use rtrl_estimators::testing::{check_cell, check_lanes};
 use rtrl_sparse::{Pattern, Scalar};
 
 struct Minimal {
@@ -89,6 +89,7 @@ impl Minimal {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     check_cell(|| Box::new(Minimal::new(2, 3)), 1)?;
+    check_lanes::<f32>(|| Box::new(Minimal::new(2, 3)), 1)?;
     println!("the minimal gated unit passes: patterns, Jacobians, BPTT = RTRL = saturated SnAp");
     Ok(())
 }

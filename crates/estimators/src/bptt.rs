@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
+use rtrl_cells::{Backward, Input, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, Outers, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
+use crate::runner::Runner;
 use crate::{Cost, EstimatorError, GradientEstimator};
 
 /// Settings of [`Bptt`]: none; its horizon is the window.
@@ -29,18 +30,13 @@ pub struct BpttConfig {}
 /// Werbos, "Backpropagation through time: what it does and how to do it", Proc. IEEE 78 (1990); truncation at the
 /// window: Williams & Peng, Neural Computation 2 (1990).
 pub struct Bptt<T> {
-    stack: Arc<Stack<T>>,
-    lanes: usize,
-    rollout: Rollout<T>,
+    runner: Runner<T>,
     traces: Vec<Trace<T>>,
     /// ∂L_τ/∂h_τ of each step.
     deltas: Vec<Vec<T>>,
     backward: Backward<T>,
     outers: Outers<T>,
     adjoint: Vec<T>,
-    /// Steps made and steps observed since the last window ended.
-    steps: usize,
-    observed: usize,
 }
 
 impl Build for BpttConfig {
@@ -52,81 +48,80 @@ impl Build for BpttConfig {
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         let lanes = lanes.len();
         Ok(Box::new(Bptt {
-            lanes,
-            rollout: stack.rollout(lanes),
             traces: vec![stack.trace(lanes); window],
             deltas: vec![vec![T::ZERO; stack.hidden().len() * lanes]; window],
             backward: stack.backward(lanes),
             outers: Outers::new(stack.linear().clone(), lanes, window),
             adjoint: vec![T::ZERO; stack.states() * lanes],
-            steps: 0,
-            observed: 0,
-            stack,
+            runner: Runner::new(stack, lanes, window),
         }))
     }
 }
 
 impl<T: Scalar> Persist for Bptt<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("rollout", &mut self.rollout)
+        self.runner.persist(archive)
     }
 }
 
 impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        assert!(self.steps < self.traces.len(), "the window of {} steps is full", self.traces.len());
-        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.traces[self.steps]);
-        self.steps += 1;
+        self.runner.may_step();
+        let trace = &mut self.traces[self.runner.made()];
+        self.runner.step(weights, input, starts, trace);
     }
 
     fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+        self.runner.hidden()
     }
 
-    fn observe(&mut self, _weights: &[T], hidden_gradient: Lanes<'_, T>, _gradient: &mut [T]) {
-        assert_eq!(self.observed + 1, self.steps, "observe belongs after each step, once");
-        self.deltas[self.observed].copy_from_slice(hidden_gradient.values());
-        self.observed = self.steps;
+    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let step = self.runner.observe(weights, hidden_gradient, gradient);
+        self.deltas[step].copy_from_slice(hidden_gradient.values());
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
-        assert_eq!(self.observed, self.steps, "observe belongs after each step, once");
-        let hidden = self.stack.hidden();
-        let hidden = hidden.start * self.lanes..hidden.end * self.lanes;
+        let steps = self.runner.finish(weights, gradient);
+        let Runner { stack, lanes, .. } = &self.runner;
+        let hidden = stack.hidden().start * lanes..stack.hidden().end * lanes;
         self.adjoint.fill(T::ZERO);
-        for (trace, delta) in self.traces[..self.steps].iter().zip(&self.deltas).rev() {
+        for (trace, delta) in self.traces[..steps].iter().zip(&self.deltas).rev() {
             self.adjoint[hidden.clone()].iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
-            self.stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
-            let rows = Lanes::new(&self.backward.rows, self.lanes);
+            stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
+            let rows = Lanes::new(&self.backward.rows, *lanes);
             self.outers.push(rows, trace.sources(), gradient);
         }
         self.outers.flush(gradient);
-        (self.steps, self.observed) = (0, 0);
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.rollout.state().mark_diverged(diverged);
+        self.runner.rollout.state().mark_diverged(diverged);
     }
 
     fn forget(&mut self, lane: usize) {
-        self.rollout.clear_lane(lane);
+        self.runner.forget(lane);
     }
 
-    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
-        self.traces.fill(stack.trace(self.lanes));
-        self.outers = Outers::new(stack.linear().clone(), self.lanes, self.traces.len());
-        self.stack = stack;
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        self.runner.relay(stack, origin);
+        let Runner { stack, lanes, window, .. } = &self.runner;
+        self.traces.fill(stack.trace(*lanes));
+        self.outers = Outers::new(stack.linear().clone(), *lanes, *window);
     }
 
     fn cost(&self) -> Cost {
-        let weights = self.stack.linear().dense_weights() as f64;
+        let stack = &self.runner.stack;
+        let weights = stack.linear().dense_weights() as f64;
         Cost {
             forward: weights,
             linearize: 0.0,
-            propagate: self.stack.pull_back_macs() as f64,
+            propagate: stack.pull_back_macs() as f64,
             gradient: weights,
-            bytes: self.rollout.bytes()
+            bytes: size_of::<Self>()
+                + self.runner.bytes()
+                + size_of_val(&self.traces[..])
                 + self.traces.iter().map(Trace::bytes).sum::<usize>()
+                + size_of_val(&self.deltas[..])
                 + self.deltas.iter().map(|d| d.len() * size_of::<T>()).sum::<usize>()
                 + self.backward.bytes()
                 + self.outers.bytes()

@@ -18,12 +18,17 @@ use crate::Cost;
 /// [`Stack::linear`](rtrl_cells::Stack::linear). Results do not depend on the number of threads, and each lane's part
 /// of the gradient does not depend on the other lanes.
 ///
-/// [`Persist`] saves and restores what is carried from window to window, so it belongs between windows too.
+/// Every estimator refuses a call out of order or of the wrong size, before anything has changed.
+///
+/// [`Persist`] saves what is carried from window to window: in the middle of one it is an error. What is restored stands between
+/// windows, wherever the estimator stood before.
 pub trait GradientEstimator<T: Scalar>: Persist + Send {
-    /// Advances every lane by one input. Lanes with `starts[b]` first forget state and influence.
+    /// Advances every lane by one input. Lanes with `starts[b]` first forget state and influence, whatever they hold: what is not
+    /// finite in the sequence that ends shows in the gradient of its own losses, and in none of those after the window in which the
+    /// next sequence begins.
     ///
     /// # Panics
-    /// If sizes do not fit, or the window is full.
+    /// If sizes do not fit, the window is full, or the step before was not observed.
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]);
 
     /// The hidden state h_t that a readout sees, `[hidden][lanes]`.
@@ -34,14 +39,14 @@ pub trait GradientEstimator<T: Scalar>: Persist + Send {
     /// end.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If sizes do not fit, or no step waits to be observed.
     fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]);
 
     /// Adds to `gradient` whatever the steps since the last call still owe it. The sum of all additions is
     /// `Σ ∂L_t/∂θ` over lanes and over those steps, as far as the estimator sees it.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If sizes do not fit, or the last step was not observed.
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]);
 
     /// Sets `diverged[b]` for every lane `b` in which something that is carried from window to window (state, influence)
@@ -54,14 +59,15 @@ pub trait GradientEstimator<T: Scalar>: Persist + Send {
     /// Zeroes everything that is carried in one lane, whatever it holds. Belongs between windows.
     ///
     /// # Panics
-    /// If there is no such lane.
+    /// If there is no such lane, or in the middle of a window.
     fn forget(&mut self, lane: usize);
 
     /// Goes on with a net whose masks have changed: weight `w` of `stack` is weight `origin[w]` of the net before, or is
-    /// new. What is known about the surviving weights is kept; new ones begin without influence. Belongs between windows.
+    /// new. What is known about the surviving weights is kept; new ones begin without influence, except where influence is kept for
+    /// rows and sources rather than for weights ([`Kronecker`](crate::Kronecker)). Belongs between windows.
     ///
     /// # Panics
-    /// If more than the masks has changed.
+    /// If more than the masks has changed, an origin is none of the old weights, or in the middle of a window.
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]);
 
     /// Multiply-adds and bytes, from the structure.

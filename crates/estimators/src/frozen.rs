@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Input, Rollout, Stack, Trace};
+use rtrl_cells::{Input, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
+use crate::runner::Runner;
 use crate::{Cost, EstimatorError, GradientEstimator};
 
 /// Settings of [`Frozen`]: none.
@@ -18,8 +19,7 @@ pub struct FrozenConfig {}
 
 /// Runs the net and estimates a gradient of zero: only the readout learns. The floor of every comparison.
 pub struct Frozen<T> {
-    stack: Arc<Stack<T>>,
-    rollout: Rollout<T>,
+    runner: Runner<T>,
     trace: Trace<T>,
 }
 
@@ -28,50 +28,53 @@ impl Build for FrozenConfig {
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
-        _window: usize,
+        window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let lanes = lanes.len();
-        let (rollout, trace) = (stack.rollout(lanes), stack.trace(lanes));
-        Ok(Box::new(Frozen { stack, rollout, trace }))
+        let trace = stack.trace(lanes.len());
+        Ok(Box::new(Frozen { runner: Runner::new(stack, lanes.len(), window), trace }))
     }
 }
 
 impl<T: Scalar> Persist for Frozen<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("rollout", &mut self.rollout)
+        self.runner.persist(archive)
     }
 }
 
 impl<T: Scalar> GradientEstimator<T> for Frozen<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+        self.runner.step(weights, input, starts, &mut self.trace);
     }
 
     fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+        self.runner.hidden()
     }
 
-    fn observe(&mut self, _weights: &[T], _hidden_gradient: Lanes<'_, T>, _gradient: &mut [T]) {}
+    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        self.runner.observe(weights, hidden_gradient, gradient);
+    }
 
-    fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+    fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
+        self.runner.finish(weights, gradient);
+    }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.rollout.state().mark_diverged(diverged);
+        self.runner.rollout.state().mark_diverged(diverged);
     }
 
     fn forget(&mut self, lane: usize) {
-        self.rollout.clear_lane(lane);
+        self.runner.forget(lane);
     }
 
-    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
-        self.trace = stack.trace(self.rollout.state().lanes());
-        self.stack = stack;
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        self.runner.relay(stack, origin);
+        self.trace = self.runner.stack.trace(self.runner.lanes);
     }
 
     fn cost(&self) -> Cost {
         Cost {
-            forward: self.stack.linear().dense_weights() as f64,
-            bytes: self.rollout.bytes() + self.trace.bytes(),
+            forward: self.runner.stack.linear().dense_weights() as f64,
+            bytes: size_of::<Self>() + self.runner.bytes() + self.trace.bytes(),
             ..Cost::default()
         }
     }

@@ -99,20 +99,21 @@ impl<T: Scalar> Persist for Groups<T> {
 
 impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        assert_eq!(starts.len(), self.lanes, "one start for each lane");
+        assert_eq!(starts.len(), self.lanes, "starts (left) and lanes (right)");
         for Group { lanes, estimator, input: own, .. } in &mut self.groups {
             let input = match input {
                 Input::Dense(x) => {
+                    let expected = (own.len() / lanes.len(), self.lanes);
                     assert_eq!(
-                        (x.len() * lanes.len(), x.lanes()),
-                        (own.len(), self.lanes),
-                        "size of the input"
+                        (x.len(), x.lanes()),
+                        expected,
+                        "size and lanes of the input, found (left) and expected (right)"
                     );
                     pick(own, x, lanes);
                     Input::Dense(Lanes::new(own, lanes.len()))
                 }
                 Input::Symbols(symbols) => {
-                    assert_eq!(symbols.len(), self.lanes, "one symbol for each lane");
+                    assert_eq!(symbols.len(), self.lanes, "symbols (left) and lanes (right)");
                     Input::Symbols(&symbols[lanes.clone()])
                 }
             };
@@ -126,8 +127,12 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     }
 
     fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let sizes = (hidden_gradient.values().len(), hidden_gradient.lanes());
-        assert_eq!(sizes, (self.hidden.len(), self.lanes), "size of the hidden gradient");
+        let found = (hidden_gradient.len(), hidden_gradient.lanes());
+        let expected = (self.hidden.len() / self.lanes, self.lanes);
+        assert_eq!(
+            found, expected,
+            "size and lanes of the gradient by the hidden state, found (left) and expected (right)"
+        );
         for Group { lanes, estimator, hidden_gradient: own, .. } in &mut self.groups {
             pick(own, hidden_gradient, lanes);
             estimator.observe(weights, Lanes::new(own, lanes.len()), gradient);
@@ -139,14 +144,16 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        assert_eq!(diverged.len(), self.lanes, "one flag for each lane");
+        assert_eq!(diverged.len(), self.lanes, "flags (left) and lanes (right)");
         for group in &self.groups {
             group.estimator.mark_diverged(&mut diverged[group.lanes.clone()]);
         }
     }
 
     fn forget(&mut self, lane: usize) {
-        let group = self.groups.iter_mut().find(|group| group.lanes.contains(&lane)).expect("a lane");
+        let lanes = self.lanes;
+        let group = self.groups.iter_mut().find(|group| group.lanes.contains(&lane));
+        let group = group.unwrap_or_else(|| panic!("lane {lane} of {lanes}"));
         group.estimator.forget(lane - group.lanes.start);
         self.collect();
     }
@@ -156,7 +163,10 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     }
 
     fn cost(&self) -> Cost {
-        let mut all = Cost { bytes: size_of_val(&self.hidden[..]), ..Cost::default() };
+        let own = size_of::<Self>()
+            + size_of_val(&self.hidden[..])
+            + self.groups.capacity() * size_of::<Group<T>>();
+        let mut all = Cost { bytes: own, ..Cost::default() };
         for group in &self.groups {
             let (cost, share) = (group.estimator.cost(), group.lanes.len() as f64 / self.lanes as f64);
             all.forward += share * cost.forward;

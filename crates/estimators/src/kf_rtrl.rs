@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use rtrl_cells::Stack;
 use rtrl_sparse::Scalar;
-use rtrl_sparse::dense::dot;
 use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
+use crate::norm::{balance, norm};
 use crate::registry::Build;
-use crate::signs::balance;
 use crate::{EstimatorError, GradientEstimator, Signs};
 
 /// Settings of KF-RTRL: one Kronecker product, `J ≈ A ⊗ u`, unbiased.
@@ -41,15 +40,18 @@ impl Build for KfRtrlConfig {
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
-        _window: usize,
+        window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(kf_rtrl(stack, lanes.len(), Signs::random(self.seed, lanes))))
+        Ok(Box::new(kf_rtrl(stack, lanes.len(), window, Signs::random(self.seed, lanes))))
     }
 }
 
-/// KF-RTRL with signs of one's own, one for each lane and step.
-pub fn kf_rtrl<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, signs: Signs) -> Kronecker<T> {
-    Kronecker::new(stack, lanes, 1, signs, Box::new(Balanced))
+/// KF-RTRL for `lanes` lanes and windows of `window` steps at most, with signs of one's own, one for each lane and step.
+///
+/// # Panics
+/// If `lanes` or `window` is zero, or random signs are those of another number of lanes.
+pub fn kf_rtrl<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Kronecker<T> {
+    Kronecker::new(stack, lanes, window, 1, signs, Box::new(Balanced))
 }
 
 /// Mixes the two terms with norms in balance.
@@ -59,11 +61,11 @@ impl<T: Scalar> Reduce<T> for Balanced {
     fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs) {
         let (u_old, u_new) = u.values.split_at_mut(u.len);
         let (a_old, a_new) = a.values.split_at_mut(a.len);
-        let keep = balance(dot(a_old, a_old), dot(u_old, u_old));
-        let add = balance(dot(a_new, a_new), dot(u_new, u_new));
+        let keep: T = balance(norm(a_old), norm(u_old));
+        let add: T = balance(norm(a_new), norm(u_new));
         let sign = if signs.draw(lane) { T::ONE } else { -T::ONE };
         let mix = |old: &mut [T], new: &[T], keep: T, add: T| {
-            old.iter_mut().zip(new).for_each(|(old, &new)| *old = keep * *old + add * new);
+            old.iter_mut().zip(new).for_each(|(old, &new)| *old = (keep * *old + add * new).flush());
         };
         mix(u_old, u_new, keep, sign * add);
         mix(a_old, a_new, T::ONE / keep, sign / add);
@@ -72,5 +74,9 @@ impl<T: Scalar> Reduce<T> for Balanced {
     fn macs(&self, sources: usize, matrix: usize) -> usize {
         // Two norms and the mixture of each, and the sign of u's part.
         4 * (sources + matrix) + 1
+    }
+
+    fn bytes(&self) -> usize {
+        0
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rtrl_cells::{Input, Linearizer, Rollout, Stack, Trace};
+use rtrl_cells::{Input, Linearizer, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
 
+use crate::runner::Runner;
 use crate::{Cost, GradientEstimator, Signs};
 
 /// How `r + 1` terms become `r`.
@@ -16,6 +17,9 @@ pub(crate) trait Reduce<T>: Send {
 
     /// Multiply-adds of one call for terms of `sources` and of `matrix` numbers.
     fn macs(&self, sources: usize, matrix: usize) -> usize;
+
+    /// Bytes held.
+    fn bytes(&self) -> usize;
 }
 
 /// Vectors of the same length, one after the other.
@@ -36,12 +40,10 @@ pub(crate) struct Terms<'a, T> {
 /// # Shapes
 /// For each lane `rank + 1` vectors u of all sources (symbols too) and matrices A of S × rows.
 pub struct Kronecker<T> {
-    stack: Arc<Stack<T>>,
-    lanes: usize,
+    runner: Runner<T>,
     rank: usize,
     signs: Signs,
     reduce: Box<dyn Reduce<T>>,
-    rollout: Rollout<T>,
     trace: Trace<T>,
     linearizer: Linearizer<T>,
     dynamics: Vec<T>,
@@ -63,20 +65,22 @@ impl<T: Scalar> Kronecker<T> {
     pub(crate) fn new(
         stack: Arc<Stack<T>>,
         lanes: usize,
+        window: usize,
         rank: usize,
         signs: Signs,
         reduce: Box<dyn Reduce<T>>,
     ) -> Self {
-        let linearizer = Linearizer::new(&stack, stack.dynamics(), stack.row_jacobian(), lanes);
+        let runner = Runner::new(stack, lanes, window);
+        signs.check(lanes);
+        let stack = &runner.stack;
+        let linearizer = Linearizer::new(stack, stack.dynamics(), stack.row_jacobian(), lanes);
         let zeros = |len: usize| vec![T::ZERO; len];
         let pattern = stack.linear().pattern();
         let matrix = stack.states() * pattern.rows();
         Self {
-            lanes,
             rank,
             signs,
             reduce,
-            rollout: stack.rollout(lanes),
             trace: stack.trace(lanes),
             dynamics: zeros(linearizer.dynamics().nnz() * lanes),
             lane_dynamics: zeros(linearizer.dynamics().nnz()),
@@ -87,15 +91,16 @@ impl<T: Scalar> Kronecker<T> {
             old: zeros(matrix),
             rows: zeros(pattern.rows()),
             linearizer,
-            stack,
+            runner,
         }
     }
 
     /// `A_i ← D A_i` for one lane: D is a linear map of as many lanes as there are rows.
     fn transport(&mut self, lane: usize) {
-        let rows = self.stack.linear().pattern().rows();
-        let (matrix, states) = (self.old.len(), self.stack.states());
-        let values = self.dynamics.iter().skip(lane).step_by(self.lanes);
+        let Runner { stack, lanes, .. } = &self.runner;
+        let rows = stack.linear().pattern().rows();
+        let (matrix, states) = (self.old.len(), stack.states());
+        let values = self.dynamics.iter().skip(lane).step_by(*lanes);
         self.lane_dynamics.iter_mut().zip(values).for_each(|(own, &d)| *own = d);
         let first = lane * (self.rank + 1) * matrix;
         for a in self.a[first..first + self.rank * matrix].chunks_exact_mut(matrix) {
@@ -107,7 +112,8 @@ impl<T: Scalar> Kronecker<T> {
 
     /// Writes `u_t` and `G_t` as the last term of one lane.
     fn immediate(&mut self, lane: usize) {
-        let linear = self.stack.linear();
+        let Runner { stack, lanes, .. } = &self.runner;
+        let linear = stack.linear();
         let (rows, sources) = (linear.pattern().rows(), linear.pattern().cols());
         let last = lane * (self.rank + 1) + self.rank;
         let u = &mut self.u[last * sources..(last + 1) * sources];
@@ -124,14 +130,14 @@ impl<T: Scalar> Kronecker<T> {
         a.fill(T::ZERO);
         let g = self.linearizer.row_jacobian();
         for (entry, (row, state)) in g.pattern().iter().enumerate() {
-            a[state as usize * rows + row] = self.row_jacobian[g.place(entry) as usize * self.lanes + lane];
+            a[state as usize * rows + row] = self.row_jacobian[g.place(entry) as usize * lanes + lane];
         }
     }
 }
 
 impl<T: Scalar> Persist for Kronecker<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("rollout", &mut self.rollout)?;
+        self.runner.persist(archive)?;
         archive.part("signs", &mut self.signs)?;
         archive.slice("u", &mut self.u)?;
         archive.slice("a", &mut self.a)
@@ -140,16 +146,17 @@ impl<T: Scalar> Persist for Kronecker<T> {
 
 impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        let lanes = self.lanes;
-        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+        let lanes = self.runner.lanes;
+        self.runner.step(weights, input, starts, &mut self.trace);
         let dynamics = LanesMut::new(&mut self.dynamics, lanes);
         self.linearizer.run(weights, &self.trace, dynamics, LanesMut::new(&mut self.row_jacobian, lanes));
-        let sources = self.stack.linear().pattern().cols();
+        let sources = self.runner.stack.linear().pattern().cols();
         let (per_lane_u, per_lane_a) = ((self.rank + 1) * sources, (self.rank + 1) * self.old.len());
         for lane in 0..lanes {
             if self.trace.starts()[lane] {
-                // D is zero here; u is cleared too, so that nothing of the last sequence is balanced against the new.
+                // D is zero here, but A may not be finite, and nothing of the last sequence may be balanced against the new.
                 self.u[lane * per_lane_u..(lane + 1) * per_lane_u].fill(T::ZERO);
+                self.a[lane * per_lane_a..(lane + 1) * per_lane_a].fill(T::ZERO);
             }
             self.transport(lane);
             self.immediate(lane);
@@ -162,19 +169,21 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
     }
 
     fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+        self.runner.hidden()
     }
 
-    fn observe(&mut self, _weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let pattern = self.stack.linear().pattern();
+    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        self.runner.observe(weights, hidden_gradient, gradient);
+        let Runner { stack, lanes, .. } = &self.runner;
+        let pattern = stack.linear().pattern();
         let (rows, sources) = (pattern.rows(), pattern.cols());
-        for lane in 0..self.lanes {
+        for lane in 0..*lanes {
             for term in 0..self.rank {
                 let term = lane * (self.rank + 1) + term;
                 let u = &self.u[term * sources..(term + 1) * sources];
                 let a = &self.a[term * self.old.len()..(term + 1) * self.old.len()];
                 self.rows.fill(T::ZERO);
-                for (k, state) in self.stack.hidden().enumerate() {
+                for (k, state) in stack.hidden().enumerate() {
                     let delta = hidden_gradient.at(k)[lane];
                     let a = &a[state * rows..(state + 1) * rows];
                     self.rows.iter_mut().zip(a).for_each(|(row, &a)| *row += delta * a);
@@ -188,39 +197,43 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         }
     }
 
-    fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+    fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
+        self.runner.finish(weights, gradient);
+    }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.rollout.state().mark_diverged(diverged);
+        self.runner.rollout.state().mark_diverged(diverged);
         for terms in [&self.u, &self.a] {
-            for (flag, lane) in diverged.iter_mut().zip(terms.chunks_exact(terms.len() / self.lanes)) {
+            for (flag, lane) in diverged.iter_mut().zip(terms.chunks_exact(terms.len() / self.runner.lanes)) {
                 *flag |= !lane.iter().all(|x| x.is_finite());
             }
         }
     }
 
     fn forget(&mut self, lane: usize) {
-        self.rollout.clear_lane(lane);
+        self.runner.forget(lane);
         for terms in [&mut self.u, &mut self.a] {
-            let size = terms.len() / self.lanes;
+            let size = terms.len() / self.runner.lanes;
             terms[lane * size..(lane + 1) * size].fill(T::ZERO);
         }
     }
 
     /// The terms know rows and sources, not weights: they stay as they are.
-    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
-        self.linearizer = Linearizer::new(&stack, stack.dynamics(), stack.row_jacobian(), self.lanes);
-        let zeros = |len: usize| vec![T::ZERO; len * self.lanes];
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        self.runner.relay(stack, origin);
+        let Runner { stack, lanes, .. } = &self.runner;
+        self.linearizer = Linearizer::new(stack, stack.dynamics(), stack.row_jacobian(), *lanes);
+        let zeros = |len: usize| vec![T::ZERO; len * lanes];
         self.dynamics = zeros(self.linearizer.dynamics().nnz());
         self.lane_dynamics = vec![T::ZERO; self.linearizer.dynamics().nnz()];
         self.map = Linear::new(self.linearizer.dynamics().clone(), 0);
         self.row_jacobian = zeros(self.linearizer.row_jacobian().pattern().nnz());
-        self.trace = stack.trace(self.lanes);
-        self.stack = stack;
+        self.trace = stack.trace(*lanes);
     }
 
     fn cost(&self) -> Cost {
-        let linear = self.stack.linear();
+        let stack = &self.runner.stack;
+        let linear = stack.linear();
         let (rows, sources) = (linear.pattern().rows(), linear.pattern().cols());
         let transport = self.rank * self.linearizer.dynamics().nnz() * rows;
         let scalars = self.u.len()
@@ -234,10 +247,14 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             forward: linear.dense_weights() as f64,
             linearize: self.linearizer.macs() as f64,
             propagate: (transport + self.reduce.macs(sources, self.old.len())) as f64,
-            gradient: (self.rank * (self.stack.hidden().len() * rows + self.stack.weights_len())) as f64,
-            bytes: self.rollout.bytes()
+            gradient: (self.rank * (stack.hidden().len() * rows + stack.weights_len())) as f64,
+            bytes: size_of::<Self>()
+                + self.runner.bytes()
+                + self.map.bytes()
+                + self.reduce.bytes()
                 + self.trace.bytes()
                 + self.linearizer.bytes()
+                + self.signs.bytes()
                 + scalars * size_of::<T>(),
         }
     }

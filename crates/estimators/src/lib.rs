@@ -1,9 +1,11 @@
 //! Gradient estimators for recurrent nets: how a gradient by the hidden state at each step becomes a gradient by the
 //! weights.
 //!
-//! [`Influence`] carries the influence matrix `J_t = ds_t/dθ` forward: SnAp-n ([`SnapConfig`]) and exact RTRL
-//! ([`RtrlConfig`]). [`Bptt`] goes backwards over stored traces. [`Frozen`] learns nothing. All of them see a net only as
-//! a [`Stack`](rtrl_cells::Stack), and the rest of the world sees them as a [`GradientEstimator`].
+//! [`Influence`] carries the influence matrix `J_t = ds_t/dθ` forward: SnAp-n ([`SnapConfig`]), exact RTRL ([`RtrlConfig`]) and, with
+//! something cheaper in the place of D, RFLO ([`RfloConfig`]), e-prop ([`EpropConfig`]) and random paths ([`RandomPathsConfig`]).
+//! [`Uoro`] and [`Kronecker`] (KF-RTRL, OK) carry it in few random terms. [`Bptt`] and [`Tbptt`] go backwards over stored traces.
+//! [`Frozen`] learns nothing. All of them see a net only as a [`Stack`](rtrl_cells::Stack), and the rest of the world sees them as a
+//! [`GradientEstimator`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -45,11 +47,13 @@ mod groups;
 mod influence;
 mod kf_rtrl;
 mod kronecker;
+mod norm;
 mod ok;
 mod random_paths;
 mod reach;
 mod registry;
 mod rflo;
+mod runner;
 mod signs;
 mod tbptt;
 pub mod testing;

@@ -11,6 +11,7 @@ use rtrl_sparse::dense::dot;
 use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
+use crate::norm::norm;
 use crate::registry::Build;
 use crate::{EstimatorError, GradientEstimator, Signs};
 use svd::Svd;
@@ -52,7 +53,7 @@ impl Build for OkConfig {
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
-        _window: usize,
+        window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
         if self.rank == 0 {
             return Err(EstimatorError::Zero { what: "the rank of OK" });
@@ -61,12 +62,22 @@ impl Build for OkConfig {
             let (what, found) = ("the rank of OK", self.rank.to_string());
             return Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST as f64, found });
         }
-        Ok(Box::new(ok(stack, lanes.len(), self.rank, Signs::random(self.seed, lanes))))
+        Ok(Box::new(ok(stack, lanes.len(), window, self.rank, Signs::random(self.seed, lanes))))
     }
 }
 
-/// OK with signs of one's own, `rank + 1` for each lane and step.
-pub fn ok<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, rank: usize, signs: Signs) -> Kronecker<T> {
+/// OK of rank `rank` for `lanes` lanes and windows of `window` steps at most, with signs of one's own, `rank + 1` for each lane and step.
+///
+/// # Panics
+/// If `lanes`, `window` or `rank` is zero, or random signs are those of another number of lanes.
+pub fn ok<T: Scalar>(
+    stack: Arc<Stack<T>>,
+    lanes: usize,
+    window: usize,
+    rank: usize,
+    signs: Signs,
+) -> Kronecker<T> {
+    assert!(rank > 0, "the rank of OK must be at least 1, found {rank}");
     let n = rank + 1;
     let optimal = Optimal {
         rank,
@@ -78,7 +89,7 @@ pub fn ok<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, rank: usize, signs: Sig
         element: vec![T::ZERO; n],
         rounded: vec![T::ZERO; n * rank],
     };
-    Kronecker::new(stack, lanes, rank, signs, Box::new(optimal))
+    Kronecker::new(stack, lanes, window, rank, signs, Box::new(optimal))
 }
 
 /// Mixes the terms along their singular vectors. Small matrices are n × n or n × rank, row-major, in `f64`.
@@ -127,6 +138,15 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
         let n = self.rank + 1;
         // Projections, norms and scaling of the orthogonalization, then the new combinations.
         (n * (n - 1) + 2 * n + n * self.rank) * (sources + matrix)
+    }
+
+    fn bytes(&self) -> usize {
+        let wide = [&self.triangles[0], &self.triangles[1], &self.mix, &self.factor, &self.z];
+        size_of::<Self>()
+            + self.svd.bytes()
+            + wide.into_iter().map(|array| size_of_val(&array[..])).sum::<usize>()
+            + size_of_val(&self.element[..])
+            + size_of_val(&self.rounded[..])
     }
 }
 
@@ -183,9 +203,9 @@ fn orthogonalize<T: Scalar>(vectors: &mut [T], len: usize, triangle: &mut [f64])
             triangle[k * n + i] = along.to_f64();
             vector.iter_mut().zip(q).for_each(|(v, &q)| *v -= along * q);
         }
-        let norm = dot(vector, vector).sqrt();
-        triangle[i * n + i] = norm.to_f64();
-        let inverse = if norm > T::ZERO { T::ONE / norm } else { T::ZERO };
+        let norm = norm(vector);
+        triangle[i * n + i] = norm;
+        let inverse = if norm > 0.0 { T::from_f64(1.0 / norm) } else { T::ZERO };
         vector.iter_mut().for_each(|v| *v *= inverse);
     }
 }
@@ -199,8 +219,8 @@ fn recombine<T: Scalar>(terms: &mut Terms<'_, T>, factor: &[T], element: &mut [T
             *element = terms.values[i * terms.len + e];
         }
         for k in 0..rank {
-            let sum = (0..n).map(|i| element[i] * factor[i * rank + k]).sum();
-            terms.values[k * terms.len + e] = sum;
+            let sum: T = (0..n).map(|i| element[i] * factor[i * rank + k]).sum();
+            terms.values[k * terms.len + e] = sum.flush();
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Transport
 
 /// Settings of random-k-path propagation: RTRL whose D keeps, besides its diagonal, `paths` entries of each row.
 ///
-/// The selection is drawn once and stays. With as many paths as units it is RTRL; with none, on cells of one state per
+/// The selection is drawn once, and again from the same seed when masks change. With as many paths as units it is RTRL; with none, on cells of one state per
 /// unit whose rows reach that state alone, it is SnAp-1.
 ///
 /// # Reference

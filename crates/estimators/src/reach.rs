@@ -17,11 +17,10 @@ pub enum Order {
 }
 
 /// Within what influence is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The whole stack: a row of a lower layer reaches the layers above at the same step. Exact when saturated.
-    #[default]
     Stack,
     /// Each layer on its own, as layer-by-layer implementations do: influence that leaves a layer and comes back to
     /// the loss at a later step is dropped. The gradient by the states is pulled down through the layers at each step.
@@ -33,7 +32,12 @@ pub enum Scope {
 /// `Order::Steps(0)` is taken as 1.
 ///
 /// `P_1 = pattern(G)` and `P_{n+1} = P_n ∪ pattern(D) P_n`, row by row (SnAp, arXiv:2006.07232, section 3).
+///
+/// # Panics
+/// If `dynamics` is not states × states.
 pub fn reach<T: Scalar>(stack: &Stack<T>, dynamics: &Pattern, order: Order, scope: Scope) -> Vec<Vec<u32>> {
+    let (found, states) = ((dynamics.rows(), dynamics.cols()), stack.states());
+    assert_eq!(found, (states, states), "shape of the dynamics, found (left) and expected (right)");
     let allowed: Vec<_> = (0..stack.depth())
         .flat_map(|depth| {
             let states = match scope {

@@ -72,7 +72,7 @@ macro_rules! registry {
             /// estimators of their own behind this one; multiples of 16, or else of 8, cost least per lane.
             ///
             /// # Errors
-            /// If `lanes`, `window` or a setting is zero.
+            /// If `lanes`, `window` or a setting is zero, a setting lies outside its range, or a horizon is shorter than the window.
             pub fn build<T: Scalar>(
                 &self,
                 stack: Arc<Stack<T>>,

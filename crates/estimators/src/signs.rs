@@ -5,24 +5,21 @@ use std::ops::Range;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::Scalar;
 
 /// Where a stochastic estimator takes its signs from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Signs {
+pub struct Signs(Source);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
     /// A stream for each lane, 2^128 draws apart: further lanes do not disturb the ones before.
     Random(Vec<Xoshiro256PlusPlus>),
-    /// A given list, used in order and then again from the beginning: to enumerate all of them.
-    Listed {
-        /// The signs; `true` is +1.
-        list: Vec<bool>,
-        /// How many have been used.
-        used: usize,
-    },
+    /// A list that is not empty, used in order and then again from the beginning, and which sign is next.
+    Listed(Vec<bool>, usize),
 }
 
 impl Signs {
-    /// A stream for each of the lanes of these numbers.
+    /// A stream for each of the lanes of these numbers, 2^128 draws apart: further lanes do not disturb the ones before.
     pub fn random(seed: u64, lanes: Range<usize>) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut next = || {
@@ -30,41 +27,58 @@ impl Signs {
             rng.jump();
             lane
         };
-        Self::Random((0..lanes.end).map(|_| next()).skip(lanes.start).collect())
+        Self(Source::Random((0..lanes.end).map(|_| next()).skip(lanes.start).collect()))
     }
 
-    /// The signs in `list`, in order.
+    /// The signs in `list` (`true` is +1), in order and then again from the beginning, whatever the lane: to enumerate all of them.
     ///
     /// # Panics
     /// If the list is empty.
     pub fn listed(list: Vec<bool>) -> Self {
         assert!(!list.is_empty(), "a list of signs must not be empty");
-        Self::Listed { list, used: 0 }
+        Self(Source::Listed(list, 0))
     }
 
     /// The next sign of a lane.
+    ///
+    /// # Panics
+    /// If there is no such lane.
     pub fn draw(&mut self, lane: usize) -> bool {
-        match self {
-            Self::Random(lanes) => lanes[lane].next_u64() >> 63 == 1,
-            Self::Listed { list, used } => {
-                *used += 1;
-                list[(*used - 1) % list.len()]
+        match &mut self.0 {
+            Source::Random(lanes) => lanes[lane].next_u64() >> 63 == 1,
+            Source::Listed(list, next) => {
+                let sign = list[*next];
+                *next = (*next + 1) % list.len();
+                sign
             }
+        }
+    }
+
+    /// Refuses signs of another number of lanes.
+    pub(crate) fn check(&self, expected: usize) {
+        if let Source::Random(lanes) = &self.0 {
+            assert_eq!(lanes.len(), expected, "lanes of the signs, found (left) and expected (right)");
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Source::Random(lanes) => size_of_val(&lanes[..]),
+            Source::Listed(list, _) => list.len(),
         }
     }
 }
 
 impl Persist for Signs {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        match self {
-            Self::Random(lanes) => archive.slice("lanes", lanes),
-            Self::Listed { used, .. } => archive.value("used", used),
+        match &mut self.0 {
+            Source::Random(lanes) => archive.slice("lanes", lanes),
+            Source::Listed(list, next) => {
+                archive.value("used", next)?;
+                *next %= list.len();
+                Ok(())
+            }
         }
     }
-}
-
-/// √(a / b) for norms given by their squares, the factor that balances two parts of a rank-one product; 1 if one of
-/// them vanishes.
-pub(crate) fn balance<T: Scalar>(a: T, b: T) -> T {
-    if a > T::ZERO && b > T::ZERO { (a / b).sqrt().sqrt() } else { T::ONE }
 }

@@ -10,6 +10,7 @@ use rtrl_sparse::{Lanes, LanesMut, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Build;
+use crate::runner::Runner;
 use crate::{Cost, EstimatorError, GradientEstimator};
 
 /// Settings of [`Tbptt`].
@@ -39,27 +40,25 @@ impl Default for TbpttConfig {
 ///
 /// Without replay, traces are those of the forward pass, made under the weights of their time; the weights in the
 /// transposed products are the current ones. With replay, the state of k2 steps ago is kept as it was and the inputs since
-/// are run again under the current weights, so that the gradient is exact for the weights that it changes, at the cost of k2
-/// forward steps for each update. Under constant weights both are the same.
+/// are run again under the current weights, at the cost of k2 forward steps for each update: traces are then those of the weights that
+/// the gradient changes. ∂L/∂h still is that of the state before the replay, so that the gradient over k2 steps is exact for losses
+/// linear in h, or where the weights did not change within k2 steps. Under constant weights both are the same.
 ///
 /// # Reference
 /// Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent network trajectories",
 /// Neural Computation 2 (1990): BPTT(h; h') with h = k2 and h' = k1.
 pub struct Tbptt<T> {
-    stack: Arc<Stack<T>>,
-    lanes: usize,
-    window: usize,
+    runner: Runner<T>,
     config: TbpttConfig,
-    rollout: Rollout<T>,
     replayed: Rollout<T>,
     /// The last `horizon` steps at most, the oldest first.
     steps: VecDeque<Step<T>>,
     spare: Vec<Step<T>>,
     backward: Backward<T>,
     adjoint: Vec<T>,
-    /// Steps made and steps observed since the last window ended.
-    made: usize,
-    observed: usize,
+    /// Lanes that were forgotten since their last step, and the starts of the next one: in those lanes too.
+    forgotten: Vec<bool>,
+    starts: Vec<bool>,
 }
 
 /// One remembered step.
@@ -95,18 +94,15 @@ impl Build for TbpttConfig {
             delta: vec![T::ZERO; stack.hidden().len() * lanes],
         };
         Ok(Box::new(Tbptt {
-            lanes,
-            window,
             config: self.clone(),
-            rollout: stack.rollout(lanes),
             replayed: stack.rollout(lanes),
             steps: VecDeque::with_capacity(self.horizon),
             spare: vec![step; self.horizon],
             backward: stack.backward(lanes),
             adjoint: vec![T::ZERO; stack.states() * lanes],
-            made: 0,
-            observed: 0,
-            stack,
+            forgotten: vec![false; lanes],
+            starts: vec![false; lanes],
+            runner: Runner::new(stack, lanes, window),
         }))
     }
 }
@@ -117,7 +113,30 @@ impl<T: Scalar> Tbptt<T> {
         let Some(first) = self.steps.front() else { return };
         self.replayed.state_mut().values().copy_from_slice(&first.before);
         for step in &mut self.steps {
-            self.stack.replay(weights, &mut self.replayed, &mut step.trace);
+            self.runner.stack.replay(weights, &mut self.replayed, &mut step.trace);
+        }
+    }
+
+    /// Clears what lies before the last start of each lane within the window of `made` steps that has ended: no later loss reaches
+    /// it.
+    fn forget_before_starts(&mut self, made: usize) {
+        let window = self.steps.len() - made;
+        for lane in 0..self.runner.lanes {
+            let steps = self.steps.range(window..);
+            let Some(start) = steps.rev().position(|step| step.trace.starts()[lane]) else { continue };
+            let before = self.steps.len() - 1 - start;
+            self.steps.range_mut(..before).for_each(|step| step.forget(lane));
+        }
+    }
+}
+
+impl<T: Scalar> Step<T> {
+    /// Clears a lane, so that nothing leads through it.
+    fn forget(&mut self, lane: usize) {
+        let lanes = self.trace.starts().len();
+        self.trace.clear_lane(lane);
+        for array in [&mut self.before, &mut self.delta] {
+            LanesMut::new(array, lanes).clear_lane(lane);
         }
     }
 }
@@ -132,7 +151,8 @@ impl<T: Scalar> Persist for Step<T> {
 
 impl<T: Scalar> Persist for Tbptt<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("rollout", &mut self.rollout)?;
+        self.runner.persist(archive)?;
+        archive.slice("forgotten", &mut self.forgotten)?;
         let (mut len, horizon) = (self.steps.len() as u64, self.config.horizon as u64);
         archive.value("steps", &mut len)?;
         archive.check("steps", len <= horizon, || format!("{len} steps of at most {horizon}"))?;
@@ -146,81 +166,92 @@ impl<T: Scalar> Persist for Tbptt<T> {
 
 impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        assert!(self.made < self.window, "the window of {} steps is full", self.window);
+        self.runner.may_step();
+        assert_eq!(starts.len(), self.runner.lanes, "starts (left) and lanes (right)");
+        for ((all, &start), forgotten) in self.starts.iter_mut().zip(starts).zip(&mut self.forgotten) {
+            *all = start | std::mem::take(forgotten);
+        }
         let mut step = match self.spare.pop() {
             Some(unused) => unused,
             None => self.steps.pop_front().expect("a horizon of at least one step"),
         };
         if self.config.replay {
-            step.before.copy_from_slice(self.rollout.state().values());
+            step.before.copy_from_slice(self.runner.rollout.state().values());
         }
-        self.stack.forward(weights, input, starts, &mut self.rollout, &mut step.trace);
+        if self.runner.step(weights, input, &self.starts, &mut step.trace) == 0 {
+            // No loss of this window reaches what lies before it, but 0 · ∞ would not be 0.
+            for lane in (0..starts.len()).filter(|&lane| self.starts[lane]) {
+                self.steps.iter_mut().for_each(|step| step.forget(lane));
+            }
+        }
         self.steps.push_back(step);
-        self.made += 1;
     }
 
     fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+        self.runner.hidden()
     }
 
-    fn observe(&mut self, _weights: &[T], hidden_gradient: Lanes<'_, T>, _gradient: &mut [T]) {
-        assert_eq!(self.observed + 1, self.made, "observe belongs after each step, once");
-        self.observed = self.made;
+    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        self.runner.observe(weights, hidden_gradient, gradient);
         let last = self.steps.back_mut().expect("a step was made");
         last.delta.copy_from_slice(hidden_gradient.values());
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
-        assert_eq!(self.observed, self.made, "observe belongs after each step, once");
+        let made = self.runner.finish(weights, gradient);
         if self.config.replay {
             self.replay(weights);
         }
-        let hidden = self.stack.hidden();
-        let hidden = hidden.start * self.lanes..hidden.end * self.lanes;
+        let Runner { stack, lanes, .. } = &self.runner;
+        let hidden = stack.hidden().start * lanes..stack.hidden().end * lanes;
         self.adjoint.fill(T::ZERO);
         for (age, step) in self.steps.iter().rev().enumerate() {
-            if age < self.made {
+            if age < made {
                 self.adjoint[hidden.clone()].iter_mut().zip(&step.delta).for_each(|(a, &d)| *a += d);
             }
-            self.stack.pull_back(weights, &step.trace, &mut self.adjoint, &mut self.backward);
-            self.stack.accumulate_outer(&self.backward, &step.trace, gradient);
+            stack.pull_back(weights, &step.trace, &mut self.adjoint, &mut self.backward);
+            stack.accumulate_outer(&self.backward, &step.trace, gradient);
         }
-        (self.made, self.observed) = (0, 0);
+        self.forget_before_starts(made);
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.rollout.state().mark_diverged(diverged);
+        self.runner.rollout.state().mark_diverged(diverged);
+        for (lane, flag) in diverged.iter_mut().enumerate() {
+            *flag |= !self.steps.iter().all(|step| step.trace.is_finite(lane));
+        }
     }
 
     fn forget(&mut self, lane: usize) {
-        self.rollout.clear_lane(lane);
-        for step in &mut self.steps {
-            step.trace.clear_lane(lane);
-            for array in [&mut step.before, &mut step.delta] {
-                LanesMut::new(array, self.lanes).clear_lane(lane);
-            }
-        }
+        self.runner.forget(lane);
+        self.steps.iter_mut().for_each(|step| step.forget(lane));
+        self.forgotten[lane] = true;
     }
 
-    fn relay(&mut self, stack: Arc<Stack<T>>, _origin: &[Option<u32>]) {
+    fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        let old = self.runner.stack.clone();
+        self.runner.relay(stack, origin);
         for step in self.steps.iter_mut().chain(&mut self.spare) {
-            step.trace = stack.relay_trace(&self.stack, &step.trace);
+            step.trace = self.runner.stack.relay_trace(&old, &step.trace);
         }
-        self.stack = stack;
     }
 
     fn cost(&self) -> Cost {
-        let weights = self.stack.linear().dense_weights() as f64;
-        let passes = self.config.horizon as f64 / self.window as f64;
+        let Runner { stack, window, .. } = &self.runner;
+        let weights = stack.linear().dense_weights() as f64;
+        let passes = self.config.horizon as f64 / *window as f64;
         let replays = if self.config.replay { passes * weights } else { 0.0 };
         let step =
             |step: &Step<T>| step.trace.bytes() + (step.before.len() + step.delta.len()) * size_of::<T>();
         Cost {
             forward: weights + replays,
             linearize: 0.0,
-            propagate: passes * self.stack.pull_back_macs() as f64,
+            propagate: passes * stack.pull_back_macs() as f64,
             gradient: passes * weights,
-            bytes: self.rollout.bytes()
+            bytes: size_of::<Self>()
+                + self.runner.bytes()
+                + (self.steps.capacity() + self.spare.capacity()) * size_of::<Step<T>>()
+                + 2 * self.starts.len()
                 + self.replayed.bytes()
                 + self.steps.iter().chain(&self.spare).map(step).sum::<usize>()
                 + self.backward.bytes()

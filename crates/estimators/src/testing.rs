@@ -2,9 +2,12 @@
 //!
 //! ```
 //! use rtrl_cells::{Cell, Gru, Inputs, Masks};
-//! use rtrl_estimators::testing::check_cell;
+//! use rtrl_estimators::testing::{check_cell, check_lanes};
 //! let make = || Box::new(Gru::new(Inputs::Dense(2), 3, &Masks::dense(3, 2, 3)).unwrap()) as Box<dyn Cell<f64>>;
 //! check_cell(make, 1)?;
+//! // In the type that nets are trained in, too.
+//! let make = || Box::new(Gru::new(Inputs::Dense(2), 3, &Masks::dense(3, 2, 3)).unwrap()) as Box<dyn Cell<f32>>;
+//! check_lanes(make, 1)?;
 //! # Ok::<(), rtrl_estimators::testing::CheckError>(())
 //! ```
 
@@ -12,8 +15,8 @@ use std::sync::Arc;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use rtrl_cells::{Cell, Input, Inputs, Linearizer, Rollout, Stack, init};
-use rtrl_sparse::{Lanes, LanesMut, Pattern};
+use rtrl_cells::{Cell, CellStep, Input, Inputs, Linearizer, Rollout, Stack, Structure, Trace, init};
+use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar};
 
 use crate::{BpttConfig, EstimatorConfig, EstimatorError, RtrlConfig, Schedule, SnapConfig};
 
@@ -60,6 +63,20 @@ pub enum CheckError {
         /// As the cell computes it.
         found: f64,
     },
+    /// A lane among others is not what it is alone. NaN stands for a number that the cell read before, or in place of, writing it.
+    #[error("{what}, number {entry} of lane {lane}: {found:e} among {LANES} lanes, {expected:e} alone")]
+    Lanes {
+        /// Which numbers: the state, D or G.
+        what: &'static str,
+        /// Which of them.
+        entry: usize,
+        /// The lane.
+        lane: usize,
+        /// Alone.
+        expected: f64,
+        /// Among others, every number that the cell must write being NaN before.
+        found: f64,
+    },
     /// Two estimators that must agree do not.
     #[error("{what}: relative deviation {deviation:e}")]
     Estimators {
@@ -83,8 +100,8 @@ const TOLERANCE: f64 = 1e-7;
 /// Random points at which the Jacobians are compared.
 const POINTS: usize = 8;
 
-/// Checks a cell: sizes, patterns against values, Jacobians against finite differences of its forward step, and the
-/// estimators on it against each other and against finite differences of a loss. `make` builds the cell, dense or
+/// Checks a cell: sizes, patterns against values, Jacobians against finite differences of its forward step, lanes among others
+/// against lanes alone ([`check_lanes`]), and the estimators on it against each other and against finite differences of a loss. `make` builds the cell, dense or
 /// masked, with any number of inputs and units (small ones are checked faster, but have at least two units).
 ///
 /// # Errors
@@ -93,7 +110,107 @@ pub fn check_cell(make: impl Fn() -> Box<dyn Cell<f64>>, seed: u64) -> Result<()
     let stack = Arc::new(Stack::new(vec![make()]).map_err(EstimatorError::from)?);
     let mut points = Points { rng: Xoshiro256PlusPlus::seed_from_u64(seed) };
     check_jacobians(&stack, &mut points)?;
+    check_lanes(&make, seed)?;
     check_estimators(&stack, &mut points)
+}
+
+/// Lanes that are run together.
+const LANES: usize = 3;
+
+/// A cell that finds NaN wherever it must write: what it forgets, or reads first, shows.
+struct Poisoned<T>(Box<dyn Cell<T>>);
+
+impl<T: Scalar> Cell<T> for Poisoned<T> {
+    fn structure(&self) -> &Structure {
+        self.0.structure()
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, T>) {
+        for array in
+            [&mut step.next, &mut step.rows, &mut step.row_jacobian, &mut step.direct, &mut step.scales]
+        {
+            array.values().fill(T::from_f64(f64::NAN));
+        }
+        self.0.forward(step);
+    }
+}
+
+/// Checks that every lane among others is what it is alone, number by number, and that nothing is read before it is written:
+/// part of [`check_cell`], for any type of numbers.
+///
+/// # Errors
+/// The first number that differs by more than the rounding of `T`.
+pub fn check_lanes<T: Scalar>(make: impl Fn() -> Box<dyn Cell<T>>, seed: u64) -> Result<(), CheckError> {
+    let stack = |cell| Stack::new(vec![cell]).map_err(EstimatorError::from);
+    let (alone, together) = (stack(make())?, stack(Box::new(Poisoned(make())))?);
+    let mut points = Points { rng: Xoshiro256PlusPlus::seed_from_u64(seed) };
+    let narrow = |numbers: Vec<f64>| -> Vec<T> { numbers.into_iter().map(T::from_f64).collect() };
+    let weights = narrow(points.numbers(alone.weights_len()));
+    let n = alone.inputs().len();
+    // Sums of some tens of products are rounded in another order where vectors run along the lanes.
+    let tolerance = if T::from_f64(1e-10) + T::ONE == T::ONE { 1e-5 } else { 1e-12 };
+    let mut runs: Vec<_> = (0..LANES).map(|_| Forward::new(&alone, 1)).collect();
+    let mut all = Forward::new(&together, LANES);
+    for step in 0..STEPS {
+        let (x, symbols): (Vec<_>, Vec<_>) =
+            (0..LANES).map(|_| points.input(alone.inputs())).map(|(x, symbol)| (narrow(x), symbol)).unzip();
+        // A lane begins anew in the middle.
+        let starts: Vec<bool> = (0..LANES).map(|lane| step == 0 || (step, lane) == (STEPS / 2, 1)).collect();
+        let mixed: Vec<T> = (0..n).flat_map(|i| x.iter().map(move |x| x[i])).collect();
+        all.step(&together, &weights, (&mixed, &symbols), &starts);
+        for (lane, run) in runs.iter_mut().enumerate() {
+            run.step(&alone, &weights, (&x[lane], &symbols[lane..=lane]), &starts[lane..=lane]);
+            for ((what, found), (_, expected)) in all.numbers().into_iter().zip(run.numbers()) {
+                let found = found.iter().skip(lane).step_by(LANES).map(|x| x.to_f64());
+                for (entry, (found, expected)) in found.zip(expected.iter().map(|x| x.to_f64())).enumerate() {
+                    // Written so that NaN is a deviation.
+                    if (found - expected).abs() <= tolerance * (1.0 + expected.abs()) {
+                        continue;
+                    }
+                    return Err(CheckError::Lanes { what, entry, lane, expected, found });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A net that runs, and its Jacobians.
+struct Forward<T> {
+    rollout: Rollout<T>,
+    trace: Trace<T>,
+    linearizer: Linearizer<T>,
+    dynamics: Vec<T>,
+    jacobian: Vec<T>,
+}
+
+impl<T: Scalar> Forward<T> {
+    fn new(stack: &Stack<T>, lanes: usize) -> Self {
+        let linearizer = Linearizer::new(stack, stack.dynamics(), stack.row_jacobian(), lanes);
+        let nans = |len: usize| vec![T::from_f64(f64::NAN); len * lanes];
+        Self {
+            rollout: stack.rollout(lanes),
+            trace: stack.trace(lanes),
+            dynamics: nans(linearizer.dynamics().nnz()),
+            jacobian: nans(linearizer.row_jacobian().pattern().nnz()),
+            linearizer,
+        }
+    }
+
+    fn step(&mut self, stack: &Stack<T>, weights: &[T], (x, symbols): (&[T], &[u32]), starts: &[bool]) {
+        let lanes = starts.len();
+        let input = match stack.inputs() {
+            Inputs::Dense(_) => Input::Dense(Lanes::new(x, lanes)),
+            Inputs::Symbols(_) => Input::Symbols(symbols),
+        };
+        stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+        let (d, g) = (LanesMut::new(&mut self.dynamics, lanes), LanesMut::new(&mut self.jacobian, lanes));
+        self.linearizer.run(weights, &self.trace, d, g);
+    }
+
+    fn numbers(&self) -> [(&'static str, &[T]); 3] {
+        [("the state", self.rollout.state().values()), ("G", &self.jacobian), ("D", &self.dynamics)]
+    }
 }
 
 struct Points {

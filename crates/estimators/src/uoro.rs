@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
+use rtrl_cells::{Backward, Input, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::dense::{Matrix, dot, multiply};
 use rtrl_sparse::{Lanes, LanesMut, Scalar, Sources};
 use serde::{Deserialize, Serialize};
 
+use crate::norm::{balance, root, squares};
 use crate::registry::Build;
-use crate::signs::balance;
+use crate::runner::Runner;
 use crate::{Cost, EstimatorError, GradientEstimator, Signs};
 
 /// Settings of [`Uoro`].
@@ -38,10 +39,8 @@ pub struct UoroConfig {
 /// # Reference
 /// Tallec & Ollivier, "Unbiased online recurrent optimization", arXiv:1702.05043, algorithm 1 (without its ε).
 pub struct Uoro<T> {
-    stack: Arc<Stack<T>>,
-    lanes: usize,
+    runner: Runner<T>,
     signs: Signs,
-    rollout: Rollout<T>,
     trace: Trace<T>,
     backward: Backward<T>,
     /// s̃, `[states][lanes]`.
@@ -56,8 +55,12 @@ pub struct Uoro<T> {
     sums: Vec<T>,
     /// A one for each weight: where they exist is what is summed over.
     ones: Vec<T>,
-    /// Per lane: |θ̃|², |νᵀI|², 1/ρ0, 1/ρ1, δ · s̃.
-    norms: [Vec<T>; 5],
+    /// ρ0, ρ1, 1/ρ0, 1/ρ1 and δ · s̃ of each lane.
+    rho: [Vec<T>; 2],
+    inverse: [Vec<T>; 2],
+    slope: Vec<T>,
+    /// Sums of squares of each lane.
+    sum: Vec<T>,
 }
 
 impl Build for UoroConfig {
@@ -73,21 +76,25 @@ impl Build for UoroConfig {
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
-        _window: usize,
+        window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(Uoro::new(stack, lanes.len(), Signs::random(self.seed, lanes))))
+        Ok(Box::new(Uoro::new(stack, lanes.len(), window, Signs::random(self.seed, lanes))))
     }
 }
 
 impl<T: Scalar> Uoro<T> {
-    /// An estimator for `lanes` lanes that takes its signs from `signs`: state after state for each lane, lane after
-    /// lane.
-    pub fn new(stack: Arc<Stack<T>>, lanes: usize, signs: Signs) -> Self {
+    /// An estimator for `lanes` lanes and windows of `window` steps at most, which takes its signs from `signs`: state after state
+    /// for each lane, lane after lane.
+    ///
+    /// # Panics
+    /// If `lanes` or `window` is zero, or random signs are those of another number of lanes.
+    pub fn new(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Self {
+        let runner = Runner::new(stack, lanes, window);
+        signs.check(lanes);
+        let stack = &runner.stack;
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         Self {
-            lanes,
             signs,
-            rollout: stack.rollout(lanes),
             trace: stack.trace(lanes),
             backward: stack.backward(lanes),
             state: zeros(stack.states()),
@@ -97,44 +104,81 @@ impl<T: Scalar> Uoro<T> {
             squares: zeros(stack.linear().dense_sources()),
             sums: zeros(stack.linear().pattern().rows()),
             ones: vec![T::ONE; stack.weights_len()],
-            norms: std::array::from_fn(|_| zeros(1)),
-            stack,
+            rho: [zeros(1), zeros(1)],
+            inverse: [zeros(1), zeros(1)],
+            slope: zeros(1),
+            sum: zeros(1),
+            runner,
         }
     }
 
-    /// |νᵀI|² of each lane from the rows Gᵀν: `Σ_r rows_r² Σ_{j ∈ N(r)} u_j²`.
-    fn immediate_norm(&mut self) {
-        let lanes = self.lanes;
+    /// Sums |νᵀI|² of each lane from the rows Gᵀν: `Σ_r rows_r² Σ_{j ∈ N(r)} u_j²`.
+    fn sum_immediate(&mut self) {
+        let lanes = self.runner.lanes;
         let sources = self.trace.sources();
         self.squares.iter_mut().zip(sources.dense.values()).for_each(|(s, &u)| *s = u * u);
         let squares = Sources { symbols: sources.symbols, dense: Lanes::new(&self.squares, lanes) };
         let mut sums = LanesMut::new(&mut self.sums, lanes);
-        let linear = self.stack.linear();
+        let linear = self.runner.stack.linear();
         linear.multiply(&self.ones, 0..linear.pattern().rows(), squares, &mut sums, 0);
-        let norm = &mut self.norms[1];
-        norm.fill(T::ZERO);
+        self.sum.fill(T::ZERO);
         for (row, sums) in self.backward.rows.chunks_exact(lanes).zip(self.sums.chunks_exact(lanes)) {
-            for ((norm, &sum), &row) in norm.iter_mut().zip(sums).zip(row) {
-                *norm += row * row * sum;
+            for ((sum, &squares), &row) in self.sum.iter_mut().zip(sums).zip(row) {
+                *sum += row * row * squares;
             }
+        }
+    }
+
+    /// The same for one lane, in `f64`.
+    fn immediate(&self, lane: usize) -> f64 {
+        let (linear, sources) = (self.runner.stack.linear(), self.trace.sources());
+        let row = |r: usize| {
+            let row = self.backward.rows[r * self.runner.lanes + lane].to_f64();
+            let coded = sources.symbols.get(lane).and_then(|&symbol| linear.symbol_entry(r, symbol));
+            let dense = linear.dense_row(r).map(|j| &sources.dense.at(j)[lane]);
+            row * row * (squares(dense) + f64::from(u8::from(coded.is_some())))
+        };
+        (0..linear.pattern().rows()).map(row).sum()
+    }
+
+    /// Finds ρ0 and ρ1 of each lane and their inverses.
+    fn balance(&mut self) {
+        let lanes = self.runner.lanes;
+        let signs = (self.runner.stack.states() as f64).sqrt();
+        self.sum_immediate();
+        for lane in 0..lanes {
+            let immediate = root(self.sum[lane], || self.immediate(lane));
+            self.rho[1][lane] = balance(immediate, signs);
+        }
+        let [theta, pushed] = [&self.weights, &self.pushed].map(|x| Lanes::new(x, lanes));
+        let of_lane = |x: Lanes<'_, T>, lane: usize| squares(x.values().iter().skip(lane).step_by(lanes));
+        sum_squares(pushed.values(), &mut self.slope);
+        sum_squares(theta.values(), &mut self.sum);
+        for lane in 0..lanes {
+            let theta = root(self.sum[lane], || of_lane(theta, lane));
+            let pushed = root(self.slope[lane], || of_lane(pushed, lane));
+            self.rho[0][lane] = balance(theta, pushed);
+        }
+        for (inverse, rho) in self.inverse.iter_mut().zip(&self.rho) {
+            inverse.iter_mut().zip(rho).for_each(|(inverse, &rho)| *inverse = T::ONE / rho);
         }
     }
 
     /// θ̃ ← θ̃ / ρ0 + νᵀI / ρ1.
     fn advance_weights(&mut self) {
-        let lanes = self.lanes;
-        let [_, _, keep, add, _] = &self.norms;
+        let lanes = self.runner.lanes;
+        let [keep, add] = &self.inverse;
         for row in self.backward.rows.chunks_exact_mut(lanes) {
             row.iter_mut().zip(add).for_each(|(row, &a)| *row *= a);
         }
         let mut weights = LanesMut::new(&mut self.weights, lanes);
         let rows = Lanes::new(&self.backward.rows, lanes);
-        self.stack.linear().mix_outer(keep, rows, self.trace.sources(), &mut weights);
+        self.runner.stack.linear().mix_outer(keep, rows, self.trace.sources(), &mut weights);
     }
 }
 
 /// Σ x² of each lane.
-fn squared_norms<T: Scalar>(x: &[T], out: &mut [T]) {
+fn sum_squares<T: Scalar>(x: &[T], out: &mut [T]) {
     if let [out] = out {
         *out = dot(x, x);
         return;
@@ -147,7 +191,7 @@ fn squared_norms<T: Scalar>(x: &[T], out: &mut [T]) {
 
 impl<T: Scalar> Persist for Uoro<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("rollout", &mut self.rollout)?;
+        self.runner.persist(archive)?;
         archive.part("signs", &mut self.signs)?;
         archive.slice("state", &mut self.state)?;
         archive.slice("weights", &mut self.weights)
@@ -156,11 +200,12 @@ impl<T: Scalar> Persist for Uoro<T> {
 
 impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        let lanes = self.lanes;
-        self.stack.forward(weights, input, starts, &mut self.rollout, &mut self.trace);
+        let lanes = self.runner.lanes;
+        self.runner.step(weights, input, starts, &mut self.trace);
         self.trace.cut(&mut LanesMut::new(&mut self.weights, lanes));
+        let stack = &self.runner.stack;
         let state = Lanes::new(&self.state, lanes);
-        self.stack.push_forward(weights, &self.trace, state, &mut self.pushed, &mut self.backward);
+        stack.push_forward(weights, &self.trace, state, &mut self.pushed, &mut self.backward);
         for lane in 0..lanes {
             for nu in self.nu.iter_mut().skip(lane).step_by(lanes) {
                 *nu = if self.signs.draw(lane) { T::ONE } else { -T::ONE };
@@ -168,80 +213,76 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         }
         // Pulling ν down the layers changes it below; s̃ takes the signs themselves.
         self.state.copy_from_slice(&self.nu);
-        self.stack.descend(weights, &self.trace, &mut self.nu, &mut self.backward);
-        self.immediate_norm();
-        let [theta, immediate, keep, add, scratch] = &mut self.norms;
-        squared_norms(&self.weights, theta);
-        squared_norms(&self.pushed, scratch);
-        let signs = T::from_f64(self.stack.states() as f64);
-        for lane in 0..lanes {
-            let rho_0 = balance(theta[lane], scratch[lane]);
-            let rho_1 = balance(immediate[lane], signs);
-            (keep[lane], add[lane]) = (T::ONE / rho_0, T::ONE / rho_1);
-            scratch[lane] = rho_0;
-            immediate[lane] = rho_1;
-        }
+        stack.descend(weights, &self.trace, &mut self.nu, &mut self.backward);
+        self.balance();
+        let [rho_0, rho_1] = &self.rho;
         for (s, pushed) in self.state.chunks_exact_mut(lanes).zip(self.pushed.chunks_exact(lanes)) {
             for lane in 0..lanes {
-                s[lane] = scratch[lane] * pushed[lane] + immediate[lane] * s[lane];
+                s[lane] = (rho_0[lane] * pushed[lane] + rho_1[lane] * s[lane]).flush();
             }
         }
         self.advance_weights();
     }
 
     fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+        self.runner.hidden()
     }
 
-    fn observe(&mut self, _weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let lanes = self.lanes;
-        let scale = &mut self.norms[4];
-        scale.fill(T::ZERO);
-        for (k, state) in self.stack.hidden().enumerate() {
+    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        self.runner.observe(weights, hidden_gradient, gradient);
+        let lanes = self.runner.lanes;
+        let slope = &mut self.slope;
+        slope.fill(T::ZERO);
+        for (k, state) in self.runner.stack.hidden().enumerate() {
             let s = &self.state[state * lanes..(state + 1) * lanes];
-            for ((scale, &d), &s) in scale.iter_mut().zip(hidden_gradient.at(k)).zip(s) {
-                *scale += d * s;
+            for ((slope, &d), &s) in slope.iter_mut().zip(hidden_gradient.at(k)).zip(s) {
+                *slope += d * s;
             }
         }
         let weights = gradient.len();
         if lanes == 1 {
-            let (scale, weights) = (Matrix::new(scale, 1, 1), Matrix::new(&self.weights, 1, weights));
-            multiply(gradient, T::ONE, scale, weights);
+            let (slope, weights) = (Matrix::new(slope, 1, 1), Matrix::new(&self.weights, 1, weights));
+            multiply(gradient, T::ONE, slope, weights);
         } else {
-            let (weights, scale) = (Matrix::new(&self.weights, weights, lanes), Matrix::new(scale, lanes, 1));
-            multiply(gradient, T::ONE, weights, scale);
+            let (weights, slope) = (Matrix::new(&self.weights, weights, lanes), Matrix::new(slope, lanes, 1));
+            multiply(gradient, T::ONE, weights, slope);
         }
     }
 
-    fn finish_window(&mut self, _weights: &[T], _gradient: &mut [T]) {}
+    fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
+        self.runner.finish(weights, gradient);
+    }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.rollout.state().mark_diverged(diverged);
-        Lanes::new(&self.state, self.lanes).mark_diverged(diverged);
-        Lanes::new(&self.weights, self.lanes).mark_diverged(diverged);
+        self.runner.rollout.state().mark_diverged(diverged);
+        for carried in [&self.state, &self.weights] {
+            Lanes::new(carried, self.runner.lanes).mark_diverged(diverged);
+        }
     }
 
     fn forget(&mut self, lane: usize) {
-        self.rollout.clear_lane(lane);
-        LanesMut::new(&mut self.state, self.lanes).clear_lane(lane);
-        LanesMut::new(&mut self.weights, self.lanes).clear_lane(lane);
+        self.runner.forget(lane);
+        for carried in [&mut self.state, &mut self.weights] {
+            LanesMut::new(carried, self.runner.lanes).clear_lane(lane);
+        }
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
-        let old = std::mem::replace(&mut self.weights, vec![T::ZERO; origin.len() * self.lanes]);
-        let old = Lanes::new(&old, self.lanes);
-        for (new, origin) in self.weights.chunks_exact_mut(self.lanes).zip(origin) {
+        self.runner.relay(stack, origin);
+        let Runner { stack, lanes, .. } = &self.runner;
+        let old = std::mem::replace(&mut self.weights, vec![T::ZERO; origin.len() * lanes]);
+        let old = Lanes::new(&old, *lanes);
+        for (new, origin) in self.weights.chunks_exact_mut(*lanes).zip(origin) {
             if let Some(origin) = origin {
                 new.copy_from_slice(old.at(*origin as usize));
             }
         }
         self.ones = vec![T::ONE; stack.weights_len()];
-        self.trace = stack.trace(self.lanes);
-        self.stack = stack;
+        self.trace = stack.trace(*lanes);
     }
 
     fn cost(&self) -> Cost {
-        let (stack, linear) = (&self.stack, self.stack.linear());
+        let (stack, linear) = (&self.runner.stack, self.runner.stack.linear());
         let (weights, dense) = (stack.weights_len(), linear.dense_weights());
         let (states, rows) = (stack.states(), linear.pattern().rows());
         // D s̃, Gᵀν, the norms of u, νᵀI, θ̃ and D s̃, the scaling of s̃, θ̃ and the rows, and the outer product.
@@ -255,15 +296,17 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
             + self.squares.len()
             + self.sums.len()
             + self.ones.len()
-            + 5 * self.lanes;
+            + 6 * self.runner.lanes;
         Cost {
             forward: dense as f64,
             linearize: 0.0,
             propagate: propagate as f64,
             gradient: (weights + stack.hidden().len()) as f64,
-            bytes: self.rollout.bytes()
+            bytes: size_of::<Self>()
+                + self.runner.bytes()
                 + self.trace.bytes()
                 + self.backward.bytes()
+                + self.signs.bytes()
                 + scalars * size_of::<T>(),
         }
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use rtrl_cells::{Cell, CellConfig, CellStep, Inputs, Recurrent, Size, Stack, Structure};
 use rtrl_estimators::{
-    EpropConfig, EstimatorConfig, EstimatorError, GradientEstimator, KfRtrlConfig, OkConfig,
-    RandomPathsConfig, RfloConfig, RtrlConfig, Signs, SnapConfig, TbpttConfig, Uoro, UoroConfig, kf_rtrl, ok,
+    EpropConfig, EstimatorConfig, GradientEstimator, KfRtrlConfig, OkConfig, Order, RandomPathsConfig,
+    RfloConfig, RtrlConfig, Scope, Signs, SnapConfig, Transport, Uoro, UoroConfig, kf_rtrl, ok,
 };
 use rtrl_sparse::{Pattern, Scalar};
-use support::{Case, ROUNDING, assert_equal, deviation, gradient_of, gradients};
+use support::oracle::{self, Approximation, CarriedBy};
+use support::{Case, Datum, ROUNDING, assert_equal, deviation, gradient_of, gradients};
 
 fn case(layers: Vec<CellConfig>, inputs: Inputs, lanes: usize, steps: usize) -> Case {
     Case { layers, inputs, lanes, steps, window: 2, seed: 17, resets: false }
@@ -135,6 +136,88 @@ fn eprop_is_the_dense_recursion_of_the_leak() {
     assert_equal("e-prop", &found, &expected, ROUNDING);
 }
 
+/// Gated cells, several layers, lanes that begin anew in the middle of a window.
+fn with_resets(layers: Vec<CellConfig>, inputs: Inputs) -> Case {
+    let case = Case { resets: true, window: 3, ..case(layers, inputs, 3, 9) };
+    let data = case.data(case.stack::<f64>().hidden().len());
+    assert!(data.iter().enumerate().any(|(t, datum)| t % 3 != 0 && datum.starts.contains(&true)));
+    case
+}
+
+fn nets_with_resets() -> Vec<Case> {
+    let size = Size::sparse(4, 0.4);
+    let mut cases = Vec::new();
+    for inputs in [Inputs::Dense(2), Inputs::Symbols(3)] {
+        for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::GruResetBefore, CellConfig::Lstm] {
+            cases.push(with_resets(vec![cell(size)], inputs));
+        }
+        cases.push(with_resets(vec![CellConfig::Lstm(size), CellConfig::Gru(Size::dense(3))], inputs));
+        cases.push(with_resets(
+            vec![CellConfig::GruResetBefore(size), CellConfig::Lstm(Size::dense(2))],
+            inputs,
+        ));
+    }
+    cases
+}
+
+/// The dense recursion with something else in the place of D.
+fn dense_recursion(case: &Case, approximation: Approximation<'_>) -> Vec<f64> {
+    let stack = case.stack::<f64>();
+    let data = case.data(stack.hidden().len());
+    oracle::recursion(case, &stack, &mut case.weights(&stack), &data, approximation, |_, _| {})
+}
+
+/// Where δ comes down through layers the oracle takes finite differences: see `FINITE_DIFFERENCES` in `equivalence.rs`.
+fn tolerance(case: &Case) -> f64 {
+    if case.layers.len() > 1 { 1e-7 } else { ROUNDING }
+}
+
+#[test]
+fn rflo_is_the_recursion_of_a_constant_with_resets_and_layers() {
+    for case in nets_with_resets() {
+        let kept = oracle::kept(&case, &case.stack(), Order::Steps(1), Scope::Layer);
+        let approximation = |leak| Approximation {
+            scope: Scope::Layer,
+            carried_by: CarriedBy::Constant(leak),
+            ..Approximation::of(&kept)
+        };
+        let found = gradient_of(&case, &EstimatorConfig::Rflo(RfloConfig { leak: 0.7 }));
+        let expected = dense_recursion(&case, approximation(0.7));
+        assert_equal(&format!("RFLO on {:?}", case.layers), &found, &expected, tolerance(&case));
+        assert!(deviation(&dense_recursion(&case, approximation(0.6)), &expected) > 1e-3);
+    }
+}
+
+#[test]
+fn eprop_is_the_recursion_of_the_leak_with_resets_and_layers() {
+    for case in nets_with_resets() {
+        let kept = oracle::kept(&case, &case.stack(), Order::All, Scope::Layer);
+        let approximation =
+            Approximation { scope: Scope::Layer, carried_by: CarriedBy::Leak, ..Approximation::of(&kept) };
+        let found = gradient_of(&case, &EstimatorConfig::Eprop(EpropConfig {}));
+        let expected = dense_recursion(&case, approximation);
+        assert_equal(&format!("e-prop on {:?}", case.layers), &found, &expected, tolerance(&case));
+    }
+}
+
+#[test]
+fn random_paths_are_the_recursion_of_some_entries_with_resets_and_layers() {
+    for case in nets_with_resets() {
+        let stack = case.stack::<f64>();
+        let kept = oracle::kept(&case, &stack, Order::All, Scope::Stack);
+        let selection = Transport::Thinned { entries: 1, seed: 3 }.pattern(&stack);
+        let states = stack.states();
+        let entries =
+            nalgebra::DMatrix::from_fn(states, states, |i, j| selection.find(i, j as u32).is_some());
+        let approximation =
+            Approximation { carried_by: CarriedBy::Part(&entries), ..Approximation::of(&kept) };
+        let found =
+            gradient_of(&case, &EstimatorConfig::RandomPaths(RandomPathsConfig { paths: 1, seed: 3 }));
+        let expected = dense_recursion(&case, approximation);
+        assert_equal(&format!("random paths on {:?}", case.layers), &found, &expected, ROUNDING);
+    }
+}
+
 #[test]
 fn random_paths_span_snap_1_to_rtrl() {
     for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::Lstm, CellConfig::GruResetBefore] {
@@ -175,14 +258,14 @@ type Make = fn(Arc<Stack<f64>>, Signs) -> Box<dyn GradientEstimator<f64>>;
 const UORO: Stochastic = Stochastic {
     name: "UORO",
     signs: |stack| stack.states(),
-    make: |stack, signs| Box::new(Uoro::new(stack, 1, signs)),
+    make: |stack, signs| Box::new(Uoro::new(stack, 1, 2, signs)),
 };
 const KF_RTRL: Stochastic =
-    Stochastic { name: "KF-RTRL", signs: |_| 1, make: |stack, signs| Box::new(kf_rtrl(stack, 1, signs)) };
+    Stochastic { name: "KF-RTRL", signs: |_| 1, make: |stack, signs| Box::new(kf_rtrl(stack, 1, 2, signs)) };
 const OK_1: Stochastic =
-    Stochastic { name: "OK-1", signs: |_| 2, make: |stack, signs| Box::new(ok(stack, 1, 1, signs)) };
+    Stochastic { name: "OK-1", signs: |_| 2, make: |stack, signs| Box::new(ok(stack, 1, 2, 1, signs)) };
 const OK_2: Stochastic =
-    Stochastic { name: "OK-2", signs: |_| 3, make: |stack, signs| Box::new(ok(stack, 1, 2, signs)) };
+    Stochastic { name: "OK-2", signs: |_| 3, make: |stack, signs| Box::new(ok(stack, 1, 2, 2, signs)) };
 
 /// Mean gradient over every pattern of signs, and the mean square deviation from it. With all signs
 /// `fixed` the estimator is biased.
@@ -225,8 +308,15 @@ fn stochastic_estimators_are_unbiased_over_all_signs() {
         vec![CellConfig::Gru(Size::dense(1)), CellConfig::Vanilla(Size::dense(1))],
     ] {
         for inputs in [Inputs::Dense(2), Inputs::Symbols(3)] {
-            let case = case(layers.clone(), inputs, 1, 4);
-            let exact = gradient_of(&case, &rtrl());
+            // With symbols a new sequence begins after the first step: the rest is long enough to matter to all of them.
+            let resets = matches!(inputs, Inputs::Symbols(_));
+            let begun = |case: &Case| -> Vec<bool> {
+                case.data(case.stack::<f64>().hidden().len()).iter().map(|datum| datum.starts[0]).collect()
+            };
+            let of_seed = |seed| Case { resets, seed, ..case(layers.clone(), inputs, 1, 4) };
+            let case = (17..).map(of_seed).find(|case| begun(case) == [true, resets, false, false]).unwrap();
+            let kept = oracle::kept(&case, &case.stack(), Order::All, Scope::Stack);
+            let exact = dense_recursion(&case, Approximation::of(&kept));
             for estimator in [UORO, KF_RTRL, OK_1, OK_2] {
                 let (mean, _) = over_all_signs(&case, &estimator, None);
                 // Up to 2^12 runs, each exact to rounding.
@@ -237,6 +327,33 @@ fn stochastic_estimators_are_unbiased_over_all_signs() {
                     "{} on {layers:?}: fixed signs must be caught: {biased:e}",
                     estimator.name
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_start_makes_stochastic_estimators_new() {
+    // A mean over signs does not show a cross term of two sequences, nor what it does to the variance: sign by sign it shows.
+    for layers in [
+        vec![CellConfig::Gru(Size::dense(3)), CellConfig::Vanilla(Size::dense(2))],
+        vec![CellConfig::Lstm(Size::dense(2))],
+    ] {
+        for inputs in [Inputs::Dense(2), Inputs::Symbols(3)] {
+            let case = case(layers.clone(), inputs, 1, 8);
+            let stack = case.stack::<f64>();
+            let mut data = case.data(stack.hidden().len());
+            data[4].starts[0] = true;
+            for estimator in [UORO, KF_RTRL, OK_1, OK_2] {
+                let half = 4 * (estimator.signs)(&stack);
+                let list: Vec<bool> = (0..2 * half).map(|i| (i * i + i / 3) % 5 < 2).collect();
+                let run = |list: &[bool], data: &[Datum]| {
+                    let mut estimator = (estimator.make)(stack.clone(), Signs::listed(list.to_vec()));
+                    gradients(&case, &mut *estimator, &mut case.weights(&stack), data, |_, _| {})
+                };
+                let (one, other) = (run(&list[..half], &data[..4]), run(&list[half..], &data[4..]));
+                let expected: Vec<f64> = one.iter().zip(&other).map(|(one, other)| one + other).collect();
+                assert_equal(estimator.name, &run(&list, &data), &expected, ROUNDING);
             }
         }
     }
@@ -301,9 +418,9 @@ fn lanes_in_groups_draw_what_they_draw_together() {
     // All lanes in one estimator, and as a configuration builds it: with an estimator for each of so few.
     type Pair = (Box<dyn GradientEstimator<f64>>, fn(u64) -> EstimatorConfig);
     let pairs: [Pair; 3] = [
-        (Box::new(Uoro::new(stack.clone(), lanes, signs())), |seed| UoroConfig { seed }.into()),
-        (Box::new(kf_rtrl(stack.clone(), lanes, signs())), |seed| KfRtrlConfig { seed }.into()),
-        (Box::new(ok(stack.clone(), lanes, 2, signs())), |seed| OkConfig { rank: 2, seed }.into()),
+        (Box::new(Uoro::new(stack.clone(), lanes, 2, signs())), |seed| UoroConfig { seed }.into()),
+        (Box::new(kf_rtrl(stack.clone(), lanes, 2, signs())), |seed| KfRtrlConfig { seed }.into()),
+        (Box::new(ok(stack.clone(), lanes, 2, 2, signs())), |seed| OkConfig { rank: 2, seed }.into()),
     ];
     for (mut together, config) in pairs {
         let expected = gradients(&case, &mut *together, &mut case.weights(&stack), &data, |_, _| {});
@@ -311,89 +428,4 @@ fn lanes_in_groups_draw_what_they_draw_together() {
         assert_equal("lanes in groups", &grouped(seed), &expected, ROUNDING);
         assert!(deviation(&grouped(seed + 1), &expected) > 1e-3, "signs matter");
     }
-}
-
-fn tbptt(horizon: usize, replay: bool) -> EstimatorConfig {
-    EstimatorConfig::Tbptt(TbpttConfig { horizon, replay })
-}
-
-#[test]
-fn tbptt_as_long_as_the_sequence_is_bptt() {
-    let sequence = case(
-        vec![CellConfig::Gru(Size::dense(3)), CellConfig::Lstm(Size::dense(2))],
-        Inputs::Symbols(3),
-        2,
-        8,
-    );
-    let sequence = Case { resets: true, ..sequence };
-    let exact = gradient_of(&sequence, &rtrl());
-    for window in [1, 3, 8] {
-        let case = Case { window, ..sequence.clone() };
-        for replay in [false, true] {
-            let found = gradient_of(&case, &tbptt(8, replay));
-            assert_equal(&format!("window {window}, replay {replay}"), &found, &exact, ROUNDING);
-        }
-    }
-    let chunks = Case { window: 3, ..sequence.clone() };
-    let chunked = gradient_of(&chunks, &EstimatorConfig::Bptt(Default::default()));
-    assert_equal("chunked", &gradient_of(&chunks, &tbptt(3, false)), &chunked, ROUNDING);
-    let longer = deviation(&gradient_of(&chunks, &tbptt(5, false)), &chunked);
-    assert!(longer > 1e-4, "a longer horizon sees more: {longer:e}");
-}
-
-#[test]
-fn every_loss_goes_back_exactly_its_horizon() {
-    // Rolling with k: each loss is the end of its own BPTT over the last k steps from the state of its time.
-    let whole = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 1, 6);
-    let stack = whole.stack::<f64>();
-    let (data, weights) = (whole.data(3), whole.weights(&stack));
-    let (k, window) = (3, 1);
-    let mut expected = vec![0.0; weights.len()];
-    for end in 0..data.len() {
-        // BPTT over all steps up to `end` with a loss at `end` alone, truncated by a window that begins k - 1 before.
-        let mut bptt = EstimatorConfig::Bptt(Default::default()).build(stack.clone(), 1, k).unwrap();
-        let mut gradient = vec![0.0; weights.len()];
-        for (t, datum) in data[..=end].iter().enumerate() {
-            if t + k == end + 1 {
-                gradient.fill(0.0);
-                bptt.finish_window(&weights, &mut vec![0.0; weights.len()]);
-            } else if t + k <= end {
-                bptt.finish_window(&weights, &mut vec![0.0; weights.len()]);
-            }
-            bptt.step(&weights, whole.input(datum), &datum.starts);
-            let h = bptt.hidden();
-            let delta: Vec<f64> =
-                h.values().iter().zip(&datum.c).map(|(h, c)| if t == end { h + c } else { 0.0 }).collect();
-            bptt.observe(&weights, rtrl_sparse::Lanes::new(&delta, 1), &mut gradient);
-        }
-        bptt.finish_window(&weights, &mut gradient);
-        expected.iter_mut().zip(gradient).for_each(|(e, g)| *e += g);
-    }
-    for replay in [false, true] {
-        let found = gradient_of(&Case { window, ..whole.clone() }, &tbptt(k, replay));
-        assert_equal("rolling", &found, &expected, ROUNDING);
-    }
-}
-
-#[test]
-fn replay_follows_the_current_weights() {
-    // With weights that change, replayed traces are those of the current weights, kept ones are not.
-    let case = Case { window: 1, ..case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 1, 6) };
-    let stack = case.stack::<f64>();
-    let data = case.data(3);
-    let run = |replay| {
-        let mut weights = case.weights(&stack);
-        let mut estimator = tbptt(4, replay).build(stack.clone(), 1, 1).unwrap();
-        gradients(&case, &mut *estimator, &mut weights, &data, |w, g| {
-            w.iter_mut().zip(g).for_each(|(w, g)| *w -= 0.2 * g);
-        })
-    };
-    assert!(deviation(&run(true), &run(false)) > 1e-3);
-}
-
-#[test]
-fn a_horizon_shorter_than_the_window_is_refused() {
-    let case = case(vec![CellConfig::Gru(Size::dense(2))], Inputs::Dense(2), 1, 1);
-    let error = tbptt(2, false).build(case.stack::<f64>(), 1, 3).err();
-    assert_eq!(error, Some(EstimatorError::Horizon { horizon: 2, window: 3 }));
 }

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{CellConfig, GateMask, Inputs, Masks, Size, Stack};
-use rtrl_checkpoint::{from_bytes, to_bytes};
-use rtrl_estimators::{EstimatorConfig, GradientEstimator, RtrlConfig, Schedule, SnapConfig, TbpttConfig};
+use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
+use rtrl_estimators::{
+    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, SnapConfig, TbpttConfig,
+};
 use rtrl_sparse::{Lanes, Pattern};
 use support::{Case, Datum, ROUNDING, Rng, any_case, assert_equal};
 
@@ -102,6 +104,27 @@ proptest! {
                     prop_assert_eq!(diverged, [false; 3]);
                     prop_assert_eq!(found, expected, "{:?}, window {}", &config, t);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lane_that_is_forgotten_is_one_that_begins(case in any_case(1..=2)) {
+        let case = Case { lanes: 3, window: 2, steps: 8, resets: false, ..case };
+        let stack = case.stack::<f64>();
+        let (weights, data) = (case.weights(&stack), case.data(stack.hidden().len()));
+        let mut begun = data.clone();
+        begun[4].starts[1] = true;
+        for config in every(case.window) {
+            let build = || config.build(stack.clone(), case.lanes, case.window).unwrap();
+            let (mut forgetful, mut told) = (build(), build());
+            for t in 0..4 {
+                if t == 2 {
+                    forgetful.forget(1);
+                }
+                let found = window(&case, &mut *forgetful, &weights, &data[2 * t..2 * t + 2]);
+                let expected = window(&case, &mut *told, &weights, &begun[2 * t..2 * t + 2]);
+                prop_assert_eq!(found, expected, "{:?}, window {}", &config, t);
             }
         }
     }
@@ -278,6 +301,64 @@ fn pruning_weights_of_zero_leaves_the_rest_of_snap_1_alone() {
     }
 }
 
+/// A block of more than 4096 columns is taken apart where J is advanced step by step, and is not where it is carried over a window.
+#[test]
+fn influence_is_restored_entry_by_entry_under_another_schedule() {
+    for (units, lanes) in [(20, 1), (20, 2), (4, 3)] {
+        let layers = vec![CellConfig::Gru(Size::dense(units))];
+        let inputs = Inputs::Dense(300);
+        let case = Case { layers, inputs, lanes, steps: 8, window: 8, seed: 3, resets: false };
+        let stack = case.stack::<f64>();
+        let (weights, data) = (case.weights(&stack), case.data(units));
+        let build = |schedule, window| {
+            let plan = Plan { schedule, ..Plan::new(lanes, window) };
+            Influence::of_order(stack.clone(), Order::Closure, plan).unwrap()
+        };
+        for (from, to) in [
+            (Schedule::Streaming, Schedule::Adjoint),
+            (Schedule::Adjoint, Schedule::Blocked),
+            (Schedule::Blocked, Schedule::Streaming),
+        ] {
+            let (mut saved, mut restored) = (build(from, 8), build(to, 4));
+            let blocks = [&saved, &restored].map(|estimator| estimator.blocks().blocks().len());
+            let narrowed = from != Schedule::Adjoint || to != Schedule::Adjoint;
+            if units == 20 && narrowed && (from == Schedule::Adjoint || to == Schedule::Adjoint) {
+                assert!(blocks[0] != blocks[1], "a block must be taken apart: {blocks:?}");
+            }
+            window(&case, &mut saved, &weights, &data);
+            let bytes = to_bytes(|archive| saved.persist(archive)).unwrap();
+            from_bytes(&bytes, |archive| restored.persist(archive)).unwrap();
+            assert!(to_bytes(|archive| restored.persist(archive)).unwrap() == bytes);
+            let entries = |estimator: &Influence<f64>| -> Vec<f64> {
+                let all = estimator.influence().unwrap();
+                let some = (0..stack.weights_len()).step_by(7);
+                let places = some.flat_map(|w| (0..units as u32).map(move |state| (state, w)));
+                let places = places.map(|(state, w)| estimator.blocks().find(state, w).unwrap());
+                places.flat_map(|place| all.at(place).to_vec()).collect()
+            };
+            assert!(support::norm(&entries(&saved)) > 1e-3);
+            assert!(
+                entries(&restored) == entries(&saved),
+                "{from:?} to {to:?}, {units} units, {lanes} lanes"
+            );
+        }
+    }
+}
+
+/// Masks with as many weights elsewhere have a J of the same size.
+#[test]
+fn an_influence_of_other_weights_is_refused() {
+    let (one, other) = (gru(&thinned(1, 0.5)), gru(&thinned(9, 0.5)));
+    assert_eq!(one.weights_len(), other.weights_len());
+    assert!(one.linear().pattern() != other.linear().pattern());
+    let config = EstimatorConfig::Rtrl(RtrlConfig { dense: true, ..Default::default() });
+    let mut from = config.build(one, 1, 3).unwrap();
+    let saved = to_bytes(|archive| from.persist(archive)).unwrap();
+    let error = from_bytes(&saved, |archive| config.build(other.clone(), 1, 3).unwrap().persist(archive));
+    let text = error.unwrap_err().to_string();
+    assert!(text.starts_with("section `layout`: the influence of other weights"), "{text}");
+}
+
 #[test]
 fn a_state_of_another_net_is_refused() {
     let (small, large) = (gru(&thinned(1, 0.5)), gru(&thinned(1, 1.0)));
@@ -287,7 +368,7 @@ fn a_state_of_another_net_is_refused() {
         let saved = to_bytes(|archive| from.persist(archive)).unwrap();
         let mut to = config.build(large.clone(), 8, 3).unwrap();
         let error = from_bytes(&saved, |archive| to.persist(archive)).unwrap_err();
-        assert!(error.to_string().starts_with("section `influence`: expected"), "{error}");
+        assert!(error.to_string().starts_with("section `layout`: the influence of other weights"), "{error}");
     }
     let masks =
         Masks { gates: vec![GateMask { input: Pattern::dense(4, 2), recurrent: Pattern::dense(4, 4) }] };

@@ -5,7 +5,7 @@
 mod support;
 
 use rtrl_cells::{Cell, CellConfig, CellStep, Gru, Inputs, Lstm, Masks, Size, Stack, Structure, Vanilla};
-use rtrl_estimators::testing::{CheckError, check_cell};
+use rtrl_estimators::testing::{CheckError, check_cell, check_lanes};
 use rtrl_estimators::{EstimatorConfig, Order, Scope, SnapConfig};
 use rtrl_sparse::Pattern;
 use support::{Case, deviation, gradient_of, oracle};
@@ -27,6 +27,8 @@ fn every_registered_cell_passes_the_check() {
         for inputs in [Inputs::Dense(2), Inputs::Symbols(3)] {
             let make = || config.build(inputs, &mut Xoshiro256PlusPlus::seed_from_u64(3)).unwrap();
             check_cell(make, 11).unwrap_or_else(|error| panic!("{config:?} on {inputs:?}: {error}"));
+            let make = || config.build::<f32>(inputs, &mut Xoshiro256PlusPlus::seed_from_u64(3)).unwrap();
+            check_lanes(make, 11).unwrap_or_else(|error| panic!("{config:?} on {inputs:?} in f32: {error}"));
         }
     }
 }
@@ -76,16 +78,81 @@ fn a_wrong_sign_is_found() {
 #[test]
 fn a_wrong_gate_derivative_is_found() {
     // The slope of a published baseline: σ(x) σ(1 - x) in place of σ(x) σ(-x) on the update gate of a GRU.
-    let wrong = |step: &mut CellStep<'_, f64>| {
-        for unit in 0..3 {
-            let a = step.rows.values()[3 + unit];
-            let z = 1.0 / (1.0 + (-a).exp());
-            let published = z / (1.0 + (a - 1.0).exp());
-            step.row_jacobian.values()[3 + unit] *= published / (z * (1.0 - z));
+    fn with_slope(step: &mut CellStep<'_, f64>, slope: fn(f64) -> f64) {
+        // The cell has left its gates where the preactivations were.
+        step.preactivate(3..6);
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let lanes = step.previous.lanes();
+        for e in 3 * lanes..6 * lanes {
+            let a = step.rows.values()[e];
+            step.row_jacobian.values()[e] *= sigmoid(a) * slope(a) / (sigmoid(a) * sigmoid(-a));
         }
+    }
+    check_cell(|| liar(gru(), |step| with_slope(step, |a| 1.0 / (1.0 + a.exp()))), 5).unwrap();
+    let published = |step: &mut CellStep<'_, f64>| with_slope(step, |a| 1.0 / (1.0 + (a - 1.0).exp()));
+    let error = check_cell(|| liar(gru(), published), 5).unwrap_err();
+    // Sources are two inputs, the constant and three units: the first weight of an update gate is the first that is wrong.
+    let CheckError::Wrong { what: "G", row: 0, column: 3, expected, found } = error else {
+        panic!("{error}")
     };
-    let error = check_cell(|| liar(gru(), wrong), 5).unwrap_err();
-    assert!(matches!(error, CheckError::Wrong { .. }), "{error}");
+    // Too large by σ(1 - x) / σ(-x), which lies between 1 and e.
+    assert!((1.0..std::f64::consts::E).contains(&(found / expected)), "{found} for {expected}");
+}
+
+/// Lies only where there are several lanes.
+fn among_lanes(lie: fn(&mut CellStep<'_, f64>, usize)) -> CheckError {
+    struct Among(Gru, fn(&mut CellStep<'_, f64>, usize));
+    impl Cell<f64> for Among {
+        fn structure(&self) -> &Structure {
+            Cell::<f64>::structure(&self.0)
+        }
+        fn forward(&self, step: &mut CellStep<'_, f64>) {
+            let lanes = step.previous.lanes();
+            (self.1)(step, lanes);
+        }
+    }
+    check_cell(|| Box::new(Among(gru(), lie)), 5).unwrap_err()
+}
+
+#[test]
+fn a_cell_that_mixes_lanes_is_found() {
+    // One number for all lanes of a unit.
+    let error = among_lanes(|step, lanes| {
+        gru().forward(step);
+        for unit in step.direct.values().chunks_exact_mut(lanes) {
+            unit.fill(unit[0]);
+        }
+    });
+    assert!(matches!(error, CheckError::Lanes { what: "D", lane: 1.., .. }), "{error}");
+    // A loop over units where one over units and lanes belongs.
+    let error = among_lanes(|step, lanes| {
+        gru().forward(step);
+        if lanes > 1 {
+            step.next.values()[3..].fill(0.0);
+        }
+    });
+    assert!(matches!(error, CheckError::Lanes { what: "the state", entry: 1.., .. }), "{error}");
+}
+
+#[test]
+fn a_cell_that_does_not_overwrite_is_found() {
+    // It adds to what was there: zeros, where a trace is new.
+    let error = among_lanes(|step, _| {
+        let before = step.row_jacobian.values().to_vec();
+        gru().forward(step);
+        let after = step.row_jacobian.values().iter_mut();
+        after.zip(before).for_each(|(after, before)| *after += before);
+    });
+    assert!(matches!(error, CheckError::Lanes { what: "G", found, .. } if found.is_nan()), "{error}");
+    // It leaves out an entry; the one of the step before would stand there.
+    let error = among_lanes(|step, lanes| {
+        let before = step.direct.values().to_vec();
+        gru().forward(step);
+        if lanes > 1 {
+            step.direct.values()[5] = before[5];
+        }
+    });
+    assert!(matches!(error, CheckError::Lanes { what: "D", found, .. } if found.is_nan()), "{error}");
 }
 
 #[test]
@@ -253,7 +320,8 @@ fn bptt_without(case: &Case, stack: &Stack<f64>, dropped: Option<(usize, usize)>
 #[test]
 fn estimators_that_should_differ_do() {
     let case = sparse_case(vec![CellConfig::Gru(Size::dense(4)), CellConfig::Gru(Size::dense(3))]);
-    let snap = |order, scope| EstimatorConfig::Snap(SnapConfig { order, scope, ..Default::default() });
+    let snap =
+        |order, scope| EstimatorConfig::Snap(SnapConfig { order, scope: Some(scope), ..Default::default() });
     let exact = gradient_of(&case, &EstimatorConfig::Rtrl(Default::default()));
     let one = gradient_of(&case, &snap(1, Scope::Stack));
     let by_layer = gradient_of(&case, &snap(9, Scope::Layer));

@@ -56,7 +56,7 @@ fn counted_cost_is_what_the_kernels_do() {
         ],
     ];
     let snap = |order, scope, schedule, truncate| {
-        EstimatorConfig::Snap(SnapConfig { order, scope, schedule, truncate })
+        EstimatorConfig::Snap(SnapConfig { order, scope: Some(scope), schedule, truncate })
     };
     let mut estimators = EstimatorConfig::every();
     estimators.push(EstimatorConfig::Rtrl(RtrlConfig { dense: true, ..Default::default() }));
@@ -122,7 +122,7 @@ fn carrying_does_not_pay_for_general_snap() {
         estimator.cost().propagate + estimator.cost().gradient
     };
     let snap = |order, schedule, truncate| {
-        macs(EstimatorConfig::Snap(SnapConfig { order, scope: Scope::Stack, schedule, truncate }))
+        macs(EstimatorConfig::Snap(SnapConfig { order, scope: Some(Scope::Stack), schedule, truncate }))
     };
     let rtrl = |schedule| macs(EstimatorConfig::Rtrl(RtrlConfig { dense: false, schedule, truncate: false }));
     // SnAp-1: Φ is a scalar, the adjoint saves the contraction.
@@ -132,8 +132,67 @@ fn carrying_does_not_pay_for_general_snap() {
     assert!((0.5..2.0).contains(&ratio), "{ratio}");
     // From a reset state nothing is carried, and the factor F is gone.
     assert!(snap(2, Schedule::Adjoint, true) < 0.2 * snap(2, Schedule::Streaming, true));
-    // RTRL: one Φ serves all blocks. It counts more than it must, since whole matrices are multiplied.
+    // RTRL: one Φ serves all rows of a block. It counts more than it must, since whole matrices are multiplied.
     assert!(rtrl(Schedule::Adjoint) < 0.3 * rtrl(Schedule::Streaming));
+
+    // The page shows these very numbers.
+    let page = include_str!("../../../docs/MATH.md");
+    let number = |macs: f64| {
+        let digits = format!("{macs:.0}");
+        let groups: Vec<_> =
+            digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap()).collect();
+        groups.join(" ")
+    };
+    assert_eq!(number(1_452_276.4), "1 452 276");
+    for order in 1..=3 {
+        let of = |schedule, truncate| number(snap(order, schedule, truncate));
+        let [streaming, carried, reset] =
+            [of(Schedule::Streaming, false), of(Schedule::Adjoint, false), of(Schedule::Adjoint, true)];
+        assert_eq!(of(Schedule::Blocked, false), streaming);
+        let line = format!("| SnAp-{order} | {streaming} | {carried} | {reset} |");
+        assert!(page.lines().any(|shown| shown == line), "docs/MATH.md lacks the line\n{line}");
+    }
+    let [streaming, carried] =
+        [Schedule::Streaming, Schedule::Adjoint].map(|schedule| number(rtrl(schedule)));
+    let line = format!("| RTRL | {streaming} | {carried} | – |");
+    assert!(page.lines().any(|shown| shown == line), "docs/MATH.md lacks the line\n{line}");
+}
+
+#[test]
+fn snap_1_of_a_stack_costs_about_what_bptt_costs_unless_the_whole_stack_is_asked_for() {
+    let layers = vec![CellConfig::Gru(Size::dense(64)), CellConfig::Gru(Size::dense(64))];
+    let case =
+        Case { layers, inputs: Inputs::Dense(16), lanes: 1, steps: 0, window: 1, seed: 3, resets: false };
+    let macs =
+        |config: EstimatorConfig, window| config.build::<f32>(case.stack(), 1, window).unwrap().cost().macs();
+    let snap = |order, scope| macs(SnapConfig { order, scope, ..Default::default() }.into(), 1);
+    let bptt = macs(EstimatorConfig::Bptt(Default::default()), 24);
+    let default = snap(1, None);
+    assert_eq!(default, snap(1, Some(Scope::Layer)));
+    assert!(default < 2.0 * bptt, "SnAp-1 {default}, BPTT {bptt}");
+    let whole = snap(1, Some(Scope::Stack));
+    println!("SnAp-1 {default}, of the whole stack {whole}, BPTT {bptt}");
+    assert!(whole > 20.0 * default, "SnAp-1 {default}, of the whole stack {whole}");
+    // From n = 2 on SnAp grows towards RTRL.
+    let case = Case { layers: vec![CellConfig::Gru(Size::dense(6)); 2], ..case };
+    let macs = |config: EstimatorConfig| config.build::<f32>(case.stack(), 1, 1).unwrap().cost().macs();
+    assert_eq!(macs(SnapConfig::new(9).into()), macs(EstimatorConfig::Rtrl(RtrlConfig::default())));
+}
+
+#[test]
+fn a_scope_is_read_and_written_as_it_was() {
+    let read = |text: &str| serde_json::from_str::<SnapConfig>(text).unwrap();
+    let written = |config: &SnapConfig| serde_json::to_string(config).unwrap();
+    for (scope, expected) in [("stack", Scope::Stack), ("layer", Scope::Layer)] {
+        // As every file of earlier versions has it.
+        let text = format!(r#"{{"order":1,"scope":"{scope}","schedule":"auto","truncate":false}}"#);
+        assert_eq!(read(&text).scope(), expected);
+        assert_eq!(written(&read(&text)), text);
+    }
+    let unsaid = read(r#"{"order":1}"#);
+    assert_eq!((unsaid.scope, unsaid.scope()), (None, Scope::Layer));
+    assert!(!written(&unsaid).contains("scope"));
+    assert_eq!(read(r#"{"order":2}"#).scope(), Scope::Stack);
 }
 
 #[test]

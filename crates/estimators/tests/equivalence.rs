@@ -13,7 +13,7 @@ use rtrl_estimators::{
 use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
 fn snap(order: usize, scope: Scope, schedule: Schedule, truncate: bool) -> EstimatorConfig {
-    EstimatorConfig::Snap(SnapConfig { order, scope, schedule, truncate })
+    EstimatorConfig::Snap(SnapConfig { order, scope: Some(scope), schedule, truncate })
 }
 
 fn rtrl(dense: bool) -> EstimatorConfig {
@@ -95,7 +95,7 @@ proptest! {
         let data = case.data(stack.hidden().len());
         let kept = oracle::kept(&case, &stack, Order::Steps(order), scope);
         let mut weights = case.weights(&stack);
-        let approximation = oracle::Approximation { kept: &kept, scope, truncate };
+        let approximation = oracle::Approximation { scope, truncate, ..oracle::Approximation::of(&kept) };
         let expected = oracle::recursion(&case, &stack, &mut weights, &data, approximation, |_, _| {});
         prop_assume!(!is_silent(&expected));
         // The oracle pulls δ down through layers by finite differences.
@@ -131,19 +131,39 @@ proptest! {
     }
 
     #[test]
-    fn influence_entries_equal_the_oracle(case in any_case(1..=2), order in 1_usize..4) {
-        // Not only its contraction: J itself, entry by entry, and nothing beyond the kept entries is stored.
+    fn influence_entries_equal_the_oracle(
+        case in any_case(1..=2),
+        order in 1_usize..4,
+        layer in any::<bool>(),
+    ) {
+        // Not only its contraction: J itself after the last window, entry by entry, and nothing beyond the kept entries is stored.
+        let scope = if layer { Scope::Layer } else { Scope::Stack };
         let stack = case.stack::<f64>();
-        let kept = oracle::kept(&case, &stack, Order::Steps(order), Scope::Stack);
-        let reach = reach(&stack, stack.dynamics(), Order::Steps(order), Scope::Stack);
-        let plan = Plan { schedule: Schedule::Streaming, ..Plan::new(1, 1) };
-        let influence = Influence::<f64>::new(stack.clone(), &reach, plan).unwrap();
-        let entries = kept.iter().filter(|&&k| k).count();
-        prop_assert_eq!(influence.blocks().len(), entries);
-        for state in 0..stack.states() {
-            for weight in 0..stack.weights_len() {
+        let data = case.data(stack.hidden().len());
+        let kept = oracle::kept(&case, &stack, Order::Steps(order), scope);
+        let mut weights = case.weights(&stack);
+        let approximation = oracle::Approximation { scope, ..oracle::Approximation::of(&kept) };
+        let (_, expected) =
+            oracle::recursion_and_influence(&case, &stack, &mut weights, &data, approximation, |_, _| {});
+        let largest = expected.iter().flat_map(|j| j.iter()).fold(0.0_f64, |largest, j| largest.max(j.abs()));
+        prop_assume!(largest > 1e-3);
+        for schedule in SCHEDULES {
+            let plan = Plan { schedule, scope, ..Plan::new(case.lanes, case.window) };
+            let mut influence = Influence::of_order(stack.clone(), Order::Steps(order), plan).unwrap();
+            gradients(&case, &mut influence, &mut weights, &data, |_, _| {});
+            let entries = kept.iter().filter(|&&k| k).count();
+            prop_assert_eq!(influence.blocks().len(), entries);
+            let found = influence.influence().unwrap();
+            for (state, weight) in (0..stack.states()).flat_map(|s| (0..stack.weights_len()).map(move |w| (s, w))) {
                 let place = influence.blocks().find(state as u32, weight);
                 prop_assert_eq!(place.is_some(), kept[(state, weight)], "state {} weight {}", state, weight);
+                for (lane, expected) in expected.iter().enumerate().filter(|_| place.is_some()) {
+                    let (found, expected) = (found.at(place.unwrap())[lane], expected[(state, weight)]);
+                    prop_assert!(
+                        (found - expected).abs() <= ROUNDING * largest,
+                        "{:?}: state {}, weight {}, lane {}: {} and not {}", schedule, state, weight, lane, found, expected
+                    );
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::couplings::{Coupling, Couplings, check, local};
+use crate::couplings::{Coupling, Couplings, check, held, local};
 pub(crate) use crate::couplings::{Entry, NONE, Run};
 use crate::error::BlockError;
 use crate::{Layout, Linear, Operand};
@@ -362,13 +362,8 @@ impl Arrays {
 
     /// Bytes of all arrays.
     pub fn bytes(&self) -> usize {
-        self.couplings.bytes()
-            + size_of_val(&self.spans[..])
-            + size_of_val(&self.rows[..])
-            + size_of_val(&self.jacobian[..])
-            + size_of_val(&self.immediate[..])
-            + size_of_val(&self.alone[..])
-            + size_of_val(&self.kinds[..])
+        let rows = held(&self.rows) + held(&self.jacobian) + held(&self.immediate) + held(&self.alone);
+        self.couplings.bytes() + held(&self.spans) + rows + held(&self.kinds)
     }
 }
 

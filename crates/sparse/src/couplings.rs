@@ -122,11 +122,8 @@ impl Couplings {
 
     /// Bytes of all arrays.
     pub fn bytes(&self) -> usize {
-        size_of_val(&self.reach[..])
-            + size_of_val(&self.counts[..])
-            + size_of_val(&self.offsets[..])
-            + size_of_val(&self.entries[..])
-            + size_of_val(&self.runs[..])
+        let Self { reach, counts, offsets, entries, runs, .. } = self;
+        size_of::<Self>() + held(reach) + held(counts) + held(offsets) + held(entries) + held(runs)
     }
 }
 
@@ -140,4 +137,9 @@ pub(crate) fn check(what: &'static str, found: usize, layout: Layout) -> Result<
 /// The place of a state in a reach.
 pub(crate) fn local(reach: &[u32], state: u32) -> Option<u32> {
     reach.binary_search(&state).ok().map(|at| at as u32)
+}
+
+/// Bytes that an array holds.
+pub(crate) fn held<T>(array: &Vec<T>) -> usize {
+    array.capacity() * size_of::<T>()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::couplings::held;
 use crate::kernels::Computation;
 use crate::kernels::lanewise::MixOuter;
 use crate::kernels::linear::Multiply;
@@ -387,7 +388,7 @@ impl Linear {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.pattern.bytes() + size_of_val(&self.rows[..]) + size_of_val(&self.bands[..])
+        self.pattern.bytes() + held(&self.rows) + held(&self.bands)
     }
 }
 

@@ -139,6 +139,11 @@ impl Pattern {
         self.indices.len()
     }
 
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.offsets.capacity() * size_of::<usize>() + self.indices.capacity() * size_of::<u32>()
+    }
+
     /// The columns of all entries, row after row.
     pub(crate) fn indices(&self) -> &[u32] {
         &self.indices
@@ -165,11 +170,6 @@ impl Pattern {
     /// The place of entry (`r`, `c`) in a value array, if it is a structural nonzero.
     pub fn find(&self, r: usize, c: u32) -> Option<usize> {
         self.row(r).binary_search(&c).ok().map(|at| self.offsets[r] + at)
-    }
-
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&self.offsets[..]) + size_of_val(&self.indices[..])
     }
 
     /// All entries as (row, column), in the order of the value array.

@@ -112,7 +112,7 @@ impl Product {
 
     /// Bytes of the prepared indices.
     pub fn bytes(&self) -> usize {
-        self.runs.len() * size_of::<Run>()
+        self.runs.capacity() * size_of::<Run>()
     }
 
     /// `C += A · B` with the same B in every lane.

@@ -1,21 +1,25 @@
 //! SnAp-n and exact RTRL: the influence matrix in blocks, under one of three schedules.
 
+mod persist;
+mod recursion;
 mod schedule;
+mod starts;
 mod transport;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Linearizer, Rollout, Stack, Trace};
-use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Blocks, Lanes, LanesMut, Local, Operand, Pattern, Purpose, Scalar, Scratch, check_reach};
+use rtrl_cells::{Backward, Input, Linearizer, Stack, Trace};
+use rtrl_sparse::{Blocks, Lanes, LanesMut, Operand, Pattern, Scalar, StepValues, check_reach};
 use serde::{Deserialize, Serialize};
 
 pub use schedule::{Schedule, ScheduleCosts};
 pub use transport::Transport;
 
+use self::recursion::Recursion;
 use crate::reach::{Order, Scope, reach};
 use crate::registry::Build;
+use crate::runner::Runner;
 use crate::{Cost, EstimatorError, GradientEstimator};
 
 /// Settings of SnAp-n.
@@ -24,9 +28,9 @@ use crate::{Cost, EstimatorError, GradientEstimator};
 pub struct SnapConfig {
     /// n: influence is kept where it is structurally nonzero within n steps.
     pub order: usize,
-    /// Whether reach crosses layers.
-    #[serde(default)]
-    pub scope: Scope,
+    /// Whether reach crosses layers. If nothing is said, see [`scope`](Self::scope).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
     /// How the recursion is carried out; changes time and memory, never the numbers (to rounding).
     #[serde(default)]
     pub schedule: Schedule,
@@ -42,11 +46,19 @@ impl SnapConfig {
     pub fn new(order: usize) -> Self {
         Self { order, ..Self::default() }
     }
+
+    /// The scope in use. If none is set, SnAp-1 goes layer by layer, at about the cost of BPTT: in a stack that is seen as one cell
+    /// every row of a lower layer reaches most states above at once, and a step of a dense one costs hundreds of times as much. From
+    /// n = 2 on it is the whole stack, in which SnAp-n becomes exact as n grows.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope.unwrap_or(if self.order == 1 { Scope::Layer } else { Scope::Stack })
+    }
 }
 
 impl Default for SnapConfig {
     fn default() -> Self {
-        Self { order: 1, scope: Scope::default(), schedule: Schedule::default(), truncate: false }
+        Self { order: 1, scope: None, schedule: Schedule::default(), truncate: false }
     }
 }
 
@@ -79,7 +91,7 @@ impl Build for SnapConfig {
         if self.order == 0 {
             return Err(EstimatorError::Zero { what: "the order n of SnAp-n" });
         }
-        let (scope, schedule, truncate) = (self.scope, self.schedule, self.truncate);
+        let (scope, schedule, truncate) = (self.scope(), self.schedule, self.truncate);
         let plan = Plan { scope, schedule, truncate, ..Plan::new(lanes.len(), window) };
         Ok(Box::new(Influence::of_order(stack, Order::Steps(self.order), plan)?))
     }
@@ -108,9 +120,6 @@ fn narrowest(truncate: bool) -> usize {
     if truncate { 4 } else { 8 }
 }
 
-/// Columns of a block that are enough for a thread: of exact RTRL all rows have the same reach.
-const WIDE: usize = 4096;
-
 /// Everything about an [`Influence`] but the net and the reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
@@ -118,7 +127,7 @@ pub struct Plan {
     pub lanes: usize,
     /// Steps between two calls of [`GradientEstimator::finish_window`], at most.
     pub window: usize,
-    /// Must be the scope that the reach was made for.
+    /// Must be the scope that the reach was made for: it says whether δ is pulled down through the layers.
     pub scope: Scope,
     /// How the recursion is carried out.
     pub schedule: Schedule,
@@ -154,22 +163,14 @@ impl Plan {
 /// Williams & Zipser, Neural Computation 1 (1989) for RTRL; Menick et al., arXiv:2006.07232, section 3 for SnAp;
 /// Schmidhuber, Neural Computation 4 (1992) for the window that is carried at once.
 pub struct Influence<T> {
-    stack: Arc<Stack<T>>,
+    runner: Runner<T>,
     plan: Plan,
     /// How the reach follows from the net; none for one that was given.
     order: Option<Order>,
-    /// The schedule in use: never [`Schedule::Auto`].
-    schedule: Schedule,
-    blocks: Blocks,
+    recursion: Recursion<T>,
     linearizer: Linearizer<T>,
-    rollout: Rollout<T>,
     backward: Backward<T>,
-    influence: Vec<T>,
     frames: Vec<Frame<T>>,
-    scratch: Scratch<T>,
-    /// Steps made and steps observed since the last window ended.
-    steps: usize,
-    observed: usize,
 }
 
 /// What one step contributes.
@@ -182,8 +183,8 @@ struct Frame<T> {
 }
 
 impl<T: Scalar> Frame<T> {
-    fn local(&self, lanes: usize) -> Local<'_, T> {
-        Local {
+    fn values(&self, lanes: usize) -> StepValues<'_, T> {
+        StepValues {
             dynamics: Lanes::new(&self.dynamics, lanes),
             row_jacobian: Lanes::new(&self.row_jacobian, lanes),
             sources: self.trace.sources(),
@@ -215,16 +216,17 @@ impl<T: Scalar> Influence<T> {
     /// If `lanes` or `window` is zero.
     pub fn new(stack: Arc<Stack<T>>, reach: &[Vec<u32>], plan: Plan) -> Result<Self, EstimatorError> {
         let Plan { lanes, window, transport, .. } = plan;
-        assert!(lanes > 0 && window > 0, "lanes and window must be at least 1");
+        let runner = Runner::new(stack, lanes, window);
+        let stack = &runner.stack;
         check_reach(reach, stack.row_jacobian().rows(), stack.states())?;
-        let carried = Blocks::needed_dynamics(&transport.pattern(&stack), reach);
+        let carried = Blocks::needed_dynamics(&transport.pattern(stack), reach);
         let inside = Pattern::from_rows(stack.states(), reach.iter().map(|r| r.iter().copied()))
             .expect("reaches were checked");
-        let linearizer = Linearizer::new(&stack, &transport.computed(&carried), &inside, lanes);
+        let linearizer = Linearizer::new(stack, &transport.computed(&carried), &inside, lanes);
         // Where the transport's values stand: among those of the linearizer, or in an array of their own.
         let all = match transport {
             Transport::Exact | Transport::Thinned { .. } => linearizer.dynamics().clone(),
-            Transport::Constant(_) | Transport::Direct => transport.pattern(&stack),
+            Transport::Constant(_) | Transport::Direct => transport.pattern(stack),
         };
         let places: Vec<u32> = carried.iter().filter_map(|(r, c)| Some(all.find(r, c)? as u32)).collect();
         let dynamics = Operand::placed(&carried, &places);
@@ -233,16 +235,8 @@ impl<T: Scalar> Influence<T> {
             Schedule::Auto => ScheduleCosts::new(&blocks, plan).best(),
             forced => forced,
         };
-        let blocks = match schedule {
-            Schedule::Adjoint => blocks,
-            _ => blocks.narrow(WIDE),
-        };
-        let (keeps_influence, slots, purpose) = match schedule {
-            Schedule::Adjoint if plan.truncate => (false, window, Purpose::Adjoint(window)),
-            Schedule::Adjoint => (true, window, Purpose::Carry(window)),
-            Schedule::Blocked => (true, window, Purpose::Sweep(window)),
-            _ => (true, 1, Purpose::Advance),
-        };
+        let recursion = Recursion::new(blocks, schedule, plan);
+        let slots = if recursion.is_streaming() { 1 } else { window };
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         let frame = Frame {
             trace: stack.trace(lanes),
@@ -251,148 +245,154 @@ impl<T: Scalar> Influence<T> {
             delta: zeros(stack.states()),
         };
         Ok(Self {
-            schedule,
-            influence: zeros(if keeps_influence { blocks.len() } else { 0 }),
             frames: vec![frame; slots],
-            scratch: Scratch::new(&blocks, lanes, purpose),
-            rollout: stack.rollout(lanes),
             backward: stack.backward(lanes),
-            blocks,
+            recursion,
             linearizer,
-            stack,
+            runner,
             plan,
             order: None,
-            steps: 0,
-            observed: 0,
         })
     }
 
     /// The schedule in use: never [`Schedule::Auto`].
     pub fn schedule(&self) -> Schedule {
-        self.schedule
+        self.recursion.schedule()
     }
 
     /// The layout of J.
     pub fn blocks(&self) -> &Blocks {
-        &self.blocks
+        self.recursion.blocks()
     }
 
-    /// J, in the layout of [`blocks`](Self::blocks), as of the last finished window; `None` if this schedule keeps none.
+    /// J, in the layout of [`blocks`](Self::blocks): as of the last step observed where every step advances it
+    /// ([`Schedule::Streaming`]), as of the last window finished elsewhere. `None` if this schedule keeps none.
     pub fn influence(&self) -> Option<Lanes<'_, T>> {
-        (!self.influence.is_empty()).then(|| Lanes::new(&self.influence, self.plan.lanes))
+        self.recursion.influence()
     }
 
-    /// The slot of the step made last.
-    fn slot(&self) -> usize {
-        if self.schedule == Schedule::Streaming { 0 } else { self.steps - 1 }
+    /// The frame of a step of the window.
+    fn slot(&self, step: usize) -> usize {
+        if self.recursion.is_streaming() { 0 } else { step }
     }
-}
 
-impl<T: Scalar> Persist for Influence<T> {
-    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("rollout", &mut self.rollout)?;
-        archive.slice("influence", &mut self.influence)
+    /// Whether δ has to be pulled down through the layers.
+    fn layered(&self) -> bool {
+        self.plan.scope == Scope::Layer && self.runner.stack.depth() > 1
     }
 }
 
 impl<T: Scalar> GradientEstimator<T> for Influence<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
-        assert!(self.steps < self.plan.window, "the window of {} steps is full", self.plan.window);
-        self.steps += 1;
-        let (slot, lanes) = (self.slot(), self.plan.lanes);
+        let (slot, lanes) = (self.slot(self.runner.made()), self.plan.lanes);
+        self.runner.may_step();
         let frame = &mut self.frames[slot];
-        self.stack.forward(weights, input, starts, &mut self.rollout, &mut frame.trace);
+        let step = self.runner.step(weights, input, starts, &mut frame.trace);
         let dynamics = LanesMut::new(&mut frame.dynamics, lanes);
         let row_jacobian = LanesMut::new(&mut frame.row_jacobian, lanes);
         self.plan.transport.fill(&mut self.linearizer, weights, &frame.trace, dynamics, row_jacobian);
-        if self.plan.truncate && self.steps == 1 {
+        let truncates = self.plan.truncate && step == 0;
+        if truncates {
             frame.dynamics.fill(T::ZERO);
+        }
+        // Within a window J is not known yet under other schedules.
+        if step == 0 || self.recursion.is_streaming() {
+            starts::annihilate(self.recursion.influence_mut(), |lane| truncates || starts[lane]);
         }
     }
 
     fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+        self.runner.hidden()
     }
 
     fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        assert_eq!(self.observed + 1, self.steps, "observe belongs after each step, once");
-        self.observed = self.steps;
-        let (slot, lanes) = (self.slot(), self.plan.lanes);
-        let frame = &mut self.frames[slot];
-        let hidden = self.stack.hidden();
+        let step = self.runner.observe(weights, hidden_gradient, gradient);
+        let (slot, lanes, layered) = (self.slot(step), self.plan.lanes, self.layered());
+        let (stack, frame) = (&self.runner.stack, &mut self.frames[slot]);
+        let hidden = stack.hidden();
         frame.delta.fill(T::ZERO);
         frame.delta[hidden.start * lanes..hidden.end * lanes].copy_from_slice(hidden_gradient.values());
-        if self.plan.scope == Scope::Layer && self.stack.depth() > 1 {
-            self.stack.descend(weights, &frame.trace, &mut frame.delta, &mut self.backward);
+        if layered {
+            stack.descend(weights, &frame.trace, &mut frame.delta, &mut self.backward);
         }
-        if self.schedule == Schedule::Streaming {
-            let local = self.frames[slot].local(lanes);
-            self.blocks.advance(&mut self.influence, local, gradient, &mut self.scratch);
+        if let Recursion::Streaming(j) = &mut self.recursion {
+            j.advance(self.frames[slot].values(lanes), gradient);
         }
     }
 
-    fn finish_window(&mut self, _weights: &[T], gradient: &mut [T]) {
-        assert_eq!(self.observed, self.steps, "observe belongs after each step, once");
-        let (steps, lanes) = (self.steps, self.plan.lanes);
-        (self.steps, self.observed) = (0, 0);
-        let (frames, influence, scratch) = (&self.frames, &mut self.influence, &mut self.scratch);
-        let local = |step: usize| frames[step].local(lanes);
-        match self.schedule {
-            Schedule::Streaming | Schedule::Auto => {}
-            Schedule::Blocked => self.blocks.sweep(influence, steps, local, gradient, scratch),
-            Schedule::Adjoint if self.plan.truncate => {
-                self.blocks.adjoint(None, steps, local, gradient, scratch);
+    fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
+        let (steps, lanes) = (self.runner.finish(weights, gradient), self.plan.lanes);
+        let frames = &mut self.frames[..];
+        match &mut self.recursion {
+            Recursion::Streaming(_) => {}
+            Recursion::Blocked(j) => {
+                for steps in starts::between(&frames[..steps]) {
+                    let frames = &frames[steps.clone()];
+                    if steps.start > 0 {
+                        starts::annihilate(Some(j.influence_mut()), |lane| frames[0].trace.starts()[lane]);
+                    }
+                    j.sweep(frames.len(), |step| frames[step].values(lanes), gradient);
+                }
             }
-            Schedule::Adjoint => {
-                self.blocks.adjoint(Some(influence), steps, local, gradient, scratch);
-                self.blocks.carry(influence, steps, local, scratch);
+            Recursion::Truncated(window) => {
+                window.gradient(steps, |step| frames[step].values(lanes), gradient);
+            }
+            Recursion::Carried(j) => {
+                j.gradient(steps, |step| frames[step].values(lanes), gradient);
+                starts::forget_before(&mut frames[..steps], j.influence_mut());
+                j.carry(steps, |step| frames[step].values(lanes));
             }
         }
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.rollout.state().mark_diverged(diverged);
-        Lanes::new(&self.influence, self.plan.lanes).mark_diverged(diverged);
+        self.runner.rollout.state().mark_diverged(diverged);
+        if let Some(influence) = self.influence() {
+            influence.mark_diverged(diverged);
+        }
     }
 
     fn forget(&mut self, lane: usize) {
-        self.rollout.clear_lane(lane);
-        LanesMut::new(&mut self.influence, self.plan.lanes).clear_lane(lane);
+        self.runner.forget(lane);
+        if let Some(mut influence) = self.recursion.influence_mut() {
+            influence.clear_lane(lane);
+        }
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
+        self.runner.relay(stack.clone(), origin);
         let new = match self.order {
             Some(order) => Self::of_order(stack, order, self.plan),
-            None => Self::new(stack, &self.blocks.reaches(), self.plan),
+            None => Self::new(stack, &self.blocks().reaches(), self.plan),
         };
         let mut new = new.expect("the reaches fit every net with these rows and states");
-        std::mem::swap(&mut new.rollout, &mut self.rollout);
-        if !self.influence.is_empty() && !new.influence.is_empty() {
-            let (old, lanes) = (&self.influence, self.plan.lanes);
-            new.blocks.relay(&self.blocks, origin, lanes, old, &mut new.influence);
+        std::mem::swap(&mut new.runner, &mut self.runner);
+        let blocks = new.recursion.blocks().clone();
+        if let (Some(old), Some(mut influence)) = (self.influence(), new.recursion.influence_mut()) {
+            blocks.relay(self.blocks(), origin, self.plan.lanes, old.values(), influence.values());
         }
         *self = new;
     }
 
     fn cost(&self) -> Cost {
         let window = self.plan.window as f64;
-        let macs = ScheduleCosts::new(&self.blocks, self.plan).of(self.schedule);
-        let layered = self.plan.scope == Scope::Layer && self.stack.depth() > 1;
-        let down = if layered { self.stack.descend_macs() } else { 0 };
+        let macs = ScheduleCosts::new(self.blocks(), self.plan).of(self.schedule());
+        let stack = &self.runner.stack;
+        let down = if self.layered() { stack.descend_macs() } else { 0 };
         let frame = |f: &Frame<T>| {
-            f.trace.bytes() + (f.dynamics.len() + f.row_jacobian.len() + f.delta.len()) * size_of::<T>()
+            let scalars = f.dynamics.len() + f.row_jacobian.len() + f.delta.len();
+            size_of::<Frame<T>>() + f.trace.bytes() + scalars * size_of::<T>()
         };
         Cost {
-            forward: self.stack.linear().dense_weights() as f64,
+            forward: stack.linear().dense_weights() as f64,
             linearize: self.linearizer.macs() as f64,
             propagate: macs.propagate as f64 / window + down as f64,
             gradient: macs.gradient as f64 / window,
-            bytes: self.influence.len() * size_of::<T>()
+            bytes: size_of::<Self>()
                 + self.frames.iter().map(frame).sum::<usize>()
-                + self.scratch.bytes()
-                + self.blocks.index_bytes()
+                + self.recursion.bytes()
                 + self.linearizer.bytes()
-                + self.rollout.bytes()
+                + self.runner.bytes()
                 + self.backward.bytes(),
         }
     }

@@ -23,6 +23,13 @@ impl Svd {
         Self { n, input, left, values: vec![0.0; n], right, order: (0..n).collect(), row: vec![0.0; n] }
     }
 
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let arrays = [&self.input, &self.left, &self.right, &self.values, &self.row];
+        let arrays: usize = arrays.iter().map(|array| size_of_val(&array[..])).sum();
+        arrays + size_of_val(&self.order[..])
+    }
+
     /// One-sided Jacobi rotations (Hestenes 1958): turns pairs of columns of `input · right` until all are orthogonal.
     pub fn run(&mut self) {
         let n = self.n;

@@ -40,8 +40,15 @@ impl Weights<'_> {
     }
 }
 
-/// s_t of one layer from the equations of the cells' documentation.
-fn layer(config: &CellConfig, w: &Weights<'_>, x: &[Dual], s: &[Dual], smooth: bool) -> Vec<Dual> {
+/// s_t of one layer from the equations of the cells' documentation. The previous state is given twice, as the rows read it and as
+/// the leak does.
+fn layer(
+    config: &CellConfig,
+    w: &Weights<'_>,
+    x: &[Dual],
+    (s, leaking): (&[Dual], &[Dual]),
+    smooth: bool,
+) -> Vec<Dual> {
     let one = Dual::constant(1.0, w.none.by.len());
     let n = x.len();
     let input = || x.iter().enumerate().chain([(n, &one)]);
@@ -62,7 +69,7 @@ fn layer(config: &CellConfig, w: &Weights<'_>, x: &[Dual], s: &[Dual], smooth: b
                 let (r, z) = (gate(0, i).sigmoid(), gate(1, i).sigmoid());
                 let from_input = w.sum(2 * units + i, input());
                 let from_past = w.sum(3 * units + i, [(n, &one)].into_iter().chain(past()));
-                mix(&z, &(&from_input + &(&r * &from_past)).tanh(), &s[i])
+                mix(&z, &(&from_input + &(&r * &from_past)).tanh(), &leaking[i])
             })
             .collect(),
         CellConfig::GruResetBefore(_) => {
@@ -71,14 +78,14 @@ fn layer(config: &CellConfig, w: &Weights<'_>, x: &[Dual], s: &[Dual], smooth: b
                 .map(|i| {
                     let z = gate(1, i).sigmoid();
                     let reset = reset.iter().enumerate().map(|(j, s)| (n + 1 + units + j, s));
-                    mix(&z, &w.sum(2 * units + i, input().chain(reset)).tanh(), &s[i])
+                    mix(&z, &w.sum(2 * units + i, input().chain(reset)).tanh(), &leaking[i])
                 })
                 .collect()
         }
         CellConfig::Lstm(_) => {
             let c: Vec<Dual> = (0..units)
                 .map(|i| {
-                    let kept = &gate(1, i).sigmoid() * &s[units + i];
+                    let kept = &gate(1, i).sigmoid() * &leaking[units + i];
                     &kept + &(&gate(0, i).sigmoid() * &gate(2, i).tanh())
                 })
                 .collect();
@@ -86,7 +93,7 @@ fn layer(config: &CellConfig, w: &Weights<'_>, x: &[Dual], s: &[Dual], smooth: b
             h.chain(c.iter().cloned()).collect()
         }
         CellConfig::QuasiLstm(_) => {
-            (0..units).map(|i| mix(&gate(0, i).sigmoid(), &gate(1, i).tanh(), &s[i])).collect()
+            (0..units).map(|i| mix(&gate(0, i).sigmoid(), &gate(1, i).tanh(), &leaking[i])).collect()
         }
         CellConfig::Embedding(_) => (0..units).map(|i| w.sum(i, input())).collect(),
     }
@@ -111,7 +118,8 @@ pub fn step(case: &Case, stack: &Stack<f64>, weights: &[f64], x: &[f64], s: &[f6
             first_source,
             none: Dual::constant(0.0, variables),
         };
-        let own = layer(config, &w, &x, &s[stack.layer_states(depth)], smooth);
+        let own = &s[stack.layer_states(depth)];
+        let own = layer(config, &w, &x, (own, own), smooth);
         first_source += x.len() + 1 + recurrent_sources(config, own.len());
         x = match config {
             CellConfig::Lstm(size) => own[..size.units].to_vec(),
@@ -133,6 +141,31 @@ fn recurrent_sources(config: &CellConfig, states: usize) -> usize {
         CellConfig::Lstm(_) => states / 2,
         _ => states,
     }
+}
+
+/// ∂φ/∂s_{t-1} of every layer by itself at one step of one lane, S × S: the rows and the layers below are held fixed.
+pub fn leak(case: &Case, stack: &Stack<f64>, weights: &[f64], x: &[f64], s: &[f64]) -> DMatrix<f64> {
+    let states = stack.states();
+    let constants =
+        |values: &[f64]| -> Vec<Dual> { values.iter().map(|&v| Dual::constant(v, states)).collect() };
+    let leaking: Vec<Dual> = s.iter().enumerate().map(|(i, &v)| Dual::variable(v, i, states)).collect();
+    let (values, s) = (constants(weights), constants(s));
+    let (mut x, mut next, mut first_source) = (constants(x), Vec::new(), 0);
+    for (depth, config) in case.layers.iter().enumerate() {
+        let first_row = stack.layer_rows(depth).start;
+        let w =
+            Weights { stack, values: &values, first_row, first_source, none: Dual::constant(0.0, states) };
+        let own = stack.layer_states(depth);
+        let own = layer(config, &w, &x, (&s[own.clone()], &leaking[own]), false);
+        first_source += x.len() + 1 + recurrent_sources(config, own.len());
+        let visible = match config {
+            CellConfig::Lstm(size) => size.units,
+            _ => own.len(),
+        };
+        x = own[..visible].iter().map(|h| Dual::constant(h.value, states)).collect();
+        next.extend(own);
+    }
+    DMatrix::from_fn(states, states, |i, j| next[i].by[j])
 }
 
 /// Structural nonzeros of D and I, found by evaluating at a point where nothing vanishes by accident.
@@ -179,11 +212,26 @@ pub struct Approximation<'a> {
     pub scope: Scope,
     /// Drop J at the beginning of each window.
     pub truncate: bool,
+    /// What J is multiplied by from step to step.
+    pub carried_by: CarriedBy<'a>,
+}
+
+/// What carries J.
+#[derive(Clone, Copy)]
+pub enum CarriedBy<'a> {
+    /// D.
+    Dynamics,
+    /// A number in the place of D.
+    Constant(f64),
+    /// The leak.
+    Leak,
+    /// Some entries of D.
+    Part(&'a DMatrix<bool>),
 }
 
 impl<'a> Approximation<'a> {
     pub fn of(kept: &'a DMatrix<bool>) -> Self {
-        Self { kept, scope: Scope::Stack, truncate: false }
+        Self { kept, scope: Scope::Stack, truncate: false, carried_by: CarriedBy::Dynamics }
     }
 }
 
@@ -194,9 +242,21 @@ pub fn recursion(
     weights: &mut [f64],
     data: &[Datum],
     approximation: Approximation<'_>,
-    mut learn: impl FnMut(&mut [f64], &[f64]),
+    learn: impl FnMut(&mut [f64], &[f64]),
 ) -> Vec<f64> {
-    let Approximation { kept, scope, truncate } = approximation;
+    recursion_and_influence(case, stack, weights, data, approximation, learn).0
+}
+
+/// The same, and J of every lane at the end.
+pub fn recursion_and_influence(
+    case: &Case,
+    stack: &Stack<f64>,
+    weights: &mut [f64],
+    data: &[Datum],
+    approximation: Approximation<'_>,
+    mut learn: impl FnMut(&mut [f64], &[f64]),
+) -> (Vec<f64>, Vec<DMatrix<f64>>) {
+    let Approximation { kept, scope, truncate, carried_by } = approximation;
     let (states, params) = (stack.states(), weights.len());
     let mut s = vec![vec![0.0; states]; case.lanes];
     let mut j = vec![DMatrix::zeros(states, params); case.lanes];
@@ -214,7 +274,15 @@ pub fn recursion(
                 }
                 let x = one_lane_input(case, datum, lane);
                 let now = step(case, stack, weights, &x, &s[lane], false);
-                let full = &now.immediate + &now.dynamics * &j[lane];
+                let carried = match carried_by {
+                    CarriedBy::Dynamics => &now.dynamics * &j[lane],
+                    CarriedBy::Constant(factor) => factor * &j[lane],
+                    CarriedBy::Leak => leak(case, stack, weights, &x, &s[lane]) * &j[lane],
+                    CarriedBy::Part(entries) => {
+                        now.dynamics.zip_map(entries, |d, kept| if kept { d } else { 0.0 }) * &j[lane]
+                    }
+                };
+                let full = &now.immediate + carried;
                 j[lane] = full.zip_map(kept, |v, keep| if keep { v } else { 0.0 });
                 let delta = delta(case, stack, datum, lane, &now.state);
                 let delta = match scope {
@@ -230,7 +298,7 @@ pub fn recursion(
         total.iter_mut().zip(&gradient).for_each(|(t, g)| *t += g);
         learn(weights, &gradient);
     }
-    total
+    (total, j)
 }
 
 /// The inputs of one lane, symbols as one-hot vectors.
@@ -318,7 +386,8 @@ fn upper_layers(
             first_source,
             none: Dual::constant(0.0, 0),
         };
-        let own = layer(&case.layers[upper], &w, &x, &constants(&old[stack.layer_states(upper)]), false);
+        let old = constants(&old[stack.layer_states(upper)]);
+        let own = layer(&case.layers[upper], &w, &x, (&old, &old), false);
         first_source += x.len() + 1 + recurrent_sources(&case.layers[upper], own.len());
         x = visible(upper, &own);
         all.extend(own.iter().map(|s| s.value));

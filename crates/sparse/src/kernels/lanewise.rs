@@ -22,7 +22,7 @@ impl<T: Scalar> Kernel<T> for MixOuter<'_, T> {
             let (all, dense) = (self.linear.pattern().entries(r), self.linear.dense_entries(r));
             let coded = self.out.run(all.start..dense.start);
             for (at, out) in coded.iter_mut().enumerate() {
-                *out *= self.keep[at % lanes];
+                *out = (*out * self.keep[at % lanes]).flush();
             }
             if lanes == 1 {
                 self.row(simd, r);
@@ -52,13 +52,13 @@ impl<T: Scalar> MixOuter<'_, T> {
             (out.chunks_exact_mut(S::WIDTH), u[first..first + run].chunks_exact(S::WIDTH));
         for (out, u) in (&mut outs).zip(&mut us) {
             let old = simd.mul_add(kept, simd.load(out), zero);
-            simd.store(simd.mul_add(row, simd.load(u), old), out);
+            simd.store(simd.flush(simd.mul_add(row, simd.load(u), old)), out);
         }
         for (out, &u) in outs.into_remainder().iter_mut().zip(us.remainder()) {
-            *out = simd.scalar(z, u, simd.scalar(keep, *out, T::ZERO));
+            *out = simd.scalar(z, u, simd.scalar(keep, *out, T::ZERO)).flush();
         }
         for (out, j) in others.iter_mut().zip(self.linear.others(r).dense()) {
-            *out = simd.scalar(z, u[j], simd.scalar(keep, *out, T::ZERO));
+            *out = simd.scalar(z, u[j], simd.scalar(keep, *out, T::ZERO)).flush();
         }
     }
 
@@ -75,7 +75,7 @@ impl<T: Scalar> MixOuter<'_, T> {
             for at in (0..lanes).step_by(S::WIDTH) {
                 let old = simd.mul_add(simd.load(&self.keep[at..]), simd.load(&out[at..]), zero);
                 let new = simd.mul_add(simd.load(&z[at..]), simd.load(&u[at..]), old);
-                simd.store(new, &mut out[at..]);
+                simd.store(simd.flush(new), &mut out[at..]);
             }
         }
     }

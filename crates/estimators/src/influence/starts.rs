@@ -1,0 +1,64 @@
+//! What a start makes forgotten if it is not finite.
+//!
+//! In a lane that begins a sequence D is zero, which makes zero of all that was before, provided that it is finite: 0 · ∞ is NaN. So
+//! what is not finite is zeroed here. All else is left as it is, so that nothing is written in the usual case.
+
+use std::ops::Range;
+
+use rtrl_sparse::{LanesMut, Scalar};
+
+use super::Frame;
+
+/// Zeroes J in the lanes that `begin`, where it is not finite. J is read once if any lane begins.
+pub(super) fn annihilate<T: Scalar>(influence: Option<LanesMut<'_, T>>, begin: impl Fn(usize) -> bool) {
+    let Some(mut influence) = influence else { return };
+    let lanes = influence.lanes();
+    // In pieces without a branch, which the compiler turns into vectors.
+    let finite = |piece: &[T]| piece.iter().fold(true, |all, x| all & x.is_finite());
+    if !(0..lanes).any(&begin) || influence.values().chunks(64).all(finite) {
+        return;
+    }
+    for lane in (0..lanes).filter(|&lane| begin(lane)) {
+        clear_unless_finite(influence.values(), lanes, lane);
+    }
+}
+
+/// Whether the lane was finite; it is afterwards.
+fn clear_unless_finite<T: Scalar>(values: &mut [T], lanes: usize, lane: usize) -> bool {
+    let finite = values.iter().skip(lane).step_by(lanes).all(|x| x.is_finite());
+    if !finite {
+        LanesMut::new(values, lanes).clear_lane(lane);
+    }
+    finite
+}
+
+/// The steps of a window, cut before each step at which a lane begins.
+pub(super) fn between<T: Scalar>(frames: &[Frame<T>]) -> impl Iterator<Item = Range<usize>> {
+    let starts = |step: &usize| frames[*step].trace.starts().contains(&true);
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let end = (first + 1..frames.len()).find(starts).unwrap_or(frames.len());
+        let steps = first..end;
+        first = end;
+        (!steps.is_empty()).then_some(steps)
+    })
+}
+
+/// For a J that is carried over a window in one go: nothing from before a start within the window must meet the transition across it
+/// unless it is finite. The frames are those of a window whose gradient is known.
+pub(super) fn forget_before<T: Scalar>(frames: &mut [Frame<T>], mut influence: LanesMut<'_, T>) {
+    let lanes = influence.lanes();
+    for lane in 0..lanes {
+        let Some(start) = frames.iter().rposition(|frame| frame.trace.starts()[lane]) else { continue };
+        if start > 0 {
+            annihilate(Some(influence.reborrow()), |other| other == lane);
+        }
+        for Frame { trace, dynamics, row_jacobian, .. } in &mut frames[..start] {
+            clear_unless_finite(dynamics, lanes, lane);
+            clear_unless_finite(row_jacobian, lanes, lane);
+            if !trace.is_finite(lane) {
+                trace.clear_lane(lane);
+            }
+        }
+    }
+}
