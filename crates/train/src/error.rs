@@ -215,10 +215,9 @@ impl TrainError {
 /// What in the table of a layer an error speaks of: a field, with a dot before it, and a value.
 fn in_layer(error: &CellError) -> (String, Option<String>) {
     match error {
-        CellError::Zero { .. } => (String::new(), Some("0".to_string())),
+        CellError::Zero { what } | CellError::Unmasked { what } => (format!(".{what}"), None),
         CellError::Sparsity { found, .. } => (String::new(), Some(found.clone())),
         CellError::TooLarge { units, .. } => (String::new(), Some(units.to_string())),
-        CellError::Unmasked { what } => (format!(".{what}"), None),
         _ => (String::new(), None),
     }
 }

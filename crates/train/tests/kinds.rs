@@ -5,7 +5,7 @@
 use rtrl_train::{CONFIG_VERSION, ConfigError, RunConfig};
 use sha2::{Digest, Sha256};
 
-/// A configuration in which the table of this name, which has a kind, is missing; the table is to be on a line of its own.
+/// Where a configuration can have a table with a kind, and the field that says which.
 const TABLES: [(&str, &str); 11] = [
     ("task", "kind"),
     ("layers", "kind"),

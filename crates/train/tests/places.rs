@@ -113,6 +113,7 @@ fn layers() {
     let (second, sparsity) = ("[[layers]]\nkind = \"lstm\"\nunits = 7", "sparsity = 0.5");
     for (from, to, begins) in [
         ("units = 6", "units = ^0", "layers: units must be at least 1"),
+        ("units = 6", "units = ^0\nsparsity = 0.0", "layers: units must be at least 1"),
         ("units = 6", "units = ^-6", "`layers.units`: invalid value"),
         ("units = 7", "^unit = 7", "unknown field `unit`"),
         ("units = 7", "units = ^7.5", "`layers.units`: invalid type"),
