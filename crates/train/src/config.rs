@@ -235,7 +235,7 @@ impl RunConfig {
         }
         self.divergence.validate()?;
         self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
-        let rewiring = |r: &RewiringConfig| r.validate(&self.layers, Some(t.steps));
+        let rewiring = |r: &RewiringConfig| r.validate(&self.layers, t.steps);
         self.rewiring.as_ref().map_or(Ok(()), rewiring)
     }
 
