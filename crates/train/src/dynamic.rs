@@ -1,8 +1,10 @@
 //! Held-out data, with weights that go on learning while they are evaluated.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rtrl_estimators::EstimatorConfig;
+use rtrl_cells::{CellConfig, Inputs, Masks, Size, Stack};
+use rtrl_estimators::{EstimatorConfig, EstimatorError};
 use rtrl_tasks::{BuildTask, Evaluation, Part};
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +46,20 @@ impl DynamicConfig {
             check_size(field, value)?;
         }
         let inside = |source| ConfigError::Inside { table: "dynamic", source: Box::new(source) };
-        self.optimizer.validate().map_err(inside)
+        self.optimizer.validate().map_err(inside)?;
+        self.check_estimator().map_err(|source| ConfigError::Value {
+            field: "dynamic.estimator",
+            allowed: "one whose settings have a meaning",
+            found: source.to_string(),
+        })
+    }
+
+    /// Refuses an estimator that could not be built when the training is over. The smallest of nets tells.
+    fn check_estimator(&self) -> Result<(), EstimatorError> {
+        let (least, masks) = (CellConfig::Vanilla(Size::dense(1)), Masks::dense(1, 1, 1));
+        let cell = least.with_masks::<f32>(Inputs::Dense(1), &masks).expect("one unit with one input");
+        let stack = Stack::new(vec![cell]).expect("one layer");
+        self.estimator.build(Arc::new(stack), 1, self.window).map(drop)
     }
 
     /// The run that an evaluation of `steps` time steps is.

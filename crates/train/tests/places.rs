@@ -242,6 +242,14 @@ fn the_loop_and_what_stands_beside_it() {
             "in `dynamic`: `optimizer.learning_rate` must be a positive number",
         ),
         (
+            format!("[dynamic]\n{sgd}\nestimator = ^{{ kind = 'snap', order = 0 }}"),
+            "`dynamic.estimator` must be one whose settings have a meaning",
+        ),
+        (
+            format!("[dynamic]\n{sgd}\nwindow = 4\nestimator = ^{{ kind = 'tbptt', horizon = 2 }}"),
+            "`dynamic.estimator` must be one whose settings have a meaning",
+        ),
+        (
             "[compare]\npassive = [{ label = 'a', estimator = { kind = 'snap', order = ^0 } }]".to_string(),
             "compare.passive.0.estimator: the order n of SnAp-n must be at least 1",
         ),
