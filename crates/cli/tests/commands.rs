@@ -249,6 +249,9 @@ fn weights_go_to_pytorch_and_back_and_metrics_to_other_tools() {
     good(&["export", &run, &path("net.safetensors")], "");
     good(&["import", &path("net.safetensors"), &config, &path("back"), "--mask"], "");
     assert_eq!(bits(&path("back")), bits(&run));
+    // Over an existing model, too, it leaves one file.
+    good(&["import", &path("net.safetensors"), &config, &path("back"), "--mask"], "");
+    assert!(!Path::new(&path("back.previous")).exists());
     let (_other, wider) = with(&LM.replace("units = 24", "units = 25"));
     let message = failed(&["import", &path("net.safetensors"), &wider, &path("other")], "");
     assert!(message.contains("weight_") && message.contains("25"), "{message}");

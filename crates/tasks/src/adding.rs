@@ -156,7 +156,7 @@ impl Task for AddingTask {
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
         let lanes = self.lanes.len();
-        step.expect_lanes(lanes);
+        step.expect_fit(self.inputs(), self.targets(), lanes);
         for (b, lane) in self.lanes.iter_mut().enumerate() {
             step.starts[b] = lane.position == lane.length;
             if step.starts[b] {

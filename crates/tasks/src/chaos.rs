@@ -356,7 +356,7 @@ impl Task for ChaosTask {
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
         let lanes = self.lanes.len();
-        step.expect_lanes(lanes);
+        step.expect_fit(self.inputs(), self.targets(), lanes);
         let Plan { system, laws, substeps, h, .. } = &self.plan;
         let law = &laws[self.plan.phase(self.position)];
         step.starts.fill(self.position == 0);

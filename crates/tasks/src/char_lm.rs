@@ -281,7 +281,7 @@ impl Task for CharLm {
 
     /// On an error, a shrinking file for one, nothing has been handed out; the same crops are not drawn again.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
-        step.expect_lanes(self.state.lanes.len());
+        step.expect_fit(self.inputs(), self.targets(), self.state.lanes.len());
         if self.state.position == self.crop {
             let places = self.text.len() - self.crop as u64;
             for lane in &mut self.state.lanes {

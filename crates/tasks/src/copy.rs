@@ -218,8 +218,8 @@ impl Task for CopyTask {
     }
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        step.expect_fit(self.inputs(), self.targets(), self.state.lanes.len());
         let CopyState { lanes, curriculum } = &mut self.state;
-        step.expect_lanes(lanes.len());
         if lanes.iter().any(Lane::ended) {
             curriculum.raise_if_due(&self.config);
         }

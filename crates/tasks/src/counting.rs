@@ -269,7 +269,7 @@ impl Task for CountingTask {
     }
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
-        step.expect_lanes(self.lanes.len());
+        step.expect_fit(self.inputs(), self.targets(), self.lanes.len());
         for (b, lane) in self.lanes.iter_mut().enumerate() {
             step.input[b] = lane.next;
             step.starts[b] = lane.next == self.config.language.marker();

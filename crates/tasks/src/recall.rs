@@ -140,7 +140,7 @@ impl Task for RecallTask {
     }
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
-        step.expect_lanes(self.lanes.len());
+        step.expect_fit(self.inputs(), self.targets(), self.lanes.len());
         let RecallConfig { symbols, distractors, delay, spread } = self.config;
         for (b, lane) in self.lanes.iter_mut().enumerate() {
             let mut draw = |n: u32| below(&mut lane.stream, u64::from(n)) as u32;

@@ -32,15 +32,19 @@ pub struct Step {
     pub starts: Vec<bool>,
 }
 
+/// How many symbols and how many numbers a signal has in all lanes.
+fn sizes(signal: Signal, lanes: usize) -> (usize, usize) {
+    match signal {
+        Signal::Symbols(_) => (lanes, 0),
+        Signal::Values(n) => (0, n * lanes),
+    }
+}
+
 impl Step {
     /// Buffers for the steps of `task` in `lanes` lanes.
     #[must_use]
     pub fn new(task: &(impl Task + ?Sized), lanes: usize) -> Self {
-        let sizes = |signal| match signal {
-            Signal::Symbols(_) => (lanes, 0),
-            Signal::Values(n) => (0, n * lanes),
-        };
-        let (inputs, targets) = (sizes(task.inputs()), sizes(task.targets()));
+        let (inputs, targets) = (sizes(task.inputs(), lanes), sizes(task.targets(), lanes));
         Self {
             input: vec![0; inputs.0],
             input_values: vec![0.0; inputs.1],
@@ -52,9 +56,14 @@ impl Step {
 
     /// The check that every [`Task::next`] owes its caller.
     #[track_caller]
-    pub(crate) fn expect_lanes(&self, lanes: usize) {
+    pub(crate) fn expect_fit(&self, inputs: Signal, targets: Signal, lanes: usize) {
         let found = self.starts.len();
         assert!(found == lanes, "the task has {lanes} lanes, the step's buffers have {found}");
+        let (inputs, targets) = (sizes(inputs, lanes), sizes(targets, lanes));
+        let found = (self.input.len(), self.input_values.len());
+        assert_eq!(found, inputs, "symbols and numbers of the step's inputs");
+        let found = (self.target.len(), self.target_values.len());
+        assert_eq!(found, targets, "symbols and numbers of the step's targets");
     }
 }
 
@@ -75,7 +84,7 @@ pub trait Task: Persist + Send {
     /// If the data behind the task cannot be read.
     ///
     /// # Panics
-    /// If `step` was made for another number of lanes.
+    /// If `step` was made for another number of lanes, or for other signals.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError>;
 
     /// Tells the loss of each lane at the step that [`next`](Task::next) returned last; entries of lanes without a target

@@ -138,6 +138,30 @@ fn every_task_keeps_the_contract() {
     }
 }
 
+/// Buffers of as many lanes, but for other signals.
+#[test]
+fn no_task_fills_the_step_of_another() {
+    let build = |config: &TaskConfig| config.build(2, 1).unwrap();
+    let mut refused = 0;
+    for (config, other) in every_task().iter().flat_map(|a| every_task().into_iter().map(move |b| (a, b))) {
+        let (mut task, other) = (build(config), build(&other));
+        let kind = |signal| match signal {
+            Signal::Symbols(_) => (true, 0),
+            Signal::Values(n) => (false, n),
+        };
+        let signals = |task: &dyn Task| (kind(task.inputs()), kind(task.targets()));
+        if signals(&*task) == signals(&*other) {
+            continue;
+        }
+        let mut step = Step::new(&*other, 2);
+        let call = std::panic::AssertUnwindSafe(|| task.next(&mut step).is_ok());
+        let message = *std::panic::catch_unwind(call).unwrap_err().downcast::<String>().unwrap();
+        assert!(message.contains("symbols and numbers of the step's"), "{config:?}: {message}");
+        refused += 1;
+    }
+    assert!(refused > 40, "{refused}");
+}
+
 #[test]
 fn every_task_goes_on_from_a_saved_state() {
     for config in every_task() {

@@ -68,8 +68,8 @@ impl RunOptions {
 /// bit.
 ///
 /// # Errors
-/// If the configuration has no meaning or no end, data or folder cannot be used, another process is making the run, its data have
-/// changed since it began, or training diverges.
+/// If the configuration has no meaning or no end, data or folder cannot be used, another process is making the run, its data
+/// have changed since it began, or training diverges.
 pub fn run(
     config: &RunConfig,
     options: &RunOptions,

@@ -16,8 +16,8 @@ pub struct Summary {
     pub hash: String,
     /// Version of this crate.
     pub version: String,
-    /// The levels of instructions ([`rtrl_sparse::Level`]) that the steps were made with, in this order: several if the run
-    /// was resumed on another processor. Results are the same bits for the same level, and equal to rounding for others.
+    /// The levels of instructions ([`rtrl_sparse::Level`]) that the steps were made with, each once, the last one last:
+    /// several if the run was resumed on another processor. Results are the same bits for the same level, and equal to rounding for others.
     /// Empty in results of versions that did not record it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instructions: String,

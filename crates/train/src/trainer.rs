@@ -132,7 +132,7 @@ impl Trainer {
         self.comparison.as_mut().map(Comparison::take).unwrap_or_default()
     }
 
-    /// The levels of instructions that the steps were made with, in this order, as [`Summary`](crate::Summary) records them.
+    /// The levels of instructions that the steps were made with, each once, the present one last.
     pub fn instructions(&self) -> &str {
         &self.learning.instructions
     }

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_checkpoint::{Archive, ArchiveError, Persist, from_bytes, to_bytes};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::{Signal, Step, Task, TaskError};
 use rtrl_train::{RunConfig, TrainError, Trainer};
@@ -166,4 +166,41 @@ fn all_lanes_at_once_are_an_error_under_every_policy() {
     let all = |step: u64, _: usize| (step == 9).then_some(f32::INFINITY);
     let error = error_of(trainer(&skip, all));
     assert!(matches!(error, TrainError::Diverged { step: 12, .. }), "{error}");
+}
+
+/// With everything that stands beside the estimator, and at each step of a window.
+#[test]
+fn after_a_divergence_a_trainer_goes_on_or_goes_back() {
+    let settings = GRU.replace("units = 5", "units = 5, sparsity = 0.4")
+        + "compare.passive = [{ label = 'UORO', estimator = { kind = 'uoro' } }, { label = 'RTRL', estimator = { kind = 'rtrl' } }]\n\
+           rewiring = { kind = 'rigl', share = 0.3, end = 300, every = 8 }\n";
+    let spoilt: [fn(u64, usize) -> Option<f32>; 4] = [
+        |step, lane| (step == 40 && lane == 1).then_some(f32::NAN),
+        |step, lane| (step == 41 && lane == 1).then_some(f32::NAN),
+        |step, lane| (step == 42 && lane == 1).then_some(f32::INFINITY),
+        |step, lane| (step == 43 && lane == 1).then_some(f32::NAN),
+    ];
+    for spoil in spoilt {
+        let mut unlucky = trainer(&settings, spoil);
+        for _ in 0..10 {
+            unlucky.train_window().unwrap();
+        }
+        let weights = unlucky.weights().to_vec();
+        let saved = to_bytes(|archive| unlucky.persist(archive)).unwrap();
+        assert!(matches!(unlucky.train_window().unwrap_err(), TrainError::Diverged { .. }));
+        assert_eq!(unlucky.weights(), weights, "the window has changed nothing");
+        for _ in 0..30 {
+            assert!(unlucky.train_window().unwrap().loss.is_finite());
+        }
+        assert_ne!(unlucky.weights(), weights);
+        // The failed window at most, where it was the gradient that failed.
+        let alignment = unlucky.take_alignment();
+        assert!(alignment.iter().all(|a| a.diverged <= 1 && a.windows > 30 && a.cosine.is_finite()));
+        // Restored, it is where it was, and fails there as before.
+        let mut restored = unlucky;
+        from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
+        assert!(matches!(restored.train_window().unwrap_err(), TrainError::Diverged { .. }));
+        from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
+        assert!(to_bytes(|archive| restored.persist(archive)).unwrap() == saved);
+    }
 }

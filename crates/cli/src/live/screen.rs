@@ -173,14 +173,10 @@ mod tests {
             let record: Record = serde_json::from_str(text).unwrap();
             let step = record.step;
             let (resumed_at, learning_rate) = (200, 0.002);
-            state.advance(&Progress {
-                step,
-                steps: 1000,
-                resumed_at,
-                resumed_from: None,
-                learning_rate,
-                record: Some(record),
-            });
+            let record = Some(record);
+            let progress =
+                Progress { step, steps: 1000, resumed_at, resumed_from: None, learning_rate, record };
+            state.advance(&progress);
         }
         let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
         terminal.draw(|frame| draw(frame, &state, stopping)).unwrap();

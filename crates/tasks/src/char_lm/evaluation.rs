@@ -120,7 +120,7 @@ impl Task for CharLmEvaluation {
     }
 
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
-        step.expect_lanes(self.pieces.len());
+        step.expect_fit(self.inputs(), self.targets(), self.pieces.len());
         if self.position == self.steps {
             self.position = 0;
         }

@@ -84,7 +84,7 @@ impl Task for CharLmStream {
 
     /// On an error, a shrinking file for one, nothing has been handed out; the next call tries again.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
-        step.expect_lanes(self.pieces.len());
+        step.expect_fit(self.inputs(), self.targets(), self.pieces.len());
         self.read_chunks(false)?;
         let lanes = self.pieces.iter().zip(self.chunks.chunks_exact(self.chunk + 1));
         for (b, (piece, chunk)) in lanes.enumerate() {
