@@ -3,8 +3,6 @@
 use rtrl_cells::CellConfig;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::TaskConfig;
-use rtrl_tasks::copy::Layout;
-use rtrl_tasks::counting::Targets;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -247,21 +245,9 @@ impl RunConfig {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// Version of the meaning of this configuration. One more than [`CONFIG_VERSION`] for tasks that do not ask for
-    /// something at every step: since then a window without any target makes no update.
-    fn version(&self) -> u32 {
-        let asks_always = match &self.task {
-            Some(TaskConfig::Adding(_) | TaskConfig::Recall(_)) => false,
-            Some(TaskConfig::Copy(copy)) => copy.layout == Layout::Echo,
-            Some(TaskConfig::Counting(counting)) => counting.targets == Targets::All,
-            _ => true,
-        };
-        CONFIG_VERSION + u32::from(!asks_always)
-    }
-
     /// SHA-256 of the configuration and the version of its meaning, in hexadecimal: the identity of a run.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(format!("{}\n{}", self.version(), self.to_json()));
+        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{}", self.to_json()));
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
