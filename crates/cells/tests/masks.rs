@@ -163,7 +163,8 @@ fn every_error_is_what_it_says() {
     let size = |what, expected, found| Some(CellError::Size { what, expected, found });
     let outside = |what, found, available| Some(CellError::OutOfRange { what, found, available });
     let zero = |what| Some(CellError::Zero { what });
-    let table: Vec<(fn(&mut Structure), Option<CellError>)> = vec![
+    type Change = fn(&mut Structure);
+    let table: Vec<(Change, Option<CellError>)> = vec![
         (|s| s.inputs = Inputs::Dense(0), zero("inputs")),
         (|s| s.states = 0, zero("states")),
         (|s| s.weights = Pattern::dense(0, 4), zero("rows")),

@@ -14,8 +14,9 @@ pub struct Cost {
     pub propagate: f64,
     /// Whatever ends in the gradient.
     pub gradient: f64,
-    /// Bytes of state that lives from step to step: influence, traces of the window, scratch, index structures; for one
-    /// thread, so that the number is the same on every machine.
+    /// Bytes that the estimator holds once it is built, the net aside: influence, traces of the window, scratch, index structures. To
+    /// within a tenth it is what the allocator hands out to an estimator on one thread, so that the number is the same on every
+    /// machine.
     pub bytes: usize,
 }
 

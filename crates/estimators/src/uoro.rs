@@ -124,7 +124,8 @@ impl<T: Scalar> Uoro<T> {
         self.sum.fill(T::ZERO);
         for (row, sums) in self.backward.rows.chunks_exact(lanes).zip(self.sums.chunks_exact(lanes)) {
             for ((sum, &squares), &row) in self.sum.iter_mut().zip(sums).zip(row) {
-                *sum += row * row * squares;
+                // In this order a small row and a large source do not underflow.
+                *sum += row * (row * squares);
             }
         }
     }

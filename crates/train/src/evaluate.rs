@@ -1,7 +1,7 @@
 //! Held-out data.
 
 use rayon::prelude::*;
-use rtrl_estimators::{EstimatorConfig, EstimatorError, FrozenConfig, GradientEstimator};
+use rtrl_cells::{Rollout, Trace};
 use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
 
 use crate::readout::Readout;
@@ -54,7 +54,8 @@ pub(crate) struct HeldOut {
 /// Some lanes of an evaluation.
 struct Group {
     first: usize,
-    net: Box<dyn GradientEstimator<f32>>,
+    rollout: Rollout<f32>,
+    trace: Trace<f32>,
     readout: Readout<f32>,
     losses: Vec<f64>,
     sum: f64,
@@ -77,7 +78,7 @@ impl HeldOut {
     /// does not depend on how many there are.
     pub fn mean_loss(&mut self, model: &Model) -> Result<f64, TrainError> {
         let groups = (0..LANES).step_by(GROUP).map(|first| Group::new(model, first));
-        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let mut groups: Vec<_> = groups.collect();
         let mut left = self.evaluation.steps;
         while left > 0 {
             let steps = &mut self.steps[..left.min(CHUNK) as usize];
@@ -93,23 +94,25 @@ impl HeldOut {
 }
 
 impl Group {
-    fn new(model: &Model, first: usize) -> Result<Self, EstimatorError> {
-        let frozen = EstimatorConfig::Frozen(FrozenConfig::default());
-        Ok(Self {
+    fn new(model: &Model, first: usize) -> Self {
+        let stack = model.stack();
+        Self {
             first,
-            net: frozen.build(model.stack().clone(), GROUP, 1)?,
+            rollout: stack.rollout(GROUP),
+            trace: stack.trace(GROUP),
             readout: model.readout().with_lanes(GROUP),
             losses: vec![0.0; GROUP],
             sum: 0.0,
             targets: 0,
-        })
+        }
     }
 
     fn run(&mut self, model: &Model, steps: &[Step]) {
         for step in steps {
             let step = lanes_of(step, self.first);
-            self.net.step(model.weights(), input_of(&step), &step.starts);
-            self.readout.forward(self.net.hidden());
+            let (stack, input) = (model.stack(), input_of(&step));
+            stack.forward(model.weights(), input, &step.starts, &mut self.rollout, &mut self.trace);
+            self.readout.forward(self.rollout.state().slice(stack.hidden()));
             let targets = targets_of(&step);
             self.readout.loss(targets, &mut self.losses);
             self.sum += self.losses.iter().sum::<f64>();
