@@ -195,19 +195,19 @@ fn close<T: Scalar>(stack: &Stack<T>, needed: &Pattern, all: &Pattern) -> Patter
 /// `C[layer l] += X[l, l - 1] C[layer l - 1]`, from the lowest layer up.
 #[derive(Debug, Clone)]
 struct Cascade {
-    /// For each layer but the lowest: its first entry in C, and the product.
-    layers: Vec<(usize, Product)>,
+    /// For each layer but the lowest: its entries in C, and the product.
+    layers: Vec<(Range<usize>, Product)>,
 }
 
 impl Cascade {
     fn new<T: Scalar>(stack: &Stack<T>, c: &Pattern) -> Self {
         let x = &stack.between;
         let layer = |states: Range<usize>| {
-            let first = c.entries(states.start).start;
+            let kept = c.entries(states.start).start..c.entries(states.end - 1).end;
             let entries = x.entries(states.start).start..x.entries(states.end - 1).end;
             let places: Vec<u32> = (entries.start as u32..entries.end as u32).collect();
             let (own, x) = (c.slice_rows(states.clone()), x.slice_rows(states));
-            (first, Product::new(&own, Operand::placed(&x, &places), Operand::plain(c)))
+            (kept, Product::new(&own, Operand::placed(&x, &places), Operand::plain(c)))
         };
         Self { layers: (1..stack.depth()).map(|depth| layer(stack.layer_states(depth))).collect() }
     }
@@ -221,14 +221,15 @@ impl Cascade {
     }
 
     fn bytes(&self) -> usize {
-        self.layers.capacity() * size_of::<(usize, Product)>()
+        self.layers.capacity() * size_of::<(Range<usize>, Product)>()
             + self.layers.iter().map(|(_, product)| product.bytes()).sum::<usize>()
     }
 
     fn run<T: Scalar>(&self, c: &mut LanesMut<'_, T>, x: Lanes<'_, T>) {
         let lanes = c.lanes();
-        for (first, product) in &self.layers {
-            let (below, own) = c.values().split_at_mut(first * lanes);
+        for (kept, product) in &self.layers {
+            let (below, own) = c.values().split_at_mut(kept.start * lanes);
+            let own = &mut own[..kept.len() * lanes];
             product.accumulate(&mut LanesMut::new(own, lanes), x, Lanes::new(below, lanes));
         }
     }

@@ -65,9 +65,12 @@ impl From<TrainError> for Failure {
             inner = source;
         }
         let status = match inner {
-            TrainError::Config(_) | TrainError::Cell(_) | TrainError::Estimator(_) | TrainError::Task(_) => {
-                USAGE
-            }
+            TrainError::Config(_)
+            | TrainError::Cell(_)
+            | TrainError::Layer { .. }
+            | TrainError::Estimator(_)
+            | TrainError::Compared { .. }
+            | TrainError::Task(_) => USAGE,
             TrainError::Locked { .. } => TRY_AGAIN,
             _ => FAILED,
         };

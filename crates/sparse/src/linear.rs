@@ -268,7 +268,6 @@ impl Linear {
         if let Some(u) = u {
             let sizes = (u.dense.len(), u.dense.lanes());
             assert_eq!(sizes, (self.dense_sources(), lanes), "dense sources and their lanes");
-            u.check_symbols(self.symbols, lanes);
         }
     }
 
@@ -282,10 +281,12 @@ impl Linear {
         gradient: usize,
     ) {
         self.check(&range, gradient, z.lanes(), Some(u));
+        u.check_symbols(self.symbols, z.lanes());
         assert_eq!(z.len(), range.len(), "entries of z, one for each row of {range:?}");
     }
 
-    /// `z_{r - first} ← Σ_j w_rj u_j` for the rows `r` in `range`: `z` holds the rows from `first` on.
+    /// `z_{r - first} ← Σ_j w_rj u_j` for the rows `r` in `range`: `z` holds the rows from `first` on. Without symbols the dense
+    /// sources alone are multiplied.
     ///
     /// # Panics
     /// If the range exceeds the rows or what `z` holds, if weights, sources or lanes do not fit, or if a symbol is none of
@@ -301,6 +302,9 @@ impl Linear {
     ) {
         let (linear, lanes, z) = (self, z.lanes(), z.reborrow());
         self.check(&range, weights.len(), lanes, Some(u));
+        if !u.symbols.is_empty() {
+            u.check_symbols(self.symbols, lanes);
+        }
         let held = first..first + z.len();
         assert!(
             range.is_empty() || (held.start <= range.start && range.end <= held.end),
@@ -409,7 +413,7 @@ fn cut_runs(rows: &mut [Row]) {
 /// The values of u at one step.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a, T> {
-    /// The one-hot sources: which one is set, for each lane. Empty if the map has none.
+    /// The one-hot sources: which one is set, for each lane. Empty if the map has none, or where only dense sources count.
     pub symbols: &'a [u32],
     /// All other sources.
     pub dense: Lanes<'a, T>,

@@ -33,6 +33,8 @@ pub(crate) struct Learning {
     pub starts: Vec<bool>,
     /// Lanes that are not finite since some step of this window.
     diverged: Vec<bool>,
+    /// Lanes that have begun a sequence since the first step of the window: what they forgot may be in its gradient.
+    began: Vec<bool>,
     /// Lanes that begin anew with the next step although nobody says so.
     pub restart: Vec<bool>,
     pub steps: u64,
@@ -61,6 +63,7 @@ impl Learning {
             hidden_gradient: vec![0.0; stack.hidden().len() * t.lanes],
             starts: vec![false; t.lanes],
             diverged: vec![false; t.lanes],
+            began: vec![false; t.lanes],
             restart: vec![false; t.lanes],
             steps: 0,
             made: 0,
@@ -80,6 +83,9 @@ impl Learning {
     pub fn step(&mut self, input: Input<'_, f32>, starts: &[bool]) {
         for ((now, &starts), restart) in self.starts.iter_mut().zip(starts).zip(&mut self.restart) {
             *now = starts | std::mem::take(restart);
+        }
+        for (began, start) in self.began.iter_mut().zip(&self.starts) {
+            *began = self.made > 0 && (*began || *start);
         }
         self.steps += 1;
         self.made += 1;
@@ -170,8 +176,14 @@ impl Learning {
             return Ok(());
         }
         self.estimator.mark_diverged(&mut self.diverged);
-        if self.model.config().divergence == DivergencePolicy::SkipLane && self.diverged.contains(&true) {
-            return Ok(());
+        if self.model.config().divergence == DivergencePolicy::SkipLane {
+            // A lane that has begun anew since it diverged shows nothing of that any more.
+            if !core && !self.diverged.contains(&true) {
+                self.diverged.copy_from_slice(&self.began);
+            }
+            if self.diverged.contains(&true) {
+                return Ok(());
+            }
         }
         let quantity = match (core, self.diverged.contains(&true)) {
             (true, _) => "gradient of the readout",

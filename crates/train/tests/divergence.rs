@@ -204,3 +204,56 @@ fn after_a_divergence_a_trainer_goes_on_or_goes_back() {
         assert!(to_bytes(|archive| restored.persist(archive)).unwrap() == saved);
     }
 }
+
+/// Nothing to read and 1 to predict. All lanes but one begin a sequence at every step, that one at the fourth.
+struct Nothing {
+    step: u64,
+}
+
+impl Persist for Nothing {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        archive.value("step", &mut self.step)
+    }
+}
+
+impl Task for Nothing {
+    fn inputs(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn targets(&self) -> Signal {
+        Signal::Values(1)
+    }
+
+    fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
+        step.input_values.fill(0.0);
+        step.target_values.fill(Some(1.0));
+        step.starts.fill(true);
+        step.starts[1] = self.step == 3;
+        self.step += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_lane_that_diverges_and_begins_anew_within_a_window_is_skipped() {
+    let text = format!(
+        r#"
+        task = {{ kind = "copy" }}
+        layers = [{{ kind = "vanilla", units = 1 }}]
+        optimizer = {{ kind = "sgd", learning_rate = 0.1 }}
+        estimator = {{ kind = "snap", order = 1, schedule = "streaming" }}
+        divergence = {{ policy = "skip-lane" }}
+        training = {{ lanes = {LANES}, window = 4, steps = 400, seed = 0 }}
+    "#
+    );
+    let config = RunConfig::from_toml(&text, "test").unwrap();
+    let mut trainer = Trainer::with_task(&config, Box::new(Nothing { step: 0 })).unwrap();
+    // The state stays 0, and the influence of the bias on it is 1, 1e20 and infinity.
+    trainer.model_mut().weights_mut().copy_from_slice(&[0.0, 0.0, 1e20]);
+    let weights = trainer.weights().to_vec();
+    let window = trainer.train_window().unwrap();
+    assert_eq!((window.skipped, trainer.weights()), (1, &weights[..]));
+    // In the next window it begins anew once, and diverges again.
+    assert_eq!(trainer.train_window().unwrap().skipped, 1);
+}
