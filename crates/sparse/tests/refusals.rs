@@ -26,8 +26,11 @@ fn refusal(call: impl FnOnce()) -> String {
     }
 }
 
+/// What a call should say, and the call.
+type Wrong<'a> = (&'a str, Box<dyn FnOnce() + 'a>);
+
 #[track_caller]
-fn refused(table: Vec<(&str, Box<dyn FnOnce() + '_>)>) {
+fn refused(table: Vec<Wrong<'_>>) {
     for (expected, call) in table {
         let said = refusal(call);
         assert!(said.contains(expected), "expected {expected:?}, the call said {said:?}");

