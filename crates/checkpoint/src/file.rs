@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::replace::link;
+use crate::replace::{link, resolved};
 use crate::{Archive, ArchiveError, CheckpointError, Replacement};
 
 /// The version of the file format that this crate writes, and the only one it reads.
@@ -167,7 +167,7 @@ pub fn save(
     persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
 ) -> Result<(), CheckpointError> {
     let older = previous(path);
-    save_after(path, persist, || link(path, &older).map_err(failed("replace", &older)))
+    save_after(path, persist, || link(&resolved(path), &older).map_err(failed("replace", &older)))
 }
 
 /// [`save`]s without keeping what was there.

@@ -1,7 +1,7 @@
 //! Files that are replaced as a whole.
 
 use std::fs::File;
-use std::io::{ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -32,17 +32,22 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// An empty one, for the file at `path`, whether there is one or not.
+    /// An empty one, for the file at `path`, whether there is one or not. A symbolic link stays one, and the file that it leads to is
+    /// replaced.
     ///
     /// # Errors
-    /// If there is no such folder, or no file can be made in it.
+    /// If there is no such folder, no file can be made in it, or what is there is no regular file: a device would become one.
     pub fn begin(path: &Path) -> Result<Self> {
+        let path = resolved(path);
+        if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::new(ErrorKind::InvalidInput, "what is there is no regular file"));
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY_PREFIX);
         // Private by default. The umask still applies.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Ok(Self { file: builder.tempfile_in(folder_of(path))?, path: path.to_path_buf() })
+        Ok(Self { file: builder.tempfile_in(folder_of(&path))?, path })
     }
 
     /// The content so far.
@@ -73,12 +78,17 @@ pub(crate) fn link(path: &Path, second: &Path) -> Result<()> {
         }
         named => named,
     };
-    match builder.make_in(folder_of(path), name) {
+    match builder.make_in(folder_of(second), name) {
         // Renaming does nothing if `second` is this very file already; dropping then removes the name.
         Ok(name) => std::fs::rename(name.path(), second),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Where the links of `path` lead to; `path` itself if nothing is there.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 fn folder_of(path: &Path) -> &Path {

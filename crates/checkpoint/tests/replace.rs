@@ -139,3 +139,28 @@ fn both_names_for_one_file_are_no_obstacle() {
     assert_eq!((read(&path), read(&previous(&path))), (2, 1));
     assert_eq!(names(folder.path()), ["checkpoint", "checkpoint.previous"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn links_stay_and_devices_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    std::fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    replace(&link, |out| out.write_all(b"new")).unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    // A checkpoint behind a link keeps the one before it.
+    let save = |number: u64| rtrl_checkpoint::save(&link, |archive| archive.value("number", &mut { number }));
+    save(1).unwrap();
+    save(2).unwrap();
+    let load = |path: &std::path::Path| {
+        let mut number = 0_u64;
+        rtrl_checkpoint::load(path, |archive| archive.value("number", &mut number)).unwrap();
+        number
+    };
+    assert_eq!((load(&link), load(&rtrl_checkpoint::previous(&link))), (2, 1));
+    let error = replace(std::path::Path::new("/dev/null"), |out| out.write_all(b"new")).unwrap_err();
+    assert!(error.to_string().contains("no regular file"), "{error}");
+    assert!(std::fs::metadata("/dev/null").is_ok_and(|found| !found.is_file()));
+}

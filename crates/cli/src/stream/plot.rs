@@ -1,5 +1,6 @@
 //! The scores of a stream as a figure.
 
+use std::io::Write;
 use std::path::Path;
 
 use plotters::prelude::*;
@@ -50,7 +51,8 @@ impl Curve {
         let mut svg = String::new();
         self.paint(first.0..last.0.max(first.0 + 1), &mut svg)
             .map_err(|error| Failure::new(format!("cannot draw {}: {error}", path.display())))?;
-        std::fs::write(path, svg).map_err(Failure::file("write", path))
+        rtrl_checkpoint::replace(path, |file| file.write_all(svg.as_bytes()))
+            .map_err(Failure::file("write", path))
     }
 
     fn paint(
