@@ -297,7 +297,10 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         }
         // Within a window J is not known yet under other schedules.
         if step == 0 || self.recursion.is_streaming() {
-            starts::annihilate(self.recursion.influence_mut(), |lane| truncates || starts[lane]);
+            match self.recursion.influence_mut() {
+                Some(mut influence) if truncates => influence.values().fill(T::ZERO),
+                influence => starts::annihilate(influence, |lane| starts[lane]),
+            }
         }
     }
 
