@@ -4,11 +4,20 @@
 
 mod support;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rtrl_cells::{CellConfig, Input, Inputs, Size};
 use rtrl_estimators::{EstimatorConfig, RtrlConfig, Schedule, SnapConfig};
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Lanes, Scalar};
 use support::Case;
+
+/// One test at a time: pools of many threads that want the same cores disturb what is measured of one.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a run with some number of threads shows.
 struct Run<T> {
@@ -69,6 +78,7 @@ fn check<T: Scalar>(case: &Case, config: &EstimatorConfig) {
 
 #[test]
 fn results_do_not_depend_on_threads() {
+    let _alone = alone();
     let snap = |order, schedule, truncate| {
         EstimatorConfig::Snap(SnapConfig { order, schedule, truncate, ..Default::default() })
     };
@@ -109,6 +119,7 @@ fn results_do_not_depend_on_threads() {
 /// Nets whose parts have other neighbors than the whole: bands of rows end elsewhere, on any number of threads.
 #[test]
 fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
+    let _alone = alone();
     let nets = [
         CellConfig::Vanilla(Size::sparse(48, 0.5)),
         CellConfig::Vanilla(Size::sparse(96, 0.5)),
@@ -163,6 +174,7 @@ fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
 
 #[test]
 fn shared_work_does_not_allocate() {
+    let _alone = alone();
     let case = Case {
         layers: vec![CellConfig::Vanilla(Size::sparse(96, 0.75))],
         inputs: Inputs::Dense(32),
