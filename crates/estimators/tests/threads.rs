@@ -4,20 +4,11 @@
 
 mod support;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use rtrl_cells::{CellConfig, Input, Inputs, Size};
 use rtrl_estimators::{EstimatorConfig, RtrlConfig, Schedule, SnapConfig};
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Lanes, Scalar};
 use support::Case;
-
-/// One test at a time: pools of many threads that want the same cores disturb what is measured of one.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// What a run with some number of threads shows.
 struct Run<T> {
@@ -78,7 +69,6 @@ fn check<T: Scalar>(case: &Case, config: &EstimatorConfig) {
 
 #[test]
 fn results_do_not_depend_on_threads() {
-    let _alone = alone();
     let snap = |order, schedule, truncate| {
         EstimatorConfig::Snap(SnapConfig { order, schedule, truncate, ..Default::default() })
     };
@@ -119,7 +109,6 @@ fn results_do_not_depend_on_threads() {
 /// Nets whose parts have other neighbors than the whole: bands of rows end elsewhere, on any number of threads.
 #[test]
 fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
-    let _alone = alone();
     let nets = [
         CellConfig::Vanilla(Size::sparse(48, 0.5)),
         CellConfig::Vanilla(Size::sparse(96, 0.5)),
@@ -170,36 +159,4 @@ fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
             }
         }
     }
-}
-
-#[test]
-fn shared_work_does_not_allocate() {
-    let _alone = alone();
-    let case = Case {
-        layers: vec![CellConfig::Vanilla(Size::sparse(96, 0.75))],
-        inputs: Inputs::Dense(32),
-        lanes: 8,
-        steps: 0,
-        window: 1,
-        seed: 5,
-        resets: false,
-    };
-    let config = EstimatorConfig::Snap(SnapConfig { order: 2, ..Default::default() });
-    let stack = case.stack::<f32>();
-    let weights = vec![0.1; stack.weights_len()];
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let x = vec![0.25; 32 * case.lanes];
-    let delta = vec![0.5; 96 * case.lanes];
-    let mut gradient = vec![0.0; weights.len()];
-    pool.install(|| {
-        let mut estimator = config.build::<f32>(stack, case.lanes, 1).unwrap();
-        let mut step = || {
-            estimator.step(&weights, Input::Dense(Lanes::new(&x, case.lanes)), &[false; 8]);
-            estimator.observe(&weights, Lanes::new(&delta, case.lanes), &mut gradient);
-            estimator.finish_window(&weights, &mut gradient);
-        };
-        step();
-        let info = allocation_counter::measure(|| (0..200).for_each(|_| step()));
-        assert_eq!(info.count_total, 0);
-    });
 }
