@@ -195,7 +195,7 @@ struct Recursion {
 }
 
 /// Limits at which blocks of five states take the forms that only large ones take otherwise.
-const EVERY_FORM: [Layout; 2] = {
+const EVERY_FORM: [Layout; 3] = {
     let usual = Layout {
         min_mean_run: 8,
         min_dense_adjoint_blocks: 8,
@@ -212,7 +212,9 @@ const EVERY_FORM: [Layout; 2] = {
         transition_speedup: usize::MAX / (1 << 20),
         ..usual
     };
-    [usual, large]
+    // Runs of D entry by entry: where D is a whole matrix, adjoints and transitions do not go along its runs.
+    let runs = Layout { min_mean_run: 1, ..usual };
+    [usual, large, runs]
 };
 
 const STATES: usize = 5;

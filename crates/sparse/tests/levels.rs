@@ -109,17 +109,18 @@ fn a_level_is_forced_for_one_thread_and_a_while() {
 }
 
 /// One state that drives itself, and another beside it, so that both kinds of blocks are met.
-fn two_blocks() -> Blocks {
+fn two_blocks(layout: Layout) -> Blocks {
     let weights = Linear::new(Pattern::dense(2, 21), 0);
     let dynamics = Pattern::from_rows(3, [vec![0], vec![1, 2], vec![1, 2]]).unwrap();
     let jacobian = Pattern::from_rows(3, [vec![0], vec![1]]).unwrap();
     let reach = [vec![0], vec![1, 2]];
-    Blocks::new(weights, Operand::plain(&jacobian), Operand::plain(&dynamics), &reach).unwrap()
+    Blocks::with_layout(weights, Operand::plain(&jacobian), Operand::plain(&dynamics), &reach, layout)
+        .unwrap()
 }
 
 /// One step from `influence` with D = `d` everywhere, G = 0 and δ = `delta` everywhere: J and the gradient.
 fn one_step(influence: f32, d: f32, delta: f32, lanes: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut recursion, mut gradient) = (Streaming::new(two_blocks(), lanes), vec![0.0; 42]);
+    let (mut recursion, mut gradient) = (Streaming::new(two_blocks(Layout::default()), lanes), vec![0.0; 42]);
     recursion.influence_mut().values().fill(influence);
     let (d, delta) = (vec![d; 5 * lanes], vec![delta; 3 * lanes]);
     let (g, u) = (vec![0.0; 2 * lanes], vec![1.0; 21 * lanes]);
@@ -145,19 +146,33 @@ fn influence_never_becomes_subnormal() {
     }
 }
 
-/// Three steps of one lane, of the state that drives itself and of those that are coupled: D = `d` everywhere, G = 0 but at the first
-/// step, δ = 0 but at the last. J from `influence` at the end, and the gradient.
-fn three_steps(influence: f32, d: f32, g: f32, delta: f32) -> (Vec<f32>, Vec<f32>) {
-    let (mut recursion, mut gradient) = (Carrying::new(two_blocks(), 1, 3), vec![0.0; 42]);
+/// Three states that drive themselves, one block each, and nothing else.
+fn single_blocks() -> Blocks {
+    let own = Pattern::identity(3);
+    let weights = Linear::new(Pattern::dense(3, 21), 0);
+    let reach = [vec![0], vec![1], vec![2]];
+    Blocks::new(weights, Operand::plain(&own), Operand::plain(&own), &reach).unwrap()
+}
+
+/// Three steps with D = `d` in the entries of `swap` and 0 in others, so that products of D are its powers, G = `g` at the first step
+/// and δ = `delta` at the last, both 0 elsewhere. J from `influence` at the end, and the gradient.
+fn three_steps(
+    (blocks, swap): &(Blocks, &[bool]),
+    lanes: usize,
+    [influence, d, g, delta]: [f32; 4],
+) -> (Vec<f32>, Vec<f32>) {
+    let mut recursion = Carrying::new(blocks.clone(), lanes, 3);
+    let mut gradient = vec![0.0; blocks.linear().pattern().nnz()];
     recursion.influence_mut().values().fill(influence);
-    // Coupled states pass on to one another alone, so that products are of D alone.
-    let d = [d, 0.0, d, d, 0.0];
-    let steps = [(g, 0.0), (0.0, 0.0), (0.0, delta)].map(|(g, delta)| ([g; 2], [delta; 3]));
+    let d: Vec<f32> = swap.iter().flat_map(|&on| vec![if on { d } else { 0.0 }; lanes]).collect();
+    let u = vec![1.0; 21 * lanes];
+    let steps =
+        [(g, 0.0), (0.0, 0.0), (0.0, delta)].map(|(g, delta)| [vec![g; 3 * lanes], vec![delta; 3 * lanes]]);
     let values = |step: usize| StepValues {
-        dynamics: Lanes::new(&d, 1),
-        row_jacobian: Lanes::new(&steps[step].0, 1),
-        sources: Sources { symbols: &[], dense: Lanes::new(&[1.0; 21], 1) },
-        delta: Lanes::new(&steps[step].1, 1),
+        dynamics: Lanes::new(&d, lanes),
+        row_jacobian: Lanes::new(&steps[step][0], lanes),
+        sources: Sources { symbols: &[], dense: Lanes::new(&u, lanes) },
+        delta: Lanes::new(&steps[step][1], lanes),
     };
     recursion.gradient(3, values, &mut gradient);
     recursion.carry(3, values);
@@ -171,19 +186,36 @@ fn two_to(power: i32) -> f32 {
 
 #[test]
 fn windows_never_meet_a_subnormal_number() {
-    for level in Level::available() {
-        // J itself would be 2^-129.
-        let (j, _) = level.force(|| three_steps(two_to(-120), two_to(-3), 0.0, 0.0));
-        assert!(j.iter().all(|&j| j == 0.0), "{level:?}: J {j:?}");
-        // Φ would be 2^-129, and J 2^-29 with it.
-        let (j, _) = level.force(|| three_steps(two_to(100), two_to(-43), 0.0, 0.0));
-        assert!(j.iter().all(|&j| j == 0.0), "{level:?}: Φ {j:?}");
-        // The adjoint would be 2^-130 at the first step, and the gradient 2^-30.
-        let (_, gradient) = level.force(|| three_steps(0.0, two_to(-15), two_to(100), two_to(-100)));
-        assert!(gradient.iter().all(|&g| g == 0.0), "{level:?}: a {gradient:?}");
-        // What is not subnormal stays.
-        let (j, gradient) = level.force(|| three_steps(1.0, 0.5, 1.0, 1.0));
-        assert!(j.iter().all(|&j| j != 0.0) && gradient.iter().all(|&g| g != 0.0), "{level:?}");
+    // One state by itself and two that pass on to one another alone: entry by entry, by runs, and as whole matrices.
+    let coupled = [true, false, true, true, false];
+    let whole = Layout {
+        min_dense_adjoint_blocks: 1,
+        dense_adjoint_speedup: 1 << 20,
+        transition_speedup: 1 << 20,
+        ..Layout::default()
+    };
+    let runs = Layout { min_mean_run: 1, transition_speedup: 0, ..Layout::default() };
+    let entries = Layout { transition_speedup: 0, ..Layout::default() };
+    let mut forms: Vec<(Blocks, &[bool])> =
+        [whole, runs, entries].map(|layout| (two_blocks(layout), &coupled[..])).into();
+    forms.push((single_blocks(), &[true; 3]));
+    for (form, blocks) in forms.iter().enumerate() {
+        for (level, lanes) in Level::available().flat_map(|level| [1, 3, 16].map(|lanes| (level, lanes))) {
+            let case = format!("form {form}, {level:?}, {lanes} lanes");
+            let run = |numbers| level.force(|| three_steps(blocks, lanes, numbers));
+            // J itself would be 2^-129.
+            let (j, _) = run([two_to(-120), two_to(-3), 0.0, 0.0]);
+            assert!(j.iter().all(|&j| j == 0.0), "{case}: J {j:?}");
+            // Φ would be 2^-129, and J 2^-29 with it.
+            let (j, _) = run([two_to(100), two_to(-43), 0.0, 0.0]);
+            assert!(j.iter().all(|&j| j == 0.0), "{case}: Φ {j:?}");
+            // The adjoint would be 2^-130 at the first step, and the gradient 2^-30.
+            let (_, gradient) = run([0.0, two_to(-15), two_to(100), two_to(-100)]);
+            assert!(gradient.iter().all(|&g| g == 0.0), "{case}: a {gradient:?}");
+            // What is not subnormal stays.
+            let (j, gradient) = run([1.0, 0.5, 1.0, 1.0]);
+            assert!(j.iter().all(|&j| j != 0.0) && gradient.iter().all(|&g| g != 0.0), "{case}");
+        }
     }
 }
 
