@@ -45,6 +45,12 @@ pub enum EstimatorError {
         /// Weights given.
         found: usize,
     },
+    /// A kind of estimator that there is already.
+    #[error("there is an estimator of the kind `{kind}` already")]
+    Registered {
+        /// The kind.
+        kind: &'static str,
+    },
     /// The cell or stack is inconsistent.
     #[error(transparent)]
     Cell(#[from] CellError),

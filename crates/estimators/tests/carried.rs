@@ -12,7 +12,8 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{CellConfig, GateMask, Inputs, Masks, Size, Stack};
 use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, SnapConfig, TbpttConfig,
+    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig,
+    TbpttConfig,
 };
 use rtrl_sparse::{Lanes, Pattern};
 use support::{Case, Datum, ROUNDING, Rng, any_case, assert_equal};
@@ -312,7 +313,7 @@ fn influence_is_restored_entry_by_entry_under_another_schedule() {
         let (weights, data) = (case.weights(&stack), case.data(units));
         let build = |schedule, window| {
             let plan = Plan { schedule, ..Plan::new(lanes, window) };
-            Influence::of_order(stack.clone(), Order::Closure, plan).unwrap()
+            Influence::of_order(stack.clone(), Order::Closure, Scope::Stack, plan).unwrap()
         };
         for (from, to) in [
             (Schedule::Streaming, Schedule::Adjoint),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack};
 use rtrl_checkpoint::{ArchiveError, from_bytes, to_bytes};
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, Scope, Signs,
-    SnapConfig, TbpttConfig, Uoro, kf_rtrl, ok, reach,
+    EstimatorConfig, GradientEstimator, Influence, Kronecker, Order, Plan, RtrlConfig, Schedule, Scope,
+    Signs, SnapConfig, TbpttConfig, Uoro, reach,
 };
 use rtrl_sparse::{Lanes, Pattern};
 use support::Case;
@@ -315,13 +315,25 @@ fn estimators_that_cannot_be_are_refused() {
         ),
         (
             "KF-RTRL",
-            Box::new(move || drop(kf_rtrl(stack(), 3, 1, signs(4)))),
+            Box::new(move || drop(Kronecker::kf_rtrl(stack(), 3, 1, signs(4)))),
             &["signs", "left: 4", "right: 3"],
         ),
-        ("OK", Box::new(move || drop(ok(stack(), 3, 1, 2, signs(1)))), &["signs", "left: 1", "right: 3"]),
-        ("OK without rank", Box::new(move || drop(ok(stack(), 1, 1, 0, signs(1)))), &["rank", "found 0"]),
+        (
+            "OK",
+            Box::new(move || drop(Kronecker::optimal(stack(), 3, 1, 2, signs(1)))),
+            &["signs", "left: 1", "right: 3"],
+        ),
+        (
+            "OK without rank",
+            Box::new(move || drop(Kronecker::optimal(stack(), 1, 1, 0, signs(1)))),
+            &["rank", "found 0"],
+        ),
         ("no lanes", Box::new(move || drop(Uoro::new(stack(), 0, 1, signs(0)))), &["lanes", "found 0 and 1"]),
-        ("no window", Box::new(move || drop(kf_rtrl(stack(), 1, 0, signs(1)))), &["window", "found 1 and 0"]),
+        (
+            "no window",
+            Box::new(move || drop(Kronecker::kf_rtrl(stack(), 1, 0, signs(1)))),
+            &["window", "found 1 and 0"],
+        ),
         ("no signs", Box::new(|| drop(Signs::listed(Vec::new()))), &["empty"]),
         (
             "the reach along dynamics of another net",
@@ -330,7 +342,9 @@ fn estimators_that_cannot_be_are_refused() {
         ),
         (
             "Influence without a window",
-            Box::new(move || drop(Influence::of_order(stack(), Order::Closure, Plan::new(1, 0)))),
+            Box::new(move || {
+                drop(Influence::of_order(stack(), Order::Closure, Scope::Stack, Plan::new(1, 0)))
+            }),
             &["found 1 and 0"],
         ),
     ];

@@ -6,7 +6,8 @@ mod support;
 
 use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, SnapConfig, TbpttConfig,
+    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig,
+    TbpttConfig,
 };
 use rtrl_sparse::Lanes;
 use support::{Case, Datum};
@@ -134,7 +135,7 @@ fn influence_after_a_start_is_that_of_a_new_estimator() {
             for order in [Order::Steps(1), Order::Steps(2), Order::Closure] {
                 for schedule in SCHEDULES {
                     let plan = Plan { schedule, ..Plan::new(lanes, WINDOW) };
-                    let build = || Influence::of_order(stack.clone(), order, plan).unwrap();
+                    let build = || Influence::of_order(stack.clone(), order, Scope::Stack, plan).unwrap();
                     let (mut old, mut new) = (build(), build());
                     window(&case, &mut old, &weights, &data[..WINDOW]);
                     window(&case, &mut old, &weights, &data[WINDOW..2 * WINDOW]);

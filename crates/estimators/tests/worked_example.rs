@@ -44,9 +44,9 @@ fn run(order: Order, schedule: Schedule, window: usize) -> (Vec<Vec<f64>>, Vec<f
 #[test]
 fn reaches() {
     let of = |order| reach(&net(), net().dynamics(), order, Scope::Stack);
-    assert_eq!(of(Order::Steps(1)), [vec![0], vec![1], vec![2]]);
-    assert_eq!(of(Order::Steps(2)), [vec![0, 1], vec![1, 2], vec![2]]);
-    assert_eq!(of(Order::Steps(3)), [vec![0, 1, 2], vec![1, 2], vec![2]]);
+    assert_eq!(of(Order::Steps(1)).rows(), [vec![0], vec![1], vec![2]]);
+    assert_eq!(of(Order::Steps(2)).rows(), [vec![0, 1], vec![1, 2], vec![2]]);
+    assert_eq!(of(Order::Steps(3)).rows(), [vec![0, 1, 2], vec![1, 2], vec![2]]);
     assert_eq!(of(Order::Steps(3)), of(Order::Closure));
 }
 
