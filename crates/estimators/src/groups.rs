@@ -157,6 +157,11 @@ impl<T: Scalar> Persist for Groups<T> {
 impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         assert_eq!(starts.len(), self.lanes, "starts (left) and lanes (right)");
+        // A group that refuses its symbol would do so after others have stepped.
+        if let (Input::Symbols(symbols), Inputs::Symbols(n)) = (input, self.stack.inputs()) {
+            let outside = symbols.iter().find(|&&symbol| symbol as usize >= n);
+            assert!(outside.is_none(), "the symbol {outside:?} is not in 0..{n}");
+        }
         for Group { lanes, estimator, input: own, .. } in &mut self.groups {
             let input = match input {
                 Input::Dense(x) => {
