@@ -94,7 +94,7 @@ impl EstimatorConfig {
         lanes: usize,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        groups::build(&stack, lanes, self.narrowest(), |lanes| self.for_lanes(stack.clone(), lanes, window))
+        groups::build(stack, lanes, self.narrowest(), |stack, lanes| self.for_lanes(stack, lanes, window))
     }
 }
 

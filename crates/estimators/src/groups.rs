@@ -27,16 +27,16 @@ fn groups(lanes: usize, narrowest: usize) -> Vec<Range<usize>> {
 
 /// The estimator that `make` makes for given lanes: one for each group of lanes.
 pub(crate) fn build<T: Scalar>(
-    stack: &Arc<Stack<T>>,
+    stack: Arc<Stack<T>>,
     lanes: usize,
     narrowest: usize,
-    make: impl Fn(Range<usize>) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>,
+    make: impl Fn(Arc<Stack<T>>, Range<usize>) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>,
 ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
     let groups = groups(lanes, narrowest);
     if groups.len() <= 1 {
-        return make(0..lanes);
+        return make(stack, 0..lanes);
     }
-    Ok(Box::new(Groups::new(stack.clone(), groups, make)?))
+    Ok(Box::new(Groups::new(stack, groups, make)?))
 }
 
 /// Estimators that share out the lanes.
@@ -82,7 +82,7 @@ impl<T: Scalar> Groups<T> {
     pub fn new(
         stack: Arc<Stack<T>>,
         groups: Vec<Range<usize>>,
-        make: impl Fn(Range<usize>) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>,
+        make: impl Fn(Arc<Stack<T>>, Range<usize>) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>,
     ) -> Result<Self, EstimatorError> {
         let inputs = match stack.inputs() {
             Inputs::Dense(n) => n,
@@ -92,7 +92,7 @@ impl<T: Scalar> Groups<T> {
         let group = |lanes: Range<usize>| -> Result<_, EstimatorError> {
             let zeros = |len: usize| vec![T::ZERO; len * lanes.len()];
             let (input, loss_gradient) = (zeros(inputs), zeros(stack.states()));
-            Ok(Group { estimator: make(lanes.clone())?, input, loss_gradient, lanes })
+            Ok(Group { estimator: make(stack.clone(), lanes.clone())?, input, loss_gradient, lanes })
         };
         let groups = groups.into_iter().map(group).collect::<Result<_, _>>()?;
         let mut all = Self { groups, state: vec![T::ZERO; stack.states() * lanes], stack, lanes };

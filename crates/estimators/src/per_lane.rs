@@ -35,8 +35,8 @@ impl<T: Scalar> PerLane<T> {
         }
         let gradients = vec![vec![T::ZERO; stack.weights_len()]; lanes];
         let groups = (0..lanes).map(|lane| lane..lane + 1).collect();
-        let make = |lanes| config.for_lanes(stack.clone(), lanes, window);
-        Ok(Self { lanes: Groups::new(stack.clone(), groups, make)?, gradients })
+        let make = |stack, lanes| config.for_lanes(stack, lanes, window);
+        Ok(Self { lanes: Groups::new(stack, groups, make)?, gradients })
     }
 
     /// All lanes, for what concerns no gradient: [`step`](GradientEstimator::step), [`hidden`](GradientEstimator::hidden),

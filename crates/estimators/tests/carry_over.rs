@@ -305,7 +305,7 @@ fn a_lane_takes_what_the_other_estimator_keeps() {
     let c = [numbers(stack.hidden().len(), 1)];
     let mut forgets = build(&RtrlConfig::default().into(), &case);
     forgets.set_lane(0, &LaneState { influence: None, ..kept.clone() });
-    let mut of = |rtrl: &mut Estimator| window(&case, &mut **rtrl, &weights, &data[1..2], &c);
+    let of = |rtrl: &mut Estimator| window(&case, &mut **rtrl, &weights, &data[1..2], &c);
     let (with, without) = (of(&mut rtrl), of(&mut forgets));
     assert!(deviation(&with, &without) > 0.01, "the influence does not matter");
     rtrl.set_lane(0, &kept);
