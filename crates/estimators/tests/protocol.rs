@@ -383,7 +383,7 @@ fn estimators_that_cannot_be_are_refused() {
         (
             "Influence without a window",
             Box::new(move || {
-                drop(Influence::of_order(stack(), Order::Closure, Scope::Stack, Plan::new(1, 0)))
+                drop(Influence::of_order(stack(), Order::Closure, Scope::Stack, Plan::new(1, 0)));
             }),
             &["found 1 and 0"],
         ),
