@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Inputs, Rollout, Stack, Trace};
+use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Scalar};
 
@@ -31,7 +31,6 @@ pub struct Runner<T> {
 
 struct InputGradient<T> {
     delta: Vec<T>,
-    sources: Vec<T>,
     backward: Backward<T>,
 }
 
@@ -153,27 +152,14 @@ impl<T: Scalar> Runner<T> {
         let states = self.states_of(loss_gradient);
         let Self { stack, lanes, input, .. } = self;
         let lanes = *lanes;
-        let Inputs::Dense(inputs) = stack.inputs() else {
-            panic!("the net reads symbols, by which there is no gradient");
-        };
-        let found = (into.len(), into.lanes());
-        assert_eq!(
-            found,
-            (inputs, lanes),
-            "size and lanes of the gradient by the input (left), of the input (right)"
-        );
-        let InputGradient { delta, sources, backward } = &mut **input.get_or_insert_with(|| {
-            let zeros = |len: usize| vec![T::ZERO; len * lanes];
-            let (delta, sources) = (zeros(stack.states()), zeros(stack.linear().dense_sources()));
-            Box::new(InputGradient { delta, sources, backward: stack.backward(lanes) })
+        let InputGradient { delta, backward } = &mut **input.get_or_insert_with(|| {
+            let delta = vec![T::ZERO; stack.states() * lanes];
+            Box::new(InputGradient { delta, backward: stack.backward(lanes) })
         });
         delta.fill(T::ZERO);
         delta[states.start * lanes..states.end * lanes].copy_from_slice(loss_gradient.values());
         stack.descend(weights, trace, delta, backward);
-        sources.fill(T::ZERO);
-        let (rows, mut all) = (Lanes::new(&backward.rows, lanes), LanesMut::new(sources, lanes));
-        stack.linear().multiply_transposed(weights, stack.layer_rows(0), rows, &mut all, 0);
-        into.values().copy_from_slice(&sources[..inputs * lanes]);
+        stack.input_gradient(weights, backward, into);
     }
 
     /// Ends the window; the number of its steps.
@@ -266,8 +252,7 @@ impl<T: Scalar> Runner<T> {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let scalars =
-            |i: &InputGradient<T>| (i.delta.len() + i.sources.len()) * size_of::<T>() + i.backward.bytes();
+        let scalars = |i: &InputGradient<T>| i.delta.len() * size_of::<T>() + i.backward.bytes();
         self.rollout.bytes() + self.input.as_deref().map_or(0, |i| size_of_val(i) + scalars(i))
     }
 }

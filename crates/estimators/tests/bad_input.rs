@@ -5,7 +5,7 @@
 mod support;
 
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
-use rtrl_cells::{CellConfig, CellError, Gru, Inputs, Masks, QuasiLstm, Size, Stack, Vanilla};
+use rtrl_cells::{CellConfig, CellError, Gru, Inputs, Masks, QuasiLstm, Size, Stack, Tanh, Vanilla};
 use rtrl_estimators::{
     EstimatorConfig, EstimatorError, Influence, Plan, Reach, Scope, SnapConfig, check_weights,
 };
@@ -32,7 +32,7 @@ fn a_mask_that_disconnects_a_unit() {
     let mut masks = Masks::dense(1, 2, 3);
     masks.gates[0].input = Pattern::from_rows(2, [vec![0], vec![], vec![1]]).unwrap();
     masks.gates[0].recurrent = Pattern::from_rows(3, [vec![0], vec![], vec![1]]).unwrap();
-    let error = Vanilla::new(Inputs::Dense(2), 3, &masks, Default::default()).unwrap_err();
+    let error = Vanilla::new(Inputs::Dense(2), 3, &masks, Tanh).unwrap_err();
     assert_eq!(error, CellError::Disconnected { unit: 1 });
 }
 

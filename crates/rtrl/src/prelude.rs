@@ -16,7 +16,7 @@ pub use rtrl_train::{
     WindowReport,
 };
 
-pub use crate::net::{Embedding, Gru, GruResetBefore, Lstm, QuasiLstm, Vanilla, VanillaRelu};
+pub use crate::net::names::*;
 pub use crate::{BuildError, Net, Training};
 
 /// The settings of each estimator, under its name in the literature.

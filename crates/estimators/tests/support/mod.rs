@@ -162,11 +162,12 @@ pub fn any_size() -> impl Strategy<Value = Size> {
     })
 }
 
-/// Any registered cell; those without masks are made dense.
+/// Any cell that the oracle knows; those without masks are made dense.
 pub fn any_cell() -> impl Strategy<Value = CellConfig> {
-    (any_size(), 0..CellConfig::every(Size::dense(1)).len()).prop_map(|(size, kind)| {
-        let sparse = CellConfig::every(size)[kind];
-        if sparse.is_masked() { sparse } else { CellConfig::every(Size::dense(size.units))[kind] }
+    let known = |size| CellConfig::every(size).into_iter().filter(oracle::knows).collect::<Vec<_>>();
+    (any_size(), 0..known(Size::dense(1)).len()).prop_map(move |(size, kind)| {
+        let sparse = known(size)[kind];
+        if sparse.is_masked() { sparse } else { known(Size::dense(size.units))[kind] }
     })
 }
 
