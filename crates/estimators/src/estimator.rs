@@ -122,3 +122,20 @@ pub struct LaneState<T> {
     /// J, every entry that is kept as (state, weight, value); `None` from an estimator that has none, or has it in another form.
     pub influence: Option<Vec<(u32, u32, T)>>,
 }
+
+impl<T: Scalar> LaneState<T> {
+    /// Refuses what was carried by another net.
+    ///
+    /// # Panics
+    /// If the number of states is another one, or an entry of the influence is none of J's.
+    pub fn check(&self, stack: &Stack<T>) {
+        let (found, states, weights) = (self.state.len(), stack.states(), stack.weights_len());
+        assert_eq!(found, states, "states of the lane (left) and of the net (right)");
+        let outside = |entry: &&(u32, u32, T)| entry.0 as usize >= states || entry.1 as usize >= weights;
+        if let Some((state, weight, _)) = self.influence.iter().flatten().find(outside) {
+            panic!(
+                "entry ({state}, {weight}) of the influence, in a net of {states} states and {weights} weights"
+            );
+        }
+    }
+}

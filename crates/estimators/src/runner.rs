@@ -208,15 +208,7 @@ impl<T: Scalar> Runner<T> {
     /// If there is no such lane, the state has another size, an entry of the influence is none of J's, or in the middle of a window.
     pub fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
         self.between("set_lane", lane);
-        let (found, states, weights) = (carried.state.len(), self.stack.states(), self.stack.weights_len());
-        assert_eq!(found, states, "states of the lane (left) and of the net (right)");
-        let outside =
-            |&&(state, weight, _): &&(u32, u32, T)| state as usize >= states || weight as usize >= weights;
-        if let Some((state, weight, _)) = carried.influence.iter().flatten().find(outside) {
-            panic!(
-                "entry ({state}, {weight}) of the influence, in a net of {states} states and {weights} weights"
-            );
-        }
+        carried.check(&self.stack);
         let mut all = self.rollout.state_mut();
         let own = all.values().iter_mut().skip(lane).step_by(self.lanes);
         own.zip(&carried.state).for_each(|(own, &s)| *own = s);

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack};
+use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
 use rtrl_estimators::{
-    BpttConfig, EstimatorConfig, GradientEstimator, ImmediateConfig, LaneState, PerLane, RtrlConfig,
-    Schedule, SnapConfig, TbpttConfig,
+    BpttConfig, EstimatorConfig, EstimatorError, GradientEstimator, ImmediateConfig, Influence, LaneState,
+    Order, PerLane, PerLayer, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
 use rtrl_sparse::{Lanes, LanesMut};
 use support::{Case, Datum, ROUNDING, any_case, assert_equal, deviation, gradient_of};
@@ -201,6 +202,63 @@ proptest! {
         }
     }
 
+    /// A net that learns layer by layer is one whose influence does not leave its layer.
+    #[test]
+    fn layers_may_learn_by_estimators_of_their_own(case in any_case(1..=3)) {
+        let stack = case.stack::<f64>();
+        let (weights, data) = (case.weights(&stack), case.data(stack.hidden().len()));
+        let c: Vec<_> = (0..data.len()).map(|t| numbers(stack.states() * case.lanes, t)).collect();
+        for (config, order) in [(SnapConfig::new(1).into(), Order::Steps(1)), (RtrlConfig::default().into(), Order::Closure)] {
+            let configs: Vec<EstimatorConfig> = vec![config; stack.depth()];
+            let mut layers: Estimator =
+                Box::new(PerLayer::new(stack.clone(), &configs, case.lanes, case.window).expect("valid"));
+            let (plan, mut heard) = (Plan::new(case.lanes, case.window), false);
+            let mut whole: Estimator =
+                Box::new(Influence::of_order(stack.clone(), order, Scope::Layer, plan).expect("valid"));
+            for (data, c) in data.chunks(case.window).zip(c.chunks(case.window)) {
+                let [found, expected] =
+                    [&mut layers, &mut whole].map(|estimator| window(&case, &mut **estimator, &weights, data, c));
+                // A window of ReLU units that are all silent has no gradient.
+                let silent = expected.iter().all(|g| g.abs() < 1e-6);
+                prop_assert!(silent || deviation(&found, &expected) < ROUNDING);
+                heard |= !silent;
+                // Rows of one layer may be taken together in another way than those of all.
+                prop_assert!(deviation(layers.state().values(), whole.state().values()) < ROUNDING);
+            }
+            prop_assert!(heard || case.layers.iter().any(|cell| matches!(cell, CellConfig::VanillaRelu(_))));
+            // What a lane carries is the same, entry by entry, and goes from one into the other.
+            for lane in 0..case.lanes {
+                let sorted = |estimator: &Estimator| {
+                    let mut carried = estimator.lane(lane);
+                    carried.influence.as_mut().expect("J is kept").sort_by_key(|&(s, w, _)| (w, s));
+                    carried
+                };
+                let (found, expected) = (sorted(&layers), sorted(&whole));
+                prop_assert!(deviation(&found.state, &expected.state) < ROUNDING);
+                let values = |carried: &LaneState<f64>| carried.influence.clone().unwrap();
+                let (found, expected) = (values(&found), values(&expected));
+                let of = |entries: &[(u32, u32, f64)]| entries.iter().map(|e| (e.0, e.1)).collect::<Vec<_>>();
+                prop_assert_eq!(of(&found), of(&expected));
+                let close = found.iter().zip(&expected).all(|(a, b)| (a.2 - b.2).abs() <= 1e-9 * (1.0 + b.2.abs()));
+                prop_assert!(close);
+                let given = whole.lane(lane);
+                layers.set_lane(lane, &given);
+                let again = sorted(&layers);
+                prop_assert_eq!(again, sorted(&whole));
+            }
+            let mut expected = vec![0.0; case.inputs.len() * case.lanes];
+            let mut found = expected.clone();
+            if matches!(case.inputs, Inputs::Dense(_)) {
+                for (estimator, into) in [(&mut layers, &mut found), (&mut whole, &mut expected)] {
+                    estimator.step(&weights, case.input(&data[0]), &data[0].starts);
+                    let into = &mut LanesMut::new(into, case.lanes);
+                    estimator.input_gradient(&weights, Lanes::new(&c[0], case.lanes), into);
+                }
+                prop_assert!(deviation(&found, &expected) < ROUNDING || expected.iter().all(|x| x.abs() < 1e-12));
+            }
+        }
+    }
+
     /// A lane that moves into another lane of another estimator goes on as it would have: state and, where both keep it, influence.
     #[test]
     fn a_lane_goes_on_in_another_estimator(case in any_case(1..=2), into in 0_usize..3) {
@@ -359,6 +417,29 @@ fn looking_back_ends_where_a_lane_was_given() {
             assert_equal("the lane that was given", &found[1], &alone, ROUNDING);
         }
     }
+}
+
+/// Masks that change, and what is saved, reach every layer.
+#[test]
+fn estimators_of_layers_are_saved_and_relayed() {
+    let case = small(2, 2);
+    let stack = case.stack::<f64>();
+    let (weights, data) = (case.weights(&stack), case.data(stack.hidden().len()));
+    let c: Vec<_> = (0..data.len()).map(|t| numbers(stack.hidden().len() * 2, t)).collect();
+    let configs = [SnapConfig::new(2).into(), BpttConfig::default().into()];
+    let build = || PerLayer::new(stack.clone(), &configs, 2, 2).unwrap();
+    let (mut saved, mut restored) = (build(), build());
+    window(&case, &mut saved, &weights, &data[..2], &c);
+    let bytes = to_bytes(|archive| saved.persist(archive)).unwrap();
+    from_bytes(&bytes, |archive| restored.persist(archive)).unwrap();
+    assert_eq!(saved.state().values(), restored.state().values());
+    let same: Vec<_> = (0..weights.len() as u32).map(Some).collect();
+    restored.relay(stack.clone(), &same);
+    let [a, b] = [&mut saved, &mut restored].map(|e| window(&case, e, &weights, &data[2..4], &c[2..4]));
+    assert_eq!(a, b);
+    assert!(saved.layer(0).schedule().is_some() && saved.layer(1).schedule().is_none());
+    let few = PerLayer::<f64>::new(stack.clone(), &configs[..1], 2, 2).unwrap_err();
+    assert_eq!(few, EstimatorError::Layers { expected: 2, found: 1 });
 }
 
 #[test]
