@@ -9,8 +9,7 @@ use rtrl_estimators::{
     EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig,
     TbpttConfig,
 };
-use rtrl_sparse::Lanes;
-use support::{Case, Datum};
+use support::{Case, window};
 
 const WINDOW: usize = 4;
 const SCHEDULES: [Schedule; 3] = [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint];
@@ -37,23 +36,6 @@ fn nets() -> Vec<Vec<CellConfig>> {
     let mut nets: Vec<_> = CellConfig::every(Size::dense(3)).into_iter().map(|cell| vec![cell]).collect();
     nets.push(vec![CellConfig::Gru(Size::sparse(4, 0.5)), CellConfig::Lstm(Size::dense(2))]);
     nets
-}
-
-fn window(
-    case: &Case,
-    estimator: &mut dyn GradientEstimator<f64>,
-    weights: &[f64],
-    data: &[Datum],
-) -> Vec<f64> {
-    let mut gradient = vec![0.0; weights.len()];
-    for datum in data {
-        estimator.step(weights, case.input(datum), &datum.starts);
-        let h = estimator.hidden();
-        let delta: Vec<f64> = h.values().iter().zip(&datum.c).map(|(h, c)| c + h).collect();
-        estimator.observe(weights, Lanes::new(&delta, case.lanes), &mut gradient);
-    }
-    estimator.finish_window(weights, &mut gradient);
-    gradient
 }
 
 /// One input, so that an infinite one saturates gates: the state stays finite in most cells, the influence does not.
