@@ -6,8 +6,7 @@ mod support;
 
 use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig,
-    TbpttConfig,
+    EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
 use support::{Case, window};
 
