@@ -44,6 +44,7 @@ pub struct CellStep<'a, T> {
 
 /// Where the cell lies within its stack.
 pub(crate) struct Inner<'a, T> {
+    pub structure: &'a Structure,
     pub linear: &'a Linear,
     pub all_weights: &'a [T],
     pub all_rows_before: usize,
@@ -66,6 +67,38 @@ impl<T: Scalar> CellStep<'_, T> {
             weights: self.weights,
             inner: Inner { sources: self.inner.sources.reborrow(), ..self.inner },
         }
+    }
+
+    /// `ds_t[state] / dz_t[row]` in all lanes: the entry of `row_jacobian`, to be overwritten.
+    ///
+    /// # Panics
+    /// If the structure's `row_jacobian` has no such entry.
+    #[track_caller]
+    pub fn jacobian(&mut self, row: usize, state: usize) -> &mut [T] {
+        let entry = self.inner.structure.row_jacobian.find(row, state as u32);
+        self.row_jacobian.at(entry.unwrap_or_else(|| panic!("row {row} does not reach state {state}")))
+    }
+
+    /// `∂φ[state] / ∂s_{t-1}[from]` in all lanes: the entry of `direct`, to be overwritten.
+    ///
+    /// # Panics
+    /// If the structure's `direct` has no such entry.
+    #[track_caller]
+    pub fn leak(&mut self, state: usize, from: usize) -> &mut [T] {
+        let entry = self.inner.structure.direct.find(state, from as u32);
+        self.direct.at(entry.unwrap_or_else(|| panic!("state {from} does not leak into state {state}")))
+    }
+
+    /// The weight by which a row reads a source of the cell; zero if it does not exist.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[track_caller]
+    pub fn weight(&self, row: usize, source: usize) -> T {
+        let rows = self.inner.structure.rows();
+        assert!(row < rows, "row {row} of a cell with {rows}");
+        let entry = self.inner.structure.weights.find(row, source as u32);
+        entry.map_or(T::ZERO, |entry| self.weights[entry])
     }
 
     /// `z_r = Σ_j w_rj u_j` for the rows in `range`.

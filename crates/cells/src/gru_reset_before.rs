@@ -1,6 +1,6 @@
 //! The gated recurrent unit with the reset gate before the matrix product.
 
-use rtrl_sparse::{Pattern, Scalar, math};
+use rtrl_sparse::{Scalar, math};
 
 use crate::{
     Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Size, Structure, Wiring,
@@ -37,21 +37,15 @@ impl GruResetBefore {
     /// If the masks do not fit, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
         let rows = [GateRows::of(0), GateRows::of(1), GateRows { past: Past::Scaled, ..GateRows::of(2) }];
-        let gated = Structure::gated(inputs, units, masks, &rows)?;
-        let reads = masks.gates[2].recurrent.transpose();
+        let structure = Structure::gated(inputs, units, masks, &rows)?.scaled_only_by(0..units);
         let reset_source = |unit: usize| (inputs.len() + 1 + units + unit) as u32;
         let paths = (0..units)
-            .flat_map(|unit| reads.row(unit).iter().map(move |&reached| (unit, reached)))
+            .flat_map(|unit| structure.row_jacobian.row(unit).iter().map(move |&reached| (unit, reached)))
             .filter_map(|(unit, i)| {
-                let weight = gated.weights.find(2 * units + i as usize, reset_source(unit))?;
+                let weight = structure.weights.find(2 * units + i as usize, reset_source(unit))?;
                 Some((i, weight as u32))
             })
             .collect();
-        let own = |unit: usize| vec![unit as u32];
-        let reached = (0..units).map(|unit| reads.row(unit).to_vec());
-        let row_jacobian =
-            Pattern::from_rows(units, reached.chain((0..units).map(own)).chain((0..units).map(own)))?;
-        let structure = Structure { row_jacobian, ..gated };
         Ok(Self { structure, paths })
     }
 }

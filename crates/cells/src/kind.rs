@@ -2,7 +2,7 @@
 
 use rtrl_sparse::Scalar;
 
-use crate::{Cell, CellError, Inputs, Masks, Size};
+use crate::{Cell, CellError, Inputs, Masks, Size, Wiring};
 
 /// A kind of cell, for nets that are described in a configuration. Own ones reach configurations by [`register`](crate::register).
 pub trait CellKind: 'static {
@@ -17,28 +17,6 @@ pub trait CellKind: 'static {
     /// # Errors
     /// If a size is zero or the masks do not fit.
     fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError>;
-}
-
-/// Which weights a kind of cell can do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wiring {
-    /// Any, in each of this many gates.
-    Gates(usize),
-    /// Those of the inputs, in each of this many gates; recurrence is element-wise.
-    Diagonal(usize),
-    /// None.
-    Fixed,
-}
-
-impl Wiring {
-    /// Number of gates with masks.
-    #[must_use]
-    pub fn gates(self) -> usize {
-        match self {
-            Self::Gates(gates) | Self::Diagonal(gates) => gates,
-            Self::Fixed => 0,
-        }
-    }
 }
 
 /// A layer of PyTorch.

@@ -110,6 +110,7 @@ impl<T: Scalar> Layer<T> {
             scales: LanesMut::new(&mut trace.scales[across(&self.scales)], lanes),
             weights: &weights[self.weights.clone()],
             inner: Inner {
+                structure: self.cell.structure(),
                 linear,
                 all_weights: weights,
                 all_rows_before: self.rows.start,

@@ -29,6 +29,8 @@ mod kind;
 mod layer;
 mod linearize;
 mod mask;
+mod memory;
+mod one_step;
 mod persist;
 mod registry;
 mod size;
@@ -47,14 +49,19 @@ macro_rules! modules {
 }
 for_each_cell!(modules);
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+const _: () = ();
+
 pub use cell::{Cell, CellStep};
 pub use config::{CellConfig, OwnCell, register};
 pub use error::CellError;
 pub use gates::{GateRows, Past};
-pub use kind::{CellKind, PyTorch, Wiring};
+pub use kind::{CellKind, PyTorch};
 pub use linearize::Linearizer;
 pub use mask::{GateMask, Masks, Sparsity};
-pub use size::{Distribution, Size};
+pub use one_step::OneStep;
+pub use size::{Distribution, Size, Wiring};
 pub use stack::Stack;
 pub use structure::{Inputs, MaskRows, Recurrent, Structure};
 pub use trace::{Backward, Input, Rollout, Trace};

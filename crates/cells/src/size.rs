@@ -3,7 +3,7 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
-use crate::{CellError, Inputs, Masks, Sparsity, Wiring};
+use crate::{CellError, Inputs, Masks, Sparsity};
 
 /// The size of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -101,5 +101,27 @@ pub enum Distribution {
 impl Distribution {
     fn is_uniform(&self) -> bool {
         *self == Self::Uniform
+    }
+}
+
+/// Which weights a kind of cell can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wiring {
+    /// Any, in each of this many gates.
+    Gates(usize),
+    /// Those of the inputs, in each of this many gates; recurrence is element-wise.
+    Diagonal(usize),
+    /// None.
+    Fixed,
+}
+
+impl Wiring {
+    /// Number of gates with masks.
+    #[must_use]
+    pub fn gates(self) -> usize {
+        match self {
+            Self::Gates(gates) | Self::Diagonal(gates) => gates,
+            Self::Fixed => 0,
+        }
     }
 }

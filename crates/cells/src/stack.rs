@@ -216,6 +216,31 @@ impl<T: Scalar> Stack<T> {
         &self.linear
     }
 
+    /// The weight by which row `row` of layer `layer` reads its source `source`, both counted within the layer as in its
+    /// [`Structure`](crate::Structure): inputs, the constant 1, recurrent sources. None if it does not exist.
+    ///
+    /// # Panics
+    /// If there is no such layer, row or source.
+    pub fn weight(&self, layer: usize, row: usize, source: usize) -> Option<usize> {
+        let structure = self.layers[layer].structure();
+        let (rows, sources) = (structure.rows(), structure.sources());
+        assert!(row < rows && source < sources, "row {row} of {rows}, source {source} of {sources}");
+        Some(self.layers[layer].weights.start + structure.weights.find(row, source as u32)?)
+    }
+
+    /// Layer, row and source of a weight: the way back from [`weight`](Self::weight).
+    ///
+    /// # Panics
+    /// If there is no such weight.
+    pub fn weight_place(&self, weight: usize) -> (usize, usize, usize) {
+        let found = self.layers.iter().position(|layer| layer.weights.contains(&weight));
+        let depth = found.unwrap_or_else(|| panic!("weight {weight} of {}", self.weights_len()));
+        let own = weight - self.layers[depth].weights.start;
+        let pattern = &self.layers[depth].structure().weights;
+        let (row, source) = pattern.iter().nth(own).expect("a weight for each entry of the pattern");
+        (depth, row, source as usize)
+    }
+
     /// The pattern of `D = ds_t/ds_{t-1}`, states × states.
     pub fn dynamics(&self) -> &Pattern {
         &self.dynamics
@@ -226,8 +251,8 @@ impl<T: Scalar> Stack<T> {
         &self.row_jacobian
     }
 
-    /// Pattern of the layers' own Gᵀ, rows × states, in the order of [`Trace`].
-    pub(crate) fn own_jacobian(&self) -> &Pattern {
+    /// Pattern of the layers' own Gᵀ, rows × states: what a row reaches within its layer.
+    pub fn own_jacobian(&self) -> &Pattern {
         &self.own_jacobian
     }
 

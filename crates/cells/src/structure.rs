@@ -119,6 +119,46 @@ impl Structure {
         self.recurrent.iter().filter(|r| matches!(r, Recurrent::Scaled(_))).count()
     }
 
+    /// The same structure where the factors of the scaled sources come from `rows`, one row for each, in order. Such a row also reaches,
+    /// through its source, whatever the rows reach that read the source.
+    ///
+    /// # Panics
+    /// If there is not one row for each scaled source.
+    #[must_use]
+    pub fn scaled_by(self, rows: Range<usize>) -> Self {
+        self.through_factors(&rows, true)
+    }
+
+    /// As [`scaled_by`](Self::scaled_by), for rows that reach nothing except through their factor, as those of the reset gate in
+    /// `n = tanh(W x + U (r ∘ h))`.
+    ///
+    /// # Panics
+    /// If there is not one row for each scaled source.
+    #[must_use]
+    pub fn scaled_only_by(self, rows: Range<usize>) -> Self {
+        self.through_factors(&rows, false)
+    }
+
+    fn through_factors(self, factors: &Range<usize>, also_directly: bool) -> Self {
+        assert_eq!(factors.len(), self.scaled(), "rows of factors (left) and scaled sources (right)");
+        let scaled = (self.one() + 1..).zip(&self.recurrent);
+        let scaled = scaled.filter(|(_, recurrent)| matches!(recurrent, Recurrent::Scaled(_)));
+        let scaled: Vec<usize> = scaled.map(|(source, _)| source).collect();
+        let readers = self.weights.transpose();
+        let reached = |row: usize| {
+            let factor = factors.contains(&row).then(|| scaled[row - factors.start]);
+            let readers = factor.map_or(&[][..], |source| readers.row(source)).iter().map(|&r| r as usize);
+            let directly = (factor.is_none() || also_directly).then_some(row);
+            let mut states: Vec<u32> =
+                readers.chain(directly).flat_map(|row| self.row_jacobian.row(row)).copied().collect();
+            states.sort_unstable();
+            states.dedup();
+            states
+        };
+        let row_jacobian = Pattern::from_rows(self.states, (0..self.rows()).map(reached));
+        Self { row_jacobian: row_jacobian.expect("sorted states, each once"), ..self }
+    }
+
     /// Checks that the parts fit each other.
     ///
     /// # Errors

@@ -2,8 +2,6 @@
 
 use rtrl_sparse::{Lanes, LanesMut, Scalar, Sources};
 
-use crate::Stack;
-
 /// Dense sources, entries of Gᵀ and of the leak, and factors in a trace; and symbols.
 pub(crate) type TraceSizes = ([usize; 4], usize);
 
@@ -32,9 +30,20 @@ impl<T: Scalar> Trace<T> {
         Sources { symbols: &self.symbols, dense: Lanes::new(&self.dense_sources, self.lanes) }
     }
 
-    /// Values of the leak path in the pattern [`Stack::own_direct`].
+    /// Values of the leak path in the pattern [`Stack::own_direct`](crate::Stack::own_direct).
     pub fn direct(&self) -> Lanes<'_, T> {
         Lanes::new(&self.direct, self.lanes)
+    }
+
+    /// Values of the layers' own `G = ds_t/dz_t` at fixed states of the layer below, in the pattern
+    /// [`Stack::own_jacobian`](crate::Stack::own_jacobian).
+    pub fn row_jacobian(&self) -> Lanes<'_, T> {
+        Lanes::new(&self.row_jacobian, self.lanes)
+    }
+
+    /// The factors of all scaled sources, layer after layer, in the order of the sources.
+    pub fn scales(&self) -> Lanes<'_, T> {
+        Lanes::new(&self.scales, self.lanes)
     }
 
     /// Zeroes all entries of an array in the lanes that began a sequence with this step: nothing before counts.
@@ -110,99 +119,5 @@ impl<T: Scalar> Backward<T> {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         (self.sources.len() + self.previous.len() + self.rows.len()) * size_of::<T>()
-    }
-}
-
-impl<T: Scalar> Stack<T> {
-    /// An empty trace for `lanes` lanes.
-    ///
-    /// # Panics
-    /// If `lanes` is zero.
-    pub fn trace(&self, lanes: usize) -> Trace<T> {
-        assert!(lanes > 0, "lanes must be at least 1, found {lanes}");
-        let (sizes, symbol_range) = self.trace_sizes();
-        let [dense_sources, row_jacobian, direct, scales] = sizes.map(|len| vec![T::ZERO; len * lanes]);
-        Trace {
-            lanes,
-            dense_sources,
-            symbols: vec![0; if symbol_range > 0 { lanes } else { 0 }],
-            symbol_range,
-            row_jacobian,
-            direct,
-            scales,
-            starts: vec![true; lanes],
-        }
-    }
-
-    /// A state of zeros for `lanes` lanes.
-    ///
-    /// # Panics
-    /// If `lanes` is zero.
-    pub fn rollout(&self, lanes: usize) -> Rollout<T> {
-        assert!(lanes > 0, "lanes must be at least 1, found {lanes}");
-        let zeros = |len: usize| vec![T::ZERO; len * lanes];
-        let rows = self.layers().iter().map(|l| l.rows.len()).max().unwrap_or(0);
-        Rollout { lanes, state: zeros(self.states()), previous: zeros(self.states()), rows: zeros(rows) }
-    }
-
-    /// Memory for the backward step of `lanes` lanes.
-    ///
-    /// # Panics
-    /// If `lanes` is zero.
-    pub fn backward(&self, lanes: usize) -> Backward<T> {
-        assert!(lanes > 0, "lanes must be at least 1, found {lanes}");
-        let zeros = |len: usize| vec![T::ZERO; len * lanes];
-        Backward {
-            lanes,
-            sources: zeros(self.linear.dense_sources()),
-            previous: zeros(self.states()),
-            rows: zeros(self.linear.pattern().rows()),
-        }
-    }
-
-    pub(crate) fn check_weights(&self, weights: &[T]) {
-        assert_eq!(weights.len(), self.weights_len(), "number of weights, found (left) and expected (right)");
-    }
-
-    pub(crate) fn check_rollout(&self, rollout: &Rollout<T>) {
-        let rows = self.layers().iter().map(|l| l.rows.len()).max().unwrap_or(0);
-        let found = (rollout.state.len() / rollout.lanes, rollout.rows.len() / rollout.lanes);
-        assert_eq!(
-            found,
-            (self.states(), rows),
-            "states and rows of the rollout (left) and of the net (right)"
-        );
-    }
-
-    pub(crate) fn check_trace(&self, trace: &Trace<T>, lanes: usize) {
-        assert_eq!(trace.lanes, lanes, "lanes of the trace, found (left) and expected (right)");
-        assert_eq!(trace.sizes(), self.trace_sizes(), "sizes of the trace (left) and of the net (right)");
-    }
-
-    pub(crate) fn trace_sizes(&self) -> TraceSizes {
-        let scales = self.layers().last().map_or(0, |l| l.scales.end);
-        let sizes = [self.linear.dense_sources(), self.own_jacobian.nnz(), self.own_direct.nnz(), scales];
-        (sizes, self.linear.symbols())
-    }
-
-    pub(crate) fn check_backward(&self, backward: &Backward<T>, lanes: usize) {
-        assert_eq!(
-            backward.lanes, lanes,
-            "lanes of the memory for the backward step, found (left) and expected (right)"
-        );
-        let found = [&backward.sources, &backward.previous, &backward.rows].map(|array| array.len() / lanes);
-        let expected = [self.linear.dense_sources(), self.states(), self.linear.pattern().rows()];
-        assert_eq!(
-            found, expected,
-            "sizes of the memory for the backward step (left) and of the net (right)"
-        );
-    }
-
-    pub(crate) fn check_states(&self, values: usize, lanes: usize) {
-        let expected = self.states() * lanes;
-        assert_eq!(
-            values, expected,
-            "values of all states and {lanes} lanes, found (left) and expected (right)"
-        );
     }
 }
