@@ -118,7 +118,7 @@ pub fn evaluate_dynamically_on(
     config.validate()?;
     fits(model, &data)?;
     let run = config.run(model.config(), data.steps);
-    let mut trainer = Trainer::with_model(model.for_run(run), data.task)?;
+    let mut trainer = Trainer::with_model(model.for_run(run)?, data.task)?;
     let (mut loss, mut targets) = (0.0, 0);
     while trainer.steps() < data.steps {
         if stop.load(Ordering::Relaxed) {

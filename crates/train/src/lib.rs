@@ -40,6 +40,7 @@ mod model;
 mod number;
 mod optimizer;
 mod place;
+mod predictor;
 mod readout;
 mod run;
 mod sparsity;
@@ -55,14 +56,16 @@ pub use dynamic::{DynamicConfig, evaluate_dynamically, evaluate_dynamically_on};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};
-pub use learner::{Learner, StepReport};
+pub use learner::Learner;
+pub use learning::StepReport;
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
     Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
-    RateSchedule, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
+    RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
 };
 pub use place::Place;
+pub use predictor::Predictor;
 pub use readout::{Loss, Readout, Targets};
 pub use run::{Outcome, Progress, RunOptions, run};
 pub use sparsity::{Matrices, RewiringConfig};

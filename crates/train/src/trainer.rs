@@ -107,7 +107,7 @@ impl Trainer {
         &self.learning.model
     }
 
-    /// The net as it is now, to be saved.
+    /// The net as it is now, to be changed in its weights; its masks belong to the trainer.
     pub fn model_mut(&mut self) -> &mut Model {
         &mut self.learning.model
     }
@@ -144,7 +144,7 @@ impl Trainer {
 
     /// The learning rate of the next update, before factors of groups.
     pub fn learning_rate(&self) -> f64 {
-        self.learning.updater.learning_rate()
+        self.learning.updater.next_rates().recurrent
     }
 
     /// Multiplies the learning rate of everything to come.
@@ -210,7 +210,7 @@ impl Trainer {
         self.task.next(&mut self.data)?;
         let (input, targets) = (input_of(&self.data), targets_of(&self.data));
         self.learning.step(input, &self.data.starts);
-        self.learning.observe(targets)?;
+        self.learning.observe(Some(targets))?;
         report.steps += 1;
         report.targets += targets.count() as u64;
         report.loss += self.learning.losses.iter().sum::<f64>();

@@ -16,7 +16,7 @@ pub use adam::{Adam, AdamConfig, AdamWConfig};
 pub use rms_prop::{RmsProp, RmsPropConfig};
 pub use schedule::RateSchedule;
 pub use sgd::{MomentumConfig, Sgd, SgdConfig};
-pub use update::{GroupConfig, Parameters, UpdateConfig, Updater};
+pub use update::{GroupConfig, Parameters, Rates, UpdateConfig, Updater};
 
 use crate::ConfigError;
 
