@@ -344,7 +344,7 @@ impl Learner {
     ///
     /// # Panics
     /// If nothing was predicted.
-    pub fn advance(&mut self) -> Result<StepReport, TrainError> {
+    pub fn skip(&mut self) -> Result<StepReport, TrainError> {
         self.complete(None)
     }
 

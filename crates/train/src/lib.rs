@@ -25,6 +25,10 @@
 //!
 //! [`run()`] does the same in a folder, with metrics and a result.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+const _: () = ();
+
 mod compare;
 mod config;
 mod divergence;

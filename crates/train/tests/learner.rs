@@ -333,7 +333,7 @@ fn predictors_do_not_allocate() {
             learner.learn(Targets::Values(&wave(t).map(Some))).unwrap();
             learner.fork_into(&mut fork);
             learner.predict(dense(&wave(t)), &[false]);
-            learner.advance().unwrap();
+            learner.skip().unwrap();
             learner.predict(dense(&wave(t)), &[false]);
             learner.fork_into(&mut fork);
             fork.feed_back();
@@ -360,7 +360,7 @@ fn what_has_no_target_is_a_step_and_not_learned() {
                 let expected = missing.learn(Targets::Values(&[target])).unwrap();
                 let found = match target {
                     Some(_) => passing.learn(Targets::Values(&[target])),
-                    None => passing.advance(),
+                    None => passing.skip(),
                 };
                 assert_eq!(found.unwrap(), expected, "{config:?} at {t}");
                 if (t + 1) % window == 0 {

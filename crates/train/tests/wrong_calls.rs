@@ -106,7 +106,7 @@ fn of_a_predictor() {
     let learner = Learner::new(&config(""), Signal::Values(2), Signal::Values(3)).unwrap();
     panics("other lanes", &["1", "2"], || learner.fork_into(&mut Predictor::new(learner.model(), 1)));
     panics("nothing to go past", &["predict"], || {
-        Learner::new(&config(""), Signal::Values(2), Signal::Values(3)).unwrap().advance()
+        Learner::new(&config(""), Signal::Values(2), Signal::Values(3)).unwrap().skip()
     });
 }
 
