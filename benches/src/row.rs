@@ -158,7 +158,7 @@ impl Method {
             Self::Eprop => EstimatorConfig::Eprop(EpropConfig::default()),
             Self::Uoro => EstimatorConfig::Uoro(UoroConfig::default()),
             Self::KfRtrl => EstimatorConfig::KfRtrl(KfRtrlConfig::default()),
-            Self::Ok => EstimatorConfig::Ok(OkConfig::default()),
+            Self::Ok => EstimatorConfig::OptimalKronecker(OkConfig::default()),
             Self::Frozen => EstimatorConfig::Frozen(FrozenConfig::default()),
         }
     }

@@ -2,7 +2,7 @@
 
 use rtrl_sparse::{Pattern, Scalar};
 
-use crate::{Cell, CellError, CellStep, Inputs, Structure};
+use crate::{Cell, CellError, CellKind, CellStep, Inputs, Masks, PyTorch, Size, Structure, Wiring};
 
 /// An embedding, `e_t = W x_t + b`: a layer without a past.
 ///
@@ -34,6 +34,15 @@ impl Embedding {
         };
         structure.validate()?;
         Ok(Self { structure })
+    }
+}
+
+impl CellKind for Embedding {
+    const WIRING: Wiring = Wiring::Fixed;
+    const PYTORCH: Result<PyTorch, &'static str> = Ok(PyTorch::Embedding);
+
+    fn build<T: Scalar>(inputs: Inputs, size: &Size, _: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+        Ok(Box::new(Self::new(inputs, size.units)?))
     }
 }
 

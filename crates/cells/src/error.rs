@@ -20,6 +20,18 @@ pub enum CellError {
         /// The size found.
         found: usize,
     },
+    /// No rows read what a mask is about.
+    #[error("no rows of the cell read the inputs, or none the past, through mask {mask}")]
+    Unread {
+        /// The mask.
+        mask: usize,
+    },
+    /// A kind of cell that there is already.
+    #[error("there is a cell of the kind `{kind}` already")]
+    Registered {
+        /// The kind.
+        kind: &'static str,
+    },
     /// A layer has more places for weights than can be counted in 32 bits.
     #[error("{units} units on {inputs} inputs: a layer has at most 4294967295 places for weights")]
     TooLarge {

@@ -2,21 +2,70 @@
 
 use rtrl_sparse::Pattern;
 
-use crate::{CellError, MaskRows, Masks};
+use crate::{CellError, Inputs, MaskRows, Masks, Recurrent, Structure};
 
-/// What the rows of one gate read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GateRows {
+/// What one row of each unit reads besides the constant 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateRows {
     /// Which of the masks applies.
     pub mask: usize,
     /// Whether the rows read the inputs.
     pub input: bool,
-    /// First of the recurrent sources (counted from the first one) that the recurrent mask's columns stand for.
-    pub recurrent: Option<usize>,
+    /// What they read of the past.
+    pub past: Past,
+}
+
+impl GateRows {
+    /// Rows that read the inputs and the units: an ordinary gate.
+    #[must_use]
+    pub fn of(mask: usize) -> Self {
+        Self { mask, input: true, past: Past::Units }
+    }
+}
+
+/// What a row reads of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Nothing.
+    Nothing,
+    /// The units as they were, `s_{t-1}`.
+    Units,
+    /// The units, each times a factor that the cell computes, `c ∘ s_{t-1}`: [`Recurrent::Scaled`].
+    Scaled,
+}
+
+impl Structure {
+    /// The structure of a cell with one state for each unit and `rows` of each unit, one gate's rows after the other. A row reaches its
+    /// own unit, and a unit leaks into itself. Sources are the inputs, the constant, the units and, if any rows read them, the scaled
+    /// units. What is otherwise in a cell is set after, `Structure { direct: Pattern::empty(k, k), ..Structure::gated(…)? }`.
+    ///
+    /// # Errors
+    /// If a size is zero, the masks do not fit, a unit reads nothing, or a mask has no rows on the inputs or on the past.
+    pub fn gated(inputs: Inputs, units: usize, masks: &Masks, rows: &[GateRows]) -> Result<Self, CellError> {
+        let gates = rows.iter().map(|rows| rows.mask + 1).max().unwrap_or(0);
+        masks.validate(gates, inputs.len(), units)?;
+        let state = |unit| Recurrent::State(unit);
+        let scaled = |unit| Recurrent::Scaled(unit);
+        let all = 0..units as u32;
+        let recurrent: Vec<_> = match rows.iter().any(|rows| rows.past == Past::Scaled) {
+            false => all.map(state).collect(),
+            true => all.clone().map(state).chain(all.map(scaled)).collect(),
+        };
+        Ok(Self {
+            inputs,
+            states: units,
+            hidden: 0..units,
+            weights: weights(masks, inputs.len(), units, recurrent.len(), rows)?,
+            recurrent,
+            row_jacobian: own_unit(rows.len(), units),
+            direct: Pattern::identity(units),
+            masked: masked(masks, units, rows)?,
+        })
+    }
 }
 
 /// rows × sources for gates of `units` rows each; every row reads the constant 1.
-pub(crate) fn weights(
+fn weights(
     masks: &Masks,
     inputs: usize,
     units: usize,
@@ -28,9 +77,12 @@ pub(crate) fn weights(
         let mask = &masks.gates[gate.mask];
         let mut row = if gate.input { mask.input.row(unit).to_vec() } else { Vec::new() };
         row.push(one);
-        if let Some(first) = gate.recurrent {
-            row.extend(mask.recurrent.row(unit).iter().map(|&c| one + 1 + first as u32 + c));
-        }
+        let first = match gate.past {
+            Past::Nothing => return row,
+            Past::Units => one + 1,
+            Past::Scaled => one + 1 + units as u32,
+        };
+        row.extend(mask.recurrent.row(unit).iter().map(|&c| first + c));
         row
     };
     let rows = gates.iter().flat_map(|gate| (0..units).map(move |unit| row(gate, unit)));
@@ -38,20 +90,21 @@ pub(crate) fn weights(
 }
 
 /// Where the matrices of each mask stand.
-pub(crate) fn masked(masks: &Masks, units: usize, gates: &[GateRows]) -> Vec<MaskRows> {
+fn masked(masks: &Masks, units: usize, gates: &[GateRows]) -> Result<Vec<MaskRows>, CellError> {
     let first = |mask: usize, reads: fn(&GateRows) -> bool| {
         let gate = gates.iter().position(|gate| gate.mask == mask && reads(gate));
-        units * gate.expect("every mask has rows on the inputs and on the recurrent sources")
+        gate.map(|gate| units * gate).ok_or(CellError::Unread { mask })
     };
-    let rows = |mask| MaskRows {
-        input: first(mask, |gate| gate.input),
-        recurrent: first(mask, |gate| gate.recurrent.is_some()),
+    let rows = |mask| {
+        let (input, recurrent) =
+            (first(mask, |gate| gate.input)?, first(mask, |gate| gate.past != Past::Nothing)?);
+        Ok(MaskRows { input, recurrent })
     };
     (0..masks.gates.len()).map(rows).collect()
 }
 
 /// `gates` copies of the identity, one below the other: each row reaches its own unit.
-pub(crate) fn own_unit(gates: usize, units: usize) -> Pattern {
+fn own_unit(gates: usize, units: usize) -> Pattern {
     let rows = (0..gates).flat_map(|_| (0..units as u32).map(|unit| [unit]));
     Pattern::from_rows(units, rows).expect("one column below `units` in each row")
 }

@@ -1,9 +1,10 @@
 //! The gated recurrent unit with the reset gate after the matrix product.
 
-use rtrl_sparse::{Pattern, Scalar, math};
+use rtrl_sparse::{Scalar, math};
 
-use crate::gates::{self, GateRows};
-use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+use crate::{
+    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Size, Structure, Wiring,
+};
 
 /// The GRU whose reset gate acts *after* the recurrent product, as in PyTorch and cuDNN:
 ///
@@ -32,25 +33,22 @@ impl Gru {
     /// # Errors
     /// If the masks do not fit, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
-        masks.validate(3, inputs.len(), units)?;
         let rows = [
-            GateRows { mask: 0, input: true, recurrent: Some(0) },
-            GateRows { mask: 1, input: true, recurrent: Some(0) },
-            GateRows { mask: 2, input: true, recurrent: None },
-            GateRows { mask: 2, input: false, recurrent: Some(0) },
+            GateRows::of(0),
+            GateRows::of(1),
+            GateRows { past: Past::Nothing, ..GateRows::of(2) },
+            GateRows { input: false, ..GateRows::of(2) },
         ];
-        Ok(Self {
-            structure: Structure {
-                inputs,
-                states: units,
-                hidden: 0..units,
-                recurrent: (0..units as u32).map(Recurrent::State).collect(),
-                weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
-                row_jacobian: gates::own_unit(4, units),
-                direct: Pattern::identity(units),
-                masked: gates::masked(masks, units, &rows),
-            },
-        })
+        Ok(Self { structure: Structure::gated(inputs, units, masks, &rows)? })
+    }
+}
+
+impl CellKind for Gru {
+    const WIRING: Wiring = Wiring::Gates(3);
+    const PYTORCH: Result<PyTorch, &'static str> = Ok(PyTorch::Recurrent);
+
+    fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+        Ok(Box::new(Self::new(inputs, size.units, masks)?))
     }
 }
 

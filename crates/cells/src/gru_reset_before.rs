@@ -2,8 +2,9 @@
 
 use rtrl_sparse::{Pattern, Scalar, math};
 
-use crate::gates::{self, GateRows};
-use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+use crate::{
+    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Size, Structure, Wiring,
+};
 
 /// The GRU whose reset gate acts *before* the recurrent product:
 ///
@@ -35,19 +36,14 @@ impl GruResetBefore {
     /// # Errors
     /// If the masks do not fit, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
-        masks.validate(3, inputs.len(), units)?;
-        let rows = [
-            GateRows { mask: 0, input: true, recurrent: Some(0) },
-            GateRows { mask: 1, input: true, recurrent: Some(0) },
-            GateRows { mask: 2, input: true, recurrent: Some(units) },
-        ];
-        let weights = gates::weights(masks, inputs.len(), units, 2 * units, &rows)?;
+        let rows = [GateRows::of(0), GateRows::of(1), GateRows { past: Past::Scaled, ..GateRows::of(2) }];
+        let gated = Structure::gated(inputs, units, masks, &rows)?;
         let reads = masks.gates[2].recurrent.transpose();
         let reset_source = |unit: usize| (inputs.len() + 1 + units + unit) as u32;
         let paths = (0..units)
             .flat_map(|unit| reads.row(unit).iter().map(move |&reached| (unit, reached)))
             .filter_map(|(unit, i)| {
-                let weight = weights.find(2 * units + i as usize, reset_source(unit))?;
+                let weight = gated.weights.find(2 * units + i as usize, reset_source(unit))?;
                 Some((i, weight as u32))
             })
             .collect();
@@ -55,19 +51,18 @@ impl GruResetBefore {
         let reached = (0..units).map(|unit| reads.row(unit).to_vec());
         let row_jacobian =
             Pattern::from_rows(units, reached.chain((0..units).map(own)).chain((0..units).map(own)))?;
-        let h = (0..units as u32).map(Recurrent::State);
-        let reset_h = (0..units as u32).map(Recurrent::Scaled);
-        let structure = Structure {
-            inputs,
-            states: units,
-            hidden: 0..units,
-            recurrent: h.chain(reset_h).collect(),
-            weights,
-            row_jacobian,
-            direct: Pattern::identity(units),
-            masked: gates::masked(masks, units, &rows),
-        };
+        let structure = Structure { row_jacobian, ..gated };
         Ok(Self { structure, paths })
+    }
+}
+
+impl CellKind for GruResetBefore {
+    const WIRING: Wiring = Wiring::Gates(3);
+    const PYTORCH: Result<PyTorch, &'static str> =
+        Err("nn.GRU has its reset gate after the product; use `gru`");
+
+    fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+        Ok(Box::new(Self::new(inputs, size.units, masks)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One cell at its place in a stack.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar};
 
@@ -9,13 +10,14 @@ use crate::trace::{Backward, Rollout, Trace};
 use crate::{Cell, CellStep, Inputs, Recurrent, Structure};
 
 /// A cell and the ranges of its parts among those of the stack.
+#[derive(Clone)]
 pub(crate) struct Layer<T> {
-    cell: Box<dyn Cell<T>>,
+    pub cell: Arc<dyn Cell<T>>,
     pub states: Range<usize>,
     /// The visible states, as states of the stack.
     pub hidden: Range<usize>,
     pub rows: Range<usize>,
-    weights: Range<usize>,
+    pub weights: Range<usize>,
     /// The states of the layer below that this one reads; empty for the lowest layer.
     below: Range<usize>,
     /// Dense sources of the input; empty for symbols.
@@ -34,7 +36,7 @@ pub(crate) struct Layer<T> {
 
 impl<T: Scalar> Layer<T> {
     /// Places `cell` above the layer `below`.
-    pub fn new(cell: Box<dyn Cell<T>>, below: Option<&Self>) -> Self {
+    pub fn new(cell: Arc<dyn Cell<T>>, below: Option<&Self>) -> Self {
         let s = cell.structure();
         let after = |part: fn(&Self) -> usize| below.map_or(0, part);
         let states = after(|l| l.states.end);
@@ -227,6 +229,7 @@ fn multiply_add<T: Scalar>(out: &mut [T], a: &[T], b: &[T]) {
 
 /// The weights sorted by what their source depends on, each as a rows × states pattern with the position of the
 /// weight behind each entry.
+#[derive(Clone)]
 pub(crate) struct SourceMaps {
     /// Sources that are a previous state.
     pub previous: (Pattern, Vec<u32>),

@@ -21,35 +21,43 @@
 #![doc = include_str!("equations.md")]
 
 mod cell;
-mod embedding;
+mod config;
 mod error;
 mod gates;
-mod gru;
-mod gru_reset_before;
 pub mod init;
+mod kind;
 mod layer;
 mod linearize;
-mod lstm;
 mod mask;
 mod persist;
-mod quasi_lstm;
 mod registry;
+mod size;
 mod stack;
 mod structure;
 mod trace;
-mod vanilla;
+
+/// The module of each cell, and what it exports.
+macro_rules! modules {
+    ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
+        $($(
+            mod $module;
+            pub use $module::{$($export),*};
+        )?)*
+    };
+}
+for_each_cell!(modules);
 
 pub use cell::{Cell, CellStep};
-pub use embedding::Embedding;
+pub use config::{CellConfig, OwnCell, register};
 pub use error::CellError;
-pub use gru::Gru;
-pub use gru_reset_before::GruResetBefore;
+pub use gates::{GateRows, Past};
+pub use kind::{CellKind, PyTorch, Wiring};
 pub use linearize::Linearizer;
-pub use lstm::Lstm;
 pub use mask::{GateMask, Masks, Sparsity};
-pub use quasi_lstm::QuasiLstm;
-pub use registry::{CellConfig, Distribution, Size};
+pub use size::{Distribution, Size};
 pub use stack::Stack;
 pub use structure::{Inputs, MaskRows, Recurrent, Structure};
 pub use trace::{Backward, Input, Rollout, Trace};
-pub use vanilla::{Activation, Vanilla};
+
+// All that a cell of one's own needs.
+pub use {rand_xoshiro, rtrl_sparse};

@@ -2,8 +2,7 @@
 
 use rtrl_sparse::{Pattern, Scalar, math};
 
-use crate::gates::{self, GateRows};
-use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Size, Structure, Wiring};
 
 /// The LSTM with forget gate and without peepholes, state `[h; c]`:
 ///
@@ -31,20 +30,9 @@ impl Lstm {
     /// # Errors
     /// If the masks do not fit, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
-        masks.validate(4, inputs.len(), units)?;
-        let rows = [0, 1, 2, 3].map(|mask| GateRows { mask, input: true, recurrent: Some(0) });
-        Ok(Self {
-            structure: Structure {
-                inputs,
-                states: 2 * units,
-                hidden: 0..units,
-                recurrent: (0..units as u32).map(Recurrent::State).collect(),
-                weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
-                row_jacobian: row_jacobian(units)?,
-                direct: direct(units)?,
-                masked: gates::masked(masks, units, &rows),
-            },
-        })
+        let gated = Structure::gated(inputs, units, masks, &[0, 1, 2, 3].map(GateRows::of))?;
+        let (row_jacobian, direct) = (row_jacobian(units)?, direct(units)?);
+        Ok(Self { structure: Structure { states: 2 * units, row_jacobian, direct, ..gated } })
     }
 }
 
@@ -92,6 +80,15 @@ fn activate<T: Scalar>(step: &mut CellStep<'_, T>) {
         jacobian[6 * n + e] = squashed * (o * (T::ONE - o));
         direct[e] = visible * f;
         direct[n + e] = f;
+    }
+}
+
+impl CellKind for Lstm {
+    const WIRING: Wiring = Wiring::Gates(4);
+    const PYTORCH: Result<PyTorch, &'static str> = Ok(PyTorch::Recurrent);
+
+    fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+        Ok(Box::new(Self::new(inputs, size.units, masks)?))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::Pattern;
+use serde::{Deserialize, Serialize};
 
 use crate::CellError;
 use crate::init::below;
 
 /// The weights of one gate: a matrix on the inputs and a matrix on the recurrent sources, each units × columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateMask {
     /// units × inputs.
     pub input: Pattern,
@@ -16,14 +17,14 @@ pub struct GateMask {
 }
 
 /// One mask for each gate of a cell, in the order that the cell documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Masks {
     /// The gates.
     pub gates: Vec<GateMask>,
 }
 
 /// Share of the weights that do not exist.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sparsity {
     /// In the matrices on the inputs.
     pub input: f64,
@@ -117,7 +118,10 @@ impl Masks {
     }
 
     /// Checks number and shape of the matrices, and that every unit is fed.
-    pub(crate) fn validate(&self, gates: usize, inputs: usize, units: usize) -> Result<(), CellError> {
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn validate(&self, gates: usize, inputs: usize, units: usize) -> Result<(), CellError> {
         if units == 0 {
             return Err(CellError::Zero { what: "units" });
         }

@@ -2,8 +2,7 @@
 
 use rtrl_sparse::{Pattern, Scalar, math};
 
-use crate::gates::{self, GateRows};
-use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Size, Structure, Wiring};
 
 /// A gated cell whose gates see only their own unit of the past:
 ///
@@ -32,24 +31,21 @@ impl QuasiLstm {
     /// # Errors
     /// If the masks do not fit, are not diagonal, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
-        masks.validate(2, inputs.len(), units)?;
+        let structure = Structure::gated(inputs, units, masks, &[0, 1].map(GateRows::of))?;
         let diagonal = |mask: &Pattern| mask.iter().all(|(r, c)| r == c as usize);
-        if let Some(gate) = masks.gates.iter().position(|gate| !diagonal(&gate.recurrent)) {
-            return Err(CellError::NotDiagonal { gate });
+        match masks.gates.iter().position(|gate| !diagonal(&gate.recurrent)) {
+            Some(gate) => Err(CellError::NotDiagonal { gate }),
+            None => Ok(Self { structure }),
         }
-        let rows = [0, 1].map(|mask| GateRows { mask, input: true, recurrent: Some(0) });
-        Ok(Self {
-            structure: Structure {
-                inputs,
-                states: units,
-                hidden: 0..units,
-                recurrent: (0..units as u32).map(Recurrent::State).collect(),
-                weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
-                row_jacobian: gates::own_unit(2, units),
-                direct: Pattern::identity(units),
-                masked: gates::masked(masks, units, &rows),
-            },
-        })
+    }
+}
+
+impl CellKind for QuasiLstm {
+    const WIRING: Wiring = Wiring::Diagonal(2);
+    const PYTORCH: Result<PyTorch, &'static str> = Err("PyTorch has no element-wise recurrence");
+
+    fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+        Ok(Box::new(Self::new(inputs, size.units, masks)?))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Layers of cells, seen as one cell.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::{Cell, CellError, Inputs};
 /// One or more cells, each reading the hidden state of the one below at the same step, seen as one net.
 ///
 /// Its states, rows, sources and weights are those of the layers, one layer after the other from the lowest up. This
-/// is the only thing that estimators know: a single cell is a stack of one.
+/// is the only thing that estimators know: a single cell is a stack of one. Clones share their cells.
+#[derive(Clone)]
 pub struct Stack<T> {
     layers: Vec<Layer<T>>,
     pub(crate) linear: Arc<Linear>,
@@ -25,6 +27,16 @@ pub struct Stack<T> {
     /// `X = G W_input`: how the states of a layer depend on those of the layer below at the same step.
     pub(crate) between: Pattern,
     pub(crate) sources: SourceMaps,
+}
+
+impl<T: Scalar> fmt::Debug for Stack<T> {
+    /// Sizes; patterns would fill the screen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers: Vec<_> = self.layers.iter().map(|l| (&l.states, &l.rows, &l.weights)).collect();
+        let mut stack = f.debug_struct("Stack");
+        stack.field("inputs", &self.inputs()).field("layers (states, rows, weights)", &layers);
+        stack.finish_non_exhaustive()
+    }
 }
 
 impl<T: Scalar> Stack<T> {
@@ -50,7 +62,7 @@ impl<T: Scalar> Stack<T> {
                     return Err(CellError::Size { what: "inputs of an upper layer", expected, found });
                 }
             }
-            placed.push(Layer::new(cell, placed.last()));
+            placed.push(Layer::new(cell.into(), placed.last()));
         }
         Ok(Self::assemble(placed))
     }
@@ -95,6 +107,17 @@ impl<T: Scalar> Stack<T> {
         &self.layers
     }
 
+    /// Layer `depth` as a net by itself, which shares the cell. It reads what the cell reads: above the lowest layer, the
+    /// hidden states of the layer below. Its weights are the [`layer_weights`](Self::layer_weights) of this net, in the
+    /// same order.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    #[must_use]
+    pub fn layer(&self, depth: usize) -> Self {
+        Self::assemble(vec![Layer::new(Arc::clone(&self.layers[depth].cell), None)])
+    }
+
     /// What the lowest layer reads.
     pub fn inputs(&self) -> Inputs {
         self.layers[0].structure().inputs
@@ -116,6 +139,22 @@ impl<T: Scalar> Stack<T> {
     /// If there is no such layer.
     pub fn layer_states(&self, depth: usize) -> Range<usize> {
         self.layers[depth].states.clone()
+    }
+
+    /// The hidden states of layer `depth`, among the states of the net: what the layer above reads.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn layer_hidden(&self, depth: usize) -> Range<usize> {
+        self.layers[depth].hidden.clone()
+    }
+
+    /// The weights of layer `depth`, as a range of the flat weights.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn layer_weights(&self, depth: usize) -> Range<usize> {
+        self.layers[depth].weights.clone()
     }
 
     /// The rows of layer `depth`.
@@ -217,6 +256,11 @@ impl<T: Scalar> Stack<T> {
         weights + self.own_jacobian.nnz()
     }
 
+    /// Multiply-adds of [`input_gradient`](Self::input_gradient) for one lane.
+    pub fn input_gradient_macs(&self) -> usize {
+        self.layers[0].rows.clone().map(|r| self.linear.dense_entries(r).len()).sum()
+    }
+
     /// One step forward: lanes with `starts[b]` first forget their state. Overwrites the state and `trace`.
     ///
     /// # Panics
@@ -270,6 +314,27 @@ impl<T: Scalar> Stack<T> {
         assert_eq!(found, expected, "size of the gradient, found (left) and expected (right)");
         let rows = Lanes::new(&backward.rows, backward.lanes);
         self.linear.accumulate_outer_rows(0..rows.len(), rows, trace.sources(), gradient);
+    }
+
+    /// Overwrites `into` with `∂L_t/∂x_t`, `[inputs][lanes]`, from the rows that [`descend`](Self::descend) or
+    /// [`pull_back`](Self::pull_back) has left in `backward`: what stands below the net goes on from there.
+    ///
+    /// # Panics
+    /// If sizes do not fit, or the net reads symbols.
+    pub fn input_gradient(&self, weights: &[T], backward: &mut Backward<T>, into: &mut LanesMut<'_, T>) {
+        let Inputs::Dense(inputs) = self.inputs() else {
+            panic!("this net reads {:?}, by which there is no gradient", self.inputs());
+        };
+        let lanes = backward.lanes;
+        self.check_weights(weights);
+        self.check_backward(backward, lanes);
+        let (found, expected) = ((into.len(), into.lanes()), (inputs, lanes));
+        assert_eq!(found, expected, "inputs and lanes of the gradient, found (left) and expected (right)");
+        let rows = Lanes::new(&backward.rows, lanes);
+        backward.sources.fill(T::ZERO);
+        let mut sources = LanesMut::new(&mut backward.sources, lanes);
+        self.linear.multiply_transposed(weights, self.layers[0].rows.clone(), rows, &mut sources, 0);
+        into.values().copy_from_slice(sources.run(self.layers[0].input.clone()));
     }
 
     fn read_input(&self, input: Input<'_, T>, trace: &mut Trace<T>) {

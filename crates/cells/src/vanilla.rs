@@ -1,23 +1,45 @@
 //! The vanilla (Elman) recurrent net.
 
+use std::fmt::Debug;
+
 use rtrl_sparse::{Pattern, Scalar, math};
-use serde::{Deserialize, Serialize};
 
-use crate::gates::{self, GateRows};
-use crate::{Cell, CellError, CellStep, Inputs, Masks, Recurrent, Structure};
+use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Size, Structure, Wiring};
 
-/// The nonlinearity of a vanilla net.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// tanh.
-    #[default]
-    Tanh,
-    /// max(0, z), with derivative 0 at 0.
-    Relu,
+/// The nonlinearity of a vanilla net, `h = φ(z)`. One's own makes a net of its own with [`Vanilla`].
+pub trait Activation: Debug + Clone + Send + Sync + 'static {
+    /// Overwrites `h` with φ(z), and `slope` with φ'(z), element by element.
+    fn apply<T: Scalar>(&self, z: &[T], h: &mut [T], slope: &mut [T]);
 }
 
-/// The vanilla recurrent net, `h_t = φ(W x_t + U h_{t-1} + b)` with φ = tanh or ReLU.
+/// tanh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tanh;
+
+impl Activation for Tanh {
+    fn apply<T: Scalar>(&self, z: &[T], h: &mut [T], slope: &mut [T]) {
+        h.copy_from_slice(z);
+        math::tanh(h);
+        for (slope, &h) in slope.iter_mut().zip(&*h) {
+            *slope = T::ONE - h * h;
+        }
+    }
+}
+
+/// max(0, z), with derivative 0 at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relu;
+
+impl Activation for Relu {
+    fn apply<T: Scalar>(&self, z: &[T], h: &mut [T], slope: &mut [T]) {
+        for ((h, slope), &z) in h.iter_mut().zip(slope).zip(z) {
+            // Written so that NaN stays NaN: a diverged net must not look silent.
+            (*h, *slope) = if z > T::ZERO { (z, T::ONE) } else { (z * T::ZERO, T::ZERO) };
+        }
+    }
+}
+
+/// The vanilla recurrent net, `h_t = φ(W x_t + U h_{t-1} + b)` with φ = [`Tanh`], [`Relu`] or one's own.
 ///
 /// # Shapes
 /// One gate; state h of `units`; k rows.
@@ -26,39 +48,33 @@ pub enum Activation {
 /// Elman, "Finding structure in time", Cognitive Science 14 (1990); the equation is that of PyTorch's `RNN`, its two
 /// biases taken as one.
 #[derive(Debug, Clone)]
-pub struct Vanilla {
+pub struct Vanilla<A = Tanh> {
     structure: Structure,
-    activation: Activation,
+    activation: A,
 }
 
-impl Vanilla {
+impl<A: Activation> Vanilla<A> {
     /// A net of `units` units.
     ///
     /// # Errors
     /// If the masks do not fit, or a size is zero.
-    pub fn new(
-        inputs: Inputs,
-        units: usize,
-        masks: &Masks,
-        activation: Activation,
-    ) -> Result<Self, CellError> {
-        masks.validate(1, inputs.len(), units)?;
-        let rows = [GateRows { mask: 0, input: true, recurrent: Some(0) }];
-        let structure = Structure {
-            inputs,
-            states: units,
-            hidden: 0..units,
-            recurrent: (0..units as u32).map(Recurrent::State).collect(),
-            weights: gates::weights(masks, inputs.len(), units, units, &rows)?,
-            row_jacobian: gates::own_unit(1, units),
-            direct: Pattern::empty(units, units),
-            masked: gates::masked(masks, units, &rows),
-        };
+    pub fn new(inputs: Inputs, units: usize, masks: &Masks, activation: A) -> Result<Self, CellError> {
+        let gated = Structure::gated(inputs, units, masks, &[GateRows::of(0)])?;
+        let structure = Structure { direct: Pattern::empty(units, units), ..gated };
         Ok(Self { structure, activation })
     }
 }
 
-impl<T: Scalar> Cell<T> for Vanilla {
+impl<A: Activation + Default> CellKind for Vanilla<A> {
+    const WIRING: Wiring = Wiring::Gates(1);
+    const PYTORCH: Result<PyTorch, &'static str> = Ok(PyTorch::Recurrent);
+
+    fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+        Ok(Box::new(Self::new(inputs, size.units, masks, A::default())?))
+    }
+}
+
+impl<T: Scalar, A: Activation> Cell<T> for Vanilla<A> {
     fn structure(&self) -> &Structure {
         &self.structure
     }
@@ -67,20 +83,6 @@ impl<T: Scalar> Cell<T> for Vanilla {
         step.preactivate(0..self.structure.states);
         let CellStep { rows, next, row_jacobian, .. } = step;
         let (z, h, g) = (rows.values(), next.values(), row_jacobian.values());
-        match self.activation {
-            Activation::Tanh => {
-                h.copy_from_slice(&z[..h.len()]);
-                math::tanh(h);
-                for (g, &h) in g.iter_mut().zip(&*h) {
-                    *g = T::ONE - h * h;
-                }
-            }
-            Activation::Relu => {
-                for ((h, g), &z) in h.iter_mut().zip(g).zip(&*z) {
-                    // Written so that NaN stays NaN: a diverged net must not look silent.
-                    (*h, *g) = if z > T::ZERO { (z, T::ONE) } else { (z * T::ZERO, T::ZERO) };
-                }
-            }
-        }
+        self.activation.apply(&z[..h.len()], h, g);
     }
 }

@@ -81,6 +81,11 @@ impl Bench {
         self.stack.push_forward(&self.weights, &self.trace, v, &mut self.out, &mut self.backward);
     }
 
+    fn input_gradient(&mut self) {
+        let mut into = LanesMut::new(&mut self.x, LANES);
+        self.stack.input_gradient(&self.weights, &mut self.backward, &mut into);
+    }
+
     fn outer(&mut self, weights: usize) {
         self.stack.accumulate_outer(&self.backward, &self.trace, &mut vec![0.0; weights]);
     }
@@ -108,12 +113,13 @@ fn wrong_calls_are_refused_with_both_sizes() {
     std::panic::set_hook(Box::new(|_| {}));
     let dense = Inputs::Dense(2);
     // A net of 57 weights, 12 rows, 6 dense sources, 9 entries of D and 12 of G.
-    let right: [fn(&mut Bench); 7] = [
+    let right: [fn(&mut Bench); 8] = [
         |b| b.forward(&[false; LANES]),
         Bench::replay,
         Bench::descend,
         Bench::pull_back,
         Bench::push_forward,
+        Bench::input_gradient,
         |b| b.outer(57),
         |b| b.linearize(LANES),
     ];
@@ -158,6 +164,14 @@ fn wrong_calls_are_refused_with_both_sizes() {
             &["trace", "[7, 16, 4, 0]", "[6, 12, 3, 0]"],
         ),
         ("gradient", |b| b.outer(56), &["size of the gradient", "left: 56", "right: 57"]),
+        (
+            "inputs of a gradient",
+            |b| {
+                b.x.truncate(2);
+                b.input_gradient();
+            },
+            &["(1, 2)", "(2, 2)"],
+        ),
         ("lanes of D", |b| b.linearize(1), &["(18, 1)", "(9, 2)"]),
         (
             "entries of D",
@@ -202,12 +216,13 @@ fn wrong_calls_are_refused_with_both_sizes() {
         ("no lanes of a state", |b| drop(b.stack.rollout(0)), &["found 0"]),
         ("no lanes backwards", |b| drop(b.stack.backward(0)), &["found 0"]),
     ];
-    let weighing: [fn(&mut Bench); 6] = [
+    let weighing: [fn(&mut Bench); 7] = [
         |b| b.forward(&[false; 2]),
         Bench::replay,
         Bench::descend,
         Bench::pull_back,
         Bench::push_forward,
+        Bench::input_gradient,
         |b| b.linearize(2),
     ];
     for call in weighing {
@@ -252,7 +267,12 @@ fn wrong_calls_are_refused_with_both_sizes() {
             assert!(found.contains(part), "{what}: no `{part}` in: {found}");
         }
     }
-    let symbols: [Wrong; 3] = [
+    let symbols: [Wrong; 4] = [
+        (
+            "a gradient by symbols",
+            Bench::input_gradient,
+            &["reads Symbols(3), by which there is no gradient"],
+        ),
         (
             "numbers",
             |b| {

@@ -6,7 +6,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{
     Cell, CellConfig, CellError, CellStep, Distribution, Gru, GruResetBefore, Inputs, MaskRows, Masks,
-    QuasiLstm, Recurrent, Size, Sparsity, Stack, Structure, Vanilla, init,
+    QuasiLstm, Recurrent, Size, Sparsity, Stack, Structure, Tanh, Vanilla, init,
 };
 use rtrl_sparse::{Pattern, PatternError, Scalar};
 
@@ -253,7 +253,7 @@ fn every_error_is_what_it_says() {
     let mut cut = Masks::dense(1, 1, 3);
     cut.gates[0].input = Pattern::from_rows(1, [vec![0], vec![0], vec![]]).unwrap();
     cut.gates[0].recurrent = Pattern::from_rows(3, [vec![0], vec![1], vec![]]).unwrap();
-    let error = Vanilla::new(one, 3, &cut, Default::default()).err();
+    let error = Vanilla::new(one, 3, &cut, Tanh).err();
     assert_eq!(error, Some(CellError::Disconnected { unit: 2 }));
     let error = QuasiLstm::new(one, 3, &Masks::dense(2, 1, 3)).err();
     assert_eq!(error, Some(CellError::NotDiagonal { gate: 0 }));

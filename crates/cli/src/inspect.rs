@@ -192,7 +192,7 @@ fn label(estimator: &EstimatorConfig) -> String {
 fn sizes(stack: &Stack<f32>, order: Order, scope: Scope) -> Vec<(usize, usize)> {
     let rows = reach(stack, stack.dynamics(), order, scope);
     let weights = |row| stack.linear().pattern().row(row).len();
-    rows.iter().enumerate().map(|(row, reached)| (reached.len(), weights(row))).collect()
+    rows.rows().iter().enumerate().map(|(row, reached)| (reached.len(), weights(row))).collect()
 }
 
 fn share(part: usize, of: usize) -> f64 {

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Lanes, Outers, Scalar};
+use rtrl_sparse::{Lanes, LanesMut, Outers, Scalar};
 use serde::{Deserialize, Serialize};
 
-use crate::registry::Build;
-use crate::runner::Runner;
-use crate::{Cost, EstimatorError, GradientEstimator};
+use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner};
 
 /// Settings of [`Bptt`]: none; its horizon is the window.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -29,32 +27,45 @@ pub struct BpttConfig {}
 /// # Reference
 /// Werbos, "Backpropagation through time: what it does and how to do it", Proc. IEEE 78 (1990); truncation at the
 /// window: Williams & Peng, Neural Computation 2 (1990).
-pub struct Bptt<T> {
+#[derive(Debug)]
+pub struct Bptt<T: Scalar> {
     runner: Runner<T>,
     traces: Vec<Trace<T>>,
-    /// ∂L_τ/∂h_τ of each step.
-    deltas: Vec<Vec<T>>,
+    /// ∂L_τ/∂s_τ of each step, and the states that it is about.
+    deltas: Vec<(Range<usize>, Vec<T>)>,
     backward: Backward<T>,
     outers: Outers<T>,
     adjoint: Vec<T>,
 }
 
-impl Build for BpttConfig {
+impl BuildEstimator for BpttConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let lanes = lanes.len();
-        Ok(Box::new(Bptt {
+        Ok(Box::new(Bptt::new(stack, lanes.len(), window)))
+    }
+}
+
+impl<T: Scalar> Bptt<T> {
+    /// An estimator for `lanes` lanes and windows of at most `window` steps.
+    ///
+    /// # Panics
+    /// If `lanes` or `window` is zero.
+    pub fn new(stack: Arc<Stack<T>>, lanes: usize, window: usize) -> Self {
+        let runner = Runner::new(stack, lanes, window);
+        let stack = &runner.stack;
+        let zeros = vec![T::ZERO; stack.states() * lanes];
+        Self {
             traces: vec![stack.trace(lanes); window],
-            deltas: vec![vec![T::ZERO; stack.hidden().len() * lanes]; window],
+            deltas: vec![(stack.hidden(), zeros.clone()); window],
             backward: stack.backward(lanes),
             outers: Outers::new(stack.linear().clone(), lanes, window),
-            adjoint: vec![T::ZERO; stack.states() * lanes],
-            runner: Runner::new(stack, lanes, window),
-        }))
+            adjoint: zeros,
+            runner,
+        }
     }
 }
 
@@ -65,28 +76,39 @@ impl<T: Scalar> Persist for Bptt<T> {
 }
 
 impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
+    fn stack(&self) -> &Arc<Stack<T>> {
+        &self.runner.stack
+    }
+
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         self.runner.may_step();
         let trace = &mut self.traces[self.runner.made()];
         self.runner.step(weights, input, starts, trace);
     }
 
-    fn hidden(&self) -> Lanes<'_, T> {
-        self.runner.hidden()
+    fn state(&self) -> Lanes<'_, T> {
+        self.runner.state()
     }
 
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let step = self.runner.observe(weights, hidden_gradient, gradient);
-        self.deltas[step].copy_from_slice(hidden_gradient.values());
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let (step, states) = self.runner.observe(weights, loss_gradient, gradient);
+        let (of, delta) = &mut self.deltas[step];
+        delta[..states.len() * self.runner.lanes].copy_from_slice(loss_gradient.values());
+        *of = states;
+    }
+
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
+        let last = self.runner.made().saturating_sub(1);
+        self.runner.input_gradient(weights, loss_gradient, &self.traces[last], into);
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
         let steps = self.runner.finish(weights, gradient);
         let Runner { stack, lanes, .. } = &self.runner;
-        let hidden = stack.hidden().start * lanes..stack.hidden().end * lanes;
         self.adjoint.fill(T::ZERO);
-        for (trace, delta) in self.traces[..steps].iter().zip(&self.deltas).rev() {
-            self.adjoint[hidden.clone()].iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
+        for (trace, (states, delta)) in self.traces[..steps].iter().zip(&self.deltas).rev() {
+            let adjoint = &mut self.adjoint[states.start * lanes..states.end * lanes];
+            adjoint.iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
             stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
             let rows = Lanes::new(&self.backward.rows, *lanes);
             self.outers.push(rows, trace.sources(), gradient);
@@ -95,7 +117,15 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.runner.rollout.state().mark_diverged(diverged);
+        self.runner.state().mark_diverged(diverged);
+    }
+
+    fn lane(&self, lane: usize) -> LaneState<T> {
+        self.runner.lane(lane)
+    }
+
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        self.runner.set_lane(lane, carried);
     }
 
     fn forget(&mut self, lane: usize) {
@@ -122,7 +152,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
                 + size_of_val(&self.traces[..])
                 + self.traces.iter().map(Trace::bytes).sum::<usize>()
                 + size_of_val(&self.deltas[..])
-                + self.deltas.iter().map(|d| d.len() * size_of::<T>()).sum::<usize>()
+                + self.deltas.iter().map(|(_, d)| d.len() * size_of::<T>()).sum::<usize>()
                 + self.backward.bytes()
                 + self.outers.bytes()
                 + self.adjoint.len() * size_of::<T>(),

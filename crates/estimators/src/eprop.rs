@@ -7,8 +7,7 @@ use rtrl_cells::Stack;
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
+use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
 
 /// Settings of e-prop: none.
 ///
@@ -24,15 +23,14 @@ use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Tr
 #[serde(deny_unknown_fields)]
 pub struct EpropConfig {}
 
-impl Build for EpropConfig {
+impl BuildEstimator for EpropConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let plan =
-            Plan { scope: Scope::Layer, transport: Transport::Direct, ..Plan::new(lanes.len(), window) };
-        Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
+        let plan = Plan { transport: Transport::Direct, ..Plan::new(lanes.len(), window) };
+        Ok(Box::new(Influence::of_order(stack, Order::Closure, Scope::Layer, plan)?))
     }
 }

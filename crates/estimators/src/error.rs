@@ -45,6 +45,20 @@ pub enum EstimatorError {
         /// Weights given.
         found: usize,
     },
+    /// Another number of estimators than the net has layers.
+    #[error("the net has {expected} layers, found {found} estimators")]
+    Layers {
+        /// Layers of the net.
+        expected: usize,
+        /// Estimators given.
+        found: usize,
+    },
+    /// A kind of estimator that there is already.
+    #[error("there is an estimator of the kind `{kind}` already")]
+    Registered {
+        /// The kind.
+        kind: &'static str,
+    },
     /// The cell or stack is inconsistent.
     #[error(transparent)]
     Cell(#[from] CellError),

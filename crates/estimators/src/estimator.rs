@@ -1,12 +1,14 @@
 //! The seam between estimators and whatever trains with them.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Stack};
 use rtrl_checkpoint::Persist;
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_sparse::{Lanes, LanesMut, Scalar};
+use serde::{Deserialize, Serialize};
 
-use crate::Cost;
+use crate::{Cost, Schedule};
 
 /// Something that turns the gradients of the losses by the hidden state into a gradient by the weights, step by step.
 ///
@@ -22,7 +24,10 @@ use crate::Cost;
 ///
 /// [`Persist`] saves what is carried from window to window: in the middle of one it is an error. What is restored stands between
 /// windows, wherever the estimator stood before.
-pub trait GradientEstimator<T: Scalar>: Persist + Send {
+pub trait GradientEstimator<T: Scalar>: Persist + Debug + Send {
+    /// The net.
+    fn stack(&self) -> &Arc<Stack<T>>;
+
     /// Advances every lane by one input. Lanes with `starts[b]` first forget state and influence, whatever they hold: what is not
     /// finite in the sequence that ends shows in the gradient of its own losses, and in none of those after the window in which the
     /// next sequence begins.
@@ -31,16 +36,32 @@ pub trait GradientEstimator<T: Scalar>: Persist + Send {
     /// If sizes do not fit, the window is full, or the step before was not observed.
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]);
 
-    /// The hidden state h_t that a readout sees, `[hidden][lanes]`.
-    fn hidden(&self) -> Lanes<'_, T>;
+    /// The state s_t of all layers, `[states][lanes]`: [`Stack::layer_states`](rtrl_cells::Stack::layer_states) says which are whose.
+    fn state(&self) -> Lanes<'_, T>;
 
-    /// Tells `∂L_t/∂h_t` of the step just made (zeros where there is no loss), `[hidden][lanes]`. Adds to `gradient`
+    /// The hidden state h_t that a readout sees, `[hidden][lanes]`: the hidden part of the top layer.
+    fn hidden(&self) -> Lanes<'_, T> {
+        self.state().slice(self.stack().hidden())
+    }
+
+    /// Tells the gradient of the loss of the step just made (zeros where there is no loss): `∂L_t/∂h_t`, `[hidden][lanes]`, or
+    /// `∂L_t/∂s_t`, `[states][lanes]`, for a loss that looks at lower layers or at a cell's memory too. Adds to `gradient`
     /// what can be added now: everything, for an estimator that streams; nothing, for one that waits for the window's
     /// end.
     ///
     /// # Panics
     /// If sizes do not fit, or no step waits to be observed.
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]);
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]);
+
+    /// Overwrites `into`, `[inputs][lanes]`, with `∂L_t/∂x_t` of the step just made, observed or not: what a loss with the gradient
+    /// `loss_gradient` (as for [`observe`](Self::observe)) owes to the input of the same step. A trained encoder below the net learns
+    /// from it. What later losses owe to this input is not in it.
+    ///
+    /// The first call allocates memory for this and for all later ones.
+    ///
+    /// # Panics
+    /// If sizes do not fit, the net reads symbols, or no step was made since the last window ended.
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>);
 
     /// Adds to `gradient` whatever the steps since the last call still owe it. The sum of all additions is
     /// `Σ ∂L_t/∂θ` over lanes and over those steps, as far as the estimator sees it.
@@ -62,6 +83,20 @@ pub trait GradientEstimator<T: Scalar>: Persist + Send {
     /// If there is no such lane, or in the middle of a window.
     fn forget(&mut self, lane: usize);
 
+    /// What one lane carries from window to window, to be read, stored, or [given](Self::set_lane) to another lane or another estimator.
+    ///
+    /// # Panics
+    /// If there is no such lane, or in the middle of a window.
+    fn lane(&self, lane: usize) -> LaneState<T>;
+
+    /// Replaces what one lane carries. Of the influence an estimator takes the entries that it keeps; all its others are zero. An
+    /// estimator that carries J in another form (UORO, KF-RTRL, OK) begins without influence; one that looks back (TBPTT) does so to
+    /// here.
+    ///
+    /// # Panics
+    /// If there is no such lane, the state has another size, an entry is none of J's, or in the middle of a window.
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>);
+
     /// Goes on with a net whose masks have changed: weight `w` of `stack` is weight `origin[w]` of the net before, or is
     /// new. What is known about the surviving weights is kept; new ones begin without influence, except where influence is kept for
     /// rows and sources rather than for weights ([`Kronecker`](crate::Kronecker)). Belongs between windows.
@@ -72,4 +107,35 @@ pub trait GradientEstimator<T: Scalar>: Persist + Send {
 
     /// Multiply-adds and bytes, from the structure.
     fn cost(&self) -> Cost;
+
+    /// How J is advanced, never [`Schedule::Auto`]; `None` for an estimator that is no [`Influence`](crate::Influence).
+    fn schedule(&self) -> Option<Schedule> {
+        None
+    }
+}
+
+/// What one lane carries from window to window.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LaneState<T> {
+    /// s, one number for each state of the net.
+    pub state: Vec<T>,
+    /// J, every entry that is kept as (state, weight, value); `None` from an estimator that has none, or has it in another form.
+    pub influence: Option<Vec<(u32, u32, T)>>,
+}
+
+impl<T: Scalar> LaneState<T> {
+    /// Refuses what was carried by another net.
+    ///
+    /// # Panics
+    /// If the number of states is another one, or an entry of the influence is none of J's.
+    pub fn check(&self, stack: &Stack<T>) {
+        let (found, states, weights) = (self.state.len(), stack.states(), stack.weights_len());
+        assert_eq!(found, states, "states of the lane (left) and of the net (right)");
+        let outside = |entry: &&(u32, u32, T)| entry.0 as usize >= states || entry.1 as usize >= weights;
+        if let Some((state, weight, _)) = self.influence.iter().flatten().find(outside) {
+            panic!(
+                "entry ({state}, {weight}) of the influence, in a net of {states} states and {weights} weights"
+            );
+        }
+    }
 }

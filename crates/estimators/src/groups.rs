@@ -3,15 +3,15 @@
 //! Kernels go through a structure once for all lanes, with vectors along them: quick if the lanes fill vectors, slow if they
 //! do not. A single lane has vectors along the weights instead. So lanes that fill no vector are quickest as several estimators.
 
+use std::fmt::{self, Debug};
 use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Inputs, Stack};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_sparse::{Lanes, LanesMut, Scalar};
 
-use crate::registry::Build;
-use crate::{Cost, EstimatorError, GradientEstimator};
+use crate::{Cost, EstimatorError, GradientEstimator, LaneState, Schedule};
 
 /// Lanes that fill vectors of every level of instructions.
 const WIDEST: usize = 16;
@@ -25,64 +25,121 @@ fn groups(lanes: usize, narrowest: usize) -> Vec<Range<usize>> {
     together.chain((filled..lanes).map(|lane| lane..lane + 1)).collect()
 }
 
-/// The estimator that `config` describes: one for each group of lanes.
+/// The estimator that `make` makes for given lanes: one for each group of lanes.
 pub(crate) fn build<T: Scalar>(
-    config: &impl Build,
     stack: Arc<Stack<T>>,
     lanes: usize,
-    window: usize,
+    narrowest: usize,
+    make: impl Fn(Arc<Stack<T>>, Range<usize>) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>,
 ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-    let groups = groups(lanes, config.narrowest());
-    if groups.len() == 1 {
-        return config.build(stack, 0..lanes, window);
+    let groups = groups(lanes, narrowest);
+    if groups.len() <= 1 {
+        return make(stack, 0..lanes);
     }
-    let inputs = match stack.inputs() {
-        Inputs::Dense(n) => n,
-        Inputs::Symbols(_) => 0,
-    };
-    let group = |lanes: Range<usize>| -> Result<_, EstimatorError> {
-        let zeros = |len: usize| vec![T::ZERO; len * lanes.len()];
-        let (input, hidden_gradient) = (zeros(inputs), zeros(stack.hidden().len()));
-        let estimator = config.build(stack.clone(), lanes.clone(), window)?;
-        Ok(Group { estimator, input, hidden_gradient, lanes })
-    };
-    let groups = groups.into_iter().map(group).collect::<Result<_, _>>()?;
-    let mut all = Groups { groups, hidden: vec![T::ZERO; stack.hidden().len() * lanes], lanes };
-    all.collect();
-    Ok(Box::new(all))
+    Ok(Box::new(Groups::new(stack, groups, make)?))
 }
 
 /// Estimators that share out the lanes.
-struct Groups<T> {
-    groups: Vec<Group<T>>,
-    /// h_t of all lanes.
-    hidden: Vec<T>,
-    lanes: usize,
+pub(crate) struct Groups<T> {
+    stack: Arc<Stack<T>>,
+    pub groups: Vec<Group<T>>,
+    /// s_t of all lanes.
+    state: Vec<T>,
+    pub lanes: usize,
 }
 
 /// Consecutive lanes and their estimator.
-struct Group<T> {
-    lanes: Range<usize>,
-    estimator: Box<dyn GradientEstimator<T>>,
-    /// x_t and ∂L_t/∂h_t of these lanes.
+#[derive(Debug)]
+pub(crate) struct Group<T> {
+    pub lanes: Range<usize>,
+    pub estimator: Box<dyn GradientEstimator<T>>,
+    /// x_t and the gradient of L_t, by s_t or a part of it, of these lanes.
     input: Vec<T>,
-    hidden_gradient: Vec<T>,
+    loss_gradient: Vec<T>,
 }
 
-/// Copies the lanes `range` of `from` to all lanes of `into`.
-fn pick<T: Copy>(into: &mut [T], from: Lanes<'_, T>, range: &Range<usize>) {
+/// Copies the lanes `range` of `from` to all lanes of the beginning of `into`, and returns that.
+fn pick<'a, T: Copy>(into: &'a mut [T], from: Lanes<'_, T>, range: &Range<usize>) -> Lanes<'a, T> {
     let entries = into.chunks_exact_mut(range.len()).zip(from.values().chunks_exact(from.lanes()));
     entries.for_each(|(into, from)| into.copy_from_slice(&from[range.clone()]));
+    Lanes::new(&into[..from.len() * range.len()], range.len())
+}
+
+/// Copies `from`, all its lanes, to the lanes `range` of `into`.
+fn place<T: Copy>(into: &mut [T], lanes: usize, from: Lanes<'_, T>, range: &Range<usize>) {
+    let entries = into.chunks_exact_mut(lanes).zip(from.values().chunks_exact(from.lanes()));
+    entries.for_each(|(into, from)| into[range.clone()].copy_from_slice(from));
+}
+
+impl<T: Debug> Debug for Groups<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.groups).finish()
+    }
 }
 
 impl<T: Scalar> Groups<T> {
-    /// Takes over the hidden states of all groups.
+    /// An estimator for each of these groups of lanes.
+    pub fn new(
+        stack: Arc<Stack<T>>,
+        groups: Vec<Range<usize>>,
+        make: impl Fn(Arc<Stack<T>>, Range<usize>) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>,
+    ) -> Result<Self, EstimatorError> {
+        let inputs = match stack.inputs() {
+            Inputs::Dense(n) => n,
+            Inputs::Symbols(_) => 0,
+        };
+        let lanes = groups.iter().map(Range::len).sum();
+        let group = |lanes: Range<usize>| -> Result<_, EstimatorError> {
+            let zeros = |len: usize| vec![T::ZERO; len * lanes.len()];
+            let (input, loss_gradient) = (zeros(inputs), zeros(stack.states()));
+            Ok(Group { estimator: make(stack.clone(), lanes.clone())?, input, loss_gradient, lanes })
+        };
+        let groups = groups.into_iter().map(group).collect::<Result<_, _>>()?;
+        let mut all = Self { groups, state: vec![T::ZERO; stack.states() * lanes], stack, lanes };
+        all.collect();
+        Ok(all)
+    }
+
+    /// Takes over the states of all groups.
     fn collect(&mut self) {
         for Group { lanes, estimator, .. } in &self.groups {
-            let from = estimator.hidden();
-            let entries =
-                self.hidden.chunks_exact_mut(self.lanes).zip(from.values().chunks_exact(lanes.len()));
-            entries.for_each(|(into, from)| into[lanes.clone()].copy_from_slice(from));
+            place(&mut self.state, self.lanes, estimator.state(), lanes);
+        }
+    }
+
+    /// The group of a lane, and the number of the lane in it.
+    fn find(&self, lane: usize) -> (usize, usize) {
+        let group = self.groups.iter().position(|group| group.lanes.contains(&lane));
+        let group = group.unwrap_or_else(|| panic!("lane {lane} of {}", self.lanes));
+        (group, lane - self.groups[group].lanes.start)
+    }
+
+    /// Refuses the gradient of a loss of a wrong size.
+    fn check(&self, loss_gradient: Lanes<'_, T>) {
+        let found = (loss_gradient.len(), loss_gradient.lanes());
+        if found != (self.stack.states(), self.lanes) {
+            let expected = (self.stack.hidden().len(), self.lanes);
+            assert_eq!(
+                found, expected,
+                "size and lanes of the gradient by the hidden state, found (left) and expected (right)"
+            );
+        }
+    }
+
+    /// [`GradientEstimator::observe`], each group with a gradient of its own.
+    pub fn observe_each(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradients: &mut [Vec<T>]) {
+        self.check(loss_gradient);
+        for (Group { lanes, estimator, loss_gradient: own, .. }, gradient) in
+            self.groups.iter_mut().zip(gradients)
+        {
+            estimator.observe(weights, pick(own, loss_gradient, lanes), gradient);
+        }
+    }
+
+    /// [`GradientEstimator::finish_window`], each group with a gradient of its own.
+    pub fn finish_each(&mut self, weights: &[T], gradients: &mut [Vec<T>]) {
+        for (group, gradient) in self.groups.iter_mut().zip(gradients) {
+            group.estimator.finish_window(weights, gradient);
         }
     }
 }
@@ -100,17 +157,20 @@ impl<T: Scalar> Persist for Groups<T> {
 impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         assert_eq!(starts.len(), self.lanes, "starts (left) and lanes (right)");
+        // A group that refuses its symbol would do so after others have stepped.
+        if let (Input::Symbols(symbols), Inputs::Symbols(n)) = (input, self.stack.inputs()) {
+            let outside = symbols.iter().find(|&&symbol| symbol as usize >= n);
+            assert!(outside.is_none(), "the symbol {outside:?} is not in 0..{n}");
+        }
         for Group { lanes, estimator, input: own, .. } in &mut self.groups {
             let input = match input {
                 Input::Dense(x) => {
-                    let expected = (own.len() / lanes.len(), self.lanes);
+                    let (found, expected) = ((x.len(), x.lanes()), (own.len() / lanes.len(), self.lanes));
                     assert_eq!(
-                        (x.len(), x.lanes()),
-                        expected,
+                        found, expected,
                         "size and lanes of the input, found (left) and expected (right)"
                     );
-                    pick(own, x, lanes);
-                    Input::Dense(Lanes::new(own, lanes.len()))
+                    Input::Dense(pick(own, x, lanes))
                 }
                 Input::Symbols(symbols) => {
                     assert_eq!(symbols.len(), self.lanes, "symbols (left) and lanes (right)");
@@ -122,20 +182,32 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
         self.collect();
     }
 
-    fn hidden(&self) -> Lanes<'_, T> {
-        Lanes::new(&self.hidden, self.lanes)
+    fn stack(&self) -> &Arc<Stack<T>> {
+        &self.stack
     }
 
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let found = (hidden_gradient.len(), hidden_gradient.lanes());
-        let expected = (self.hidden.len() / self.lanes, self.lanes);
+    fn state(&self) -> Lanes<'_, T> {
+        Lanes::new(&self.state, self.lanes)
+    }
+
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        self.check(loss_gradient);
+        for Group { lanes, estimator, loss_gradient: own, .. } in &mut self.groups {
+            estimator.observe(weights, pick(own, loss_gradient, lanes), gradient);
+        }
+    }
+
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
+        self.check(loss_gradient);
+        let (found, expected) = ((into.len(), into.lanes()), (self.stack.inputs().len(), self.lanes));
         assert_eq!(
             found, expected,
-            "size and lanes of the gradient by the hidden state, found (left) and expected (right)"
+            "size and lanes of the gradient by the input (left), of the input (right)"
         );
-        for Group { lanes, estimator, hidden_gradient: own, .. } in &mut self.groups {
-            pick(own, hidden_gradient, lanes);
-            estimator.observe(weights, Lanes::new(own, lanes.len()), gradient);
+        for Group { lanes, estimator, input, loss_gradient: own, .. } in &mut self.groups {
+            let mut own_input = LanesMut::new(input, lanes.len());
+            estimator.input_gradient(weights, pick(own, loss_gradient, lanes), &mut own_input);
+            place(into.values(), self.lanes, Lanes::new(input, lanes.len()), lanes);
         }
     }
 
@@ -151,21 +223,34 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     }
 
     fn forget(&mut self, lane: usize) {
-        let lanes = self.lanes;
-        let group = self.groups.iter_mut().find(|group| group.lanes.contains(&lane));
-        let group = group.unwrap_or_else(|| panic!("lane {lane} of {lanes}"));
-        group.estimator.forget(lane - group.lanes.start);
+        let (group, lane) = self.find(lane);
+        self.groups[group].estimator.forget(lane);
+        self.collect();
+    }
+
+    fn lane(&self, lane: usize) -> LaneState<T> {
+        let (group, lane) = self.find(lane);
+        self.groups[group].estimator.lane(lane)
+    }
+
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        let (group, lane) = self.find(lane);
+        self.groups[group].estimator.set_lane(lane, carried);
         self.collect();
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
         self.groups.iter_mut().for_each(|group| group.estimator.relay(stack.clone(), origin));
+        self.stack = stack;
+    }
+
+    fn schedule(&self) -> Option<Schedule> {
+        self.groups[0].estimator.schedule()
     }
 
     fn cost(&self) -> Cost {
-        let own = size_of::<Self>()
-            + size_of_val(&self.hidden[..])
-            + self.groups.capacity() * size_of::<Group<T>>();
+        let own =
+            size_of::<Self>() + size_of_val(&self.state[..]) + self.groups.capacity() * size_of::<Group<T>>();
         let mut all = Cost { bytes: own, ..Cost::default() };
         for group in &self.groups {
             let (cost, share) = (group.estimator.cost(), group.lanes.len() as f64 / self.lanes as f64);
@@ -173,7 +258,7 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
             all.linearize += share * cost.linearize;
             all.propagate += share * cost.propagate;
             all.gradient += share * cost.gradient;
-            all.bytes += cost.bytes + size_of_val(&group.input[..]) + size_of_val(&group.hidden_gradient[..]);
+            all.bytes += cost.bytes + size_of_val(&group.input[..]) + size_of_val(&group.loss_gradient[..]);
         }
         all
     }

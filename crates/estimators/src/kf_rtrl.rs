@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
 use crate::norm::{balance, norm};
-use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Signs};
+use crate::{BuildEstimator, EstimatorError, GradientEstimator, Signs};
 
 /// Settings of KF-RTRL: one Kronecker product, `J ≈ A ⊗ u`, unbiased.
 ///
@@ -31,7 +30,7 @@ pub struct KfRtrlConfig {
     pub seed: u64,
 }
 
-impl Build for KfRtrlConfig {
+impl BuildEstimator for KfRtrlConfig {
     fn reseed(&mut self, by: u64) {
         self.seed = self.seed.wrapping_add(by);
     }
@@ -42,19 +41,22 @@ impl Build for KfRtrlConfig {
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(kf_rtrl(stack, lanes.len(), window, Signs::random(self.seed, lanes))))
+        Ok(Box::new(Kronecker::kf_rtrl(stack, lanes.len(), window, Signs::random(self.seed, lanes))))
     }
 }
 
-/// KF-RTRL for `lanes` lanes and windows of `window` steps at most, with signs of one's own, one for each lane and step.
-///
-/// # Panics
-/// If `lanes` or `window` is zero, or random signs are those of another number of lanes.
-pub fn kf_rtrl<T: Scalar>(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Kronecker<T> {
-    Kronecker::new(stack, lanes, window, 1, signs, Box::new(Balanced))
+impl<T: Scalar> Kronecker<T> {
+    /// KF-RTRL for `lanes` lanes and windows of `window` steps at most, with signs of one's own, one for each lane and step.
+    ///
+    /// # Panics
+    /// If `lanes` or `window` is zero, or random signs are those of another number of lanes.
+    pub fn kf_rtrl(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Self {
+        Self::new(stack, lanes, window, 1, signs, Box::new(Balanced))
+    }
 }
 
 /// Mixes the two terms with norms in balance.
+#[derive(Debug)]
 struct Balanced;
 
 impl<T: Scalar> Reduce<T> for Balanced {

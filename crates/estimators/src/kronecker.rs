@@ -1,16 +1,16 @@
 //! Influence as a sum of Kronecker products, for KF-RTRL and OK.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Linearizer, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
 
-use crate::runner::Runner;
-use crate::{Cost, GradientEstimator, Signs};
+use crate::{Cost, GradientEstimator, LaneState, Runner, Signs};
 
 /// How `r + 1` terms become `r`.
-pub(crate) trait Reduce<T>: Send {
+pub(crate) trait Reduce<T>: Debug + Send {
     /// Reduces the terms of one lane: overwrites all but the last of `u` (terms × sources) and of `a` (terms × (states ×
     /// rows)) such that the expected sum of their products is the sum of all of them before.
     fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs);
@@ -39,7 +39,8 @@ pub(crate) struct Terms<'a, T> {
 ///
 /// # Shapes
 /// For each lane `rank + 1` vectors u of all sources (symbols too) and matrices A of S × rows.
-pub struct Kronecker<T> {
+#[derive(Debug)]
+pub struct Kronecker<T: Scalar> {
     runner: Runner<T>,
     rank: usize,
     signs: Signs,
@@ -95,6 +96,14 @@ impl<T: Scalar> Kronecker<T> {
         }
     }
 
+    /// Forgets the influence of one lane.
+    fn clear(&mut self, lane: usize) {
+        for terms in [&mut self.u, &mut self.a] {
+            let size = terms.len() / self.runner.lanes;
+            terms[lane * size..(lane + 1) * size].fill(T::ZERO);
+        }
+    }
+
     /// `A_i ← D A_i` for one lane: D is a linear map of as many lanes as there are rows.
     fn transport(&mut self, lane: usize) {
         let Runner { stack, lanes, .. } = &self.runner;
@@ -145,6 +154,10 @@ impl<T: Scalar> Persist for Kronecker<T> {
 }
 
 impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
+    fn stack(&self) -> &Arc<Stack<T>> {
+        &self.runner.stack
+    }
+
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         let lanes = self.runner.lanes;
         self.runner.step(weights, input, starts, &mut self.trace);
@@ -168,12 +181,12 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         }
     }
 
-    fn hidden(&self) -> Lanes<'_, T> {
-        self.runner.hidden()
+    fn state(&self) -> Lanes<'_, T> {
+        self.runner.state()
     }
 
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        self.runner.observe(weights, hidden_gradient, gradient);
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let (_, states) = self.runner.observe(weights, loss_gradient, gradient);
         let Runner { stack, lanes, .. } = &self.runner;
         let pattern = stack.linear().pattern();
         let (rows, sources) = (pattern.rows(), pattern.cols());
@@ -183,8 +196,8 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
                 let u = &self.u[term * sources..(term + 1) * sources];
                 let a = &self.a[term * self.old.len()..(term + 1) * self.old.len()];
                 self.rows.fill(T::ZERO);
-                for (k, state) in stack.hidden().enumerate() {
-                    let delta = hidden_gradient.at(k)[lane];
+                for (k, state) in states.clone().enumerate() {
+                    let delta = loss_gradient.at(k)[lane];
                     let a = &a[state * rows..(state + 1) * rows];
                     self.rows.iter_mut().zip(a).for_each(|(row, &a)| *row += delta * a);
                 }
@@ -197,12 +210,16 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         }
     }
 
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
+        self.runner.input_gradient(weights, loss_gradient, &self.trace, into);
+    }
+
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
         self.runner.finish(weights, gradient);
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.runner.rollout.state().mark_diverged(diverged);
+        self.runner.state().mark_diverged(diverged);
         for terms in [&self.u, &self.a] {
             for (flag, lane) in diverged.iter_mut().zip(terms.chunks_exact(terms.len() / self.runner.lanes)) {
                 *flag |= !lane.iter().all(|x| x.is_finite());
@@ -210,12 +227,18 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         }
     }
 
+    fn lane(&self, lane: usize) -> LaneState<T> {
+        self.runner.lane(lane)
+    }
+
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        self.runner.set_lane(lane, carried);
+        self.clear(lane);
+    }
+
     fn forget(&mut self, lane: usize) {
         self.runner.forget(lane);
-        for terms in [&mut self.u, &mut self.a] {
-            let size = terms.len() / self.runner.lanes;
-            terms[lane * size..(lane + 1) * size].fill(T::ZERO);
-        }
+        self.clear(lane);
     }
 
     /// The terms know rows and sources, not weights: they stay as they are.

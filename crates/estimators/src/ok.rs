@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
 use crate::norm::norm;
-use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Signs};
+use crate::{BuildEstimator, EstimatorError, GradientEstimator, Signs};
 use svd::Svd;
 
 /// Settings of OK: `rank` Kronecker products, `J ≈ Σ_i A_i ⊗ u_i`, the unbiased approximation of least variance.
@@ -44,7 +43,7 @@ impl Default for OkConfig {
 /// The highest rank: its singular values are found in time proportional to the cube.
 const HIGHEST: usize = 1 << 10;
 
-impl Build for OkConfig {
+impl BuildEstimator for OkConfig {
     fn reseed(&mut self, by: u64) {
         self.seed = self.seed.wrapping_add(by);
     }
@@ -62,37 +61,41 @@ impl Build for OkConfig {
             let (what, found) = ("the rank of OK", self.rank.to_string());
             return Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST as f64, found });
         }
-        Ok(Box::new(ok(stack, lanes.len(), window, self.rank, Signs::random(self.seed, lanes))))
+        Ok(Box::new(Kronecker::optimal(
+            stack,
+            lanes.len(),
+            window,
+            self.rank,
+            Signs::random(self.seed, lanes),
+        )))
     }
 }
 
-/// OK of rank `rank` for `lanes` lanes and windows of `window` steps at most, with signs of one's own, `rank + 1` for each lane and step.
-///
-/// # Panics
-/// If `lanes`, `window` or `rank` is zero, or random signs are those of another number of lanes.
-pub fn ok<T: Scalar>(
-    stack: Arc<Stack<T>>,
-    lanes: usize,
-    window: usize,
-    rank: usize,
-    signs: Signs,
-) -> Kronecker<T> {
-    assert!(rank > 0, "the rank of OK must be at least 1, found {rank}");
-    let n = rank + 1;
-    let optimal = Optimal {
-        rank,
-        svd: Svd::new(n),
-        triangles: [vec![0.0; n * n], vec![0.0; n * n]],
-        mix: vec![0.0; n * rank],
-        factor: vec![0.0; n * rank],
-        z: vec![0.0; n],
-        element: vec![T::ZERO; n],
-        rounded: vec![T::ZERO; n * rank],
-    };
-    Kronecker::new(stack, lanes, window, rank, signs, Box::new(optimal))
+impl<T: Scalar> Kronecker<T> {
+    /// OK of rank `rank` for `lanes` lanes and windows of `window` steps at most, with signs of one's own, `rank + 1` for each lane and
+    /// step.
+    ///
+    /// # Panics
+    /// If `lanes`, `window` or `rank` is zero, or random signs are those of another number of lanes.
+    pub fn optimal(stack: Arc<Stack<T>>, lanes: usize, window: usize, rank: usize, signs: Signs) -> Self {
+        assert!(rank > 0, "the rank of OK must be at least 1, found {rank}");
+        let n = rank + 1;
+        let optimal = Optimal {
+            rank,
+            svd: Svd::new(n),
+            triangles: [vec![0.0; n * n], vec![0.0; n * n]],
+            mix: vec![0.0; n * rank],
+            factor: vec![0.0; n * rank],
+            z: vec![0.0; n],
+            element: vec![T::ZERO; n],
+            rounded: vec![T::ZERO; n * rank],
+        };
+        Self::new(stack, lanes, window, rank, signs, Box::new(optimal))
+    }
 }
 
 /// Mixes the terms along their singular vectors. Small matrices are n × n or n × rank, row-major, in `f64`.
+#[derive(Debug)]
 struct Optimal<T> {
     rank: usize,
     svd: Svd,

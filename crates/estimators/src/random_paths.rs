@@ -7,8 +7,7 @@ use rtrl_cells::Stack;
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Transport};
+use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
 
 /// Settings of random-k-path propagation: RTRL whose D keeps, besides its diagonal, `paths` entries of each row.
 ///
@@ -34,7 +33,7 @@ impl Default for RandomPathsConfig {
     }
 }
 
-impl Build for RandomPathsConfig {
+impl BuildEstimator for RandomPathsConfig {
     fn reseed(&mut self, by: u64) {
         self.seed = self.seed.wrapping_add(by);
     }
@@ -49,6 +48,6 @@ impl Build for RandomPathsConfig {
             transport: Transport::Thinned { entries: self.paths, seed: self.seed },
             ..Plan::new(lanes.len(), window)
         };
-        Ok(Box::new(Influence::of_order(stack, Order::Closure, plan)?))
+        Ok(Box::new(Influence::of_order(stack, Order::Closure, Scope::Stack, plan)?))
     }
 }

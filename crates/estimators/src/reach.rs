@@ -28,6 +28,35 @@ pub enum Scope {
     Layer,
 }
 
+/// R_r: for every row the states, increasing, that its weights may influence. Any reaches are allowed; an empty one switches the
+/// learning of its row off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    rows: Vec<Vec<u32>>,
+    scope: Scope,
+}
+
+impl Reach {
+    /// The states `rows[r]` for each row r. The scope says whether the gradient by the states is pulled down through the layers at
+    /// each step ([`Scope::Layer`]) or reaches lower layers through J.
+    #[must_use]
+    pub fn new(rows: Vec<Vec<u32>>, scope: Scope) -> Self {
+        Self { rows, scope }
+    }
+
+    /// The states of each row.
+    #[must_use]
+    pub fn rows(&self) -> &[Vec<u32>] {
+        &self.rows
+    }
+
+    /// Within what influence is followed.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}
+
 /// R_r for every row r, increasing, when `dynamics` (states × states) carries the influence from step to step.
 /// `Order::Steps(0)` is taken as 1.
 ///
@@ -35,7 +64,7 @@ pub enum Scope {
 ///
 /// # Panics
 /// If `dynamics` is not states × states.
-pub fn reach<T: Scalar>(stack: &Stack<T>, dynamics: &Pattern, order: Order, scope: Scope) -> Vec<Vec<u32>> {
+pub fn reach<T: Scalar>(stack: &Stack<T>, dynamics: &Pattern, order: Order, scope: Scope) -> Reach {
     let (found, states) = ((dynamics.rows(), dynamics.cols()), stack.states());
     assert_eq!(found, (states, states), "shape of the dynamics, found (left) and expected (right)");
     let allowed: Vec<_> = (0..stack.depth())
@@ -49,7 +78,7 @@ pub fn reach<T: Scalar>(stack: &Stack<T>, dynamics: &Pattern, order: Order, scop
         .collect();
     // Row s of the transposed dynamics lists the states that state s reaches in one step.
     let successors = dynamics.transpose();
-    (0..stack.row_jacobian().rows())
+    let rows = (0..stack.row_jacobian().rows())
         .map(|row| {
             let start = stack.row_jacobian().row(row);
             match order {
@@ -58,7 +87,8 @@ pub fn reach<T: Scalar>(stack: &Stack<T>, dynamics: &Pattern, order: Order, scop
                 Order::Closure => spread(start, &successors, &allowed[row], usize::MAX),
             }
         })
-        .collect()
+        .collect();
+    Reach { rows, scope }
 }
 
 /// The states reached from `start` within `steps` steps without leaving `allowed`.

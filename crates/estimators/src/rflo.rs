@@ -7,8 +7,7 @@ use rtrl_cells::Stack;
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::Build;
-use crate::{EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
+use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
 
 /// Settings of RFLO as the SnAp paper compares it: `J_t = λ J_{t-1} + I_t`, layer by layer.
 ///
@@ -32,7 +31,7 @@ impl Default for RfloConfig {
     }
 }
 
-impl Build for RfloConfig {
+impl BuildEstimator for RfloConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
@@ -47,11 +46,7 @@ impl Build for RfloConfig {
                 found: self.leak.to_string(),
             });
         }
-        let plan = Plan {
-            scope: Scope::Layer,
-            transport: Transport::Constant(self.leak),
-            ..Plan::new(lanes.len(), window)
-        };
-        Ok(Box::new(Influence::of_order(stack, Order::Steps(1), plan)?))
+        let plan = Plan { transport: Transport::Constant(self.leak), ..Plan::new(lanes.len(), window) };
+        Ok(Box::new(Influence::of_order(stack, Order::Steps(1), Scope::Layer, plan)?))
     }
 }

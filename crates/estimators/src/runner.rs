@@ -1,22 +1,48 @@
 //! A running net, and the protocol of steps and windows that all estimators keep.
 
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Input, Rollout, Stack, Trace};
+use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::{Lanes, Scalar};
+use rtrl_sparse::{Lanes, LanesMut, Scalar};
+
+use crate::LaneState;
 
 /// The net and the state of an estimator, and where the estimator stands in its window. Every call of
 /// [`GradientEstimator`](crate::GradientEstimator) passes through here, so that a call out of order or of the wrong size is refused by
 /// every estimator alike, before anything has changed.
-pub(crate) struct Runner<T> {
+pub struct Runner<T> {
+    /// The net.
     pub stack: Arc<Stack<T>>,
+    /// Its state.
     pub rollout: Rollout<T>,
+    /// Parallel streams.
     pub lanes: usize,
+    /// Steps between two calls of `finish_window`, at most.
     pub window: usize,
     /// Steps made and steps observed since the last window ended.
     made: usize,
     observed: usize,
+    /// Memory for gradients by the input, once one was asked for.
+    input: Option<Box<InputGradient<T>>>,
+}
+
+struct InputGradient<T> {
+    delta: Vec<T>,
+    backward: Backward<T>,
+}
+
+impl<T: Scalar> fmt::Debug for Runner<T> {
+    /// Sizes and place, without the numbers of the net.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stack, lanes, window, made, observed, .. } = self;
+        let mut runner = f.debug_struct("Runner");
+        runner.field("states", &stack.states()).field("weights", &stack.weights_len());
+        runner.field("lanes", lanes).field("window", window).field("made", made).field("observed", observed);
+        runner.finish_non_exhaustive()
+    }
 }
 
 impl<T: Scalar> Runner<T> {
@@ -26,7 +52,7 @@ impl<T: Scalar> Runner<T> {
     /// If `lanes` or `window` is zero.
     pub fn new(stack: Arc<Stack<T>>, lanes: usize, window: usize) -> Self {
         assert!(lanes > 0 && window > 0, "lanes and window must be at least 1, found {lanes} and {window}");
-        Self { rollout: stack.rollout(lanes), stack, lanes, window, made: 0, observed: 0 }
+        Self { rollout: stack.rollout(lanes), stack, lanes, window, made: 0, observed: 0, input: None }
     }
 
     /// Steps made since the last window ended.
@@ -35,6 +61,9 @@ impl<T: Scalar> Runner<T> {
     }
 
     /// Makes a step; its number within the window, from 0.
+    ///
+    /// # Panics
+    /// If sizes do not fit, the window is full, or the step before was not observed.
     pub fn step(
         &mut self,
         weights: &[T],
@@ -49,6 +78,9 @@ impl<T: Scalar> Runner<T> {
     }
 
     /// Refuses a step when none is due.
+    ///
+    /// # Panics
+    /// If the window is full or the step before was not observed.
     pub fn may_step(&self) {
         let Self { made, observed, window, .. } = *self;
         assert!(
@@ -61,31 +93,79 @@ impl<T: Scalar> Runner<T> {
         );
     }
 
-    /// h_t.
-    pub fn hidden(&self) -> Lanes<'_, T> {
-        self.rollout.state().slice(self.stack.hidden())
+    /// s_t, `[states][lanes]`.
+    pub fn state(&self) -> Lanes<'_, T> {
+        self.rollout.state()
     }
 
-    /// Takes note that the last step is observed; its number within the window, from 0.
-    pub fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &[T]) -> usize {
+    /// Takes note that the last step is observed: its number within the window, from 0, and the states that the gradient of its loss
+    /// is about, the hidden ones or all.
+    ///
+    /// # Panics
+    /// If sizes do not fit or no step waits to be observed.
+    pub fn observe(
+        &mut self,
+        weights: &[T],
+        loss_gradient: Lanes<'_, T>,
+        gradient: &[T],
+    ) -> (usize, Range<usize>) {
         let Self { made, observed, .. } = *self;
         assert_eq!(
             observed + 1,
             made,
             "`observe` belongs after each step, once: steps observed with this one (left) and made (right)"
         );
-        let found = (hidden_gradient.len(), hidden_gradient.lanes());
-        let expected = (self.stack.hidden().len(), self.lanes);
-        assert_eq!(
-            found, expected,
-            "size and lanes of the gradient by the hidden state, found (left) and expected (right)"
-        );
+        let states = self.states_of(loss_gradient);
         self.check_weights(weights, gradient);
         self.observed = made;
-        observed
+        (observed, states)
+    }
+
+    /// The states that the gradient of a loss is about.
+    fn states_of(&self, loss_gradient: Lanes<'_, T>) -> Range<usize> {
+        let found = (loss_gradient.len(), loss_gradient.lanes());
+        let (hidden, states) = (self.stack.hidden(), self.stack.states());
+        if found == (states, self.lanes) {
+            return 0..states;
+        }
+        let expected = (hidden.len(), self.lanes);
+        assert_eq!(
+            found, expected,
+            "size and lanes of the gradient by the hidden state, found (left) and expected (right), or by all {states} states"
+        );
+        hidden
+    }
+
+    /// `∂L_t/∂x_t` of the last step, whose trace this is: see
+    /// [`GradientEstimator::input_gradient`](crate::GradientEstimator::input_gradient).
+    ///
+    /// # Panics
+    /// If sizes do not fit, the net reads symbols, or no step was made since the last window ended.
+    pub fn input_gradient(
+        &mut self,
+        weights: &[T],
+        loss_gradient: Lanes<'_, T>,
+        trace: &Trace<T>,
+        into: &mut LanesMut<'_, T>,
+    ) {
+        assert!(self.made > 0, "`input_gradient` belongs after a step: none was made in this window");
+        let states = self.states_of(loss_gradient);
+        let Self { stack, lanes, input, .. } = self;
+        let lanes = *lanes;
+        let InputGradient { delta, backward } = &mut **input.get_or_insert_with(|| {
+            let delta = vec![T::ZERO; stack.states() * lanes];
+            Box::new(InputGradient { delta, backward: stack.backward(lanes) })
+        });
+        delta.fill(T::ZERO);
+        delta[states.start * lanes..states.end * lanes].copy_from_slice(loss_gradient.values());
+        stack.descend(weights, trace, delta, backward);
+        stack.input_gradient(weights, backward, into);
     }
 
     /// Ends the window; the number of its steps.
+    ///
+    /// # Panics
+    /// If sizes do not fit or the last step was not observed.
     pub fn finish(&mut self, weights: &[T], gradient: &[T]) -> usize {
         let Self { made, observed, .. } = *self;
         assert_eq!(
@@ -104,15 +184,42 @@ impl<T: Scalar> Runner<T> {
     }
 
     /// Forgets the state of one lane.
+    ///
+    /// # Panics
+    /// If there is no such lane, or in the middle of a window.
     pub fn forget(&mut self, lane: usize) {
-        self.between("forget");
-        assert!(lane < self.lanes, "lane {lane} of {}", self.lanes);
+        self.between("forget", lane);
         self.rollout.clear_lane(lane);
     }
 
+    /// The state of one lane, and no influence.
+    ///
+    /// # Panics
+    /// If there is no such lane, or in the middle of a window.
+    pub fn lane(&self, lane: usize) -> LaneState<T> {
+        self.between("lane", lane);
+        let state = self.state().values().iter().skip(lane).step_by(self.lanes).copied().collect();
+        LaneState { state, influence: None }
+    }
+
+    /// Replaces the state of one lane.
+    ///
+    /// # Panics
+    /// If there is no such lane, the state has another size, an entry of the influence is none of J's, or in the middle of a window.
+    pub fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        self.between("set_lane", lane);
+        carried.check(&self.stack);
+        let mut all = self.rollout.state_mut();
+        let own = all.values().iter_mut().skip(lane).step_by(self.lanes);
+        own.zip(&carried.state).for_each(|(own, &s)| *own = s);
+    }
+
     /// Goes on with a net that differs in its masks alone.
+    ///
+    /// # Panics
+    /// If more than the masks differs, an origin is none of the old weights, or in the middle of a window.
     pub fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
-        self.between("relay");
+        self.between("relay", 0);
         let sizes = |stack: &Stack<T>| {
             let pattern = stack.linear().pattern();
             (stack.depth(), stack.states(), pattern.rows(), pattern.cols(), stack.inputs(), stack.hidden())
@@ -126,17 +233,19 @@ impl<T: Scalar> Runner<T> {
         assert_eq!(origin.len(), weights, "origins (left) and weights (right) of the new net");
         let outside = origin.iter().flatten().find(|&&w| w as usize >= old);
         assert!(outside.is_none(), "the origin {outside:?} is none of the {old} weights of the old net");
-        self.stack = stack;
+        (self.stack, self.input) = (stack, None);
     }
 
-    fn between(&self, call: &str) {
-        let Self { made, window, .. } = *self;
+    fn between(&self, call: &str, lane: usize) {
+        let Self { made, window, lanes, .. } = *self;
         assert!(made == 0, "`{call}` belongs between windows: {made} of {window} steps were made");
+        assert!(lane < lanes, "lane {lane} of {lanes}");
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.rollout.bytes()
+        let scalars = |i: &InputGradient<T>| i.delta.len() * size_of::<T>() + i.backward.bytes();
+        self.rollout.bytes() + self.input.as_deref().map_or(0, |i| size_of_val(i) + scalars(i))
     }
 }
 

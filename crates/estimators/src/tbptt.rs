@@ -9,9 +9,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Scalar};
 use serde::{Deserialize, Serialize};
 
-use crate::registry::Build;
-use crate::runner::Runner;
-use crate::{Cost, EstimatorError, GradientEstimator};
+use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner};
 
 /// Settings of [`Tbptt`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +45,8 @@ impl Default for TbpttConfig {
 /// # Reference
 /// Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent network trajectories",
 /// Neural Computation 2 (1990): BPTT(h; h') with h = k2 and h' = k1.
-pub struct Tbptt<T> {
+#[derive(Debug)]
+pub struct Tbptt<T: Scalar> {
     runner: Runner<T>,
     config: TbpttConfig,
     replayed: Rollout<T>,
@@ -59,6 +58,8 @@ pub struct Tbptt<T> {
     /// Lanes that were forgotten since their last step, and the starts of the next one: in those lanes too.
     forgotten: Vec<bool>,
     starts: Vec<bool>,
+    /// Lanes whose state was given since their last step.
+    given: Vec<bool>,
 }
 
 /// One remembered step.
@@ -67,52 +68,82 @@ struct Step<T> {
     trace: Trace<T>,
     /// State before the step; empty without replay.
     before: Vec<T>,
+    /// Lanes in which that state was given, not reached by the step before: no credit goes further back.
+    given: Vec<bool>,
+    /// ∂L/∂s, and the states that it is about.
     delta: Vec<T>,
+    states: Range<usize>,
 }
 
 /// The longest horizon: every step of it is kept.
 const LONGEST: usize = 1 << 24;
 
-impl Build for TbpttConfig {
+impl BuildEstimator for TbpttConfig {
     fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let lanes = lanes.len();
-        if self.horizon > LONGEST {
-            let found = self.horizon.to_string();
-            return Err(EstimatorError::Range { what: "the horizon", from: 1.0, to: LONGEST as f64, found });
-        }
-        if self.horizon < window {
-            return Err(EstimatorError::Horizon { horizon: self.horizon, window });
-        }
-        let step = Step {
-            trace: stack.trace(lanes),
-            before: vec![T::ZERO; if self.replay { stack.states() * lanes } else { 0 }],
-            delta: vec![T::ZERO; stack.hidden().len() * lanes],
-        };
-        Ok(Box::new(Tbptt {
-            config: self.clone(),
-            replayed: stack.rollout(lanes),
-            steps: VecDeque::with_capacity(self.horizon),
-            spare: vec![step; self.horizon],
-            backward: stack.backward(lanes),
-            adjoint: vec![T::ZERO; stack.states() * lanes],
-            forgotten: vec![false; lanes],
-            starts: vec![false; lanes],
-            runner: Runner::new(stack, lanes, window),
-        }))
+        Ok(Box::new(Tbptt::new(stack, lanes.len(), window, self.clone())?))
     }
 }
 
 impl<T: Scalar> Tbptt<T> {
+    /// An estimator for `lanes` lanes and windows of at most `window` steps.
+    ///
+    /// # Errors
+    /// If the horizon is shorter than the window or very long.
+    ///
+    /// # Panics
+    /// If `lanes` or `window` is zero.
+    pub fn new(
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+        config: TbpttConfig,
+    ) -> Result<Self, EstimatorError> {
+        let TbpttConfig { horizon, replay } = config;
+        if horizon > LONGEST {
+            let found = horizon.to_string();
+            return Err(EstimatorError::Range { what: "the horizon", from: 1.0, to: LONGEST as f64, found });
+        }
+        if horizon < window {
+            return Err(EstimatorError::Horizon { horizon, window });
+        }
+        let step = Step {
+            trace: stack.trace(lanes),
+            before: vec![T::ZERO; if replay { stack.states() * lanes } else { 0 }],
+            given: vec![false; lanes],
+            delta: vec![T::ZERO; stack.states() * lanes],
+            states: stack.hidden(),
+        };
+        Ok(Self {
+            config,
+            replayed: stack.rollout(lanes),
+            steps: VecDeque::with_capacity(horizon),
+            spare: vec![step; horizon],
+            backward: stack.backward(lanes),
+            adjoint: vec![T::ZERO; stack.states() * lanes],
+            forgotten: vec![false; lanes],
+            starts: vec![false; lanes],
+            given: vec![false; lanes],
+            runner: Runner::new(stack, lanes, window),
+        })
+    }
+
     /// Runs the remembered inputs once more under the current weights.
     fn replay(&mut self, weights: &[T]) {
         let Some(first) = self.steps.front() else { return };
         self.replayed.state_mut().values().copy_from_slice(&first.before);
+        let lanes = self.runner.lanes;
         for step in &mut self.steps {
+            for lane in (0..lanes).filter(|&lane| step.given[lane]) {
+                let (mut state, given) =
+                    (self.replayed.state_mut(), step.before.iter().skip(lane).step_by(lanes));
+                let lane = state.values().iter_mut().skip(lane).step_by(lanes);
+                lane.zip(given).for_each(|(s, &given)| *s = given);
+            }
             self.runner.stack.replay(weights, &mut self.replayed, &mut step.trace);
         }
     }
@@ -138,14 +169,16 @@ impl<T: Scalar> Step<T> {
         for array in [&mut self.before, &mut self.delta] {
             LanesMut::new(array, lanes).clear_lane(lane);
         }
+        self.given[lane] = false;
     }
 }
 
 impl<T: Scalar> Persist for Step<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.part("trace", &mut self.trace)?;
+        // Losses of windows that have ended are of no further consequence.
         archive.slice("before", &mut self.before)?;
-        archive.slice("delta", &mut self.delta)
+        archive.slice("given", &mut self.given)
     }
 }
 
@@ -153,6 +186,7 @@ impl<T: Scalar> Persist for Tbptt<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.runner.persist(archive)?;
         archive.slice("forgotten", &mut self.forgotten)?;
+        archive.slice("given", &mut self.given)?;
         let (mut len, horizon) = (self.steps.len() as u64, self.config.horizon as u64);
         archive.value("steps", &mut len)?;
         archive.check("steps", len <= horizon, || format!("{len} steps of at most {horizon}"))?;
@@ -165,6 +199,10 @@ impl<T: Scalar> Persist for Tbptt<T> {
 }
 
 impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
+    fn stack(&self) -> &Arc<Stack<T>> {
+        &self.runner.stack
+    }
+
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         self.runner.may_step();
         assert_eq!(starts.len(), self.runner.lanes, "starts (left) and lanes (right)");
@@ -176,8 +214,10 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
             None => self.steps.pop_front().expect("a horizon of at least one step"),
         };
         if self.config.replay {
-            step.before.copy_from_slice(self.runner.rollout.state().values());
+            step.before.copy_from_slice(self.runner.state().values());
         }
+        std::mem::swap(&mut step.given, &mut self.given);
+        self.given.fill(false);
         if self.runner.step(weights, input, &self.starts, &mut step.trace) == 0 {
             // No loss of this window reaches what lies before it, but 0 · ∞ would not be 0.
             for lane in (0..starts.len()).filter(|&lane| self.starts[lane]) {
@@ -187,14 +227,20 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
         self.steps.push_back(step);
     }
 
-    fn hidden(&self) -> Lanes<'_, T> {
-        self.runner.hidden()
+    fn state(&self) -> Lanes<'_, T> {
+        self.runner.state()
     }
 
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        self.runner.observe(weights, hidden_gradient, gradient);
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let (_, states) = self.runner.observe(weights, loss_gradient, gradient);
         let last = self.steps.back_mut().expect("a step was made");
-        last.delta.copy_from_slice(hidden_gradient.values());
+        last.delta[..states.len() * self.runner.lanes].copy_from_slice(loss_gradient.values());
+        last.states = states;
+    }
+
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
+        let last = self.steps.back().or(self.spare.first()).expect("a horizon of at least one step");
+        self.runner.input_gradient(weights, loss_gradient, &last.trace, into);
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
@@ -203,23 +249,36 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
             self.replay(weights);
         }
         let Runner { stack, lanes, .. } = &self.runner;
-        let hidden = stack.hidden().start * lanes..stack.hidden().end * lanes;
         self.adjoint.fill(T::ZERO);
         for (age, step) in self.steps.iter().rev().enumerate() {
             if age < made {
-                self.adjoint[hidden.clone()].iter_mut().zip(&step.delta).for_each(|(a, &d)| *a += d);
+                let adjoint = &mut self.adjoint[step.states.start * lanes..step.states.end * lanes];
+                adjoint.iter_mut().zip(&step.delta).for_each(|(a, &d)| *a += d);
             }
             stack.pull_back(weights, &step.trace, &mut self.adjoint, &mut self.backward);
+            for lane in (0..*lanes).filter(|&lane| step.given[lane]) {
+                LanesMut::new(&mut self.adjoint, *lanes).clear_lane(lane);
+            }
             stack.accumulate_outer(&self.backward, &step.trace, gradient);
         }
         self.forget_before_starts(made);
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.runner.rollout.state().mark_diverged(diverged);
+        self.runner.state().mark_diverged(diverged);
         for (lane, flag) in diverged.iter_mut().enumerate() {
             *flag |= !self.steps.iter().all(|step| step.trace.is_finite(lane));
         }
+    }
+
+    fn lane(&self, lane: usize) -> LaneState<T> {
+        self.runner.lane(lane)
+    }
+
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        self.runner.set_lane(lane, carried);
+        self.steps.iter_mut().for_each(|step| step.forget(lane));
+        self.given[lane] = true;
     }
 
     fn forget(&mut self, lane: usize) {
@@ -241,8 +300,10 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
         let weights = stack.linear().dense_weights() as f64;
         let passes = self.config.horizon as f64 / *window as f64;
         let replays = if self.config.replay { passes * weights } else { 0.0 };
-        let step =
-            |step: &Step<T>| step.trace.bytes() + (step.before.len() + step.delta.len()) * size_of::<T>();
+        let step = |step: &Step<T>| {
+            let numbers = step.before.len() + step.delta.len();
+            step.trace.bytes() + numbers * size_of::<T>() + step.given.len()
+        };
         Cost {
             forward: weights + replays,
             linearize: 0.0,
@@ -251,7 +312,7 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
             bytes: size_of::<Self>()
                 + self.runner.bytes()
                 + (self.steps.capacity() + self.spare.capacity()) * size_of::<Step<T>>()
-                + 2 * self.starts.len()
+                + 3 * self.starts.len()
                 + self.replayed.bytes()
                 + self.steps.iter().chain(&self.spare).map(step).sum::<usize>()
                 + self.backward.bytes()

@@ -10,9 +10,7 @@ use rtrl_sparse::{Lanes, LanesMut, Scalar, Sources};
 use serde::{Deserialize, Serialize};
 
 use crate::norm::{balance, root, squares};
-use crate::registry::Build;
-use crate::runner::Runner;
-use crate::{Cost, EstimatorError, GradientEstimator, Signs};
+use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner, Signs};
 
 /// Settings of [`Uoro`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,7 +36,8 @@ pub struct UoroConfig {
 ///
 /// # Reference
 /// Tallec & Ollivier, "Unbiased online recurrent optimization", arXiv:1702.05043, algorithm 1 (without its ε).
-pub struct Uoro<T> {
+#[derive(Debug)]
+pub struct Uoro<T: Scalar> {
     runner: Runner<T>,
     signs: Signs,
     trace: Trace<T>,
@@ -63,7 +62,7 @@ pub struct Uoro<T> {
     sum: Vec<T>,
 }
 
-impl Build for UoroConfig {
+impl BuildEstimator for UoroConfig {
     fn reseed(&mut self, by: u64) {
         self.seed = self.seed.wrapping_add(by);
     }
@@ -142,6 +141,13 @@ impl<T: Scalar> Uoro<T> {
         (0..linear.pattern().rows()).map(row).sum()
     }
 
+    /// Forgets the influence of one lane.
+    fn clear(&mut self, lane: usize) {
+        for carried in [&mut self.state, &mut self.weights] {
+            LanesMut::new(carried, self.runner.lanes).clear_lane(lane);
+        }
+    }
+
     /// Finds ρ0 and ρ1 of each lane and their inverses.
     fn balance(&mut self) {
         let lanes = self.runner.lanes;
@@ -200,6 +206,10 @@ impl<T: Scalar> Persist for Uoro<T> {
 }
 
 impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
+    fn stack(&self) -> &Arc<Stack<T>> {
+        &self.runner.stack
+    }
+
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         let lanes = self.runner.lanes;
         self.runner.step(weights, input, starts, &mut self.trace);
@@ -225,18 +235,18 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         self.advance_weights();
     }
 
-    fn hidden(&self) -> Lanes<'_, T> {
-        self.runner.hidden()
+    fn state(&self) -> Lanes<'_, T> {
+        self.runner.state()
     }
 
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        self.runner.observe(weights, hidden_gradient, gradient);
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let (_, states) = self.runner.observe(weights, loss_gradient, gradient);
         let lanes = self.runner.lanes;
         let slope = &mut self.slope;
         slope.fill(T::ZERO);
-        for (k, state) in self.runner.stack.hidden().enumerate() {
+        for (k, state) in states.enumerate() {
             let s = &self.state[state * lanes..(state + 1) * lanes];
-            for ((slope, &d), &s) in slope.iter_mut().zip(hidden_gradient.at(k)).zip(s) {
+            for ((slope, &d), &s) in slope.iter_mut().zip(loss_gradient.at(k)).zip(s) {
                 *slope += d * s;
             }
         }
@@ -250,22 +260,33 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         }
     }
 
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
+        self.runner.input_gradient(weights, loss_gradient, &self.trace, into);
+    }
+
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
         self.runner.finish(weights, gradient);
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
-        self.runner.rollout.state().mark_diverged(diverged);
+        self.runner.state().mark_diverged(diverged);
         for carried in [&self.state, &self.weights] {
             Lanes::new(carried, self.runner.lanes).mark_diverged(diverged);
         }
     }
 
+    fn lane(&self, lane: usize) -> LaneState<T> {
+        self.runner.lane(lane)
+    }
+
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        self.runner.set_lane(lane, carried);
+        self.clear(lane);
+    }
+
     fn forget(&mut self, lane: usize) {
         self.runner.forget(lane);
-        for carried in [&mut self.state, &mut self.weights] {
-            LanesMut::new(carried, self.runner.lanes).clear_lane(lane);
-        }
+        self.clear(lane);
     }
 
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {

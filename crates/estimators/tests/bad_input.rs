@@ -5,8 +5,10 @@
 mod support;
 
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
-use rtrl_cells::{CellConfig, CellError, Gru, Inputs, Masks, QuasiLstm, Size, Stack, Vanilla};
-use rtrl_estimators::{EstimatorConfig, EstimatorError, Influence, Plan, SnapConfig, check_weights};
+use rtrl_cells::{CellConfig, CellError, Gru, Inputs, Masks, QuasiLstm, Size, Stack, Tanh, Vanilla};
+use rtrl_estimators::{
+    EstimatorConfig, EstimatorError, Influence, Plan, Reach, Scope, SnapConfig, check_weights,
+};
 use rtrl_sparse::{BlockError, Pattern, PatternError};
 use support::Case;
 
@@ -30,7 +32,7 @@ fn a_mask_that_disconnects_a_unit() {
     let mut masks = Masks::dense(1, 2, 3);
     masks.gates[0].input = Pattern::from_rows(2, [vec![0], vec![], vec![1]]).unwrap();
     masks.gates[0].recurrent = Pattern::from_rows(3, [vec![0], vec![], vec![1]]).unwrap();
-    let error = Vanilla::new(Inputs::Dense(2), 3, &masks, Default::default()).unwrap_err();
+    let error = Vanilla::new(Inputs::Dense(2), 3, &masks, Tanh).unwrap_err();
     assert_eq!(error, CellError::Disconnected { unit: 1 });
 }
 
@@ -100,13 +102,15 @@ fn weights_that_are_not_numbers() {
 fn reaches_that_do_not_fit() {
     let plan = Plan::new(1, 1);
     let stack = case().stack::<f64>();
-    let build = |reach: &[Vec<u32>]| Influence::<f64>::new(stack.clone(), reach, plan).err();
+    let build = |reach: Vec<Vec<u32>>| {
+        Influence::<f64>::new(stack.clone(), &Reach::new(reach, Scope::Stack), plan).err()
+    };
     let rows = stack.row_jacobian().rows();
-    assert!(matches!(build(&[]), Some(EstimatorError::Blocks(BlockError::Size { .. }))));
+    assert!(matches!(build(Vec::new()), Some(EstimatorError::Blocks(BlockError::Size { .. }))));
     let outside = vec![vec![7]; rows];
-    assert!(matches!(build(&outside), Some(EstimatorError::Blocks(BlockError::Reach { row: 0, .. }))));
+    assert!(matches!(build(outside), Some(EstimatorError::Blocks(BlockError::Reach { row: 0, .. }))));
     let twice = vec![vec![1, 1]; rows];
-    assert!(matches!(build(&twice), Some(EstimatorError::Blocks(BlockError::Reach { row: 0, .. }))));
+    assert!(matches!(build(twice), Some(EstimatorError::Blocks(BlockError::Reach { row: 0, .. }))));
 }
 
 #[test]

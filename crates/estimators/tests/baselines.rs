@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rtrl_cells::{Cell, CellConfig, CellStep, Inputs, Recurrent, Size, Stack, Structure};
 use rtrl_estimators::{
-    EpropConfig, EstimatorConfig, GradientEstimator, KfRtrlConfig, OkConfig, Order, RandomPathsConfig,
-    RfloConfig, RtrlConfig, Scope, Signs, SnapConfig, Transport, Uoro, UoroConfig, kf_rtrl, ok,
+    EpropConfig, EstimatorConfig, GradientEstimator, KfRtrlConfig, Kronecker, OkConfig, Order,
+    RandomPathsConfig, RfloConfig, RtrlConfig, Scope, Signs, SnapConfig, Transport, Uoro, UoroConfig,
 };
 use rtrl_sparse::{Pattern, Scalar};
 use support::oracle::{self, Approximation, CarriedBy};
@@ -260,12 +260,21 @@ const UORO: Stochastic = Stochastic {
     signs: |stack| stack.states(),
     make: |stack, signs| Box::new(Uoro::new(stack, 1, 2, signs)),
 };
-const KF_RTRL: Stochastic =
-    Stochastic { name: "KF-RTRL", signs: |_| 1, make: |stack, signs| Box::new(kf_rtrl(stack, 1, 2, signs)) };
-const OK_1: Stochastic =
-    Stochastic { name: "OK-1", signs: |_| 2, make: |stack, signs| Box::new(ok(stack, 1, 2, 1, signs)) };
-const OK_2: Stochastic =
-    Stochastic { name: "OK-2", signs: |_| 3, make: |stack, signs| Box::new(ok(stack, 1, 2, 2, signs)) };
+const KF_RTRL: Stochastic = Stochastic {
+    name: "KF-RTRL",
+    signs: |_| 1,
+    make: |stack, signs| Box::new(Kronecker::kf_rtrl(stack, 1, 2, signs)),
+};
+const OK_1: Stochastic = Stochastic {
+    name: "OK-1",
+    signs: |_| 2,
+    make: |stack, signs| Box::new(Kronecker::optimal(stack, 1, 2, 1, signs)),
+};
+const OK_2: Stochastic = Stochastic {
+    name: "OK-2",
+    signs: |_| 3,
+    make: |stack, signs| Box::new(Kronecker::optimal(stack, 1, 2, 2, signs)),
+};
 
 /// Mean gradient over every pattern of signs, and the mean square deviation from it. With all signs
 /// `fixed` the estimator is biased.
@@ -387,7 +396,7 @@ fn variances_are_ordered_as_the_papers_say() {
 fn ok_of_full_rank_is_exact() {
     // The influence of a window of T steps has at most T terms: with as many, nothing is random.
     let case = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 2, 5);
-    let config = EstimatorConfig::Ok(OkConfig { rank: 6, seed: 1 });
+    let config = EstimatorConfig::OptimalKronecker(OkConfig { rank: 6, seed: 1 });
     assert_equal("OK of full rank", &gradient_of(&case, &config), &gradient_of(&case, &rtrl()), 1e-9);
 }
 
@@ -419,8 +428,10 @@ fn lanes_in_groups_draw_what_they_draw_together() {
     type Pair = (Box<dyn GradientEstimator<f64>>, fn(u64) -> EstimatorConfig);
     let pairs: [Pair; 3] = [
         (Box::new(Uoro::new(stack.clone(), lanes, 2, signs())), |seed| UoroConfig { seed }.into()),
-        (Box::new(kf_rtrl(stack.clone(), lanes, 2, signs())), |seed| KfRtrlConfig { seed }.into()),
-        (Box::new(ok(stack.clone(), lanes, 2, 2, signs())), |seed| OkConfig { rank: 2, seed }.into()),
+        (Box::new(Kronecker::kf_rtrl(stack.clone(), lanes, 2, signs())), |seed| KfRtrlConfig { seed }.into()),
+        (Box::new(Kronecker::optimal(stack.clone(), lanes, 2, 2, signs())), |seed| {
+            OkConfig { rank: 2, seed }.into()
+        }),
     ];
     for (mut together, config) in pairs {
         let expected = gradients(&case, &mut *together, &mut case.weights(&stack), &data, |_, _| {});

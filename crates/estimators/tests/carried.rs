@@ -12,10 +12,10 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{CellConfig, GateMask, Inputs, Masks, Size, Stack};
 use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, SnapConfig, TbpttConfig,
+    EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
-use rtrl_sparse::{Lanes, Pattern};
-use support::{Case, Datum, ROUNDING, Rng, any_case, assert_equal};
+use rtrl_sparse::Pattern;
+use support::{Case, ROUNDING, Rng, any_case, assert_equal, window};
 
 /// All estimators, and the forms of them that carry something else.
 fn every(window: usize) -> Vec<EstimatorConfig> {
@@ -26,24 +26,6 @@ fn every(window: usize) -> Vec<EstimatorConfig> {
     configs.push(EstimatorConfig::Rtrl(RtrlConfig { dense: true, ..Default::default() }));
     configs.push(EstimatorConfig::Tbptt(TbpttConfig { horizon: window.max(5), replay: true }));
     configs
-}
-
-/// One window: the gradient of losses `L_t = c_t · h_t + ½ |h_t|²`.
-fn window(
-    case: &Case,
-    estimator: &mut dyn GradientEstimator<f64>,
-    weights: &[f64],
-    data: &[Datum],
-) -> Vec<f64> {
-    let mut gradient = vec![0.0; weights.len()];
-    for datum in data {
-        estimator.step(weights, case.input(datum), &datum.starts);
-        let h = estimator.hidden();
-        let delta: Vec<f64> = h.values().iter().zip(&datum.c).map(|(h, c)| c + h).collect();
-        estimator.observe(weights, Lanes::new(&delta, case.lanes), &mut gradient);
-    }
-    estimator.finish_window(weights, &mut gradient);
-    gradient
 }
 
 proptest! {
@@ -312,7 +294,7 @@ fn influence_is_restored_entry_by_entry_under_another_schedule() {
         let (weights, data) = (case.weights(&stack), case.data(units));
         let build = |schedule, window| {
             let plan = Plan { schedule, ..Plan::new(lanes, window) };
-            Influence::of_order(stack.clone(), Order::Closure, plan).unwrap()
+            Influence::of_order(stack.clone(), Order::Closure, Scope::Stack, plan).unwrap()
         };
         for (from, to) in [
             (Schedule::Streaming, Schedule::Adjoint),

@@ -4,7 +4,9 @@
 
 mod support;
 
-use rtrl_cells::{Cell, CellConfig, CellStep, Gru, Inputs, Lstm, Masks, Size, Stack, Structure, Vanilla};
+use rtrl_cells::{
+    Cell, CellConfig, CellStep, Gru, Inputs, Lstm, Masks, Size, Stack, Structure, Tanh, Vanilla,
+};
 use rtrl_estimators::testing::{CheckError, check_cell, check_lanes};
 use rtrl_estimators::{EstimatorConfig, Order, Scope, SnapConfig};
 use rtrl_sparse::Pattern;
@@ -210,7 +212,7 @@ impl Cell<f64> for Dropping {
 fn a_dead_entry_is_found() {
     // A leak declared between units that do not touch each other.
     let make = || {
-        let cell = Vanilla::new(Inputs::Dense(2), 3, &Masks::dense(1, 2, 3), Default::default()).unwrap();
+        let cell = Vanilla::new(Inputs::Dense(2), 3, &Masks::dense(1, 2, 3), Tanh).unwrap();
         let mut structure = Cell::<f64>::structure(&cell).clone();
         structure.weights = Pattern::from_rows(6, (0..3).map(|r| [0, 1, 2, 3 + r])).unwrap();
         structure.direct = Pattern::from_rows(3, [vec![1], vec![], vec![]]).unwrap();
@@ -233,7 +235,7 @@ fn a_silent_net_is_found() {
         }
     }
     let make = || {
-        let cell = Vanilla::new(Inputs::Dense(2), 3, &Masks::dense(1, 2, 3), Default::default()).unwrap();
+        let cell = Vanilla::new(Inputs::Dense(2), 3, &Masks::dense(1, 2, 3), Tanh).unwrap();
         let mut structure = Cell::<f64>::structure(&cell).clone();
         structure.row_jacobian = Pattern::empty(3, 3);
         Box::new(Silent(structure)) as Box<dyn Cell<f64>>

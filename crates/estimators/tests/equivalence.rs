@@ -148,8 +148,8 @@ proptest! {
         let largest = expected.iter().flat_map(|j| j.iter()).fold(0.0_f64, |largest, j| largest.max(j.abs()));
         prop_assume!(largest > 1e-3);
         for schedule in SCHEDULES {
-            let plan = Plan { schedule, scope, ..Plan::new(case.lanes, case.window) };
-            let mut influence = Influence::of_order(stack.clone(), Order::Steps(order), plan).unwrap();
+            let plan = Plan { schedule, ..Plan::new(case.lanes, case.window) };
+            let mut influence = Influence::of_order(stack.clone(), Order::Steps(order), scope, plan).unwrap();
             gradients(&case, &mut influence, &mut weights, &data, |_, _| {});
             let entries = kept.iter().filter(|&&k| k).count();
             prop_assert_eq!(influence.blocks().len(), entries);
@@ -250,7 +250,7 @@ proptest! {
         let mut smaller = reach(&stack, stack.dynamics(), Order::Steps(1), Scope::Stack);
         for n in 2..2 + stack.states() {
             let larger = reach(&stack, stack.dynamics(), Order::Steps(n), Scope::Stack);
-            for (a, b) in smaller.iter().zip(&larger) {
+            for (a, b) in smaller.rows().iter().zip(larger.rows()) {
                 prop_assert!(a.iter().all(|s| b.contains(s)));
             }
             smaller = larger;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rtrl_cells::{Cell, CellConfig, CellStep, Input, Inputs, Size, Stack, Structure};
 use rtrl_checkpoint::to_bytes;
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, RtrlConfig, Schedule, Signs, SnapConfig, Uoro, kf_rtrl, ok,
+    EstimatorConfig, GradientEstimator, Kronecker, RtrlConfig, Schedule, Signs, SnapConfig, Uoro,
 };
 use rtrl_sparse::{Lanes, Pattern, Scalar};
 use support::Case;
@@ -55,9 +55,9 @@ type Make<T> = fn(Arc<Stack<T>>, usize, Signs) -> Box<dyn GradientEstimator<T>>;
 fn stochastic<T: Scalar>() -> [(&'static str, Make<T>); 4] {
     [
         ("UORO", |stack, lanes, signs| Box::new(Uoro::new(stack, lanes, 1, signs))),
-        ("KF-RTRL", |stack, lanes, signs| Box::new(kf_rtrl(stack, lanes, 1, signs))),
-        ("OK-1", |stack, lanes, signs| Box::new(ok(stack, lanes, 1, 1, signs))),
-        ("OK-2", |stack, lanes, signs| Box::new(ok(stack, lanes, 1, 2, signs))),
+        ("KF-RTRL", |stack, lanes, signs| Box::new(Kronecker::kf_rtrl(stack, lanes, 1, signs))),
+        ("OK-1", |stack, lanes, signs| Box::new(Kronecker::optimal(stack, lanes, 1, 1, signs))),
+        ("OK-2", |stack, lanes, signs| Box::new(Kronecker::optimal(stack, lanes, 1, 2, signs))),
     ]
 }
 

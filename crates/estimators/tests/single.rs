@@ -86,8 +86,8 @@ fn gradients_and_influence_are_those_of_the_oracle() {
                 let kept = oracle::kept(&case, &stack, order, scope);
                 let (expected, influence) = run(Approximation { scope, ..Approximation::of(&kept) });
                 for schedule in schedules {
-                    let plan = Plan { schedule, scope, ..Plan::new(lanes, case.window) };
-                    let mut estimator = Influence::of_order(case.stack::<f32>(), order, plan).unwrap();
+                    let plan = Plan { schedule, ..Plan::new(lanes, case.window) };
+                    let mut estimator = Influence::of_order(case.stack::<f32>(), order, scope, plan).unwrap();
                     let found = gradient(&case, &mut estimator, &weights, &data);
                     check(&format!("{order:?} {scope:?} {schedule:?}"), &found, &expected);
                     let all = estimator.influence().unwrap();

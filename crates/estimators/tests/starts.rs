@@ -6,10 +6,9 @@ mod support;
 
 use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{
-    EstimatorConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, SnapConfig, TbpttConfig,
+    EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
-use rtrl_sparse::Lanes;
-use support::{Case, Datum};
+use support::{Case, window};
 
 const WINDOW: usize = 4;
 const SCHEDULES: [Schedule; 3] = [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint];
@@ -36,23 +35,6 @@ fn nets() -> Vec<Vec<CellConfig>> {
     let mut nets: Vec<_> = CellConfig::every(Size::dense(3)).into_iter().map(|cell| vec![cell]).collect();
     nets.push(vec![CellConfig::Gru(Size::sparse(4, 0.5)), CellConfig::Lstm(Size::dense(2))]);
     nets
-}
-
-fn window(
-    case: &Case,
-    estimator: &mut dyn GradientEstimator<f64>,
-    weights: &[f64],
-    data: &[Datum],
-) -> Vec<f64> {
-    let mut gradient = vec![0.0; weights.len()];
-    for datum in data {
-        estimator.step(weights, case.input(datum), &datum.starts);
-        let h = estimator.hidden();
-        let delta: Vec<f64> = h.values().iter().zip(&datum.c).map(|(h, c)| c + h).collect();
-        estimator.observe(weights, Lanes::new(&delta, case.lanes), &mut gradient);
-    }
-    estimator.finish_window(weights, &mut gradient);
-    gradient
 }
 
 /// One input, so that an infinite one saturates gates: the state stays finite in most cells, the influence does not.
@@ -134,7 +116,7 @@ fn influence_after_a_start_is_that_of_a_new_estimator() {
             for order in [Order::Steps(1), Order::Steps(2), Order::Closure] {
                 for schedule in SCHEDULES {
                     let plan = Plan { schedule, ..Plan::new(lanes, WINDOW) };
-                    let build = || Influence::of_order(stack.clone(), order, plan).unwrap();
+                    let build = || Influence::of_order(stack.clone(), order, Scope::Stack, plan).unwrap();
                     let (mut old, mut new) = (build(), build());
                     window(&case, &mut old, &weights, &data[..WINDOW]);
                     window(&case, &mut old, &weights, &data[WINDOW..2 * WINDOW]);

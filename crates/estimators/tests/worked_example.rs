@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use rtrl_cells::{Activation, GateMask, Input, Inputs, Masks, Stack, Vanilla};
+use rtrl_cells::{GateMask, Input, Inputs, Masks, Relu, Stack, Vanilla};
 use rtrl_estimators::{GradientEstimator, Influence, Order, Plan, Schedule, Scope, reach};
 use rtrl_sparse::{Lanes, Pattern};
 
@@ -13,7 +13,7 @@ fn net() -> Arc<Stack<f64>> {
     let input = Pattern::from_rows(1, [vec![0], vec![], vec![]]).unwrap();
     let recurrent = Pattern::from_rows(3, [[0], [0], [1]]).unwrap();
     let masks = Masks { gates: vec![GateMask { input, recurrent }] };
-    let cell = Vanilla::new(Inputs::Dense(1), 3, &masks, Activation::Relu).unwrap();
+    let cell = Vanilla::new(Inputs::Dense(1), 3, &masks, Relu).unwrap();
     Arc::new(Stack::new(vec![Box::new(cell)]).unwrap())
 }
 
@@ -44,9 +44,9 @@ fn run(order: Order, schedule: Schedule, window: usize) -> (Vec<Vec<f64>>, Vec<f
 #[test]
 fn reaches() {
     let of = |order| reach(&net(), net().dynamics(), order, Scope::Stack);
-    assert_eq!(of(Order::Steps(1)), [vec![0], vec![1], vec![2]]);
-    assert_eq!(of(Order::Steps(2)), [vec![0, 1], vec![1, 2], vec![2]]);
-    assert_eq!(of(Order::Steps(3)), [vec![0, 1, 2], vec![1, 2], vec![2]]);
+    assert_eq!(of(Order::Steps(1)).rows(), [vec![0], vec![1], vec![2]]);
+    assert_eq!(of(Order::Steps(2)).rows(), [vec![0, 1], vec![1, 2], vec![2]]);
+    assert_eq!(of(Order::Steps(3)).rows(), [vec![0, 1, 2], vec![1, 2], vec![2]]);
     assert_eq!(of(Order::Steps(3)), of(Order::Closure));
 }
 

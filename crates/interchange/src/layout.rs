@@ -1,6 +1,6 @@
 //! Which weight stands where in PyTorch's tensors.
 
-use rtrl_cells::{CellConfig, Structure};
+use rtrl_cells::{CellConfig, PyTorch, Structure};
 use rtrl_train::Model;
 
 use crate::InterchangeError;
@@ -78,30 +78,23 @@ pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError>
     let stack = model.stack();
     let layers = &model.config().layers;
     let mut found: Vec<Layout<'_>> = Vec::with_capacity(layers.len());
-    let embeddings = layers.iter().take_while(|layer| matches!(layer, CellConfig::Embedding(_))).count();
+    let embedding = |layer: &&CellConfig| layer.pytorch() == Ok(PyTorch::Embedding);
+    let embeddings = layers.iter().take_while(embedding).count();
     for (depth, layer) in layers.iter().enumerate() {
         let refused = |reason| Err(InterchangeError::Layer { layer: depth, reason });
         let structure = stack.layer_structure(depth);
-        let kind = match layer {
-            CellConfig::Embedding(_) if depth > 0 => {
-                return refused("an embedding stands at the bottom only");
-            }
-            CellConfig::Embedding(_) if matches!(structure.inputs, rtrl_cells::Inputs::Dense(_)) => {
+        let kind = match layer.pytorch() {
+            Err(reason) => return refused(reason),
+            Ok(PyTorch::Embedding) if depth > 0 => return refused("an embedding stands at the bottom only"),
+            Ok(PyTorch::Embedding) if matches!(structure.inputs, rtrl_cells::Inputs::Dense(_)) => {
                 return refused("nn.Embedding reads symbols, this embedding reads numbers");
             }
-            CellConfig::Embedding(_) => Kind::Embedding,
-            CellConfig::GruResetBefore(_) => {
-                return refused("nn.GRU has its reset gate after the product; use `gru`");
-            }
-            CellConfig::QuasiLstm(_) => return refused("PyTorch has no element-wise recurrence"),
-            CellConfig::Vanilla(_)
-            | CellConfig::VanillaRelu(_)
-            | CellConfig::Gru(_)
-            | CellConfig::Lstm(_) => Kind::Recurrent(depth - embeddings),
+            Ok(PyTorch::Embedding) => Kind::Embedding,
+            Ok(PyTorch::Recurrent) => Kind::Recurrent(depth - embeddings),
+            Ok(_) => return refused("this layer of PyTorch is not known here"),
         };
         if let Some(below) = depth.checked_sub(1).filter(|below| *below >= embeddings) {
-            let alike = std::mem::discriminant(layer) == std::mem::discriminant(&layers[below]);
-            if !alike || layer.units() != layers[below].units() {
+            if !layer.same_kind(&layers[below]) || layer.units() != layers[below].units() {
                 return refused("layers of one PyTorch module are of one kind and size");
             }
         }

@@ -16,53 +16,56 @@ pub struct Net {
 
 /// For each cell a name to begin a net with, and a method that puts it above.
 macro_rules! cells {
-    ($($(#[$doc:meta])* $cell:ident / $above:ident;)*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug)]
-            pub struct $cell;
+    ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
+        /// The names of the cells.
+        pub(crate) mod names {
+            use rtrl_cells::{CellConfig, Inputs, Size};
 
-            impl $cell {
-                /// A net of one such layer, of `units` units, dense.
-                #[must_use]
-                #[allow(clippy::new_ret_no_self)] // A name for a place in a net, which is what everything else works on.
-                pub fn new(inputs: Inputs, units: usize) -> Net {
-                    Net { inputs, layers: vec![CellConfig::$cell(Size::dense(units))] }
+            use super::Net;
+
+            $(
+                $(#[$doc])*
+                #[derive(Debug)]
+                pub struct $cell;
+
+                impl $cell {
+                    /// A net of one such layer, of `units` units, dense.
+                    #[must_use]
+                    #[allow(clippy::new_ret_no_self)] // A name for a place in a net, which is what everything else works on.
+                    pub fn new(inputs: Inputs, units: usize) -> Net {
+                        Net::of(inputs, CellConfig::$cell(Size::dense(units)))
+                    }
                 }
-            }
-        )*
+            )*
+        }
 
         impl Net {
             $(
-                #[doc = concat!("Puts a [`", stringify!($cell), "`] of `units` units above; it reads the layer below.")]
+                #[doc = concat!("Puts a [`", stringify!($cell), "`](crate::prelude::", stringify!($cell), ") of `units` units above; it reads the layer below.")]
                 #[must_use]
-                pub fn $above(mut self, units: usize) -> Self {
-                    self.layers.push(CellConfig::$cell(Size::dense(units)));
-                    self
+                pub fn $above(self, units: usize) -> Self {
+                    self.above(CellConfig::$cell(Size::dense(units)))
                 }
             )*
         }
     };
 }
-
-cells! {
-    /// The Elman net with tanh: [`rtrl_cells::Vanilla`].
-    Vanilla / vanilla;
-    /// The Elman net with ReLU: [`rtrl_cells::Vanilla`].
-    VanillaRelu / vanilla_relu;
-    /// The GRU whose reset gate acts after the product, as in PyTorch: [`rtrl_cells::Gru`].
-    Gru / gru;
-    /// The GRU whose reset gate acts before the product: [`rtrl_cells::GruResetBefore`].
-    GruResetBefore / gru_reset_before;
-    /// The LSTM: [`rtrl_cells::Lstm`].
-    Lstm / lstm;
-    /// The gated cell with element-wise recurrence: [`rtrl_cells::QuasiLstm`].
-    QuasiLstm / quasi_lstm;
-    /// A trained linear map, to be the lowest layer above symbols: [`rtrl_cells::Embedding`].
-    Embedding / embedding;
-}
+rtrl_cells::for_each_cell!(cells);
 
 impl Net {
+    /// A net of one layer, which may be a cell of one's own: [`rtrl_cells::register`].
+    #[must_use]
+    pub fn of(inputs: Inputs, cell: CellConfig) -> Self {
+        Self { inputs, layers: vec![cell] }
+    }
+
+    /// Puts a layer above; it reads the layer below.
+    #[must_use]
+    pub fn above(mut self, cell: CellConfig) -> Self {
+        self.layers.push(cell);
+        self
+    }
+
     /// Takes away this share of the recurrent weights of the layer named last, at random by the run's seed.
     #[must_use]
     pub fn sparsity(mut self, share: f64) -> Self {

@@ -5,11 +5,6 @@
 
 pub use rtrl_cells::{Input, Inputs};
 pub use rtrl_checkpoint::{CheckpointError, Loaded, Persist};
-pub use rtrl_estimators::{
-    BpttConfig as Bptt, EpropConfig as Eprop, FrozenConfig as Frozen, KfRtrlConfig as KfRtrl, OkConfig,
-    RandomPathsConfig as RandomPaths, RfloConfig as Rflo, RtrlConfig as Rtrl, SnapConfig as SnAp,
-    TbpttConfig as Tbptt, UoroConfig as Uoro,
-};
 pub use rtrl_sparse::Lanes;
 pub use rtrl_tasks::{
     AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Signal, Step, Task,
@@ -21,5 +16,13 @@ pub use rtrl_train::{
     StepReport, Targets, TrainError, Trainer, WindowReport,
 };
 
-pub use crate::net::{Embedding, Gru, GruResetBefore, Lstm, QuasiLstm, Vanilla, VanillaRelu};
+pub use crate::net::names::*;
 pub use crate::{BuildError, Net, Training};
+
+/// The settings of each estimator, under its name in the literature.
+macro_rules! estimators {
+    ($($(#[$meta:meta])* $module:ident: $estimator:ident($config:ident) as $name:ident $(, $more:ident)*;)*) => {
+        $(pub use rtrl_estimators::$config as $name;)*
+    };
+}
+rtrl_estimators::for_each_estimator!(estimators);

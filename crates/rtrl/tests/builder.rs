@@ -1,5 +1,6 @@
 //! The builder gives the values that configuration files give, and nothing else.
 
+use rtrl::cells::{CellConfig, Size};
 use rtrl::prelude::*;
 
 /// The same run, said twice.
@@ -44,21 +45,16 @@ fn builder_and_file_are_the_same_run() {
 #[test]
 fn every_cell_has_its_two_places() {
     let inputs = Inputs::Dense(3);
-    let nets = [
-        Vanilla::new(inputs, 4).vanilla(5),
-        VanillaRelu::new(inputs, 4).vanilla_relu(5),
-        Gru::new(inputs, 4).gru(5),
-        GruResetBefore::new(inputs, 4).gru_reset_before(5),
-        Lstm::new(inputs, 4).lstm(5),
-        QuasiLstm::new(inputs, 4).quasi_lstm(5),
-        Embedding::new(inputs, 4).embedding(5),
-    ];
-    let registered = rtrl::cells::CellConfig::every(rtrl::cells::Size::dense(4));
-    assert_eq!(nets.len(), registered.len(), "a cell is missing in the facade");
-    for (net, config) in nets.iter().zip(registered) {
-        let name = |config: &_| std::mem::discriminant::<rtrl::cells::CellConfig>(config);
-        assert_eq!(net.layers()[0], config);
-        assert_eq!((net.layers()[1].units(), name(&net.layers()[1])), (5, name(&config)));
+    macro_rules! nets {
+        ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
+            vec![$(($cell::new(inputs, 4).$above(5), CellConfig::$cell(Size::dense(4)))),*]
+        };
+    }
+    let nets = rtrl::cells::for_each_cell!(nets);
+    assert_eq!(nets.iter().map(|(_, cell)| *cell).collect::<Vec<_>>(), CellConfig::every(Size::dense(4)));
+    for (net, cell) in nets {
+        assert_eq!(net.layers()[0], cell);
+        assert!(net.layers()[1].same_kind(&cell) && net.layers()[1].units() == 5);
     }
 }
 

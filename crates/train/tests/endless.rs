@@ -117,7 +117,10 @@ fn a_trainer_past_its_last_step_changes_nothing_and_says_so() {
 
 /// Estimators that draw nothing at random while they run.
 fn drawn(estimator: &EstimatorConfig) -> bool {
-    matches!(estimator, EstimatorConfig::Uoro(_) | EstimatorConfig::KfRtrl(_) | EstimatorConfig::Ok(_))
+    matches!(
+        estimator,
+        EstimatorConfig::Uoro(_) | EstimatorConfig::KfRtrl(_) | EstimatorConfig::OptimalKronecker(_)
+    )
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Net {
     }
 
     fn reach(&self, order: Order) -> Vec<Vec<u32>> {
-        reach(&self.stack, self.stack.dynamics(), order, Scope::Stack)
+        reach(&self.stack, self.stack.dynamics(), order, Scope::Stack).rows().to_vec()
     }
 
     fn row_len(&self, row: usize) -> usize {

@@ -106,8 +106,8 @@ impl Exact {
         let stack = trainer.model().stack().clone();
         let s = &one.settings;
         let plan = Plan { schedule: Schedule::Streaming, ..Plan::new(s.lanes, 1) };
-        let estimator =
-            Influence::of_order(stack.clone(), Order::Closure, plan).map_err(|error| error.to_string())?;
+        let estimator = Influence::of_order(stack.clone(), Order::Closure, Scope::Stack, plan)
+            .map_err(|error| error.to_string())?;
         let task = TaskConfig::Copy(CopyConfig {
             level: s.level,
             spread: 0,
@@ -173,7 +173,7 @@ fn kept(stack: &Stack<f32>, exact: &Influence<f32>) -> Vec<[bool; ORDERS.len()]>
     let pattern = stack.linear().pattern();
     for (index, order) in ORDERS.into_iter().enumerate() {
         let reach = reach(stack, stack.dynamics(), Order::Steps(order), Scope::Stack);
-        for (row, states) in reach.iter().enumerate() {
+        for (row, states) in reach.rows().iter().enumerate() {
             for weight in pattern.entries(row) {
                 for &state in states {
                     if let Some(place) = exact.blocks().find(state, weight) {

@@ -126,7 +126,7 @@ fn measure(one: &One) -> Result<Found, String> {
     let all = (stack.states() * stack.weights_len()) as f64;
     let entries = |order: Order| -> u64 {
         let reach = reach(&stack, stack.dynamics(), order, Scope::Stack);
-        reach.iter().enumerate().map(|(row, r)| (r.len() * pattern.row(row).len()) as u64).sum()
+        reach.rows().iter().enumerate().map(|(row, r)| (r.len() * pattern.row(row).len()) as u64).sum()
     };
     let mut rows = Vec::new();
     for (label, config, window) in estimators(one.window) {

@@ -108,7 +108,7 @@ fn measure(one: &One) -> Result<Found, String> {
     let pattern = stack.linear().pattern();
     let entries = |order: Order| -> u64 {
         let reach = reach(stack, stack.dynamics(), order, Scope::Stack);
-        reach.iter().enumerate().map(|(row, r)| (r.len() * pattern.row(row).len()) as u64).sum()
+        reach.rows().iter().enumerate().map(|(row, r)| (r.len() * pattern.row(row).len()) as u64).sum()
     };
     let (mut deviations, mut kept) = (Vec::new(), Vec::new());
     for order in 1..=one.orders {

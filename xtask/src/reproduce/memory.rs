@@ -50,7 +50,7 @@ fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, Str
         ("SnAp-1", snap(1), false),
         ("SnAp-2", snap(2), false),
         ("UORO", EstimatorConfig::Uoro(UoroConfig::default()), false),
-        ("OK-8", EstimatorConfig::Ok(OkConfig::default()), false),
+        ("OK-8", EstimatorConfig::OptimalKronecker(OkConfig::default()), false),
     ];
     let net = Net { cell: CellConfig::Gru(Size::sparse(s.units, s.sparsity)), inputs: s.inputs, seed: 0 };
     let item = |(label, estimator, windowed): (&str, EstimatorConfig, bool)| {

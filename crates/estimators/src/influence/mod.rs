@@ -1,155 +1,28 @@
 //! SnAp-n and exact RTRL: the influence matrix in blocks, under one of three schedules.
 
+mod costs;
+mod frame;
 mod persist;
+mod plan;
 mod recursion;
-mod schedule;
 mod starts;
 mod transport;
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Linearizer, Stack, Trace};
-use rtrl_sparse::{Blocks, Lanes, LanesMut, Operand, Pattern, Scalar, StepValues, check_reach};
-use serde::{Deserialize, Serialize};
+use rtrl_cells::{Backward, Input, Linearizer, Stack};
+use rtrl_sparse::{Blocks, Lanes, LanesMut, Operand, Pattern, Scalar, check_reach};
 
-pub use schedule::{Schedule, ScheduleCosts};
+pub use costs::ScheduleCosts;
+pub use plan::Plan;
+pub(crate) use plan::narrowest;
 pub use transport::Transport;
 
+use self::frame::Frame;
 use self::recursion::Recursion;
-use crate::reach::{Order, Scope, reach};
-use crate::registry::Build;
-use crate::runner::Runner;
-use crate::{Cost, EstimatorError, GradientEstimator};
-
-/// Settings of SnAp-n.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SnapConfig {
-    /// n: influence is kept where it is structurally nonzero within n steps.
-    pub order: usize,
-    /// Whether reach crosses layers. If nothing is said, see [`scope`](Self::scope).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-    /// How the recursion is carried out; changes time and memory, never the numbers (to rounding).
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// Drops the influence at the end of each window. Exact, and far cheaper, where every window begins with a new
-    /// sequence in every lane; truncates credit at the window's end elsewhere.
-    #[serde(default)]
-    pub truncate: bool,
-}
-
-impl SnapConfig {
-    /// SnAp-n of order `order`, everything else as by default.
-    #[must_use]
-    pub fn new(order: usize) -> Self {
-        Self { order, ..Self::default() }
-    }
-
-    /// The scope in use. If none is set, SnAp-1 goes layer by layer, at about the cost of BPTT: in a stack that is seen as one cell
-    /// every row of a lower layer reaches most states above at once, and a step of a dense one costs hundreds of times as much. From
-    /// n = 2 on it is the whole stack, in which SnAp-n becomes exact as n grows.
-    #[must_use]
-    pub fn scope(&self) -> Scope {
-        self.scope.unwrap_or(if self.order == 1 { Scope::Layer } else { Scope::Stack })
-    }
-}
-
-impl Default for SnapConfig {
-    fn default() -> Self {
-        Self { order: 1, scope: None, schedule: Schedule::default(), truncate: false }
-    }
-}
-
-/// Settings of exact RTRL.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RtrlConfig {
-    /// Keeps every entry of J, the structurally zero ones too: the textbook's dense J.
-    #[serde(default)]
-    pub dense: bool,
-    /// See [`SnapConfig::schedule`].
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// See [`SnapConfig::truncate`].
-    #[serde(default)]
-    pub truncate: bool,
-}
-
-impl Build for SnapConfig {
-    fn narrowest(&self) -> usize {
-        narrowest(self.truncate)
-    }
-
-    fn build<T: Scalar>(
-        &self,
-        stack: Arc<Stack<T>>,
-        lanes: Range<usize>,
-        window: usize,
-    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        if self.order == 0 {
-            return Err(EstimatorError::Zero { what: "the order n of SnAp-n" });
-        }
-        let (scope, schedule, truncate) = (self.scope(), self.schedule, self.truncate);
-        let plan = Plan { scope, schedule, truncate, ..Plan::new(lanes.len(), window) };
-        Ok(Box::new(Influence::of_order(stack, Order::Steps(self.order), plan)?))
-    }
-}
-
-impl Build for RtrlConfig {
-    fn narrowest(&self) -> usize {
-        narrowest(self.truncate)
-    }
-
-    fn build<T: Scalar>(
-        &self,
-        stack: Arc<Stack<T>>,
-        lanes: Range<usize>,
-        window: usize,
-    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        let order = if self.dense { Order::All } else { Order::Closure };
-        let plan =
-            Plan { schedule: self.schedule, truncate: self.truncate, ..Plan::new(lanes.len(), window) };
-        Ok(Box::new(Influence::of_order(stack, order, plan)?))
-    }
-}
-
-/// See [`Build::narrowest`]: four lanes are quicker together in adjoints alone, and one by one where J is carried.
-fn narrowest(truncate: bool) -> usize {
-    if truncate { 4 } else { 8 }
-}
-
-/// Everything about an [`Influence`] but the net and the reach.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
-    /// Parallel streams.
-    pub lanes: usize,
-    /// Steps between two calls of [`GradientEstimator::finish_window`], at most.
-    pub window: usize,
-    /// Must be the scope that the reach was made for: it says whether δ is pulled down through the layers.
-    pub scope: Scope,
-    /// How the recursion is carried out.
-    pub schedule: Schedule,
-    /// See [`SnapConfig::truncate`].
-    pub truncate: bool,
-    /// What carries the influence from step to step.
-    pub transport: Transport,
-}
-
-impl Plan {
-    /// The whole stack, D itself, nothing dropped, whatever schedule is cheapest.
-    pub fn new(lanes: usize, window: usize) -> Self {
-        Self {
-            lanes,
-            window,
-            scope: Scope::Stack,
-            schedule: Schedule::Auto,
-            truncate: false,
-            transport: Transport::Exact,
-        }
-    }
-}
+use crate::{
+    Cost, EstimatorError, GradientEstimator, LaneState, Order, Reach, Runner, Schedule, Scope, reach,
+};
 
 /// An estimator that carries the influence matrix `J_t = P ∘ (I_t + D_t J_{t-1})` forward.
 ///
@@ -162,9 +35,11 @@ impl Plan {
 /// # Reference
 /// Williams & Zipser, Neural Computation 1 (1989) for RTRL; Menick et al., arXiv:2006.07232, section 3 for SnAp;
 /// Schmidhuber, Neural Computation 4 (1992) for the window that is carried at once.
-pub struct Influence<T> {
+#[derive(Debug)]
+pub struct Influence<T: Scalar> {
     runner: Runner<T>,
     plan: Plan,
+    scope: Scope,
     /// How the reach follows from the net; none for one that was given.
     order: Option<Order>,
     recursion: Recursion<T>,
@@ -173,48 +48,33 @@ pub struct Influence<T> {
     frames: Vec<Frame<T>>,
 }
 
-/// What one step contributes.
-#[derive(Debug, Clone)]
-struct Frame<T> {
-    trace: Trace<T>,
-    dynamics: Vec<T>,
-    row_jacobian: Vec<T>,
-    delta: Vec<T>,
-}
-
-impl<T: Scalar> Frame<T> {
-    fn values(&self, lanes: usize) -> StepValues<'_, T> {
-        StepValues {
-            dynamics: Lanes::new(&self.dynamics, lanes),
-            row_jacobian: Lanes::new(&self.row_jacobian, lanes),
-            sources: self.trace.sources(),
-            delta: Lanes::new(&self.delta, lanes),
-        }
-    }
-}
-
 impl<T: Scalar> Influence<T> {
-    /// An estimator whose rows reach as far as `order` says along the plan's transport.
+    /// An estimator whose rows reach as far as `order` says along the plan's transport, within `scope`.
     ///
     /// # Errors
     /// Never for a valid stack.
     ///
     /// # Panics
     /// If `lanes` or `window` is zero.
-    pub fn of_order(stack: Arc<Stack<T>>, order: Order, plan: Plan) -> Result<Self, EstimatorError> {
-        let reach = reach(&stack, &plan.transport.pattern(&stack), order, plan.scope);
+    pub fn of_order(
+        stack: Arc<Stack<T>>,
+        order: Order,
+        scope: Scope,
+        plan: Plan,
+    ) -> Result<Self, EstimatorError> {
+        let reach = reach(&stack, &plan.transport.pattern(&stack), order, scope);
         Ok(Self { order: Some(order), ..Self::new(stack, &reach, plan)? })
     }
 
-    /// An estimator whose row `r` reaches the states `reach[r]` (increasing). Any reaches are allowed; an empty one
-    /// switches the learning of its row off.
+    /// An estimator whose rows reach these states.
     ///
     /// # Errors
     /// If the reaches do not fit the net.
     ///
     /// # Panics
     /// If `lanes` or `window` is zero.
-    pub fn new(stack: Arc<Stack<T>>, reach: &[Vec<u32>], plan: Plan) -> Result<Self, EstimatorError> {
+    pub fn new(stack: Arc<Stack<T>>, reach: &Reach, plan: Plan) -> Result<Self, EstimatorError> {
+        let (reach, scope) = (reach.rows(), reach.scope());
         let Plan { lanes, window, transport, .. } = plan;
         let runner = Runner::new(stack, lanes, window);
         let stack = &runner.stack;
@@ -251,13 +111,9 @@ impl<T: Scalar> Influence<T> {
             linearizer,
             runner,
             plan,
+            scope,
             order: None,
         })
-    }
-
-    /// The schedule in use: never [`Schedule::Auto`].
-    pub fn schedule(&self) -> Schedule {
-        self.recursion.schedule()
     }
 
     /// The layout of J.
@@ -271,6 +127,19 @@ impl<T: Scalar> Influence<T> {
         self.recursion.influence()
     }
 
+    /// All entries of J: state, weight, and where it stands in [`influence`](Self::influence).
+    fn entries(&self) -> impl Iterator<Item = (u32, u32, usize)> {
+        let (blocks, pattern) = (self.blocks(), self.runner.stack.linear().pattern());
+        blocks.reaches().into_iter().enumerate().flat_map(move |(row, reach)| {
+            reach.into_iter().flat_map(move |state| {
+                pattern.entries(row).map(move |weight| {
+                    let entry = blocks.find(state, weight).expect("an entry of J");
+                    (state, weight as u32, entry)
+                })
+            })
+        })
+    }
+
     /// The frame of a step of the window.
     fn slot(&self, step: usize) -> usize {
         if self.recursion.is_streaming() { 0 } else { step }
@@ -278,11 +147,15 @@ impl<T: Scalar> Influence<T> {
 
     /// Whether δ has to be pulled down through the layers.
     fn layered(&self) -> bool {
-        self.plan.scope == Scope::Layer && self.runner.stack.depth() > 1
+        self.scope == Scope::Layer && self.runner.stack.depth() > 1
     }
 }
 
 impl<T: Scalar> GradientEstimator<T> for Influence<T> {
+    fn stack(&self) -> &Arc<Stack<T>> {
+        &self.runner.stack
+    }
+
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         let (slot, lanes) = (self.slot(self.runner.made()), self.plan.lanes);
         self.runner.may_step();
@@ -304,23 +177,27 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         }
     }
 
-    fn hidden(&self) -> Lanes<'_, T> {
-        self.runner.hidden()
+    fn state(&self) -> Lanes<'_, T> {
+        self.runner.state()
     }
 
-    fn observe(&mut self, weights: &[T], hidden_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let step = self.runner.observe(weights, hidden_gradient, gradient);
+    fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
+        let (step, states) = self.runner.observe(weights, loss_gradient, gradient);
         let (slot, lanes, layered) = (self.slot(step), self.plan.lanes, self.layered());
         let (stack, frame) = (&self.runner.stack, &mut self.frames[slot]);
-        let hidden = stack.hidden();
         frame.delta.fill(T::ZERO);
-        frame.delta[hidden.start * lanes..hidden.end * lanes].copy_from_slice(hidden_gradient.values());
+        frame.delta[states.start * lanes..states.end * lanes].copy_from_slice(loss_gradient.values());
         if layered {
             stack.descend(weights, &frame.trace, &mut frame.delta, &mut self.backward);
         }
         if let Recursion::Streaming(j) = &mut self.recursion {
             j.advance(self.frames[slot].values(lanes), gradient);
         }
+    }
+
+    fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
+        let slot = self.slot(self.runner.made().saturating_sub(1));
+        self.runner.input_gradient(weights, loss_gradient, &self.frames[slot].trace, into);
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
@@ -362,11 +239,32 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         }
     }
 
+    fn lane(&self, lane: usize) -> LaneState<T> {
+        let mut carried = self.runner.lane(lane);
+        carried.influence = self.influence().map(|influence| {
+            let entries = self.entries();
+            entries.map(|(state, weight, entry)| (state, weight, influence.at(entry)[lane])).collect()
+        });
+        carried
+    }
+
+    fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
+        self.runner.set_lane(lane, carried);
+        let blocks = self.recursion.blocks().clone();
+        let Some(mut influence) = self.recursion.influence_mut() else { return };
+        influence.clear_lane(lane);
+        for &(state, weight, value) in carried.influence.iter().flatten() {
+            if let Some(entry) = blocks.find(state, weight as usize) {
+                influence.at(entry)[lane] = value;
+            }
+        }
+    }
+
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
         self.runner.relay(stack.clone(), origin);
         let new = match self.order {
-            Some(order) => Self::of_order(stack, order, self.plan),
-            None => Self::new(stack, &self.blocks().reaches(), self.plan),
+            Some(order) => Self::of_order(stack, order, self.scope, self.plan),
+            None => Self::new(stack, &Reach::new(self.blocks().reaches(), self.scope), self.plan),
         };
         let mut new = new.expect("the reaches fit every net with these rows and states");
         std::mem::swap(&mut new.runner, &mut self.runner);
@@ -377,9 +275,13 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         *self = new;
     }
 
+    fn schedule(&self) -> Option<Schedule> {
+        Some(self.recursion.schedule())
+    }
+
     fn cost(&self) -> Cost {
         let window = self.plan.window as f64;
-        let macs = ScheduleCosts::new(self.blocks(), self.plan).of(self.schedule());
+        let macs = ScheduleCosts::new(self.blocks(), self.plan).of(self.recursion.schedule());
         let stack = &self.runner.stack;
         let down = if self.layered() { stack.descend_macs() } else { 0 };
         let frame = |f: &Frame<T>| {

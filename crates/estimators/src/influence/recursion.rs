@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use rtrl_sparse::{Blocks, Carrying, Lanes, LanesMut, Scalar, Streaming, Windowed};
 
-use super::{Plan, Schedule};
+use super::plan::Plan;
+use crate::Schedule;
 
 /// Columns of a block that are enough for a thread: of exact RTRL all rows have the same reach.
 const WIDE: usize = 4096;
 
 /// J with what advances it; a window that is truncated needs none.
+#[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // There is one for each estimator.
 pub(super) enum Recursion<T> {
     Streaming(Streaming<T>),

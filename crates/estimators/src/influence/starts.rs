@@ -8,7 +8,7 @@ use std::ops::Range;
 use rtrl_sparse::dense::dot;
 use rtrl_sparse::{LanesMut, Scalar};
 
-use super::Frame;
+use super::frame::Frame;
 
 /// Zeroes J in the lanes that `begin`, where it is not finite. J is read once if any lane begins.
 pub(super) fn annihilate<T: Scalar>(influence: Option<LanesMut<'_, T>>, begin: impl Fn(usize) -> bool) {

@@ -1,6 +1,7 @@
 //! Singular values of a small square matrix without allocation; library routines allocate at each call.
 
 /// `input = left · diag(values) · rightᵀ`, values decreasing; all matrices n × n, row-major.
+#[derive(Debug)]
 pub(super) struct Svd {
     n: usize,
     pub input: Vec<f64>,

@@ -99,6 +99,24 @@ pub fn loss(case: &Case, stack: &Stack<f64>, weights: &[f64], data: &[Datum]) ->
     loss
 }
 
+/// One window: the gradient of losses `L_t = c_t · h_t + ½ |h_t|²`.
+pub fn window(
+    case: &Case,
+    estimator: &mut dyn GradientEstimator<f64>,
+    weights: &[f64],
+    data: &[Datum],
+) -> Vec<f64> {
+    let mut gradient = vec![0.0; weights.len()];
+    for datum in data {
+        estimator.step(weights, case.input(datum), &datum.starts);
+        let h = estimator.hidden();
+        let delta: Vec<f64> = h.values().iter().zip(&datum.c).map(|(h, c)| c + h).collect();
+        estimator.observe(weights, Lanes::new(&delta, case.lanes), &mut gradient);
+    }
+    estimator.finish_window(weights, &mut gradient);
+    gradient
+}
+
 /// Runs an estimator over the data; `learn` changes the weights after each window.
 pub fn gradients(
     case: &Case,
@@ -108,15 +126,8 @@ pub fn gradients(
     mut learn: impl FnMut(&mut [f64], &[f64]),
 ) -> Vec<f64> {
     let mut total = vec![0.0; weights.len()];
-    for window in data.chunks(case.window) {
-        let mut gradient = vec![0.0; weights.len()];
-        for datum in window {
-            estimator.step(weights, case.input(datum), &datum.starts);
-            let h = estimator.hidden();
-            let delta: Vec<f64> = h.values().iter().zip(&datum.c).map(|(h, c)| c + h).collect();
-            estimator.observe(weights, Lanes::new(&delta, case.lanes), &mut gradient);
-        }
-        estimator.finish_window(weights, &mut gradient);
+    for data in data.chunks(case.window) {
+        let gradient = window(case, estimator, weights, data);
         total.iter_mut().zip(&gradient).for_each(|(t, g)| *t += g);
         learn(weights, &gradient);
     }
@@ -162,11 +173,12 @@ pub fn any_size() -> impl Strategy<Value = Size> {
     })
 }
 
-/// Any registered cell; those without masks are made dense.
+/// Any cell that the oracle knows; those without masks are made dense.
 pub fn any_cell() -> impl Strategy<Value = CellConfig> {
-    (any_size(), 0..CellConfig::every(Size::dense(1)).len()).prop_map(|(size, kind)| {
-        let sparse = CellConfig::every(size)[kind];
-        if sparse.is_masked() { sparse } else { CellConfig::every(Size::dense(size.units))[kind] }
+    let known = |size| CellConfig::every(size).into_iter().filter(oracle::knows).collect::<Vec<_>>();
+    (any_size(), 0..known(Size::dense(1)).len()).prop_map(move |(size, kind)| {
+        let sparse = known(size)[kind];
+        if sparse.is_masked() { sparse } else { known(Size::dense(size.units))[kind] }
     })
 }
 

@@ -96,7 +96,23 @@ fn layer(
             (0..units).map(|i| mix(&gate(0, i).sigmoid(), &gate(1, i).tanh(), &leaking[i])).collect()
         }
         CellConfig::Embedding(_) => (0..units).map(|i| w.sum(i, input())).collect(),
+        unknown => unreachable!("`knows` says that there is no equation of {unknown:?}"),
     }
+}
+
+/// Whether the equations of this cell are written down here. For others `check_cell` is the oracle, in `controls.rs`.
+pub fn knows(cell: &CellConfig) -> bool {
+    use CellConfig as C;
+    matches!(
+        cell,
+        C::Vanilla(_)
+            | C::VanillaRelu(_)
+            | C::Gru(_)
+            | C::GruResetBefore(_)
+            | C::Lstm(_)
+            | C::QuasiLstm(_)
+            | C::Embedding(_)
+    )
 }
 
 /// One step of a whole stack for one lane. `smooth` replaces ReLU by tanh, whose derivative is never zero.

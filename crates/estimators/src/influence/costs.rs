@@ -1,26 +1,9 @@
-//! Three ways to compute the same numbers, and a model that chooses.
+//! What the schedules cost: a model that chooses.
 
 use rtrl_sparse::{Blocks, Macs};
-use serde::{Deserialize, Serialize};
 
-use super::Plan;
-
-/// How the influence recursion of a window of T steps is carried out. All agree to rounding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// Whichever [`ScheduleCosts`] finds cheapest.
-    #[default]
-    Auto,
-    /// Every step updates every block and contracts it with δ at once. Memory does not depend on T.
-    Streaming,
-    /// Keeps D, G, u and δ of the window, then takes block after block through all T steps while it is in cache: as many
-    /// multiply-adds as streaming, 1/T of the memory traffic of J.
-    Blocked,
-    /// The gradient of the window by the adjoint restricted to each block; the influence of the window is formed once,
-    /// by the product of its transitions, or never if it is dropped.
-    Adjoint,
-}
+use super::plan::Plan;
+use crate::Schedule;
 
 /// Modeled cost of a window under each schedule.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,0 +1,263 @@
+//! Cells by name, for configuration files.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rtrl_sparse::Scalar;
+use rtrl_sparse::testing::Counted;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_value::{Value, ValueDeserializer};
+
+use crate::{Cell, CellError, CellKind, Inputs, Masks, PyTorch, Size, Wiring, for_each_cell};
+// The names of the registry.
+#[allow(clippy::wildcard_imports)]
+use crate::*;
+
+macro_rules! config {
+    ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
+        /// A cell, as configuration files name it: `kind = "gru"`.
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[serde(remote = "Self", tag = "kind", rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum CellConfig {
+            $($(#[$doc])* $cell(Size),)*
+            /// One that was [registered](crate::register).
+            #[serde(skip)]
+            Own(OwnCell),
+        }
+
+        impl CellConfig {
+            /// Every cell of this crate in one size.
+            #[must_use]
+            pub fn every(size: Size) -> Vec<Self> {
+                vec![$(Self::$cell(size)),*]
+            }
+
+            /// The size.
+            #[must_use]
+            pub fn size(&self) -> &Size {
+                match self {
+                    $(Self::$cell(size) => size,)*
+                    Self::Own(own) => &own.size,
+                }
+            }
+
+            /// The size, to be changed.
+            pub fn size_mut(&mut self) -> &mut Size {
+                match self {
+                    $(Self::$cell(size) => size,)*
+                    Self::Own(own) => &mut own.size,
+                }
+            }
+
+            /// Which weights it can do without.
+            #[must_use]
+            pub fn wiring(&self) -> Wiring {
+                match self {
+                    $(Self::$cell(_) => <$kind as CellKind>::WIRING,)*
+                    Self::Own(own) => own.kind.wiring,
+                }
+            }
+
+            /// The layer of PyTorch that it is.
+            ///
+            /// # Errors
+            /// Why there is none.
+            pub fn pytorch(&self) -> Result<PyTorch, &'static str> {
+                match self {
+                    $(Self::$cell(_) => <$kind as CellKind>::PYTORCH,)*
+                    Self::Own(own) => own.kind.pytorch,
+                }
+            }
+
+            /// Builds the cell for `inputs` with these masks.
+            ///
+            /// # Errors
+            /// If a size is zero or the masks do not fit.
+            pub fn with_masks<T: Scalar>(&self, inputs: Inputs, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+                match self {
+                    $(Self::$cell(size) => <$kind as CellKind>::build(inputs, size, masks),)*
+                    Self::Own(own) => own.kind.build(inputs, &own.size, masks),
+                }
+            }
+        }
+    };
+}
+for_each_cell!(config);
+
+impl CellConfig {
+    /// Number of units, k.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.size().units
+    }
+
+    /// Whether both are cells of the same kind, of whatever size.
+    #[must_use]
+    pub fn same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Own(a), Self::Own(b)) => a.kind.name == b.kind.name,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Number of gates with masks.
+    #[must_use]
+    pub fn gates(&self) -> usize {
+        self.wiring().gates()
+    }
+
+    /// Whether any weights of its matrices may be missing.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        matches!(self.wiring(), Wiring::Gates(_))
+    }
+
+    /// The cell's masks, drawn from `rng`; without gates for a cell that has no masks.
+    ///
+    /// # Errors
+    /// As [`Size::masks`].
+    pub fn masks(&self, inputs: Inputs, rng: &mut Xoshiro256PlusPlus) -> Result<Masks, CellError> {
+        self.size().masks(self.wiring(), inputs, rng)
+    }
+
+    /// Builds the cell for `inputs`, its masks drawn from `rng`.
+    ///
+    /// # Errors
+    /// If a size is zero, or as [`masks`](Self::masks).
+    pub fn build<T: Scalar>(
+        &self,
+        inputs: Inputs,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<Box<dyn Cell<T>>, CellError> {
+        self.with_masks(inputs, &self.masks(inputs, rng)?)
+    }
+}
+
+type Build<T> = fn(Inputs, &Size, &Masks) -> Result<Box<dyn Cell<T>>, CellError>;
+
+/// A kind of cell of one's own.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    wiring: Wiring,
+    pytorch: Result<PyTorch, &'static str>,
+    // `Scalar` is sealed: these are all.
+    f32: Build<f32>,
+    f64: Build<f64>,
+    counted: Build<Counted>,
+}
+
+impl Kind {
+    fn build<T: Scalar>(
+        &self,
+        inputs: Inputs,
+        size: &Size,
+        masks: &Masks,
+    ) -> Result<Box<dyn Cell<T>>, CellError> {
+        let all: [&dyn Any; 3] = [&self.f32, &self.f64, &self.counted];
+        let build = all.iter().find_map(|build| build.downcast_ref::<Build<T>>());
+        build.expect("one of the types that are a `Scalar`")(inputs, size, masks)
+    }
+}
+
+/// A cell of one's own in one size.
+#[derive(Clone, Copy)]
+pub struct OwnCell {
+    kind: Kind,
+    size: Size,
+}
+
+impl OwnCell {
+    /// What configuration files name it by.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind.name
+    }
+}
+
+impl fmt::Debug for OwnCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(self.kind.name).field(&self.size).finish()
+    }
+}
+
+impl PartialEq for OwnCell {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind.name, self.size) == (other.kind.name, other.size)
+    }
+}
+
+/// The kinds that were registered.
+static KINDS: RwLock<BTreeMap<&'static str, Kind>> = RwLock::new(BTreeMap::new());
+
+/// Makes a kind of cell of one's own known to configuration files, `layers = [{ kind = "…", units = 32 }]`, and gives it in a size for
+/// nets that a program builds. Belongs at the beginning of a program, before a configuration is read; a program that has not registered a
+/// kind refuses configurations that name it, those of saved runs among them.
+///
+/// # Errors
+/// If there is a cell of this kind already.
+pub fn register<C: CellKind>(kind: &'static str) -> Result<impl Fn(Size) -> CellConfig + Copy, CellError> {
+    let named =
+        |config: &CellConfig| serde_value::to_value(config).is_ok_and(|value| kind_of(&value) == Some(kind));
+    let mut kinds = KINDS.write().unwrap_or_else(PoisonError::into_inner);
+    if kinds.contains_key(kind) || CellConfig::every(Size::dense(1)).iter().any(named) {
+        return Err(CellError::Registered { kind });
+    }
+    let known = Kind {
+        name: kind,
+        wiring: C::WIRING,
+        pytorch: C::PYTORCH,
+        f32: C::build,
+        f64: C::build,
+        counted: C::build,
+    };
+    kinds.insert(kind, known);
+    Ok(move |size| CellConfig::Own(OwnCell { kind: known, size }))
+}
+
+/// What a table says its kind is.
+fn kind_of(value: &Value) -> Option<&str> {
+    let Value::Map(fields) = value else { return None };
+    match fields.get(&Value::String("kind".into())) {
+        Some(Value::String(kind)) => Some(kind),
+        _ => None,
+    }
+}
+
+impl Serialize for CellConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self::Own(OwnCell { kind, size }) = self else { return Self::serialize(self, serializer) };
+        let mut value = serde_value::to_value(size).map_err(serde::ser::Error::custom)?;
+        if let Value::Map(fields) = &mut value {
+            fields.insert(Value::String("kind".into()), Value::String(kind.name.into()));
+        }
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CellConfig {
+    /// Its own kinds, and those that were [registered](crate::register).
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
+        let kinds = KINDS.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&kind) = kind_of(&value).and_then(|kind| kinds.get(kind)) {
+            if let Value::Map(fields) = &mut value {
+                fields.remove(&Value::String("kind".into()));
+            }
+            let size = Size::deserialize(ValueDeserializer::<D::Error>::new(value))?;
+            return Ok(Self::Own(OwnCell { kind, size }));
+        }
+        Self::deserialize(ValueDeserializer::<D::Error>::new(value)).map_err(|error| {
+            if kinds.is_empty() || !error.to_string().contains("unknown variant") {
+                return error;
+            }
+            let own: Vec<_> = kinds.keys().copied().collect();
+            D::Error::custom(format!("{error}, or registered: `{}`", own.join("`, `")))
+        })
+    }
+}

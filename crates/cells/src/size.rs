@@ -1,0 +1,105 @@
+//! How large a cell is, and how many of its weights exist.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+
+use crate::{CellError, Inputs, Masks, Sparsity, Wiring};
+
+/// The size of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// Number of units, k.
+    pub units: usize,
+    /// Share of the recurrent weights that do not exist, drawn at random; of all weights but biases under
+    /// [`Distribution::Erk`].
+    #[serde(default)]
+    pub sparsity: f64,
+    /// Share of the input weights that do not exist.
+    #[serde(default)]
+    pub input_sparsity: f64,
+    /// How the weights that exist are shared out among the matrices.
+    #[serde(default, skip_serializing_if = "Distribution::is_uniform")]
+    pub distribution: Distribution,
+}
+
+impl Size {
+    /// A dense cell of `units` units.
+    #[must_use]
+    pub fn dense(units: usize) -> Self {
+        Self { units, sparsity: 0.0, input_sparsity: 0.0, distribution: Distribution::Uniform }
+    }
+
+    /// A cell of `units` units without the share `sparsity` of its recurrent weights.
+    #[must_use]
+    pub fn sparse(units: usize, sparsity: f64) -> Self {
+        Self { sparsity, ..Self::dense(units) }
+    }
+
+    /// Masks for a cell of this wiring, drawn from `rng`; without gates for one that has none.
+    ///
+    /// # Errors
+    /// If a sparsity is out of range or has no meaning (the cell has no masks to thin out; an input sparsity under
+    /// [`Distribution::Erk`]), no draw connects every unit, or there are too many weights.
+    pub fn masks(
+        &self,
+        wiring: Wiring,
+        inputs: Inputs,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<Masks, CellError> {
+        let inputs = inputs.len();
+        self.check_places(wiring.gates(), inputs)?;
+        match wiring {
+            Wiring::Gates(gates) => self.draw(gates, inputs, rng),
+            Wiring::Diagonal(gates) => Ok(Masks::diagonal(gates, inputs, self.unmasked()?)),
+            Wiring::Fixed => self.unmasked().map(|_| Masks { gates: Vec::new() }),
+        }
+    }
+
+    /// Refuses a size whose weights could not be indexed.
+    fn check_places(&self, gates: usize, inputs: usize) -> Result<(), CellError> {
+        let units = self.units;
+        let gate = inputs.saturating_add(units).saturating_add(1).saturating_mul(units);
+        let places = gate.saturating_mul(gates.max(1));
+        if places > u32::MAX as usize { Err(CellError::TooLarge { units, inputs }) } else { Ok(()) }
+    }
+
+    fn draw(&self, gates: usize, inputs: usize, rng: &mut Xoshiro256PlusPlus) -> Result<Masks, CellError> {
+        let sparsity = match self.distribution {
+            Distribution::Uniform => Sparsity { input: self.input_sparsity, recurrent: self.sparsity },
+            Distribution::Erk if self.input_sparsity != 0.0 => {
+                return Err(CellError::Shared { what: "input_sparsity" });
+            }
+            Distribution::Erk => Sparsity::erk(inputs, self.units, self.sparsity)?,
+        };
+        Masks::uniform(gates, inputs, self.units, sparsity, rng)
+    }
+
+    /// For cells that have no masks to thin out.
+    fn unmasked(&self) -> Result<usize, CellError> {
+        for (what, s) in [("input_sparsity", self.input_sparsity), ("sparsity", self.sparsity)] {
+            if s != 0.0 {
+                return Err(CellError::Unmasked { what });
+            }
+        }
+        Ok(self.units)
+    }
+}
+
+/// How the weights that exist are shared out among the matrices of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// Each matrix has its own sparsity: `input_sparsity` and `sparsity`.
+    #[default]
+    Uniform,
+    /// Erdős–Rényi-kernel: `sparsity` is that of the whole layer, `input_sparsity` must be 0, and small matrices are denser.
+    /// [`Sparsity::erk`].
+    Erk,
+}
+
+impl Distribution {
+    fn is_uniform(&self) -> bool {
+        *self == Self::Uniform
+    }
+}

@@ -1,0 +1,153 @@
+//! Estimators by name, for configuration files.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rtrl_cells::Stack;
+use rtrl_sparse::Scalar;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_value::{Value, ValueDeserializer};
+
+use crate::own::{self, OwnEstimator};
+use crate::{BuildEstimator, EstimatorError, GradientEstimator, for_each_estimator, groups};
+
+macro_rules! config {
+    ($($(#[$meta:meta])* $module:ident: $estimator:ident($config:ident) as $name:ident $(, $more:ident)*;)*) => {
+        $(use crate::$module::$config;)*
+
+        /// An estimator and its settings, as configuration files name it: `kind = "snap"`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(remote = "Self", tag = "kind", rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum EstimatorConfig {
+            $($(#[$meta])* $estimator($config),)*
+            /// One that was [registered](crate::register).
+            #[serde(skip)]
+            Own(OwnEstimator),
+        }
+
+        $(impl From<$config> for EstimatorConfig {
+            fn from(config: $config) -> Self {
+                Self::$estimator(config)
+            }
+        })*
+
+        impl EstimatorConfig {
+            /// Every estimator of this crate with its default settings.
+            #[must_use]
+            pub fn every() -> Vec<Self> {
+                vec![$(Self::$estimator(<$config>::default())),*]
+            }
+
+            /// The same estimator with `by` added to the seed of whatever it draws, so that runs of different seeds draw
+            /// differently.
+            #[must_use]
+            pub fn reseeded(&self, by: u64) -> Self {
+                let mut config = self.clone();
+                match &mut config {
+                    $(Self::$estimator(config) => config.reseed(by),)*
+                    Self::Own(own) => own.reseed(by),
+                }
+                config
+            }
+
+            fn narrowest(&self) -> usize {
+                match self {
+                    $(Self::$estimator(config) => config.narrowest(),)*
+                    Self::Own(own) => own.narrowest(),
+                }
+            }
+
+            /// One estimator for the lanes of these numbers.
+            pub(crate) fn for_lanes<T: Scalar>(
+                &self,
+                stack: Arc<Stack<T>>,
+                lanes: Range<usize>,
+                window: usize,
+            ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+                for (what, n) in [("lanes", lanes.len()), ("window", window)] {
+                    if n == 0 {
+                        return Err(EstimatorError::Zero { what });
+                    }
+                }
+                match self {
+                    $(Self::$estimator(config) => config.build(stack, lanes, window),)*
+                    Self::Own(own) => own.build(&stack, lanes, window),
+                }
+            }
+        }
+    };
+}
+for_each_estimator!(config);
+
+impl EstimatorConfig {
+    /// Builds the estimator for `stack` with `lanes` parallel streams and at most `window` steps between two
+    /// calls of [`finish_window`](GradientEstimator::finish_window). Lanes that fill no vectors together get
+    /// estimators of their own behind this one.
+    ///
+    /// # Errors
+    /// If `lanes`, `window` or a setting is zero, a setting lies outside its range, or a horizon is shorter than the window.
+    pub fn build<T: Scalar>(
+        &self,
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+    ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
+        groups::build(stack, lanes, self.narrowest(), |stack, lanes| self.for_lanes(stack, lanes, window))
+    }
+}
+
+/// Makes estimators of one's own known to configuration files: `estimator = { kind = "…", … }`, where the other fields are those of
+/// `C`. Belongs at the beginning of a program, before a configuration is read; a program that has not registered a kind refuses
+/// configurations that name it.
+///
+/// # Errors
+/// If there is an estimator of this kind already.
+pub fn register<C: BuildEstimator>(kind: &'static str) -> Result<(), EstimatorError> {
+    let of = |config: &EstimatorConfig| {
+        serde_value::to_value(config).is_ok_and(|value| kind_of(&value) == Some(kind))
+    };
+    if EstimatorConfig::every().iter().any(of) {
+        return Err(EstimatorError::Registered { kind });
+    }
+    own::insert::<C>(kind)
+}
+
+/// What a table says its kind is.
+fn kind_of(value: &Value) -> Option<&str> {
+    let Value::Map(fields) = value else { return None };
+    match fields.get(&Value::String("kind".into())) {
+        Some(Value::String(kind)) => Some(kind),
+        _ => None,
+    }
+}
+
+impl From<OwnEstimator> for EstimatorConfig {
+    fn from(own: OwnEstimator) -> Self {
+        Self::Own(own)
+    }
+}
+
+impl Serialize for EstimatorConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Own(own) => own.serialize(serializer),
+            _ => Self::serialize(self, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EstimatorConfig {
+    /// Its own kinds, and those that were [registered](crate::register).
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if let Some(own) = kind_of(&value).and_then(|kind| own::read(kind, &value)) {
+            return own.map(Self::Own).map_err(|error| error.into_error());
+        }
+        Self::deserialize(ValueDeserializer::<D::Error>::new(value)).map_err(|error| match own::kinds() {
+            own if own.is_empty() || !error.to_string().contains("unknown variant") => error,
+            own => D::Error::custom(format!("{error}, or registered: `{}`", own.join("`, `"))),
+        })
+    }
+}

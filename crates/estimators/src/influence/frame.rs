@@ -1,0 +1,25 @@
+//! What a step leaves for the end of its window.
+
+use rtrl_cells::Trace;
+use rtrl_sparse::{Lanes, Scalar, StepValues};
+
+/// What one step contributes.
+#[derive(Debug, Clone)]
+pub(super) struct Frame<T> {
+    pub trace: Trace<T>,
+    pub dynamics: Vec<T>,
+    pub row_jacobian: Vec<T>,
+    pub delta: Vec<T>,
+}
+
+impl<T: Scalar> Frame<T> {
+    /// The values of the recursion.
+    pub fn values(&self, lanes: usize) -> StepValues<'_, T> {
+        StepValues {
+            dynamics: Lanes::new(&self.dynamics, lanes),
+            row_jacobian: Lanes::new(&self.row_jacobian, lanes),
+            sources: self.trace.sources(),
+            delta: Lanes::new(&self.delta, lanes),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! How an influence is carried.
+
+use super::transport::Transport;
+use crate::Schedule;
+
+/// [`BuildEstimator::narrowest`](crate::BuildEstimator::narrowest) of an [`Influence`](crate::Influence): without a carried J four
+/// lanes together beat four single ones; with it, eight are needed.
+pub(crate) fn narrowest(truncate: bool) -> usize {
+    if truncate { 4 } else { 8 }
+}
+
+/// Everything about an [`Influence`](crate::Influence) but the net and the reach.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Parallel streams.
+    pub lanes: usize,
+    /// Steps between two calls of [`GradientEstimator::finish_window`](crate::GradientEstimator::finish_window), at most.
+    pub window: usize,
+    /// How the recursion is carried out.
+    pub schedule: Schedule,
+    /// See [`SnapConfig::truncate`](crate::SnapConfig::truncate).
+    pub truncate: bool,
+    /// What carries the influence from step to step.
+    pub transport: Transport,
+}
+
+impl Plan {
+    /// D itself, nothing dropped, whatever schedule is cheapest.
+    pub fn new(lanes: usize, window: usize) -> Self {
+        Self { lanes, window, schedule: Schedule::Auto, truncate: false, transport: Transport::Exact }
+    }
+}
