@@ -9,7 +9,7 @@ use rtrl_train::{
     TrainError, Trainer, TrainingConfig,
 };
 
-use crate::Net;
+use crate::net::Net;
 
 /// Why a net cannot be trained as described.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,20 @@ pub struct Training {
     config: RunConfig,
 }
 
+impl Net {
+    /// How the net is to learn: where its gradient comes from, and what is done with it.
+    #[must_use]
+    pub fn trained_by(
+        self,
+        estimator: impl Into<EstimatorConfig>,
+        optimizer: impl Into<OptimizerConfig>,
+    ) -> Training {
+        Training::new(self, estimator.into(), optimizer.into())
+    }
+}
+
 impl Training {
-    pub(crate) fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
+    fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
         let training = TrainingConfig {
             lanes: 1,
             window: 1,

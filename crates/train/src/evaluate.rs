@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
 
-use crate::trainer::{input_of, targets_of};
+use crate::learning::{input_of, targets_of};
 use crate::{ConfigError, Model, Predictor, TrainError};
 
 /// Held-out data is read in this many pieces side by side: the result depends on it, so it is fixed.

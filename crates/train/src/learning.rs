@@ -6,14 +6,12 @@ use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError};
 use rtrl_estimators::GradientEstimator;
 use rtrl_sparse::{Lanes, Level};
-use rtrl_tasks::Signal;
+use rtrl_tasks::{Signal, Step};
 
 use crate::divergence::all_finite;
+use crate::number::MOST;
 use crate::optimizer::Parameters;
 use crate::{DivergencePolicy, Model, Targets, TrainError, Updater};
-
-/// No count of steps comes near this, and sums of such counts are numbers: what a file may claim.
-pub(crate) const MOST: u64 = 1 << 62;
 
 /// What learning from one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -25,6 +23,20 @@ pub struct StepReport {
     pub loss: f64,
     /// Lanes that were not finite and begin anew; the window changed no weight then. None where nothing is learned.
     pub skipped: u64,
+}
+
+/// What the net reads at a step.
+pub(crate) fn input_of(step: &Step) -> Input<'_, f32> {
+    if step.input.is_empty() {
+        Input::Dense(Lanes::new(&step.input_values, step.starts.len()))
+    } else {
+        Input::Symbols(&step.input)
+    }
+}
+
+/// What is asked at a step.
+pub(crate) fn targets_of(step: &Step) -> Targets<'_> {
+    if step.target.is_empty() { Targets::Values(&step.target_values) } else { Targets::Classes(&step.target) }
 }
 
 /// A net that learns. A step is [`step`](Self::step), then [`observe`](Self::observe); after the steps of a window

@@ -36,6 +36,7 @@ mod dynamic;
 mod error;
 mod evaluate;
 mod export;
+mod fields;
 mod folder;
 mod learner;
 mod learning;
@@ -53,10 +54,11 @@ mod trainer;
 
 pub use compare::Alignment;
 pub use config::{
-    CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig, parse_toml,
+    CONFIG_VERSION, CompareConfig, DynamicConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig,
+    parse_toml,
 };
 pub use divergence::DivergencePolicy;
-pub use dynamic::{DynamicConfig, evaluate_dynamically, evaluate_dynamically_on};
+pub use dynamic::{evaluate_dynamically, evaluate_dynamically_on};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};

@@ -194,7 +194,7 @@ impl<T: Scalar> Readout<T> {
 
     /// What [`forward`](Self::forward) has returned last; zeros before.
     pub fn output(&self) -> Lanes<'_, T> {
-        Lanes::new(&self.layers.last().expect("there is a last layer").output, self.lanes)
+        Lanes::new(&self.layers[self.layers.len() - 1].output, self.lanes)
     }
 
     /// Loss and gradients of the step last given to [`forward`](Self::forward), with the same `hidden`.

@@ -10,8 +10,8 @@ use rtrl_tasks::{BuildTask, Part, Signal};
 use crate::dynamic::evaluate_dynamically;
 use crate::evaluate::evaluate;
 use crate::folder::Folder;
-use crate::learning::MOST;
 use crate::metrics::Writer;
+use crate::number::MOST;
 use crate::summary::finished;
 use crate::{DivergencePolicy, Record, RunConfig, Summary, TrainError, Trainer, WindowReport};
 

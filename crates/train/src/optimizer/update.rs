@@ -5,9 +5,12 @@ use std::ops::Range;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, OptimizerConfig, RateSchedule, check};
+use super::build::Optimizer;
+use super::registry::OptimizerConfig;
+use super::schedule::RateSchedule;
 use crate::ConfigError;
-use crate::learning::MOST;
+use crate::fields::check;
+use crate::number::MOST;
 
 /// Settings of updates beyond those of the optimizer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -95,6 +98,7 @@ impl Rates {
 }
 
 /// A vector of parameters and its gradient.
+#[derive(Debug)]
 pub struct Parameters<'a> {
     /// The parameters.
     pub weights: &'a mut [f32],
@@ -250,6 +254,17 @@ impl Updater {
         let readout = readout.map(ExactSizeIterator::len).sum();
         let groups = resolve(&self.optimizer, &self.config, core, readout);
         self.groups = groups.expect("masks do not change the names of groups");
+    }
+}
+
+impl std::fmt::Debug for Updater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Updater")
+            .field("optimizer", &self.optimizer)
+            .field("done", &self.done)
+            .field("rates", &self.rates)
+            .field("clip", &self.clip)
+            .finish_non_exhaustive()
     }
 }
 
