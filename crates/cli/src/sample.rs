@@ -8,6 +8,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::Input;
 use rtrl_tasks::Signal;
 use rtrl_tasks::char_lm::BYTES;
+use rtrl_train::Predictor;
 
 use crate::flags::Sample;
 use crate::{Failure, nets};
@@ -32,14 +33,11 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
     if flags.prompt.is_empty() {
         return Err(Failure::usage("--prompt needs at least one character"));
     }
-    let (stack, mut readout) = (model.stack(), model.readout().clone());
-    let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));
+    let mut predictor = Predictor::new(&model, 1);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(flags.seed);
     let mut next = |byte: u8, start: bool| {
         let input = Input::Symbols(&[u32::from(byte)]);
-        stack.forward(model.weights(), input, &[start], &mut rollout, &mut trace);
-        let logs = readout.forward(rollout.state().slice(stack.hidden()));
-        draw(logs.values(), temperature, rng.random())
+        draw(predictor.predict(input, &[start]).values(), temperature, rng.random())
     };
     let terminal = std::io::stdout().is_terminal();
     let mut output = BufWriter::new(std::io::stdout().lock());

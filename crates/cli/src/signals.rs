@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::Failure;
 use crate::failure::INTERRUPTED;
-use crate::{Failure, live};
+use crate::live::terminal;
 
 /// A flag that is set at the first such signal, when `also` is called too, which must not block; the second ends the process
 /// at once.
@@ -26,7 +27,7 @@ pub fn stop_flag(also: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>, Fa
 /// The first time sets the flag, the second ends the process at once.
 pub fn asked(stop: &AtomicBool) {
     if stop.swap(true, Ordering::Relaxed) {
-        live::restore();
+        terminal::restore();
         std::process::exit(INTERRUPTED.into());
     }
 }

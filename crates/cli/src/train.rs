@@ -21,7 +21,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     config.task()?;
     let steps = config.steps()?;
     if flags.live {
-        live::check_terminal()?;
+        live::terminal::check()?;
     }
     let stop = signals::stop_flag(|| ())?;
     let options = RunOptions {

@@ -34,6 +34,10 @@
 //! | [`interchange`] | weights to and from PyTorch, as safetensors |
 
 #[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+const _: () = ();
+
+#[cfg(doctest)]
 mod book;
 mod net;
 pub mod prelude;

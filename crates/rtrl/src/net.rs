@@ -1,10 +1,6 @@
 //! Nets as one would write them down: a cell, its inputs, its units; then what is above it.
 
 use rtrl_cells::{CellConfig, Inputs, Size};
-use rtrl_estimators::EstimatorConfig;
-use rtrl_train::OptimizerConfig;
-
-use crate::Training;
 
 /// What a net reads, and its layers from the lowest up: the [`CellConfig`]s of a
 /// [`RunConfig`](rtrl_train::RunConfig).
@@ -94,15 +90,5 @@ impl Net {
     #[must_use]
     pub fn layers(&self) -> &[CellConfig] {
         &self.layers
-    }
-
-    /// How the net is to learn: where its gradient comes from, and what is done with it.
-    #[must_use]
-    pub fn trained_by(
-        self,
-        estimator: impl Into<EstimatorConfig>,
-        optimizer: impl Into<OptimizerConfig>,
-    ) -> Training {
-        Training::new(self, estimator.into(), optimizer.into())
     }
 }

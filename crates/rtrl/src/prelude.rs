@@ -4,16 +4,16 @@
 //! [`SnapConfig`](rtrl_estimators::SnapConfig), and a setting is a field, `SnAp { truncate: true, ..SnAp::new(2) }`.
 
 pub use rtrl_cells::{Input, Inputs};
-pub use rtrl_checkpoint::Persist;
+pub use rtrl_checkpoint::{CheckpointError, Loaded, Persist};
 pub use rtrl_sparse::Lanes;
 pub use rtrl_tasks::{
     AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Signal, Step, Task,
     TaskError,
 };
 pub use rtrl_train::{
-    AdamConfig as Adam, AdamWConfig as AdamW, DivergencePolicy, Learner, Model, MomentumConfig as Momentum,
-    RmsPropConfig as RmsProp, RunConfig, SgdConfig as Sgd, StepReport, Targets, TrainError, Trainer,
-    WindowReport,
+    AdamConfig as Adam, AdamWConfig as AdamW, ConfigError, DivergencePolicy, Learner, Model,
+    MomentumConfig as Momentum, Predictor, Rates, RmsPropConfig as RmsProp, RunConfig, SgdConfig as Sgd,
+    StepReport, Targets, TrainError, Trainer, WindowReport,
 };
 
 pub use crate::net::names::*;

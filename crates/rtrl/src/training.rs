@@ -1,14 +1,15 @@
 //! From a net to a run.
 
 use rtrl_cells::Inputs;
+use rtrl_checkpoint::CheckpointError;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
 use rtrl_train::{
-    DivergencePolicy, Learner, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig, TrainError,
-    Trainer, TrainingConfig,
+    ConfigError, DivergencePolicy, Learner, Model, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig,
+    TrainError, Trainer, TrainingConfig,
 };
 
-use crate::Net;
+use crate::net::Net;
 
 /// Why a net cannot be trained as described.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +23,18 @@ pub enum BuildError {
         /// What the task gives.
         task: Inputs,
     },
+    /// A checkpoint cannot be written or used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// Anything else.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+impl From<ConfigError> for BuildError {
+    fn from(error: ConfigError) -> Self {
+        Self::Train(error.into())
+    }
 }
 
 /// A [`RunConfig`] in the making, for which a task is still to be named. One lane and a weight update at every step if
@@ -35,8 +45,20 @@ pub struct Training {
     config: RunConfig,
 }
 
+impl Net {
+    /// How the net is to learn: where its gradient comes from, and what is done with it.
+    #[must_use]
+    pub fn trained_by(
+        self,
+        estimator: impl Into<EstimatorConfig>,
+        optimizer: impl Into<OptimizerConfig>,
+    ) -> Training {
+        Training::new(self, estimator.into(), optimizer.into())
+    }
+}
+
 impl Training {
-    pub(crate) fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
+    fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
         let training = TrainingConfig {
             lanes: 1,
             window: 1,
@@ -130,7 +152,7 @@ impl Training {
     /// The configuration, and the task as it is before its first step.
     fn with(&self, task: TaskConfig) -> Result<(RunConfig, Box<dyn Task>), BuildError> {
         let training = &self.config.training;
-        self.config.validate().map_err(TrainError::from)?;
+        self.config.validate()?;
         let built = task.build(training.lanes, training.seed).map_err(TrainError::from)?;
         self.check(&*built)?;
         Ok((RunConfig { task: Some(task), ..self.config.clone() }, built))
@@ -154,6 +176,15 @@ impl Training {
     pub fn on_own(&self, task: Box<dyn Task>) -> Result<Trainer, BuildError> {
         self.check(&*task)?;
         Ok(Trainer::with_task(&self.config, task)?)
+    }
+
+    /// A learner that goes on from the weights of a trained or imported net, as [`Learner::from_model`] says. Its layers and
+    /// readout must be those that are described here; the masks are the net's, whatever the seed.
+    ///
+    /// # Errors
+    /// If the net is another, or as [`predicting`](Self::predicting).
+    pub fn going_on(&self, model: &Model) -> Result<Learner, BuildError> {
+        Ok(Learner::from_model(model.for_run(self.config.clone())?)?)
     }
 
     /// A learner that is brought its steps one by one, as many as there are, with predictions of this kind.

@@ -35,6 +35,10 @@
 //!
 //! A new task is a file with a configuration that implements [`BuildTask`], and one line in `registry.rs`.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+const _: () = ();
+
 pub mod adding;
 pub mod chaos;
 pub mod char_lm;

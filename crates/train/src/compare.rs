@@ -9,7 +9,7 @@ use rtrl_estimators::{EstimatorConfig, EstimatorError, GradientEstimator};
 use rtrl_sparse::Lanes;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::is_zero;
+use crate::number::is_zero;
 use crate::{CompareConfig, TrainError, number};
 
 /// How the gradients of one estimator compare with those of the reference, each a mean over the windows since the last

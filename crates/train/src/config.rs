@@ -1,21 +1,21 @@
 //! What a training run is.
 
-use rtrl_cells::CellConfig;
-use rtrl_estimators::EstimatorConfig;
+use std::sync::Arc;
+
+use rtrl_cells::{CellConfig, Inputs, Masks, Size, Stack};
+use rtrl_estimators::{EstimatorConfig, EstimatorError};
 use rtrl_tasks::TaskConfig;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::fields::check_size;
 use crate::place;
-use crate::{ConfigError, DivergencePolicy, DynamicConfig, OptimizerConfig, RewiringConfig, UpdateConfig};
+use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
 
 /// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
 /// the old meaning are not taken for those of the new.
 pub const CONFIG_VERSION: u32 = 3;
-
-/// The greatest size: what exceeds it is a slip of the pen.
-const MOST: usize = 1 << 24;
 
 /// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit, for any number
 /// of threads, where the kernels use the same instructions ([`rtrl_sparse::Level`]; a run's [`Summary`](crate::Summary)
@@ -111,27 +111,37 @@ pub struct TrainingConfig {
     pub evaluate_bytes: Option<u64>,
 }
 
-/// Refuses sizes that are a slip of the pen.
-pub(crate) fn check_size(field: &'static str, size: usize) -> Result<(), ConfigError> {
-    let error = || ConfigError::Value { field, allowed: "at most 16777216", found: size.to_string() };
-    if size <= MOST { Ok(()) } else { Err(error()) }
-}
-
 /// Reads a TOML file; `name` is what messages call it.
 ///
 /// # Errors
 /// If it is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and field.
 pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
-    toml::from_str(text).map_err(|error| place::syntax(text, name, &error))
+    toml::from_str(text).map_err(|error| {
+        let (place, message) = place::syntax(text, name, &error);
+        ConfigError::Syntax { place, message }
+    })
 }
 
-/// For unit variants of tables with a kind, as `#[serde(deserialize_with = "no_fields")]`: serde skips whatever else is in
-/// such a table, although it is told to refuse unknown fields.
-pub(crate) fn no_fields<'de, D: Deserializer<'de>>(table: D) -> Result<(), D::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Empty {}
-    Empty::deserialize(table).map(|Empty {}| ())
+/// How weights go on learning while held-out data are evaluated: dynamic evaluation (Krause et al., 2018,
+/// [arXiv:1709.07432](https://arxiv.org/abs/1709.07432)), there by BPTT on segments; here by any estimator, so at every
+/// step if it is online.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DynamicConfig {
+    /// How the recurrent weights get their gradient.
+    pub estimator: EstimatorConfig,
+    /// How gradients change weights; begins anew, it does not go on with what the optimizer of the training had gathered.
+    pub optimizer: OptimizerConfig,
+    /// Pieces of the data that are read side by side, all with the same weights.
+    #[serde(default = "one")]
+    pub lanes: usize,
+    /// Time steps between two updates; 1 is fully online.
+    #[serde(default = "one")]
+    pub window: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn log_every() -> u64 {
@@ -255,5 +265,31 @@ impl RunConfig {
     pub fn folder(&self) -> String {
         let task = serde_json::to_value(&self.task).unwrap_or_default();
         format!("{}-{}", task["kind"].as_str().unwrap_or("task"), &self.hash()[..12])
+    }
+}
+
+impl DynamicConfig {
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        for (field, value) in [("dynamic.lanes", self.lanes), ("dynamic.window", self.window)] {
+            if value == 0 {
+                return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
+            }
+            check_size(field, value)?;
+        }
+        let inside = |source| ConfigError::Inside { table: "dynamic", source: Box::new(source) };
+        self.optimizer.validate().map_err(inside)?;
+        self.check_estimator().map_err(|source| ConfigError::Value {
+            field: "dynamic.estimator",
+            allowed: "one whose settings have a meaning",
+            found: source.to_string(),
+        })
+    }
+
+    /// Refuses an estimator that could not be built when the training is over. The smallest of nets tells.
+    fn check_estimator(&self) -> Result<(), EstimatorError> {
+        let (least, masks) = (CellConfig::Vanilla(Size::dense(1)), Masks::dense(1, 1, 1));
+        let cell = least.with_masks::<f32>(Inputs::Dense(1), &masks).expect("one unit with one input");
+        let stack = Stack::new(vec![cell]).expect("one layer");
+        self.estimator.build(Arc::new(stack), 1, self.window).map(drop)
     }
 }

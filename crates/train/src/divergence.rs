@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
-use crate::config::no_fields;
+use crate::fields::no_fields;
 
 /// What is done when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files name it:
 /// `policy = "stop"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "policy", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum DivergencePolicy {
     /// [`TrainError::Diverged`](crate::TrainError::Diverged). A run ends with it; a [`Learner`](crate::Learner) or a
     /// [`Trainer`](crate::Trainer) can go on: the window that failed has changed no weight, and every lane begins anew.

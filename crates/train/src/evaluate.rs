@@ -1,12 +1,10 @@
 //! Held-out data.
 
 use rayon::prelude::*;
-use rtrl_cells::{Rollout, Trace};
 use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
 
-use crate::readout::Readout;
-use crate::trainer::{input_of, targets_of};
-use crate::{ConfigError, Model, TrainError};
+use crate::learning::{input_of, targets_of};
+use crate::{ConfigError, Model, Predictor, TrainError};
 
 /// Held-out data is read in this many pieces side by side: the result depends on it, so it is fixed.
 pub const EVALUATION_LANES: usize = 32;
@@ -54,10 +52,7 @@ pub(crate) struct HeldOut {
 /// Some lanes of an evaluation.
 struct Group {
     first: usize,
-    rollout: Rollout<f32>,
-    trace: Trace<f32>,
-    readout: Readout<f32>,
-    losses: Vec<f64>,
+    predictor: Predictor,
     sum: f64,
     targets: u64,
 }
@@ -77,8 +72,9 @@ impl HeldOut {
     /// Mean loss with the present weights, from states of its own: the lanes are shared out among threads, and the result
     /// does not depend on how many there are.
     pub fn mean_loss(&mut self, model: &Model) -> Result<f64, TrainError> {
-        let groups = (0..LANES).step_by(GROUP).map(|first| Group::new(model, first));
-        let mut groups: Vec<_> = groups.collect();
+        let predictor = Predictor::new(model, GROUP);
+        let group = |first| Group { first, predictor: predictor.clone(), sum: 0.0, targets: 0 };
+        let mut groups: Vec<_> = (0..LANES).step_by(GROUP).map(group).collect();
         let mut left = self.evaluation.steps;
         while left > 0 {
             let steps = &mut self.steps[..left.min(CHUNK) as usize];
@@ -86,7 +82,7 @@ impl HeldOut {
             for step in steps.iter_mut() {
                 self.evaluation.task.next(step)?;
             }
-            groups.par_iter_mut().for_each(|group| group.run(model, steps));
+            groups.par_iter_mut().for_each(|group| group.run(steps));
         }
         let targets: u64 = groups.iter().map(|group| group.targets).sum();
         Ok(groups.iter().map(|group| group.sum).sum::<f64>() / targets as f64)
@@ -94,29 +90,13 @@ impl HeldOut {
 }
 
 impl Group {
-    fn new(model: &Model, first: usize) -> Self {
-        let stack = model.stack();
-        Self {
-            first,
-            rollout: stack.rollout(GROUP),
-            trace: stack.trace(GROUP),
-            readout: model.readout().with_lanes(GROUP),
-            losses: vec![0.0; GROUP],
-            sum: 0.0,
-            targets: 0,
-        }
-    }
-
-    fn run(&mut self, model: &Model, steps: &[Step]) {
+    fn run(&mut self, steps: &[Step]) {
         for step in steps {
             let step = lanes_of(step, self.first);
-            let (stack, input) = (model.stack(), input_of(&step));
-            stack.forward(model.weights(), input, &step.starts, &mut self.rollout, &mut self.trace);
-            self.readout.forward(self.rollout.state().slice(stack.hidden()));
-            let targets = targets_of(&step);
-            self.readout.loss(targets, &mut self.losses);
-            self.sum += self.losses.iter().sum::<f64>();
-            self.targets += targets.count() as u64;
+            self.predictor.predict(input_of(&step), &step.starts);
+            let report = self.predictor.score(targets_of(&step));
+            self.sum += report.loss;
+            self.targets += report.targets;
         }
     }
 }

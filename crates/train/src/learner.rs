@@ -1,24 +1,17 @@
 //! Online learning from whatever its caller brings, one time step at a time.
 
+use std::path::Path;
+
 use rtrl_cells::{Input, Inputs, Rollout, Trace};
-use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_checkpoint::{Archive, ArchiveError, CheckpointError, Loaded, Persist};
 use rtrl_estimators::Cost;
 use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
 
 use crate::learning::Learning;
-use crate::{ConfigError, DivergencePolicy, Model, RunConfig, Targets, TrainError};
-
-/// What learning from one step did.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct StepReport {
-    /// Predictions that had a target.
-    pub targets: u64,
-    /// Sum of their losses: in bits, or squared errors.
-    pub loss: f64,
-    /// Lanes that were not finite and begin anew; the window changed no weight then.
-    pub skipped: u64,
-}
+use crate::{
+    ConfigError, DivergencePolicy, Model, Predictor, Rates, RunConfig, StepReport, Targets, TrainError,
+};
 
 /// A net that learns online from steps that its caller brings: [`predict`](Self::predict) reads an input and tells what the
 /// net expects; [`learn`](Self::learn) tells what came. Any amount of time may pass between the two, and the state may be
@@ -71,8 +64,11 @@ pub struct Learner {
     starts: Vec<bool>,
     /// Whether there is such a step.
     pending: bool,
-    /// Targets of the window so far.
+    /// Of the window so far: targets, and steps that had one.
     targets: u64,
+    with_target: u64,
+    /// Steps with a target in windows that have changed weights.
+    learned: u64,
 }
 
 impl Learner {
@@ -85,17 +81,28 @@ impl Learner {
     /// [`DivergencePolicy::RollBack`]: what a learner has learned from does not come again.
     pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
         config.validate()?;
-        if let DivergencePolicy::RollBack { .. } = config.divergence {
-            let (field, found) = ("divergence.policy", "roll-back".into());
-            let allowed = "`stop` or `skip-lane` for a learner, whose data do not come again";
-            return Err(ConfigError::Value { field, allowed, found }.into());
+        check_policy(&config.divergence)?;
+        Self::from_model(Model::new(config, inputs, targets)?)
+    }
+
+    /// Goes on from the weights of `model`, by the configuration that it has ([`Model::for_run`] gives it another). Only the
+    /// net is taken over: states and influence begin at zero, moments of the optimizer too, schedules at their first update,
+    /// and the counts of steps.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_model(mut model: Model) -> Result<Self, TrainError> {
+        model.config.validate()?;
+        check_policy(&model.config.divergence)?;
+        if !model.config.update.schedule.has_end() {
+            model.config.training.steps = None;
         }
-        let mut config = config.clone();
-        if !config.update.schedule.has_end() {
-            config.training.steps = None;
+        let lanes = model.config.training.lanes;
+        if model.readout.lanes() != lanes {
+            model.readout = model.readout.with_lanes(lanes);
         }
-        let learning = Learning::new(Model::new(&config, inputs, targets)?)?;
-        let (stack, lanes) = (learning.model.stack(), config.training.lanes);
+        let learning = Learning::new(model)?;
+        let stack = learning.model.stack();
         let (symbols, values) = match stack.inputs() {
             Inputs::Symbols(_) => (lanes, 0),
             Inputs::Dense(n) => (0, n * lanes),
@@ -109,20 +116,143 @@ impl Learner {
             starts: vec![false; lanes],
             pending: false,
             targets: 0,
+            with_target: 0,
+            learned: 0,
             learning,
         })
     }
 
-    /// The net as it is now.
+    /// The net as it is now. Its configuration is the one that the learner began with, whatever was set since.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.learning.model
     }
 
-    /// Steps that were learned from.
+    /// The net as it is now; what else the learner knows is given up.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        self.learning.model
+    }
+
+    /// A copy of net and state that predicts and does not learn, while this learner stays as it is. If a prediction is
+    /// waiting for its target, its input is read and it is the fork's [`prediction`](Predictor::prediction) too; else the
+    /// state is the one after the last step.
+    #[must_use]
+    pub fn fork(&self) -> Predictor {
+        let mut fork = Predictor::new(&self.learning.model, self.starts.len());
+        self.fork_into(&mut fork);
+        fork
+    }
+
+    /// A [`fork`](Self::fork) in the place of an earlier one of this learner, where nothing is allocated: for one at every
+    /// step. (An earlier one whose clone still exists shares its weights with it, and allocates new ones.)
+    ///
+    /// # Panics
+    /// If the predictor comes from a learner of other lanes, and the same net.
+    pub fn fork_into(&self, predictor: &mut Predictor) {
+        let Self { learning, carried, rollout, starts, pending, .. } = self;
+        // What has begun anew has done so in the pending prediction already.
+        let (state, restart) = match pending {
+            true => (rollout.state(), &[][..]),
+            false => (Lanes::new(carried, starts.len()), &learning.restart[..]),
+        };
+        predictor.follow(&learning.model, state, restart, *pending);
+    }
+
+    /// Time steps made, with a target or without.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.learning.steps
+    }
+
+    /// Those of the [`steps`](Self::steps) that had a target, in windows that have changed weights: neither those of the
+    /// window that is not complete, nor those of one that was not finite.
+    #[must_use]
+    pub fn learned(&self) -> u64 {
+        self.learned
+    }
+
+    /// The learning rates, before the factors of the schedule and of groups.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        self.learning.updater.rates()
+    }
+
+    /// Sets the learning rates from the next update on, in place of the configured one; 0 freezes. Saved and restored with
+    /// the learner, as everything that is set.
+    ///
+    /// # Errors
+    /// If one is negative, NaN or infinite; nothing has changed then.
+    pub fn set_rates(&mut self, rates: Rates) -> Result<(), ConfigError> {
+        self.learning.updater.set_rates(rates)
+    }
+
+    /// Greatest norm of the gradient of all parameters together, if there is one.
+    #[must_use]
+    pub fn clip(&self) -> Option<f64> {
+        self.learning.updater.clip()
+    }
+
+    /// Sets the greatest norm of the gradient of all parameters together, from the next update on; none for no limit.
+    ///
+    /// # Errors
+    /// If it is not a positive number; nothing has changed then.
+    pub fn set_clip(&mut self, norm: Option<f64>) -> Result<(), ConfigError> {
+        self.learning.updater.set_clip(norm)
+    }
+
+    /// What is done when a number is no longer finite.
+    #[must_use]
+    pub fn divergence(&self) -> &DivergencePolicy {
+        &self.learning.policy
+    }
+
+    /// Sets what is done when a number is no longer finite, from now on.
+    ///
+    /// # Errors
+    /// For the policies that [`new`](Self::new) refuses; nothing has changed then.
+    pub fn set_divergence(&mut self, policy: DivergencePolicy) -> Result<(), ConfigError> {
+        check_policy(&policy)?;
+        self.learning.policy = policy;
+        Ok(())
+    }
+
+    /// Saves the learner between windows, for [`restore`](Self::restore). The file is replaced as a whole or not at all, and
+    /// the one that was there is kept as [`previous`](rtrl_checkpoint::previous).
+    ///
+    /// # Errors
+    /// If a window is not complete, or the file cannot be written.
+    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<(), TrainError> {
+        let path = path.as_ref();
+        rtrl_checkpoint::save(path, |archive| self.persist(archive))
+            .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
+    }
+
+    /// Goes on where the learner saved at `path` was, bit for bit, or the one saved before if that file cannot be used;
+    /// where there is none, this one stays as it is. Returned is which of the three. Meanwhile there are two learners in
+    /// memory.
+    ///
+    /// # Errors
+    /// If there is a file and none can be used, or it is of a learner with another configuration; nothing has changed then.
+    pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<Loaded<()>, TrainError> {
+        let path = path.as_ref();
+        let build = || Self::from_model(self.model().clone()).map_err(RestoreError::Build);
+        let loaded = rtrl_checkpoint::load_latest(path, build, |learner, archive| learner.persist(archive));
+        match loaded {
+            Ok(Loaded::Nothing) => Ok(Loaded::Nothing),
+            Ok(Loaded::Latest(learner)) => {
+                *self = learner;
+                Ok(Loaded::Latest(()))
+            }
+            Ok(Loaded::Previous(learner, why)) => {
+                *self = learner;
+                Ok(Loaded::Previous((), why))
+            }
+            Err(RestoreError::Build(error)) => Err(error),
+            Err(RestoreError::Checkpoint(source)) => {
+                Err(TrainError::Checkpoint { path: path.to_path_buf(), source })
+            }
+        }
     }
 
     /// The level of instructions that the state which was restored last had been saved at, if it is not the present one: the
@@ -202,6 +332,23 @@ impl Learner {
     /// # Panics
     /// If nothing was predicted, or sizes or the kind of targets do not fit.
     pub fn learn(&mut self, targets: Targets<'_>) -> Result<StepReport, TrainError> {
+        self.complete(Some(targets))
+    }
+
+    /// Goes past the step that was predicted, without any target for it: [`learn`](Self::learn) with `None` everywhere.
+    /// The net's state and the estimator's influence are those after it; where the step ends a window in which there was a
+    /// target, weights change.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// If nothing was predicted.
+    pub fn skip(&mut self) -> Result<StepReport, TrainError> {
+        self.complete(None)
+    }
+
+    fn complete(&mut self, targets: Option<Targets<'_>>) -> Result<StepReport, TrainError> {
         assert!(std::mem::take(&mut self.pending), "nothing is predicted: call `predict` first");
         let Self { learning, symbols, values, starts, .. } = self;
         learning.step(input_of(symbols, values, starts.len()), starts);
@@ -213,19 +360,21 @@ impl Learner {
         learned
     }
 
-    fn learn_step(&mut self, targets: Targets<'_>) -> Result<StepReport, TrainError> {
+    fn learn_step(&mut self, targets: Option<Targets<'_>>) -> Result<StepReport, TrainError> {
         let learning = &mut self.learning;
         learning.observe(targets)?;
-        let count = targets.count() as u64;
+        let count = targets.map_or(0, |targets| targets.count() as u64);
         let mut report = StepReport { targets: count, loss: learning.losses.iter().sum::<f64>(), skipped: 0 };
         self.targets += count;
+        self.with_target += u64::from(count > 0);
         if learning.made == learning.model.config().training.window() {
             learning.finish_window();
             report.skipped = learning.check()?;
             if report.skipped == 0 && self.targets > 0 {
                 learning.update(self.targets);
+                self.learned += self.with_target;
             }
-            self.targets = 0;
+            (self.targets, self.with_target) = (0, 0);
         }
         Ok(report)
     }
@@ -233,12 +382,64 @@ impl Learner {
     /// Gives up the window.
     fn abandon(&mut self) {
         self.learning.abandon();
-        self.targets = 0;
+        (self.targets, self.with_target) = (0, 0);
     }
 }
 
 fn input_of<'a>(symbols: &'a [u32], values: &'a [f32], lanes: usize) -> Input<'a, f32> {
     if symbols.is_empty() { Input::Dense(Lanes::new(values, lanes)) } else { Input::Symbols(symbols) }
+}
+
+/// Refuses what has no meaning for a learner.
+fn check_policy(policy: &DivergencePolicy) -> Result<(), ConfigError> {
+    let DivergencePolicy::RollBack { .. } = policy else { return Ok(()) };
+    let (field, found) = ("divergence.policy", "roll-back".into());
+    let allowed = "`stop` or `skip-lane` for a learner, whose data do not come again";
+    Err(ConfigError::Value { field, allowed, found })
+}
+
+/// What [`load_latest`](rtrl_checkpoint::load_latest) may meet.
+enum RestoreError {
+    Build(TrainError),
+    Checkpoint(CheckpointError),
+}
+
+impl From<CheckpointError> for RestoreError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error)
+    }
+}
+
+impl std::fmt::Debug for Learner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Learner")
+            .field("model", self.model())
+            .field("steps", &self.steps())
+            .field("learned", &self.learned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Learner {
+    /// What older checkpoints do not have: every step was taken for one that was learned from, and the policy was the
+    /// configured one.
+    fn persist_later(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        let configured = &self.learning.model.config().divergence;
+        let (mut learned, mut policy) = match archive.is_loading() {
+            true => (self.steps(), configured),
+            false => (self.learned, &self.learning.policy),
+        };
+        if archive.next_is("learned") {
+            archive.value("learned", &mut learned)?;
+            let impossible = || format!("{learned} of {} steps", self.steps());
+            archive.check("learned", learned <= self.steps(), impossible)?;
+            let mut skip = *policy == DivergencePolicy::SkipLane;
+            archive.value("skip-lane", &mut skip)?;
+            policy = if skip { &DivergencePolicy::SkipLane } else { &DivergencePolicy::Stop };
+        }
+        (self.learned, self.learning.policy) = (learned, policy.clone());
+        Ok(())
+    }
 }
 
 impl Persist for Learner {
@@ -265,6 +466,7 @@ impl Persist for Learner {
         archive.slice("values", &mut self.values)?;
         archive.slice("starts", &mut self.starts)?;
         archive.value("pending", &mut self.pending)?;
+        self.persist_later(archive)?;
         if archive.is_loading() {
             // The masks may be others than before.
             let stack = self.learning.model.stack();

@@ -6,14 +6,38 @@ use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError};
 use rtrl_estimators::GradientEstimator;
 use rtrl_sparse::{Lanes, Level};
-use rtrl_tasks::Signal;
+use rtrl_tasks::{Signal, Step};
 
 use crate::divergence::all_finite;
+use crate::number::MOST;
 use crate::optimizer::Parameters;
 use crate::{DivergencePolicy, Model, Targets, TrainError, Updater};
 
-/// No count of steps comes near this, and sums of such counts are numbers: what a file may claim.
-pub(crate) const MOST: u64 = 1 << 62;
+/// What learning from one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// Predictions that had a target.
+    pub targets: u64,
+    /// Sum of their losses: in bits, or squared errors.
+    pub loss: f64,
+    /// Lanes that were not finite and begin anew; the window changed no weight then. None where nothing is learned.
+    pub skipped: u64,
+}
+
+/// What the net reads at a step.
+pub(crate) fn input_of(step: &Step) -> Input<'_, f32> {
+    if step.input.is_empty() {
+        Input::Dense(Lanes::new(&step.input_values, step.starts.len()))
+    } else {
+        Input::Symbols(&step.input)
+    }
+}
+
+/// What is asked at a step.
+pub(crate) fn targets_of(step: &Step) -> Targets<'_> {
+    if step.target.is_empty() { Targets::Values(&step.target_values) } else { Targets::Classes(&step.target) }
+}
 
 /// A net that learns. A step is [`step`](Self::step), then [`observe`](Self::observe); after the steps of a window
 /// [`finish_window`](Self::finish_window), [`check`](Self::check), and if nothing was skipped [`update`](Self::update). Where
@@ -22,6 +46,8 @@ pub(crate) struct Learning {
     pub model: Model,
     pub estimator: Box<dyn GradientEstimator<f32>>,
     pub updater: Updater,
+    /// As configured, if nothing else was set.
+    pub policy: DivergencePolicy,
     /// Of the recurrent weights, for the window so far.
     pub gradient: Vec<f32>,
     readout_gradient: Vec<f32>,
@@ -58,6 +84,7 @@ impl Learning {
             gradient: vec![0.0; weights],
             estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
             updater: Updater::new(&config.optimizer, &config.update, stack.groups(), parameters, updates)?,
+            policy: config.divergence.clone(),
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],
             hidden_gradient: vec![0.0; stack.hidden().len() * t.lanes],
@@ -93,15 +120,21 @@ impl Learning {
         self.model.readout.forward(self.estimator.hidden());
     }
 
-    /// The loss of the step just made, and its part of the gradient.
-    pub fn observe(&mut self, targets: Targets<'_>) -> Result<(), TrainError> {
-        self.model.readout.loss_and_gradient(
-            self.estimator.hidden(),
-            targets,
-            &mut self.losses,
-            &mut self.hidden_gradient,
-            &mut self.readout_gradient,
-        );
+    /// The loss of the step just made, if it has a target, and its part of the gradient.
+    pub fn observe(&mut self, targets: Option<Targets<'_>>) -> Result<(), TrainError> {
+        match targets {
+            Some(targets) => self.model.readout.loss_and_gradient(
+                self.estimator.hidden(),
+                targets,
+                &mut self.losses,
+                &mut self.hidden_gradient,
+                &mut self.readout_gradient,
+            ),
+            None => {
+                self.losses.fill(0.0);
+                self.hidden_gradient.fill(0.0);
+            }
+        }
         self.check_step()?;
         self.tell();
         Ok(())
@@ -140,7 +173,7 @@ impl Learning {
         if state && self.losses.iter().all(|loss| loss.is_finite()) {
             return Ok(());
         }
-        if self.model.config().divergence != DivergencePolicy::SkipLane {
+        if self.policy != DivergencePolicy::SkipLane {
             return Err(self.error(if state { "loss" } else { "state" }));
         }
         hidden.mark_diverged(&mut self.diverged);
@@ -177,7 +210,7 @@ impl Learning {
             return Ok(0);
         }
         self.estimator.mark_diverged(&mut self.diverged);
-        if self.model.config().divergence == DivergencePolicy::SkipLane {
+        if self.policy == DivergencePolicy::SkipLane {
             let began = self.began.iter().filter(|&&began| began).count() as u64;
             match self.diverged.contains(&true) {
                 true => return Ok(0),

@@ -25,6 +25,10 @@
 //!
 //! [`run()`] does the same in a folder, with metrics and a result.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+const _: () = ();
+
 mod compare;
 mod config;
 mod divergence;
@@ -32,6 +36,7 @@ mod dynamic;
 mod error;
 mod evaluate;
 mod export;
+mod fields;
 mod folder;
 mod learner;
 mod learning;
@@ -40,6 +45,7 @@ mod model;
 mod number;
 mod optimizer;
 mod place;
+mod predictor;
 mod readout;
 mod run;
 mod sparsity;
@@ -48,21 +54,24 @@ mod trainer;
 
 pub use compare::Alignment;
 pub use config::{
-    CONFIG_VERSION, CompareConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig, parse_toml,
+    CONFIG_VERSION, CompareConfig, DynamicConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig,
+    parse_toml,
 };
 pub use divergence::DivergencePolicy;
-pub use dynamic::{DynamicConfig, evaluate_dynamically, evaluate_dynamically_on};
+pub use dynamic::{evaluate_dynamically, evaluate_dynamically_on};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};
-pub use learner::{Learner, StepReport};
+pub use learner::Learner;
+pub use learning::StepReport;
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
     Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
-    RateSchedule, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
+    RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
 };
 pub use place::Place;
+pub use predictor::Predictor;
 pub use readout::{Loss, Readout, Targets};
 pub use run::{Outcome, Progress, RunOptions, run};
 pub use sparsity::{Matrices, RewiringConfig};

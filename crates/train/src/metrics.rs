@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::is_zero;
 use crate::{Alignment, RunConfig, TrainError};
 
 /// One line of the metrics.
@@ -39,11 +40,6 @@ pub struct Record {
     pub alignment: Vec<Alignment>,
     /// Seconds since the run began: the only field that differs from one execution to the next.
     pub seconds: f64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // As serde hands it over.
-pub(crate) fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 impl Record {

@@ -33,8 +33,9 @@ impl Stream {
 }
 
 /// A recurrent net and its readout, in `f32`.
+#[derive(Clone)]
 pub struct Model {
-    config: RunConfig,
+    pub(crate) config: RunConfig,
     signals: (Signal, Signal),
     masks: Vec<Masks>,
     stack: Arc<Stack<f32>>,
@@ -93,17 +94,28 @@ impl Model {
         Ok(Self { config: config.clone(), signals: (inputs, targets), masks, stack, weights, readout })
     }
 
-    /// The same net as a part of another run with the same layers and readout, and that run's number of lanes.
-    pub(crate) fn for_run(&self, config: RunConfig) -> Self {
-        let lanes = config.training.lanes;
-        Self {
+    /// The same net, its masks and weights, as what a run of other settings begins with: another estimator, optimizer,
+    /// number of lanes.
+    ///
+    /// # Errors
+    /// If `config` has no meaning, or describes other layers or another readout.
+    pub fn for_run(&self, config: RunConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let differs = |field, found| Err(ConfigError::Value { field, allowed: "that of the net", found });
+        if config.layers != self.config.layers {
+            return differs("layers", format!("{:?} for {:?}", config.layers, self.config.layers));
+        }
+        if config.readout != self.config.readout {
+            return differs("readout", format!("{:?} for {:?}", config.readout, self.config.readout));
+        }
+        Ok(Self {
             signals: self.signals,
             masks: self.masks.clone(),
             stack: self.stack.clone(),
             weights: self.weights.clone(),
-            readout: self.readout.with_lanes(lanes),
+            readout: self.readout.with_lanes(config.training.lanes),
             config,
-        }
+        })
     }
 
     /// The run that the net belongs to.
@@ -183,8 +195,10 @@ impl Model {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn save(&mut self, path: &Path) -> Result<(), TrainError> {
-        rtrl_checkpoint::overwrite(path, |archive| archive.part("model", self))
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        // What is saved and what is read is described once, by one function that could change it.
+        let mut copy = self.clone();
+        rtrl_checkpoint::overwrite(path, |archive| archive.part("model", &mut copy))
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
@@ -207,6 +221,18 @@ impl Model {
         let model = archive.scope("model", read_sections)?;
         archive.skip_rest();
         Ok(model)
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (weights, readout) = (self.weights.len(), self.readout.parameters().len());
+        f.debug_struct("Model")
+            .field("layers", &self.config.layers)
+            .field("signals", &self.signals)
+            .field("weights", &weights)
+            .field("readout", &readout)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,15 @@
-//! Numbers that need not be finite, in JSON, which knows only those that are: the others are the words `NaN`, `inf` and
+//! Numbers in files: counts, and numbers that need not be finite, in JSON, which knows only those that are: the others are the words `NaN`, `inf` and
 //! `-inf`. To be used as `#[serde(with = "number")]`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// No count of steps comes near this, and sums of such counts are numbers: what a file may claim.
+pub(crate) const MOST: u64 = 1 << 62;
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde hands it over.
+pub(crate) fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]

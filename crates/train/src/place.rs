@@ -6,8 +6,6 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::ConfigError;
-
 /// A place in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -58,7 +56,7 @@ impl Place {
 }
 
 /// What the reader of TOML complains about, with the field and its place.
-pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> ConfigError {
+pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> (Place, String) {
     let span = error.span().unwrap_or(0..0);
     let mut message = plain(error.message());
     let entries = entries(text);
@@ -88,7 +86,7 @@ pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> ConfigE
         message = format!("`{}`: {message}", field.name);
     }
     let place = Place::new(text, name, at);
-    ConfigError::Syntax { place, message }
+    (place, message)
 }
 
 /// A message of the library without the words of a programmer.

@@ -148,6 +148,11 @@ impl<T: Scalar> Readout<T> {
         }
     }
 
+    /// Parallel streams.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// All parameters.
     pub fn parameters(&self) -> &[T] {
         &self.parameters
@@ -185,6 +190,11 @@ impl<T: Scalar> Readout<T> {
             log_softmax(outputs, self.lanes, &mut self.work);
         }
         Lanes::new(outputs, self.lanes)
+    }
+
+    /// What [`forward`](Self::forward) has returned last; zeros before.
+    pub fn output(&self) -> Lanes<'_, T> {
+        Lanes::new(&self.layers[self.layers.len() - 1].output, self.lanes)
     }
 
     /// Loss and gradients of the step last given to [`forward`](Self::forward), with the same `hidden`.

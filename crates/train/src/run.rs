@@ -10,8 +10,8 @@ use rtrl_tasks::{BuildTask, Part, Signal};
 use crate::dynamic::evaluate_dynamically;
 use crate::evaluate::evaluate;
 use crate::folder::Folder;
-use crate::learning::MOST;
 use crate::metrics::Writer;
+use crate::number::MOST;
 use crate::summary::finished;
 use crate::{DivergencePolicy, Record, RunConfig, Summary, TrainError, Trainer, WindowReport};
 
@@ -331,7 +331,7 @@ impl Run<'_> {
     fn finish(mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         self.save()?;
         let path = self.folder.file("model");
-        let model = self.state.trainer.model_mut();
+        let model = self.state.trainer.model();
         model.save(&path)?;
         let symbols = matches!(model.signals().1, Signal::Symbols(_));
         let test_bits = evaluate(model, Part::Test, None)?;

@@ -1,16 +1,14 @@
 //! The loop: a task, a net, an estimator, a readout and their optimizers.
 
-use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_estimators::Cost;
-use rtrl_sparse::Lanes;
 use rtrl_tasks::{BuildTask, Part, Step, Task};
 
 use crate::compare::Comparison;
 use crate::evaluate::HeldOut;
-use crate::learning::Learning;
+use crate::learning::{Learning, input_of, targets_of};
 use crate::sparsity::Rewiring;
-use crate::{Alignment, Model, Readout, RunConfig, Targets, TrainError};
+use crate::{Alignment, Model, Readout, RunConfig, TrainError};
 
 /// What one window of training did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -33,20 +31,6 @@ pub struct Trainer {
     comparison: Option<Comparison>,
     rewiring: Option<Rewiring>,
     data: Step,
-}
-
-/// What the net reads at a step.
-pub(crate) fn input_of(step: &Step) -> Input<'_, f32> {
-    if step.input.is_empty() {
-        Input::Dense(Lanes::new(&step.input_values, step.starts.len()))
-    } else {
-        Input::Symbols(&step.input)
-    }
-}
-
-/// What is asked at a step.
-pub(crate) fn targets_of(step: &Step) -> Targets<'_> {
-    if step.target.is_empty() { Targets::Values(&step.target_values) } else { Targets::Classes(&step.target) }
 }
 
 impl Trainer {
@@ -107,7 +91,7 @@ impl Trainer {
         &self.learning.model
     }
 
-    /// The net as it is now, to be saved.
+    /// The net as it is now, to be changed in its weights; its masks belong to the trainer.
     pub fn model_mut(&mut self) -> &mut Model {
         &mut self.learning.model
     }
@@ -144,7 +128,7 @@ impl Trainer {
 
     /// The learning rate of the next update, before factors of groups.
     pub fn learning_rate(&self) -> f64 {
-        self.learning.updater.learning_rate()
+        self.learning.updater.next_rates().recurrent
     }
 
     /// Multiplies the learning rate of everything to come.
@@ -210,7 +194,7 @@ impl Trainer {
         self.task.next(&mut self.data)?;
         let (input, targets) = (input_of(&self.data), targets_of(&self.data));
         self.learning.step(input, &self.data.starts);
-        self.learning.observe(targets)?;
+        self.learning.observe(Some(targets))?;
         report.steps += 1;
         report.targets += targets.count() as u64;
         report.loss += self.learning.losses.iter().sum::<f64>();
@@ -283,5 +267,14 @@ impl Persist for Trainer {
         let (steps, last) = (self.learning.steps, self.config().training.steps);
         let possible = last.is_none_or(|last| steps <= last);
         archive.check("steps", possible, || format!("{steps} of {} steps", last.unwrap_or_default()))
+    }
+}
+
+impl std::fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer")
+            .field("model", self.model())
+            .field("steps", &self.steps())
+            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 
 use rtrl_cells::Input;
 use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
-use rtrl_estimators::EstimatorConfig;
+use rtrl_estimators::{EstimatorConfig, SnapConfig};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
 use rtrl_train::{Learner, RunConfig, Targets, TrainError, Trainer};
@@ -177,7 +177,7 @@ fn a_checkpoint_is_restored_into_a_learner_that_has_diverged_or_is_within_a_wind
 
 #[test]
 fn within_a_window_nothing_is_saved_and_it_is_said_why() {
-    let config = config(EstimatorConfig::every().swap_remove(0), 4, "");
+    let config = config(SnapConfig::new(1).into(), 4, "");
     let mut learner = learner(&config);
     for t in 0..8 {
         let result = to_bytes(|archive| learner.persist(archive));
@@ -192,7 +192,7 @@ fn within_a_window_nothing_is_saved_and_it_is_said_why() {
 
 #[test]
 fn a_learner_skips_all_of_its_lanes_too() {
-    let skip = config(EstimatorConfig::every().swap_remove(0), 1, "divergence = { policy = 'skip-lane' }");
+    let skip = config(SnapConfig::new(1).into(), 1, "divergence = { policy = 'skip-lane' }");
     let mut learner = learner(&skip);
     good(&mut learner, 0, true);
     assert!(step(&mut learner, 1, false, Some(1)).1.is_none(), "one lane is skipped");
@@ -204,11 +204,7 @@ fn a_learner_skips_all_of_its_lanes_too() {
 
 #[test]
 fn a_learner_cannot_go_back() {
-    let back = config(
-        EstimatorConfig::every().swap_remove(0),
-        1,
-        "divergence = { policy = 'roll-back', every = 10 }",
-    );
+    let back = config(SnapConfig::new(1).into(), 1, "divergence = { policy = 'roll-back', every = 10 }");
     let error = Learner::new(&back, Signal::Values(1), Signal::Values(1)).err().expect("refused").to_string();
     assert!(error.contains("`divergence.policy`") && error.contains("skip-lane"), "{error}");
 }

@@ -3,11 +3,14 @@
 #![allow(missing_docs)]
 
 use rtrl_cells::Input;
-use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
-use rtrl_estimators::EstimatorConfig;
+use rtrl_checkpoint::{Loaded, Persist, from_bytes, to_bytes};
+use rtrl_estimators::{EstimatorConfig, SnapConfig};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::{BuildTask, Signal, Step, TaskConfig};
-use rtrl_train::{Learner, RunConfig, Targets, TrainError, Trainer};
+use rtrl_train::{
+    AdamConfig, ConfigError, DivergencePolicy, Learner, Model, Predictor, Rates, RunConfig, Targets,
+    TrainError, Trainer,
+};
 
 const SETTINGS: &str = r#"
     layers = [{ kind = "lstm", units = 6, sparsity = 0.3 }, { kind = "gru", units = 5 }]
@@ -121,7 +124,7 @@ fn a_restored_learner_goes_on_at_every_point_between_and_within_steps() {
 
 #[test]
 fn a_prediction_does_not_depend_on_how_often_it_is_asked_for() {
-    let config = online(EstimatorConfig::every().swap_remove(2));
+    let config = snap();
     let new = || Learner::new(&config, Signal::Values(2), Signal::Values(1)).unwrap();
     let (mut once, mut often) = (new(), new());
     for t in 0..40 {
@@ -138,7 +141,7 @@ fn a_prediction_does_not_depend_on_how_often_it_is_asked_for() {
 
 #[test]
 fn steps_do_not_allocate() {
-    let config = online(EstimatorConfig::every().swap_remove(2));
+    let config = snap();
     let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(1)).unwrap();
     predict(&mut learner, 0);
     let info = allocation_counter::measure(|| {
@@ -155,7 +158,7 @@ fn steps_do_not_allocate() {
 #[test]
 fn a_number_that_is_not_finite_stops_or_begins_anew() {
     let run = |policy: &str| {
-        let mut config = online(EstimatorConfig::every().swap_remove(2));
+        let mut config = snap();
         config.divergence = toml::from_str(policy).unwrap();
         let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(1)).unwrap();
         let mut skipped = Vec::new();
@@ -186,7 +189,340 @@ fn a_number_that_is_not_finite_stops_or_begins_anew() {
 
 #[test]
 fn a_trainer_needs_a_task() {
-    let config = online(EstimatorConfig::every().swap_remove(2));
+    let config = snap();
     let error = Trainer::new(&config).err().unwrap().to_string();
     assert!(error.contains("`task`"), "{error}");
+}
+
+/// The one that most tests need no more of than one.
+fn snap() -> RunConfig {
+    online(EstimatorConfig::Snap(SnapConfig::new(1)))
+}
+
+fn new(config: &RunConfig) -> Learner {
+    Learner::new(config, Signal::Values(2), Signal::Values(1)).unwrap()
+}
+
+/// Steps; their losses as bits.
+fn go(learner: &mut Learner, steps: std::ops::Range<usize>) -> Vec<u64> {
+    steps.map(|t| (predict(learner, t), learn(learner, t)).1).collect()
+}
+
+fn bits(x: Lanes<'_, f32>) -> Vec<u32> {
+    x.values().iter().map(|x| x.to_bits()).collect()
+}
+
+fn dense(x: &[f32]) -> Input<'_, f32> {
+    Input::Dense(Lanes::new(x, 1))
+}
+
+fn bytes(learner: &mut Learner) -> Vec<u8> {
+    to_bytes(|archive| learner.persist(archive)).unwrap()
+}
+
+/// A learner whose rates are 0 predicts what its fork predicts, from every moment; and neither disturbs the other.
+#[test]
+fn a_fork_predicts_and_scores_as_a_learner_that_does_not_learn() {
+    for estimator in EstimatorConfig::every() {
+        let config = online(estimator);
+        for pending in [false, true] {
+            let mut learner = new(&config);
+            go(&mut learner, 0..20);
+            let mut fork = learner.fork();
+            if pending {
+                predict(&mut learner, 20);
+                // In the place of a fork that has gone elsewhere.
+                fork.predict(dense(&[9.0, 9.0]), &[true]);
+                learner.fork_into(&mut fork);
+                let expected = bits(learner.prediction());
+                assert_eq!(bits(fork.prediction()), expected);
+                fork.score(Targets::Values(&[Some(wave(20)[0])]));
+            } else {
+                predict(&mut learner, 20);
+                fork.predict(dense(&wave(20)), &[false]);
+            }
+            let before = bytes(&mut learner);
+            learner.set_rates(Rates::both(0.0)).unwrap();
+            for t in 20..40 {
+                let report = fork.score(Targets::Values(&[Some(wave(t + 1)[0])]));
+                let learned = learner.learn(Targets::Values(&[Some(wave(t + 1)[0])])).unwrap();
+                assert_eq!(
+                    (report.loss.to_bits(), report.targets),
+                    (learned.loss.to_bits(), 1),
+                    "{config:?}"
+                );
+                let starts = [t % 7 == 0];
+                let expected = bits(learner.predict(dense(&wave(t + 1)), &starts));
+                assert_eq!(bits(fork.predict(dense(&wave(t + 1)), &starts)), expected, "{config:?} at {t}");
+            }
+            // A fork that runs changes nothing in its learner.
+            from_bytes(&before, |archive| learner.persist(archive)).unwrap();
+            let mut fork = learner.fork();
+            for t in 0..5 {
+                fork.predict(dense(&wave(t)), &[false]);
+            }
+            assert!(bytes(&mut learner) == before);
+        }
+    }
+}
+
+#[test]
+fn a_fork_of_a_restored_learner_has_its_state() {
+    let mut learner = new(&snap());
+    go(&mut learner, 0..20);
+    let mut restored = new(&snap());
+    from_bytes(&bytes(&mut learner), |archive| restored.persist(archive)).unwrap();
+    let expected = bits(learner.fork().predict(dense(&wave(20)), &[false]));
+    assert_eq!(bits(restored.fork().predict(dense(&wave(20)), &[false])), expected);
+    assert_ne!(bits(restored.fork().predict(dense(&wave(20)), &[true])), expected, "the state counts");
+}
+
+/// After a divergence every lane of a fork is at rest, as the learner's is with its next step.
+#[test]
+fn a_fork_begins_anew_where_its_learner_does() {
+    let mut learner = new(&snap());
+    go(&mut learner, 0..5);
+    learner.predict(dense(&[f32::NAN, 0.0]), &[false]);
+    assert!(learner.learn(Targets::Values(&[Some(0.0)])).is_err());
+    let mut fork = learner.fork();
+    let expected = bits(learner.predict(dense(&wave(7)), &[false]));
+    assert_eq!(bits(fork.predict(dense(&wave(7)), &[false])), expected);
+    assert_eq!(bits(learner.fork().prediction()), expected, "also with the prediction waiting");
+}
+
+#[test]
+fn predictions_are_fed_back_as_if_they_had_come() {
+    let lanes = 2;
+    let mut config =
+        config("estimator = { kind = 'snap', order = 1 }\ntraining = { lanes = 2, window = 1, seed = 2 }");
+    config.update.clip = Some(1.0);
+    let numbers = Model::new(&config, Signal::Values(3), Signal::Values(3)).unwrap();
+    let mut fed = Predictor::new(&numbers, lanes);
+    fed.predict(Input::Dense(Lanes::new(&[0.1, -0.7, 0.4, 0.2, 0.9, -0.3], lanes)), &[true; 2]);
+    let mut told = fed.clone();
+    for _ in 0..10 {
+        let last = told.prediction().values().to_vec();
+        let expected = bits(told.predict(Input::Dense(Lanes::new(&last, lanes)), &[false; 2]));
+        assert_eq!(bits(fed.feed_back()), expected);
+        assert_eq!(bits(fed.prediction()), expected);
+    }
+    let classes = Model::new(&config, Signal::Symbols(5), Signal::Symbols(5)).unwrap();
+    let mut fed = Predictor::new(&classes, lanes);
+    fed.predict(Input::Symbols(&[0, 3]), &[true; 2]);
+    let mut told = fed.clone();
+    for _ in 0..10 {
+        let last = told.prediction();
+        let likeliest = |lane: usize| {
+            let greatest = (0..5).map(|class| last.at(class)[lane]).fold(f32::NEG_INFINITY, f32::max);
+            (0..5).position(|class| last.at(class)[lane] == greatest).unwrap() as u32
+        };
+        let symbols = [likeliest(0), likeliest(1)];
+        let expected = bits(told.predict(Input::Symbols(&symbols), &[false; 2]));
+        assert_eq!(bits(fed.feed_back()), expected);
+    }
+}
+
+#[test]
+fn predictors_do_not_allocate() {
+    let config = RunConfig { readout: Default::default(), ..snap() };
+    let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(2)).unwrap();
+    learner.predict(dense(&wave(0)), &[true]);
+    let mut fork = learner.fork();
+    let info = allocation_counter::measure(|| {
+        for t in 1..10 {
+            learner.learn(Targets::Values(&wave(t).map(Some))).unwrap();
+            learner.fork_into(&mut fork);
+            learner.predict(dense(&wave(t)), &[false]);
+            learner.skip().unwrap();
+            learner.predict(dense(&wave(t)), &[false]);
+            learner.fork_into(&mut fork);
+            fork.feed_back();
+            fork.predict(dense(&wave(t)), &[false]);
+            fork.score(Targets::Values(&wave(t).map(Some)));
+        }
+    });
+    assert_eq!(info.count_total, 0);
+}
+
+#[test]
+fn what_has_no_target_is_a_step_and_not_learned() {
+    for estimator in EstimatorConfig::every() {
+        for window in [1, 3] {
+            let mut config = online(estimator.clone());
+            config.training.window = window;
+            let (mut passing, mut missing) = (new(&config), new(&config));
+            let mut with_target = 0;
+            for t in 0..30 {
+                assert_eq!(predict(&mut passing, t), predict(&mut missing, t));
+                // Whole windows without one too.
+                let target = (t % 4 == 1 && t < 24).then_some(wave(t)[0]);
+                with_target += u64::from(target.is_some());
+                let expected = missing.learn(Targets::Values(&[target])).unwrap();
+                let found = match target {
+                    Some(_) => passing.learn(Targets::Values(&[target])),
+                    None => passing.skip(),
+                };
+                assert_eq!(found.unwrap(), expected, "{config:?} at {t}");
+                if (t + 1) % window == 0 {
+                    assert_eq!((passing.steps(), passing.learned()), (t as u64 + 1, with_target));
+                    assert!(bytes(&mut passing) == bytes(&mut missing));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_that_changes_no_weight_does_not_count_as_learned() {
+    let config = RunConfig { divergence: DivergencePolicy::SkipLane, ..snap() };
+    let mut learner = new(&config);
+    for t in 0..10 {
+        let input = if t == 4 { [f32::NAN, 0.0] } else { wave(t) };
+        learner.predict(dense(&input), &[false]);
+        learner.learn(Targets::Values(&[Some(0.5)])).unwrap();
+    }
+    learner.set_divergence(DivergencePolicy::Stop).unwrap();
+    learner.predict(dense(&[f32::NAN, 0.0]), &[false]);
+    assert!(matches!(
+        learner.learn(Targets::Values(&[Some(0.5)])),
+        Err(TrainError::Diverged { step: 11, .. })
+    ));
+    assert_eq!((learner.steps(), learner.learned()), (11, 9));
+}
+
+/// What was set is what counts, and what is restored, into a learner with the configured settings or others.
+#[test]
+fn settings_that_change_are_saved_and_restored() {
+    let rates = Rates { recurrent: 0.02, readout: 0.005 };
+    let mut unbroken = new(&snap());
+    go(&mut unbroken, 0..10);
+    let (fresh, settings) = (bytes(&mut unbroken), (unbroken.rates(), unbroken.clip()));
+    assert_eq!(settings, (Rates::both(0.01), None));
+    unbroken.set_rates(rates).unwrap();
+    unbroken.set_clip(Some(0.3)).unwrap();
+    unbroken.set_divergence(DivergencePolicy::SkipLane).unwrap();
+    go(&mut unbroken, 10..20);
+    let saved = bytes(&mut unbroken);
+    let mut restored = new(&snap());
+    from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
+    let settings = |learner: &Learner| (learner.rates(), learner.clip(), learner.divergence().clone());
+    assert_eq!(settings(&restored), (rates, Some(0.3), DivergencePolicy::SkipLane));
+    assert_eq!(go(&mut restored, 20..40), go(&mut unbroken, 20..40));
+    assert_eq!(restored.model().weights(), unbroken.model().weights());
+    from_bytes(&fresh, |archive| restored.persist(archive)).unwrap();
+    assert_eq!(settings(&restored), (Rates::both(0.01), None, DivergencePolicy::Stop));
+}
+
+/// A learner that was told other rates is one that was configured with them.
+#[test]
+fn rates_that_are_set_are_those_that_are_configured() {
+    let mut config = snap();
+    let mut told = new(&config);
+    config.optimizer = AdamConfig::new(0.03).into();
+    config.update.clip = Some(0.2);
+    config.update.groups = vec![toml::from_str("name = 'readout'\nrate = 0.5").unwrap()];
+    let mut configured = new(&config);
+    told.set_rates(Rates { recurrent: 0.03, readout: 0.015 }).unwrap();
+    told.set_clip(Some(0.2)).unwrap();
+    for t in 0..30 {
+        assert_eq!(predict(&mut told, t), predict(&mut configured, t));
+        assert_eq!(learn(&mut told, t), learn(&mut configured, t));
+    }
+    // A rate of 0 freezes.
+    told.set_rates(Rates { recurrent: 0.0, ..told.rates() }).unwrap();
+    let (weights, readout) = (told.model().weights().to_vec(), told.model().readout().parameters().to_vec());
+    for t in 30..40 {
+        predict(&mut told, t);
+        learn(&mut told, t);
+    }
+    assert_eq!(told.model().weights(), weights);
+    assert_ne!(told.model().readout().parameters(), readout);
+}
+
+#[test]
+fn settings_without_meaning_are_refused() {
+    let mut learner = new(&snap());
+    let before = bytes(&mut learner);
+    for bad in [-0.1, f64::NAN, f64::INFINITY] {
+        for rates in [Rates { recurrent: bad, readout: 0.1 }, Rates { recurrent: 0.1, readout: bad }] {
+            assert!(matches!(learner.set_rates(rates), Err(ConfigError::Value { .. })), "{rates:?}");
+        }
+    }
+    for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(learner.set_clip(Some(bad)), Err(ConfigError::Value { .. })), "{bad}");
+    }
+    let back = DivergencePolicy::RollBack { every: 10, factor: 0.5, attempts: 1 };
+    assert!(matches!(
+        learner.set_divergence(back),
+        Err(ConfigError::Value { field: "divergence.policy", .. })
+    ));
+    assert!(bytes(&mut learner) == before, "nothing has changed");
+}
+
+#[test]
+fn a_learner_from_a_model_has_its_weights_and_begins_at_rest() {
+    let mut first = new(&snap());
+    go(&mut first, 0..20);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    first.model().save(&path).unwrap();
+    let mut fork = first.fork();
+    let model = first.into_model();
+    let expected = bits(fork.predict(dense(&wave(3)), &[true]));
+    for mut learner in [
+        Learner::from_model(model.clone()).unwrap(),
+        Learner::from_model(Model::load(&path).unwrap()).unwrap(),
+        Learner::from_model(
+            model.for_run(RunConfig { divergence: DivergencePolicy::SkipLane, ..snap() }).unwrap(),
+        )
+        .unwrap(),
+    ] {
+        assert_eq!((learner.steps(), learner.learned()), (0, 0));
+        assert_eq!(bits(learner.predict(dense(&wave(3)), &[false])), expected, "it is at rest");
+        learn(&mut learner, 4);
+        assert_ne!(learner.model().weights(), model.weights());
+    }
+    // Other lanes, another estimator.
+    let mut other = online(EstimatorConfig::Uoro(Default::default()));
+    other.training.lanes = 3;
+    let mut learner = Learner::from_model(model.for_run(other).unwrap()).unwrap();
+    learner.predict(Input::Dense(Lanes::new(&[0.5; 6], 3)), &[true; 3]);
+    assert_eq!(learner.learn(Targets::Values(&[Some(0.5); 3])).unwrap().targets, 3);
+    // Another net.
+    let mut wider = snap();
+    wider.readout.hidden = None;
+    assert!(matches!(model.for_run(wider), Err(ConfigError::Value { field: "readout", .. })));
+    let mut deeper = snap();
+    deeper.layers.pop();
+    assert!(matches!(model.for_run(deeper), Err(ConfigError::Value { field: "layers", .. })));
+    let mut back = model.config().clone();
+    back.divergence = DivergencePolicy::RollBack { every: 10, factor: 0.5, attempts: 1 };
+    assert!(Learner::from_model(model.for_run(back).unwrap()).is_err());
+}
+
+#[test]
+fn files_of_a_learner_are_the_latest_or_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("learner");
+    let mut learner = new(&snap());
+    assert!(matches!(learner.restore(&path), Ok(Loaded::Nothing)));
+    let mut expected = Vec::new();
+    for t in 0..20 {
+        predict(&mut learner, t);
+        learn(&mut learner, t);
+        if t == 9 || t == 19 {
+            learner.save(&path).unwrap();
+            expected.push(bytes(&mut learner));
+        }
+    }
+    let mut restored = new(&snap());
+    assert!(matches!(restored.restore(&path), Ok(Loaded::Latest(()))));
+    assert!(bytes(&mut restored) == expected[1]);
+    std::fs::write(&path, "nonsense").unwrap();
+    assert!(matches!(restored.restore(&path), Ok(Loaded::Previous((), _))));
+    assert!(bytes(&mut restored) == expected[0]);
+    // Nothing that could be used: nothing has changed.
+    std::fs::write(rtrl_checkpoint::previous(&path), "nonsense").unwrap();
+    assert!(matches!(restored.restore(&path), Err(TrainError::Checkpoint { .. })));
+    assert!(bytes(&mut restored) == expected[0]);
 }

@@ -12,8 +12,8 @@ use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::{BuildTask, CopyConfig, Part, RecallConfig, Signal};
 use rtrl_train::{
-    Adam, AdamConfig, DynamicConfig, Learner, Loss, Model, Optimizer, OptimizerConfig, Parameters, Readout,
-    RunConfig, SgdConfig, Targets, Trainer, UpdateConfig, Updater, evaluate_on,
+    Adam, AdamConfig, DynamicConfig, Learner, Loss, Model, Optimizer, OptimizerConfig, Parameters, Predictor,
+    Readout, RunConfig, SgdConfig, Targets, Trainer, UpdateConfig, Updater, evaluate_on,
 };
 
 fn config(own: &str) -> RunConfig {
@@ -79,6 +79,35 @@ fn of_a_learner() {
     let before = to_bytes(|archive| learner.persist(archive)).unwrap();
     panics("lanes", &[], || learner.predict(dense(&[1.0; 4], 1), &[true; 2]).lanes());
     assert!(to_bytes(|archive| learner.persist(archive)).unwrap() == before);
+}
+
+#[test]
+fn of_a_predictor() {
+    let new = |inputs, targets| Predictor::new(&Model::new(&config(""), inputs, targets).unwrap(), 2);
+    let values = || new(Signal::Values(2), Signal::Values(3));
+    let told = || {
+        let mut predictor = values();
+        predictor.predict(dense(&[0.0; 4], 2), &[true; 2]);
+        predictor
+    };
+    panics("lanes of the input", &["2", "4", "1"], || {
+        values().predict(dense(&[0.0; 4], 1), &[true; 2]).lanes()
+    });
+    panics("starts", &["2", "3"], || values().predict(dense(&[0.0; 4], 2), &[true; 3]).lanes());
+    panics("symbols for numbers", &["symbols"], || {
+        values().predict(Input::Symbols(&[0, 1]), &[true; 2]).lanes()
+    });
+    panics("nothing predicted", &["predict"], || values().prediction().lanes());
+    panics("nothing to feed back", &["predict"], || values().feed_back().lanes());
+    panics("nothing to score", &["predict"], || values().score(Targets::Values(&[None; 6])));
+    panics("3 numbers for 2", &["Values(2)", "Values(3)"], || told().feed_back().lanes());
+    panics("targets", &["6", "5"], || told().score(Targets::Values(&[None; 5])));
+    panics("classes for numbers", &["classes", "numbers"], || told().score(Targets::Classes(&[None; 2])));
+    let learner = Learner::new(&config(""), Signal::Values(2), Signal::Values(3)).unwrap();
+    panics("other lanes", &["1", "2"], || learner.fork_into(&mut Predictor::new(learner.model(), 1)));
+    panics("nothing to go past", &["predict"], || {
+        Learner::new(&config(""), Signal::Values(2), Signal::Values(3)).unwrap().skip()
+    });
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 mod screen;
 mod state;
+pub mod terminal;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
 pub use state::State;
 
@@ -16,22 +16,6 @@ use crate::{Failure, signals};
 
 /// Between two drawings, and the longest that a key waits.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Whether the terminal is ours: alternate screen, keys unprocessed.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// Refuses what cannot be drawn on.
-///
-/// # Errors
-/// If standard output is no terminal.
-pub fn check_terminal() -> Result<(), Failure> {
-    if io::stdout().is_terminal() {
-        return Ok(());
-    }
-    Err(Failure::usage(
-        "--live draws on a terminal, and standard output is none: leave the flag out, or the redirection",
-    ))
-}
 
 /// Does `work`, and draws `state` from its first step on until it is done. `q` and Ctrl-C set `stop`, as the signal does.
 ///
@@ -42,7 +26,7 @@ pub fn during<T>(state: &Mutex<State>, stop: &AtomicBool, work: impl FnOnce() ->
     let (result, drawn) = std::thread::scope(|scope| {
         let drawing = scope.spawn(|| {
             let drawn = draw_until(&done, state, stop);
-            restore();
+            terminal::restore();
             // What cannot be shown should not go on unseen; a terminal that is gone has nobody to press a key.
             if drawn.is_err() {
                 stop.store(true, Ordering::Relaxed);
@@ -59,13 +43,6 @@ pub fn during<T>(state: &Mutex<State>, stop: &AtomicBool, work: impl FnOnce() ->
         Ok(Ok(())) => Ok(result),
         Ok(Err(error)) => Err(Failure::new(format!("--live cannot use the terminal: {error}"))),
         Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-/// Gives the terminal back, if it was taken.
-pub fn restore() {
-    if TAKEN.swap(false, Ordering::Relaxed) {
-        ratatui::restore();
     }
 }
 
@@ -90,8 +67,8 @@ fn draw_until(done: &AtomicBool, state: &Mutex<State>, stop: &AtomicBool) -> io:
         }
         std::thread::sleep(PAUSE / 10);
     }
-    let mut terminal = take()?;
-    while TAKEN.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
+    let mut terminal = terminal::take()?;
+    while terminal::taken() && !done.load(Ordering::Relaxed) {
         let stopping = stop.load(Ordering::Relaxed);
         terminal.draw(|frame| screen::draw(frame, &lock(state), stopping))?;
         // An event is also that the window has another size, which the next drawing heeds.
@@ -100,18 +77,6 @@ fn draw_until(done: &AtomicBool, state: &Mutex<State>, stop: &AtomicBool) -> io:
         }
     }
     Ok(())
-}
-
-/// Takes the terminal, until [`restore`] or a panic in any thread, whose message would be drawn over.
-fn take() -> io::Result<DefaultTerminal> {
-    let terminal = ratatui::try_init()?;
-    TAKEN.store(true, Ordering::Relaxed);
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        restore();
-        report(panic);
-    }));
-    Ok(terminal)
 }
 
 /// Whether a key asks the run to stop: on a terminal that is ours, Ctrl-C is a key.

@@ -3,6 +3,7 @@
 mod cell;
 mod columns;
 pub mod config;
+mod event;
 mod linear;
 mod lines;
 mod output;
@@ -15,59 +16,18 @@ mod source;
 mod state;
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::flags::Stream;
 use crate::{Failure, nets, signals};
 use config::StreamConfig;
-use rows::{Dialect, Format, LeftOut, Row, Rows};
+use event::Event;
+use rows::{Dialect, Rows};
 use session::Session;
 
 /// Rows that are read ahead; each takes at most a few times the longest line.
 const AHEAD: usize = 64;
-
-/// What the main loop waits for.
-enum Event {
-    /// The format that was found, and what separates cells.
-    Format(Format, u8),
-    /// A row.
-    Row(Row),
-    /// There are no more rows; what all lines without one are.
-    End(LeftOut),
-    /// The input cannot be read.
-    Failed(std::io::Error),
-    /// A signal asks for the end.
-    Stop,
-}
-
-/// Why a stream ends before its input.
-enum Ended {
-    /// Nobody reads the output.
-    NobodyReads,
-    /// A signal asked for it.
-    Asked,
-    /// Predictions cannot be written.
-    Lost(Failure),
-    /// Something else was wrong.
-    Bad(Failure),
-}
-
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Self::Bad(failure)
-    }
-}
-
-impl From<std::io::Error> for Ended {
-    /// An error of the output.
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == ErrorKind::BrokenPipe {
-            return Self::NobodyReads;
-        }
-        Self::Lost(Failure::new(format!("cannot write the predictions: {error}")))
-    }
-}
 
 /// Reads a stream to its end, or until a signal or an error ends it. The checkpoint is written in any case but one: a state
 /// whose predictions could not be written is not kept.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::cell::Reading;
 use super::columns::{self, Columns, Layout, Selection};
 use super::config::StreamConfig;
+use super::event::{Ended, Event};
 use super::linear;
 use super::output::{Output, summary};
 use super::plot::Curve;
@@ -18,7 +19,6 @@ use super::predictor::Predictor;
 use super::rows::{Format, LeftOut, Record, Row};
 use super::source::{Sources, Taken};
 use super::state::{self, State};
-use super::{Ended, Event};
 use crate::Failure;
 use crate::flags::{Header, OnError, SkipSeen, Stream};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Value;
+use super::quantity::Value;
 use crate::Record;
 
 /// `step`, `seconds`, then every quantity in the order in which it first appears.

@@ -1,6 +1,7 @@
 //! The metrics of a run for other people's tools.
 
 mod csv;
+mod quantity;
 mod tensorboard;
 
 use std::io::Write;
@@ -12,6 +13,7 @@ use crate::{Record, TrainError};
 
 /// What metrics are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MetricsFormat {
     /// One line for each record, one column for each quantity that any record has, `step` first. Empty where a record
     /// does not have it.
@@ -41,40 +43,6 @@ pub fn export_metrics(folder: &Path, format: MetricsFormat, to: &Path) -> Result
     };
     write(to, &content).map_err(TrainError::file("write", to))?;
     Ok(records.len())
-}
-
-/// A quantity and its value; a rollback has text.
-enum Value {
-    Number(f64),
-    Count(u64),
-    Text(String),
-}
-
-impl Record {
-    /// Everything measured in this record but step and time, by name.
-    fn quantities(&self) -> Vec<(String, Value)> {
-        let named = |name: &str, value| (name.to_string(), value);
-        let number = |name, value: Option<f64>| value.map(|value| named(name, Value::Number(value)));
-        let mut all = vec![named("characters", Value::Count(self.characters))];
-        all.extend(number("bits", self.bits));
-        all.extend(number("error", self.error));
-        all.extend(self.level.map(|level| named("level", Value::Count(u64::from(level)))));
-        all.extend(number("valid_bits", self.valid_bits));
-        if self.skipped_lanes > 0 {
-            all.push(named("skipped_lanes", Value::Count(self.skipped_lanes)));
-        }
-        all.extend(self.rolled_back.iter().map(|why| named("rolled_back", Value::Text(why.clone()))));
-        for a in &self.alignment {
-            let values =
-                [("cosine", a.cosine), ("norm_ratio", a.norm_ratio), ("sign_agreement", a.sign_agreement)];
-            let name = |what: &str| format!("alignment/{}/{}/{what}", a.label, a.group);
-            all.extend(values.map(|(what, value)| (name(what), Value::Number(value))));
-            if a.diverged > 0 {
-                all.push((name("diverged"), Value::Count(a.diverged)));
-            }
-        }
-        all
-    }
 }
 
 /// When the run began: when its lock was made. If it was lost with a copy of the folder, as the metrics tell.

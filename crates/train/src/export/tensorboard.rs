@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use prost::Message;
 
-use super::Value;
+use super::quantity::Value;
 use crate::Record;
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,8 +6,9 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, Optimizer, check, check_decay, check_rate, relaid};
+use super::build::{Build, Optimizer, check_decay, check_rate, relaid};
 use crate::ConfigError;
+use crate::fields::check;
 
 /// Settings of [`RmsProp`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

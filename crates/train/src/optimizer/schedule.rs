@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check;
 use crate::ConfigError;
-use crate::config::no_fields;
+use crate::fields::{check, no_fields};
 
 /// A factor of the learning rate as a function of the update, as configuration files name it: `kind = "cosine"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum RateSchedule {
     /// Always 1.
     #[default]

@@ -6,7 +6,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, Optimizer, check_decay, check_rate, relaid};
+use super::build::{Build, Optimizer, check_decay, check_rate, relaid};
 use crate::ConfigError;
 
 /// Settings of plain gradient descent.

@@ -5,9 +5,12 @@ use std::ops::Range;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, OptimizerConfig, RateSchedule, check};
+use super::build::Optimizer;
+use super::registry::OptimizerConfig;
+use super::schedule::RateSchedule;
 use crate::ConfigError;
-use crate::learning::MOST;
+use crate::fields::check;
+use crate::number::MOST;
 
 /// Settings of updates beyond those of the optimizer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -54,13 +57,9 @@ impl UpdateConfig {
 
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         self.schedule.validate()?;
-        let norm = |field, clip: Option<f64>| {
-            let clip = clip.unwrap_or(1.0);
-            check(field, "a positive number", clip > 0.0 && clip.is_finite(), clip)
-        };
-        norm("update.clip", self.clip)?;
+        check_norm("update.clip", self.clip)?;
         for group in &self.groups {
-            norm("update.groups.clip", group.clip)?;
+            check_norm("update.groups.clip", group.clip)?;
             let share = |x: f64| x >= 0.0 && x.is_finite();
             check("update.groups.rate", "a number, 0 or more", share(group.rate), group.rate)?;
             let decay = group.weight_decay.unwrap_or(0.0);
@@ -70,7 +69,36 @@ impl UpdateConfig {
     }
 }
 
+fn check_norm(field: &'static str, clip: Option<f64>) -> Result<(), ConfigError> {
+    let clip = clip.unwrap_or(1.0);
+    check(field, "a positive number", clip > 0.0 && clip.is_finite(), clip)
+}
+
+/// Learning rates, before the factors of a schedule and of groups; 0 freezes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// Of the recurrent weights.
+    pub recurrent: f64,
+    /// Of the readout.
+    pub readout: f64,
+}
+
+impl Rates {
+    /// The same for both.
+    #[must_use]
+    pub fn both(rate: f64) -> Self {
+        Self { recurrent: rate, readout: rate }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        [("rates.recurrent", self.recurrent), ("rates.readout", self.readout)].into_iter().try_for_each(
+            |(field, rate)| check(field, "a number, 0 or more", rate >= 0.0 && rate.is_finite(), rate),
+        )
+    }
+}
+
 /// A vector of parameters and its gradient.
+#[derive(Debug)]
 pub struct Parameters<'a> {
     /// The parameters.
     pub weights: &'a mut [f32],
@@ -99,6 +127,9 @@ pub struct Updater {
     updates: Option<u64>,
     /// Lowered after a divergence.
     rate: f64,
+    /// As configured, if nothing else was set.
+    rates: Rates,
+    clip: Option<f64>,
 }
 
 impl Updater {
@@ -123,6 +154,8 @@ impl Updater {
             done: 0,
             updates,
             rate: 1.0,
+            rates: Rates::both(optimizer.learning_rate()),
+            clip: config.clip,
         })
     }
 
@@ -131,12 +164,45 @@ impl Updater {
         self.rate *= factor;
     }
 
-    /// The learning rate of the next update, before factors of groups.
+    /// The learning rates of the next update, before factors of groups.
     #[must_use]
-    pub fn learning_rate(&self) -> f64 {
+    pub fn next_rates(&self) -> Rates {
         // A schedule that depends on the end is refused where there is none.
         let factor = self.config.schedule.factor(self.done, self.updates.unwrap_or(u64::MAX));
-        self.optimizer.learning_rate() * self.rate * factor
+        let rate = |rate: f64| rate * self.rate * factor;
+        Rates { recurrent: rate(self.rates.recurrent), readout: rate(self.rates.readout) }
+    }
+
+    /// The learning rates, before the factors of schedule and groups.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    /// Sets the learning rates of everything to come.
+    ///
+    /// # Errors
+    /// If one is negative, NaN or infinite; nothing has changed then.
+    pub fn set_rates(&mut self, rates: Rates) -> Result<(), ConfigError> {
+        rates.validate()?;
+        self.rates = rates;
+        Ok(())
+    }
+
+    /// Greatest norm of the gradient of all parameters together.
+    #[must_use]
+    pub fn clip(&self) -> Option<f64> {
+        self.clip
+    }
+
+    /// Sets the greatest norm of the gradient of all parameters together; none for no limit.
+    ///
+    /// # Errors
+    /// If it is not a positive number; nothing has changed then.
+    pub fn set_clip(&mut self, norm: Option<f64>) -> Result<(), ConfigError> {
+        check_norm("clip", norm)?;
+        self.clip = norm;
+        Ok(())
     }
 
     /// One update by `scale` times the gradients, which are zero on return.
@@ -149,7 +215,7 @@ impl Updater {
             let len: usize = ranges.map(ExactSizeIterator::len).sum();
             assert_eq!((vector.weights.len(), vector.gradient.len()), (len, len), "weights and gradient");
         }
-        let rate = self.learning_rate();
+        let Rates { recurrent, readout } = self.next_rates();
         self.done += 1;
         for group in &self.groups {
             let gradient = &mut vectors[group.vector].gradient;
@@ -160,14 +226,14 @@ impl Updater {
             let norms = self.groups.iter().map(|g| norm(vectors[g.vector].gradient, &g.ranges));
             norms.map(|norm| norm * norm).sum::<f64>().sqrt()
         };
-        let clip = clip_factor(self.config.clip, || whole(&vectors));
+        let clip = clip_factor(self.clip, || whole(&vectors));
         self.optimizers.iter_mut().for_each(|optimizer| optimizer.begin());
         for group in &self.groups {
             let Parameters { weights, gradient } = &mut vectors[group.vector];
             if clip < 1.0 {
                 multiply(gradient, &group.ranges, clip as f32);
             }
-            let rate = rate * group.rate;
+            let rate = [recurrent, readout][group.vector] * group.rate;
             if group.weight_decay > 0.0 {
                 multiply(weights, &group.ranges, (1.0 - rate * group.weight_decay) as f32);
             }
@@ -191,6 +257,17 @@ impl Updater {
     }
 }
 
+impl std::fmt::Debug for Updater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Updater")
+            .field("optimizer", &self.optimizer)
+            .field("done", &self.done)
+            .field("rates", &self.rates)
+            .field("clip", &self.clip)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Persist for Updater {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.value("done", &mut self.done)?;
@@ -198,7 +275,20 @@ impl Persist for Updater {
         archive.value("rate", &mut self.rate)?;
         let [core, readout] = &mut self.optimizers;
         archive.part("core", &mut **core)?;
-        archive.part("readout", &mut **readout)
+        archive.part("readout", &mut **readout)?;
+        // What was set while it ran. Older checkpoints do not have it: as configured.
+        let (mut rates, mut clip) = match archive.is_loading() {
+            true => ([self.optimizer.learning_rate(); 2], self.config.clip),
+            false => ([self.rates.recurrent, self.rates.readout], self.clip),
+        };
+        if archive.next_is("rates") {
+            archive.slice("rates", &mut rates)?;
+            archive.value("clip", &mut clip)?;
+        }
+        let [recurrent, readout] = rates;
+        self.set_rates(Rates { recurrent, readout })
+            .map_err(|error| archive.refusal("rates", error.to_string()))?;
+        self.set_clip(clip).map_err(|error| archive.refusal("clip", error.to_string()))
     }
 }
 

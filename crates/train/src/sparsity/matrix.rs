@@ -3,7 +3,7 @@
 use rtrl_cells::{Masks, Stack};
 use rtrl_sparse::Pattern;
 
-use super::Matrices;
+use super::config::Matrices;
 use crate::Model;
 
 /// One matrix of one gate.

@@ -1,0 +1,53 @@
+//! What all optimizers have in common.
+
+use std::ops::Range;
+
+use rtrl_checkpoint::Persist;
+use rtrl_sparse::Scalar;
+
+use crate::ConfigError;
+use crate::fields::check;
+
+/// Changes weights by a gradient.
+///
+/// The protocol of one update is [`begin`](Self::begin), then [`update`](Self::update) for ranges that do not overlap.
+pub trait Optimizer<T: Scalar>: Persist + Send {
+    /// Begins an update.
+    fn begin(&mut self);
+
+    /// Updates the weights in `range` at this learning rate; `weights` and `gradient` are all of them.
+    ///
+    /// # Panics
+    /// If the sizes differ from those it was built for.
+    fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64);
+
+    /// Goes on with other weights: weight `w` is what weight `origin[w]` was, or is new.
+    fn relay(&mut self, origin: &[Option<u32>]);
+}
+
+/// The values of an array for a new set of weights; zero for new ones.
+pub(super) fn relaid<T: Scalar>(old: &[T], origin: &[Option<u32>]) -> Vec<T> {
+    origin.iter().map(|origin| origin.map_or(T::ZERO, |w| old[w as usize])).collect()
+}
+
+/// What the registry needs of an optimizer's settings.
+pub(super) trait Build {
+    fn build<T: Scalar>(&self, len: usize) -> Box<dyn Optimizer<T>>;
+
+    fn validate(&self) -> Result<(), ConfigError>;
+
+    fn learning_rate(&self) -> f64;
+
+    /// Decoupled decay: each update takes this share, times the learning rate, off each weight.
+    fn weight_decay(&self) -> f64 {
+        0.0
+    }
+}
+
+pub(super) fn check_rate(rate: f64) -> Result<(), ConfigError> {
+    check("optimizer.learning_rate", "a positive number", rate > 0.0 && rate.is_finite(), rate)
+}
+
+pub(super) fn check_decay(field: &'static str, decay: f64) -> Result<(), ConfigError> {
+    check(field, "in 0.0..1.0", (0.0..1.0).contains(&decay), decay)
+}

@@ -1,0 +1,195 @@
+//! Prediction without learning.
+
+use std::sync::Arc;
+
+use rtrl_cells::{Input, Rollout, Stack, Trace};
+use rtrl_sparse::Lanes;
+use rtrl_tasks::Signal;
+
+use crate::{Model, Readout, StepReport, Targets};
+
+/// A net that predicts and does not learn: the weights of a [`Model`] or of a [`Learner`](crate::Learner), and a state of
+/// its own. [`predict`](Self::predict) and [`score`](Self::score) stand where `predict` and `learn` of a learner stand.
+/// After construction nothing is allocated. A clone goes its own way from where this one is; both have the same weights in
+/// memory.
+///
+/// ```
+/// use rtrl_cells::Input;
+/// use rtrl_sparse::Lanes;
+/// use rtrl_tasks::Signal;
+/// use rtrl_train::{Model, Predictor, RunConfig, Targets};
+///
+/// let config = RunConfig::from_toml(
+///     r#"
+///     layers = [{ kind = "gru", units = 16 }]
+///     estimator = { kind = "snap", order = 1 }
+///     optimizer = { kind = "adam", learning_rate = 0.01 }
+///     training = { lanes = 1, window = 1, seed = 0 }
+///     "#,
+///     "example",
+/// )?;
+/// let model = Model::new(&config, Signal::Values(1), Signal::Values(1))?;
+/// let mut predictor = Predictor::new(&model, 1);
+/// predictor.predict(Input::Dense(Lanes::new(&[0.5], 1)), &[true]);
+/// let report = predictor.score(Targets::Values(&[Some(0.25)]));
+/// assert_eq!(report.targets, 1);
+///
+/// // Five steps further, reading its own predictions.
+/// let mut ahead = predictor.clone();
+/// for _ in 0..5 {
+///     assert!(ahead.feed_back().values()[0].is_finite());
+/// }
+/// # Ok::<(), rtrl_train::TrainError>(())
+/// ```
+#[derive(Clone)]
+pub struct Predictor {
+    signals: (Signal, Signal),
+    stack: Arc<Stack<f32>>,
+    weights: Arc<Vec<f32>>,
+    readout: Readout<f32>,
+    rollout: Rollout<f32>,
+    trace: Trace<f32>,
+    losses: Vec<f64>,
+    /// What is fed back: one of the two.
+    symbols: Vec<u32>,
+    values: Vec<f32>,
+    /// Of a step that goes on.
+    never: Vec<bool>,
+    /// Whether the readout holds the prediction from the present state.
+    predicted: bool,
+}
+
+impl Predictor {
+    /// A copy of the net of `model`, at rest, for this number of lanes.
+    ///
+    /// # Panics
+    /// If there is no lane.
+    #[must_use]
+    pub fn new(model: &Model, lanes: usize) -> Self {
+        let stack = model.stack().clone();
+        let (symbols, values) = match model.signals().0 {
+            Signal::Symbols(_) => (lanes, 0),
+            Signal::Values(n) => (0, n * lanes),
+        };
+        Self {
+            signals: model.signals(),
+            rollout: stack.rollout(lanes),
+            trace: stack.trace(lanes),
+            stack,
+            weights: Arc::new(model.weights().to_vec()),
+            readout: model.readout().with_lanes(lanes),
+            losses: vec![0.0; lanes],
+            symbols: vec![0; symbols],
+            values: vec![0.0; values],
+            never: vec![false; lanes],
+            predicted: false,
+        }
+    }
+
+    /// Takes over weights, state and prediction. Lanes in `restart` are at rest. Allocates only if the masks are others than
+    /// before, or a clone has the same weights.
+    pub(crate) fn follow(&mut self, model: &Model, state: Lanes<'_, f32>, restart: &[bool], predicted: bool) {
+        if !Arc::ptr_eq(&self.stack, model.stack()) {
+            *self = Self::new(model, state.lanes());
+        }
+        assert_eq!(self.lanes(), state.lanes(), "lanes of the predictor (left) and of the learner (right)");
+        Arc::make_mut(&mut self.weights).copy_from_slice(model.weights());
+        self.readout.parameters_mut().copy_from_slice(model.readout().parameters());
+        let mut own = self.rollout.state_mut();
+        own.values().copy_from_slice(state.values());
+        for (lane, _) in restart.iter().enumerate().filter(|(_, restart)| **restart) {
+            own.clear_lane(lane);
+        }
+        self.predicted = predicted;
+        if predicted {
+            self.readout.forward(self.rollout.state().slice(self.stack.hidden()));
+        }
+    }
+
+    /// What the net reads and predicts.
+    #[must_use]
+    pub fn signals(&self) -> (Signal, Signal) {
+        self.signals
+    }
+
+    /// Parallel streams.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.losses.len()
+    }
+
+    /// Reads an input in every lane, and predicts, `[outputs][lanes]`: log-probabilities in nats, or numbers. Lanes with
+    /// `starts[b]` first forget what was before. Unlike that of a learner, each call is a step further.
+    ///
+    /// # Panics
+    /// If lanes, sizes or the kind of input do not fit, or there is no such symbol.
+    pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
+        self.stack.forward(&self.weights, input, starts, &mut self.rollout, &mut self.trace);
+        self.readout.forward(self.rollout.state().slice(self.stack.hidden()));
+        self.predicted = true;
+        self.prediction()
+    }
+
+    /// The last prediction once more; of a fork also the one that its learner had made.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn prediction(&self) -> Lanes<'_, f32> {
+        self.check_predicted();
+        self.readout.output()
+    }
+
+    /// Reads its own last prediction, as if it had come true, and predicts one step further: numbers as they are, of
+    /// classes the likeliest. Where a net reads something else than it predicts, [`predict`](Self::predict) is given what it
+    /// is to read.
+    ///
+    /// # Panics
+    /// If there is no prediction, or inputs and targets of the net are not of one kind and number.
+    pub fn feed_back(&mut self) -> Lanes<'_, f32> {
+        self.check_predicted();
+        let (inputs, targets) = self.signals;
+        assert_eq!(inputs, targets, "what the net reads (left) and predicts (right)");
+        let lanes = self.lanes();
+        let told = self.readout.output();
+        let input = match inputs {
+            Signal::Values(_) => {
+                self.values.copy_from_slice(told.values());
+                Input::Dense(Lanes::new(&self.values, lanes))
+            }
+            Signal::Symbols(n) => {
+                for (lane, symbol) in self.symbols.iter_mut().enumerate() {
+                    let likelier =
+                        |best, class| if told.at(class)[lane] > told.at(best)[lane] { class } else { best };
+                    *symbol = (0..n).fold(0, likelier) as u32;
+                }
+                Input::Symbols(&self.symbols)
+            }
+        };
+        self.stack.forward(&self.weights, input, &self.never, &mut self.rollout, &mut self.trace);
+        self.readout.forward(self.rollout.state().slice(self.stack.hidden()))
+    }
+
+    /// The loss of the last prediction, by what came; nothing changes.
+    ///
+    /// # Panics
+    /// If there is no prediction, or sizes or the kind of targets do not fit.
+    pub fn score(&mut self, targets: Targets<'_>) -> StepReport {
+        self.check_predicted();
+        self.readout.loss(targets, &mut self.losses);
+        StepReport { targets: targets.count() as u64, loss: self.losses.iter().sum(), skipped: 0 }
+    }
+
+    fn check_predicted(&self) {
+        assert!(self.predicted, "nothing is predicted: call `predict` first");
+    }
+}
+
+impl std::fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor")
+            .field("signals", &self.signals)
+            .field("lanes", &self.lanes())
+            .finish_non_exhaustive()
+    }
+}
