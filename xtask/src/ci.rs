@@ -9,9 +9,8 @@ struct Check {
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// The cheapest first.
+/// What follows the format, the cheapest first.
 const CHECKS: &[Check] = &[
-    Check { name: "format", arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
         name: "clippy",
         arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
@@ -31,6 +30,8 @@ const CHECKS: &[Check] = &[
 /// The name of the check that failed, or that `cargo` could not be started.
 pub fn run(skip_tests: bool) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    eprintln!("== format: cargo xtask fmt");
+    crate::fmt::run(true)?;
     for check in CHECKS.iter().filter(|check| !(skip_tests && check.name == "tests")) {
         let command = format!("cargo {}", check.arguments.join(" "));
         eprintln!("== {}: {command}", check.name);

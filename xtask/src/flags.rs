@@ -28,6 +28,10 @@ pub enum Command {
     RunOne(RunOne),
     /// Draws the figures of the book.
     Figures,
+    /// Formats every Rust file of the workspace, also those that only a macro declares.
+    Fmt,
+    /// Prints which file of a crate imports which: circles, and imports against the order of modules.
+    Imports(Imports),
     /// Feeds made-up bytes to everything that reads a file; needs nightly and cargo-fuzz.
     Fuzz(Fuzz),
     /// Runs tests under Miri, which sees undefined behavior; needs nightly and Miri.
@@ -132,6 +136,20 @@ pub struct Reproduce {
     /// Lists the experiments and ends.
     #[arg(long)]
     pub list: bool,
+}
+
+/// Flags of `cargo xtask imports`.
+#[derive(Debug, Clone, Parser)]
+pub struct Imports {
+    /// A crate, whose files are listed with their imports; without it a summary of all crates.
+    #[arg(value_name = "CRATE")]
+    pub name: Option<String>,
+    /// Prints the graph for Graphviz.
+    #[arg(long)]
+    pub dot: bool,
+    /// Another checkout of the workspace.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 /// What is fuzzed.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{bench, book, ci, data, engine, fuzz, miri, reproduce};
+use xtask::{bench, book, ci, data, engine, fmt, fuzz, imports, miri, reproduce};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::Data(flags) => data::run(&flags),
         Command::RunOne(flags) => engine::run_one(&flags),
         Command::Figures => book::run(),
+        Command::Fmt => fmt::run(false).map_err(|message| (1, message)),
+        Command::Imports(flags) => imports::run(&flags),
         Command::Fuzz(flags) => fuzz::run(&flags),
         Command::Miri => miri::run(),
         Command::Ci { skip_tests } => ci::run(skip_tests).map_err(|message| (1, message)),

@@ -4,25 +4,15 @@
 
 use std::path::{Path, PathBuf};
 
+use xtask::imports::{Graph, packages};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// All Rust files of the workspace.
 fn sources() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["crates", "examples", "xtask", "benches"].map(|name| root().join(name)).to_vec();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("target") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
+    let found = xtask::fmt::sources().unwrap();
     assert!(found.len() > 50, "the sources are found");
     found
 }
@@ -222,4 +212,73 @@ fn the_sparse_crate_has_no_neural_word() {
             assert!(!text.contains(word), "{}: {word}", path.display());
         }
     }
+}
+
+/// The circles that are not removed yet: a package, and one of the files of the circle.
+const CIRCLES: &[(&str, &str)] = &[
+    ("rtrl", "net"),
+    ("rtrl-cells", "kind"),
+    ("rtrl-cells", "stack"),
+    ("rtrl-cli", "live/mod"),
+    ("rtrl-cli", "stream/mod"),
+    ("rtrl-sparse", "blocks"),
+    ("rtrl-train", "config"),
+    ("rtrl-train", "error"),
+    ("rtrl-train", "export/mod"),
+    ("xtask", "bench/mod"),
+    ("xtask", "data/http"),
+    ("xtask", "engine/mod"),
+    ("xtask", "report/mod"),
+    ("xtask", "report/text"),
+    ("xtask", "reproduce/mod"),
+    ("xtask", "reproduce/study"),
+];
+
+#[test]
+fn files_import_each_other_in_no_circle() {
+    let mut left = CIRCLES.to_vec();
+    for folder in packages(root()).unwrap() {
+        let graph = Graph::read(&folder).unwrap();
+        for circle in graph.circles() {
+            let known = |(package, file): &(&str, &str)| *package == graph.name && circle.contains(file);
+            assert!(left.iter().any(known), "{} has the circle {circle:?}", graph.name);
+            left.retain(|entry| !known(entry));
+        }
+    }
+    assert!(left.is_empty(), "these are circles no more, and must leave the list: {left:?}");
+}
+
+#[test]
+fn files_import_along_the_order_of_modules_where_one_is_declared() {
+    for folder in packages(root()).unwrap() {
+        let against = Graph::read(&folder).unwrap().against_order();
+        assert!(against.is_empty(), "{}: {against:?}", folder.display());
+    }
+}
+
+#[test]
+fn every_file_is_in_the_graph_of_its_crate() {
+    for folder in packages(root()).unwrap() {
+        let src = folder.join("src");
+        let graph = Graph::read(&folder).unwrap();
+        for path in sources().iter().filter(|path| path.starts_with(&src)) {
+            let name = path.strip_prefix(&src).unwrap().with_extension("");
+            let name = name.to_string_lossy().replace('\\', "/");
+            let only_tests = name.split('/').any(|part| part == "tests" || part == "testing");
+            assert!(only_tests || graph.files.contains(&name), "{} lacks {name}", graph.name);
+        }
+    }
+}
+
+#[test]
+fn circles_and_imports_against_the_order_are_found() {
+    let folder = |name: &str| root().join("xtask/tests/imports").join(name);
+    let circle = Graph::read(&folder("circle")).unwrap();
+    assert_eq!(circle.circles(), [["listed", "plain"]]);
+    let names = |&(a, b): &(usize, usize)| (circle.files[a].as_str(), circle.files[b].as_str());
+    let imports: Vec<_> = circle.imports.iter().map(names).filter(|(a, _)| *a != "lib").collect();
+    assert_eq!(imports, [("listed", "plain"), ("plain", "listed")]);
+    let order = Graph::read(&folder("order")).unwrap();
+    assert!(order.circles().is_empty() && circle.against_order().is_empty());
+    assert_eq!(order.against_order(), ["first imports second"]);
 }

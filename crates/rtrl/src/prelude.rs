@@ -6,10 +6,7 @@
 pub use rtrl_cells::{Input, Inputs};
 pub use rtrl_checkpoint::{CheckpointError, Loaded, Persist};
 pub use rtrl_sparse::Lanes;
-pub use rtrl_tasks::{
-    AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Signal, Step, Task,
-    TaskError,
-};
+pub use rtrl_tasks::{Signal, Step, Task, TaskError};
 pub use rtrl_train::{
     AdamConfig as Adam, AdamWConfig as AdamW, ConfigError, DivergencePolicy, Learner, Model,
     MomentumConfig as Momentum, Predictor, Rates, RmsPropConfig as RmsProp, RunConfig, SgdConfig as Sgd,
@@ -26,3 +23,11 @@ macro_rules! estimators {
     };
 }
 rtrl_estimators::for_each_estimator!(estimators);
+
+/// The configuration of each task.
+macro_rules! tasks {
+    ($($(#[$doc:meta])* $module:ident: $name:ident($config:ident) $(, $more:ident)*;)*) => {
+        $(pub use rtrl_tasks::$config;)*
+    };
+}
+rtrl_tasks::for_each_task!(tasks);

@@ -10,11 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
 use crate::{BuildTask, Corpus, Evaluation, Part, Signal, Step, Task, TaskError};
-pub use evaluation::CharLmEvaluation;
+pub use evaluation::{BYTES, CharLmEvaluation};
 pub use stream::CharLmStream;
-
-/// Inputs and targets are bytes \[B\].
-pub const BYTES: usize = 256;
 
 /// Keeps the crops apart from other uses of the same seed.
 const SALT: u64 = 0x6368_6172_5f6c_6d5f;

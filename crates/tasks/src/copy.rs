@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::streams::{Stream, below, lane_streams};
 use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
-use curriculum::Curriculum;
 pub use curriculum::{AVERAGE_AFTER_RAISE, AVERAGE_AT_START, AVERAGE_DECAY, Averaging};
+use curriculum::{Curriculum, LONGEST};
 
 /// Input and target symbol of [`Layout::Echo`], input symbol of [`Layout::Delimiter`]: a string begins.
 pub const START: u32 = 2;
@@ -21,7 +21,6 @@ pub const END: u32 = 4;
 /// Keeps the task's draws apart from other uses of the same seed.
 const SALT: u64 = 0x636f_7079_5f74_736b;
 /// A sequence is held in memory, so its length must stay reasonable.
-const LONGEST: u32 = 1 << 20;
 
 /// How a string of T bits is laid out in time; both layouts take 2T + 2 steps.
 ///
@@ -221,7 +220,7 @@ impl Task for CopyTask {
         step.expect_fit(self.inputs(), self.targets(), self.state.lanes.len());
         let CopyState { lanes, curriculum } = &mut self.state;
         if lanes.iter().any(Lane::ended) {
-            curriculum.raise_if_due(&self.config);
+            curriculum.raise_if_due(self.config.averaging, self.config.threshold);
         }
         for (b, lane) in lanes.iter_mut().enumerate() {
             step.starts[b] = lane.ended();

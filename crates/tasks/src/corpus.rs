@@ -1,6 +1,5 @@
 //! Bytes of a text, in memory or on disk.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -10,32 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use rtrl_checkpoint::{Archive, ArchiveError};
 use sha2::{Digest, Sha256};
 
-use crate::{TaskError, grammar};
-
-/// Where a text comes from; used in messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// A file.
-    File(PathBuf),
-    /// Written by [`grammar::generate`].
-    Generated {
-        /// Seed of the generator.
-        seed: u64,
-    },
-    /// Bytes handed over by the caller.
-    Memory,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{path:?}"),
-            Self::Generated { seed } => write!(f, "the generated text of seed {seed}"),
-            Self::Memory => f.write_str("the text in memory"),
-        }
-    }
-}
+use crate::{Origin, TaskError, grammar};
 
 #[derive(Debug)]
 enum Bytes {

@@ -1,9 +1,33 @@
 //! What can go wrong with a task: its configuration, or the text behind it.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Origin;
+/// Where a text comes from; used in messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// Written by [`grammar::generate`](crate::grammar::generate).
+    Generated {
+        /// Seed of the generator.
+        seed: u64,
+    },
+    /// Bytes handed over by the caller.
+    Memory,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{path:?}"),
+            Self::Generated { seed } => write!(f, "the generated text of seed {seed}"),
+            Self::Memory => f.write_str("the text in memory"),
+        }
+    }
+}
 
 /// Why a task cannot be built or continued. Every message says what is wrong, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]

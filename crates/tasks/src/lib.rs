@@ -39,26 +39,28 @@
 #[doc = include_str!("../README.md")]
 const _: () = ();
 
-pub mod adding;
-pub mod chaos;
-pub mod char_lm;
-pub mod copy;
+mod build;
+mod config;
 mod corpus;
-pub mod counting;
 mod error;
 pub mod grammar;
-pub mod recall;
 mod registry;
 mod streams;
 mod task;
 
-pub use adding::{AddingConfig, AddingTask};
-pub use chaos::{ChaosConfig, ChaosParameters, ChaosTask};
-pub use char_lm::{CharLm, CharLmConfig, CharLmEvaluation, CharLmStream};
-pub use copy::{CopyConfig, CopyTask};
-pub use corpus::{Corpus, Origin};
-pub use counting::{CountingConfig, CountingTask};
-pub use error::TaskError;
-pub use recall::{RecallConfig, RecallTask};
-pub use registry::{BuildTask, Evaluation, Part, TaskConfig};
+/// The module of each task, and what it exports.
+macro_rules! modules {
+    ($($(#[$doc:meta])* $module:ident: $name:ident($config:ident) $(, $more:ident)*;)*) => {
+        $(
+            pub mod $module;
+            pub use $module::{$config $(, $more)*};
+        )*
+    };
+}
+for_each_task!(modules);
+
+pub use build::{BuildTask, Evaluation, Part};
+pub use config::TaskConfig;
+pub use corpus::Corpus;
+pub use error::{Origin, TaskError};
 pub use task::{Signal, Step, Task};

@@ -1,109 +1,25 @@
-//! Every task that a configuration file can name.
+//! Every task, in one line each.
 
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    AddingConfig, ChaosConfig, CharLmConfig, CopyConfig, CountingConfig, RecallConfig, Task, TaskError,
-};
-
-/// Which held-out data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// What is looked at during training, and to choose settings by.
-    Valid,
-    /// What is looked at once, at the end.
-    Test,
-}
-
-/// One pass over held-out data.
-pub struct Evaluation {
-    /// The stream. After one pass it begins again, identically, so it can be kept for the next evaluation.
-    pub task: Box<dyn Task>,
-    /// Steps of one pass.
-    pub steps: u64,
-}
-
-/// What a task's configuration has to offer; the fields are the configuration's own affair.
-pub trait BuildTask {
-    /// The training stream in `lanes` lanes. Equal arguments give equal streams.
-    ///
-    /// # Errors
-    /// [`TaskError::NoLanes`] for 0 lanes, [`TaskError::Config`] for a field without meaning, or what is wrong with
-    /// the data behind the task.
-    fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError>;
-
-    /// The evaluation stream of `part` in `lanes` lanes, at most `max_bytes` predictions long if that is given; `None` for
-    /// a task without such data.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build); [`TaskError::Config`] for a `max_bytes` of 0.
-    fn evaluation(
-        &self,
-        part: Part,
-        lanes: usize,
-        max_bytes: Option<u64>,
-    ) -> Result<Option<Evaluation>, TaskError>;
-
-    /// A number that identifies the data outside of the configuration, if there is any: a text that was changed gives
-    /// another one, although its path is the same ([`Corpus::fingerprint`](crate::Corpus::fingerprint) says how closely it
-    /// looks).
-    ///
-    /// # Errors
-    /// If the data cannot be read.
-    fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
-        Ok(None)
-    }
-}
-
-macro_rules! register {
-    ($($(#[$doc:meta])* $name:ident($config:ty)),+ $(,)?) => {
-        /// The configuration of any task; in a file, `kind` says which one, in kebab case.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "kind", rename_all = "kebab-case")]
-        #[non_exhaustive]
-        pub enum TaskConfig {
-            $($(#[$doc])* $name($config)),+
-        }
-
-        $(impl From<$config> for TaskConfig {
-            fn from(config: $config) -> Self {
-                Self::$name(config)
-            }
-        })+
-
-        impl BuildTask for TaskConfig {
-            fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
-                match self { $(Self::$name(config) => config.build(lanes, seed)),+ }
-            }
-
-            fn evaluation(
-                &self,
-                part: Part,
-                lanes: usize,
-                max_bytes: Option<u64>,
-            ) -> Result<Option<Evaluation>, TaskError> {
-                match self { $(Self::$name(config) => config.evaluation(part, lanes, max_bytes)),+ }
-            }
-
-            fn fingerprint(&self) -> Result<Option<u64>, TaskError> {
-                match self { $(Self::$name(config) => config.fingerprint()),+ }
-            }
+/// Calls `$then` with all tasks: documentation, module, variant of [`TaskConfig`](crate::TaskConfig), configuration, and what else the
+/// module exports.
+///
+/// A new task is a file and a line here; everything else is derived from it.
+#[macro_export]
+macro_rules! for_each_task {
+    ($then:ident) => {
+        $then! {
+            /// `kind = "copy"`: the copy task.
+            copy: Copy(CopyConfig), CopyTask;
+            /// `kind = "char-lm"`: byte-level language modeling.
+            char_lm: CharLm(CharLmConfig), CharLm, CharLmEvaluation, CharLmStream;
+            /// `kind = "adding"`: the adding problem.
+            adding: Adding(AddingConfig), AddingTask;
+            /// `kind = "recall"`: delayed recall with distractors.
+            recall: Recall(RecallConfig), RecallTask;
+            /// `kind = "counting"`: aⁿbⁿ and balanced brackets.
+            counting: Counting(CountingConfig), CountingTask;
+            /// `kind = "chaos"`: continual prediction of a chaotic system.
+            chaos: Chaos(ChaosConfig), ChaosParameters, ChaosTask;
         }
     };
-}
-
-// A new task is a file of its own and one line here.
-register! {
-    /// `kind = "copy"`: the copy task.
-    Copy(CopyConfig),
-    /// `kind = "char-lm"`: byte-level language modeling.
-    CharLm(CharLmConfig),
-    /// `kind = "adding"`: the adding problem.
-    Adding(AddingConfig),
-    /// `kind = "recall"`: delayed recall with distractors.
-    Recall(RecallConfig),
-    /// `kind = "counting"`: aⁿbⁿ and balanced brackets.
-    Counting(CountingConfig),
-    /// `kind = "chaos"`: continual prediction of a chaotic system.
-    Chaos(ChaosConfig),
 }

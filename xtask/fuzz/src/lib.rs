@@ -11,6 +11,7 @@ pub fn seed(inputs: impl IntoIterator<Item = Vec<u8>>) {
     let Some(folder) = std::env::var_os("RTRL_FUZZ_SEEDS") else { return };
     for (index, input) in inputs.into_iter().enumerate() {
         let path = Path::new(&folder).join(format!("seed-{index}"));
-        std::fs::write(&path, input).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        std::fs::write(&path, input)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
     }
 }

@@ -2,8 +2,10 @@
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
-use super::BYTES;
 use crate::{Corpus, Signal, Step, Task, TaskError};
+
+/// Inputs and targets are bytes \[B\].
+pub const BYTES: usize = 256;
 
 /// Bytes that a lane reads at a time.
 pub(super) const CHUNK: usize = 4096;

@@ -2,8 +2,7 @@
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
-use super::BYTES;
-use super::evaluation::{CHUNK, Piece};
+use super::evaluation::{BYTES, CHUNK, Piece};
 use crate::{Corpus, Signal, Step, Task, TaskError};
 
 /// A text read from beginning to end, over and over: no crops, and no reset but at the seam.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CopyConfig, LONGEST};
+/// The longest string.
+pub(super) const LONGEST: u32 = 1 << 20;
 
 /// Weight that the running average of [`Averaging::AllPositions`] keeps at each time step.
 pub const AVERAGE_DECAY: f64 = 0.999;
@@ -106,8 +107,8 @@ impl Curriculum {
     }
 
     /// Raises L by one if the average has fallen below the threshold, and begins a new average.
-    pub(super) fn raise_if_due(&mut self, config: &CopyConfig) {
-        if self.average(config.averaging).is_some_and(|average| average < config.threshold) {
+    pub(super) fn raise_if_due(&mut self, averaging: Averaging, threshold: f64) {
+        if self.average(averaging).is_some_and(|average| average < threshold) {
             self.level = (self.level + 1).min(LONGEST);
             self.average = AVERAGE_AFTER_RAISE;
             for record in &mut self.records {

@@ -1,0 +1,5 @@
+//! Imports against the order.
+
+use crate::second::Second;
+
+pub struct First(pub Second);

@@ -1,0 +1,3 @@
+//! Imports along the order.
+
+pub struct Third(pub crate::first::First);
