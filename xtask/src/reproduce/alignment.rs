@@ -3,15 +3,13 @@
 use rtrl_train::Alignment;
 
 use super::experiment::{Experiment, Kind};
-use super::study::{Done, Study, mean_and_deviation};
+use super::runs::{Done, mean_and_deviation};
+use super::study::Study;
 use crate::report::{Align, Axis, Figure, Section, Table};
 
-/// The experiment.
-pub const EXPERIMENT: Experiment = Experiment {
-    name: "alignment",
-    toml: include_str!("../../experiments/alignment.toml"),
-    kind: Kind::Runs { section },
-};
+/// Gradient agreement.
+pub const EXPERIMENTS: &[Experiment] =
+    &[Experiment { name: "alignment", claims: &[], kind: Kind::Runs { section } }];
 
 /// Records at the end of a run whose mean is its final value.
 const LAST: usize = 5;

@@ -11,16 +11,21 @@ use serde::{Deserialize, Serialize};
 
 use super::experiment::{Experiment, Kind};
 use super::measured::{Item, Measured, typed};
-use super::study::{BySeed, in_order, mean_and_deviation};
-use super::verdict::{all, claim, holds};
+use super::runs::{BySeed, in_order, mean_and_deviation};
+use super::verdict::{Statement, all, holds};
 use crate::report::{Align, Axis, Figure, Point, Section, Series, Table};
 
-/// The experiment.
-pub const EXPERIMENT: Experiment = Experiment {
-    name: "bias",
-    toml: include_str!("../../experiments/bias.toml"),
-    kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
+const KEPT: Statement = Statement {
+    id: "C10",
+    text: "Most of the influence's magnitude lies in the entries that SnAp keeps, and stays there in training.",
 };
+
+/// What SnAp keeps of the influence.
+pub const EXPERIMENTS: &[Experiment] = &[Experiment {
+    name: "bias",
+    claims: &[KEPT],
+    kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
+}];
 
 /// The orders whose patterns are looked at.
 const ORDERS: [usize; 2] = [1, 2];
@@ -226,7 +231,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
         times.join(", "),
         words.join("; ")
     );
-    let mut decided = claim("C10", all(&verdicts), evidence, numbers);
+    let mut decided = KEPT.decided(all(&verdicts), evidence, numbers);
     decided.seeds = (0..s.seeds).collect();
     decided.runs = measured.iter().map(|m| m.entry.hash.clone()).collect();
     let seeds: Vec<u64> = (0..s.seeds).collect();

@@ -4,15 +4,13 @@ use rtrl_tasks::TaskConfig;
 use rtrl_train::Record;
 
 use super::experiment::{Experiment, Kind};
-use super::study::{Done, Study, mean_and_deviation};
+use super::runs::{Done, mean_and_deviation};
+use super::study::Study;
 use crate::report::{Align, Axis, Figure, Section, Table};
 
-/// The experiment.
-pub const EXPERIMENT: Experiment = Experiment {
-    name: "continual",
-    toml: include_str!("../../experiments/continual.toml"),
-    kind: Kind::Runs { section },
-};
+/// Continual prediction.
+pub const EXPERIMENTS: &[Experiment] =
+    &[Experiment { name: "continual", claims: &[], kind: Kind::Runs { section } }];
 
 fn shift(study: &Study) -> u64 {
     match study.configs().next().and_then(|config| config.task.as_ref()) {

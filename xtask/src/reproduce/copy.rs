@@ -4,22 +4,23 @@ use rtrl_train::{Record, Summary};
 
 use super::experiment::{Experiment, Kind};
 use super::study::Study;
-use super::verdict::{all, claim};
+use super::verdict::{Statement, all};
 use crate::report::{Axis, Claim, Figure, Section, Verdict, Yardstick};
 
-/// Sparse nets, updated at every step, and BPTT.
-pub const SPARSE: Experiment = Experiment {
-    name: "copy-sparse",
-    toml: include_str!("../../experiments/copy-sparse.toml"),
-    kind: Kind::Runs { section: sparse },
+const TRACTABLE: Statement = Statement {
+    id: "C4",
+    text: "On highly sparse nets SnAp-2 stays tractable and, updating at every step, can learn faster than BPTT.",
+};
+const ONLINE: Statement = Statement {
+    id: "C11",
+    text: "With weights that change at every step, under a running influence, learning still works.",
 };
 
-/// Updates at every step against updates at the end of windows.
-pub const ONLINE: Experiment = Experiment {
-    name: "copy-online",
-    toml: include_str!("../../experiments/copy-online.toml"),
-    kind: Kind::Runs { section: online },
-};
+/// Sparse nets, updated at every step, and BPTT; updates at every step against updates at the end of windows.
+pub const EXPERIMENTS: &[Experiment] = &[
+    Experiment { name: "copy-sparse", claims: &[TRACTABLE], kind: Kind::Runs { section: sparse } },
+    Experiment { name: "copy-online", claims: &[ONLINE], kind: Kind::Runs { section: online } },
+];
 
 /// Steps and mean L of five runs of rank-16 OK with 128 units, batch 16, an update at every step and the all-positions
 /// rule, from the logs published with Benzing et al. (2019).
@@ -84,7 +85,7 @@ fn sparse(study: &Study) -> Section {
         format!(" A step of SnAp-2 has {:.0} times the multiply-adds of BPTT.", snap / bptt)
     });
     let evidence = sentence(&[words, more]) + &cost;
-    let decided = claim("C4", all(&[faster, learns]), evidence, numbers);
+    let decided = TRACTABLE.decided(all(&[faster, learns]), evidence, numbers);
     section(
         study,
         vec![study.backed(decided, &["SnAp-2", "BPTT", "Frozen"])],
@@ -98,7 +99,7 @@ fn sparse(study: &Study) -> Section {
 fn online(study: &Study) -> Section {
     let (learns, words, numbers) = compared(study, "SnAp-1, online", "Frozen");
     let (_, more, others) = compared(study, "SnAp-1, online", "SnAp-1, window");
-    let decided = claim("C11", learns, sentence(&[words, more]), [numbers, others].concat());
+    let decided = ONLINE.decided(learns, sentence(&[words, more]), [numbers, others].concat());
     section(
         study,
         vec![study.backed(decided, &["SnAp-1, online", "SnAp-1, window", "Frozen"])],

@@ -13,15 +13,20 @@ use serde::{Deserialize, Serialize};
 use super::experiment::{Experiment, Kind};
 use super::measured::{Item, Measured, typed};
 use super::nets::{Driver, Net};
-use super::verdict::{all, claim, holds};
+use super::verdict::{Statement, all, holds};
 use crate::report::{Align, Axis, Claim, Figure, Point, Section, Series, Table};
 
-/// The experiment.
-pub const EXPERIMENT: Experiment = Experiment {
+const CHEAP: Statement =
+    Statement { id: "C2", text: "SnAp-1 costs no more than backpropagation through time." };
+const SPARSE: Statement =
+    Statement { id: "C6", text: "RTRL of a sparse net saves two factors of density over dense RTRL." };
+
+/// Costs of a step.
+pub const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "costs",
-    toml: include_str!("../../experiments/costs.toml"),
+    claims: &[CHEAP, SPARSE],
     kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: true, section },
-};
+}];
 
 /// The table `measure`.
 #[derive(Debug, Deserialize)]
@@ -297,7 +302,7 @@ fn figure(measured: &All) -> Figure {
     }
 }
 
-/// C2.
+/// [`CHEAP`].
 fn cost_of_snap_1(measured: &All) -> Claim {
     let over_bptt = |label: &str, of: fn(&Row) -> Option<f64>| -> Vec<f64> {
         measured.iter().filter_map(|m| Some(of(find(m, label)?)? / of(find(m, "BPTT")?)?)).collect()
@@ -309,8 +314,7 @@ fn cost_of_snap_1(measured: &All) -> Claim {
     let (online_time, window_time) =
         (over_bptt("SnAp-1", |r| r.nanoseconds), over_bptt("SnAp-1, window", |r| r.nanoseconds));
     let range = |x: &[f64]| format!("{:.2} to {:.2}", least(x), greatest(x));
-    claim(
-        "C2",
+    CHEAP.decided(
         // With the weights constant over a window, as BPTT has them, both forms give the same gradient.
         holds(greatest(&window) <= 1.0),
         format!(
@@ -327,7 +331,7 @@ fn cost_of_snap_1(measured: &All) -> Claim {
     )
 }
 
-/// C6.
+/// [`SPARSE`].
 fn savings(measured: &All) -> Claim {
     let mut verdicts = Vec::new();
     let (mut parts, mut numbers) = (Vec::new(), Vec::new());
@@ -341,8 +345,7 @@ fn savings(measured: &All) -> Claim {
         numbers.push((format!("saved, {}", name(m)), saved));
         numbers.push((format!("two factors of density, {}", name(m)), expected));
     }
-    claim(
-        "C6",
+    SPARSE.decided(
         all(&verdicts),
         format!(
             "Multiply-adds of RTRL on the dense net (states² × weights) over those on the sparse one, and in brackets one over \

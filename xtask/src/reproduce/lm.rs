@@ -4,29 +4,28 @@ use rtrl_train::{Record, Summary};
 
 use super::experiment::{Experiment, Kind};
 use super::study::Study;
-use super::verdict::{all, claim};
+use super::verdict::{Statement, all};
 use crate::report::{Axis, Claim, Figure, Section, Verdict};
 
-/// Dense nets.
-pub const DENSE: Experiment = Experiment {
-    name: "lm-dense",
-    toml: include_str!("../../experiments/lm-dense.toml"),
-    kind: Kind::Runs { section: dense },
+const BETTER: Statement =
+    Statement { id: "C3", text: "SnAp-1 outperforms UORO and RFLO at comparable cost." };
+const NEAR: Statement =
+    Statement { id: "C7", text: "SnAp-1 trains a dense GRU close to BPTT on text; UORO stays far behind." };
+const APPROACHES: Statement = Statement {
+    id: "C8",
+    text: "On sparse nets SnAp-2 is at least as good as SnAp-1 and approaches BPTT on text.",
+};
+const WIDER: Statement = Statement {
+    id: "C9",
+    text: "At equal numbers of parameters, larger and sparser GRUs reach fewer bits per character.",
 };
 
-/// Sparse nets.
-pub const SPARSE: Experiment = Experiment {
-    name: "lm-sparse",
-    toml: include_str!("../../experiments/lm-sparse.toml"),
-    kind: Kind::Runs { section: sparse },
-};
-
-/// Nets of growing width and sparsity with equal numbers of recurrent weights.
-pub const WIDTH: Experiment = Experiment {
-    name: "lm-width",
-    toml: include_str!("../../experiments/lm-width.toml"),
-    kind: Kind::Runs { section: width },
-};
+/// Dense nets, sparse nets, and nets of growing width and sparsity with equal numbers of recurrent weights.
+pub const EXPERIMENTS: &[Experiment] = &[
+    Experiment { name: "lm-dense", claims: &[BETTER, NEAR], kind: Kind::Runs { section: dense } },
+    Experiment { name: "lm-sparse", claims: &[APPROACHES], kind: Kind::Runs { section: sparse } },
+    Experiment { name: "lm-width", claims: &[WIDER], kind: Kind::Runs { section: width } },
+];
 
 fn bits(summary: &Summary) -> Option<f64> {
     summary.valid_bits
@@ -58,7 +57,7 @@ fn section(study: &Study, claims: Vec<Claim>) -> Section {
 }
 
 /// A claim from differences of final bits: each with the bound that it must exceed.
-fn decided(study: &Study, id: &str, conditions: &[(&str, &str, f64)]) -> Claim {
+fn decided(study: &Study, statement: Statement, conditions: &[(&str, &str, f64)]) -> Claim {
     let (mut verdicts, mut words, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     for &(a, b, bound) in conditions {
         let Some((step, difference)) = study.difference_when_equal(a, b, |record| record.valid_bits) else {
@@ -73,16 +72,16 @@ fn decided(study: &Study, id: &str, conditions: &[(&str, &str, f64)]) -> Claim {
         numbers.push((format!("{a} - {b}"), difference.mean));
     }
     let methods: Vec<&str> = conditions.iter().flat_map(|&(a, b, _)| [a, b]).collect();
-    study.backed(claim(id, all(&verdicts), words.join("; ") + ".", numbers), &methods)
+    study.backed(statement.decided(all(&verdicts), words.join("; ") + ".", numbers), &methods)
 }
 
 /// How near "close" is, in bits per character: the tenth in which two numbers of one digit would be called equal.
 const CLOSE: f64 = 0.1;
 
 fn dense(study: &Study) -> Section {
-    let better = decided(study, "C3", &[("UORO", "SnAp-1", 0.0), ("RFLO", "SnAp-1", 0.0)]);
+    let better = decided(study, BETTER, &[("UORO", "SnAp-1", 0.0), ("RFLO", "SnAp-1", 0.0)]);
     let better = with_cost(study, better, &["UORO", "RFLO"], "SnAp-1");
-    let close = decided(study, "C7", &[("BPTT", "SnAp-1", -CLOSE), ("UORO", "SnAp-1", CLOSE)]);
+    let close = decided(study, NEAR, &[("BPTT", "SnAp-1", -CLOSE), ("UORO", "SnAp-1", CLOSE)]);
     section(study, vec![better, close])
 }
 
@@ -97,7 +96,7 @@ fn with_cost(study: &Study, mut claim: Claim, methods: &[&str], base: &str) -> C
 
 fn sparse(study: &Study) -> Section {
     // "At least as good" allows for a hundredth of a bit.
-    let order = decided(study, "C8", &[("SnAp-1", "SnAp-2", -0.01), ("BPTT", "SnAp-2", -CLOSE)]);
+    let order = decided(study, APPROACHES, &[("SnAp-1", "SnAp-2", -0.01), ("BPTT", "SnAp-2", -CLOSE)]);
     section(study, vec![order])
 }
 
@@ -106,7 +105,7 @@ fn width(study: &Study) -> Section {
     let (Some(&narrow), Some(&wide)) = (labels.first(), labels.last()) else {
         return section(study, Vec::new());
     };
-    let mut claim = decided(study, "C9", &[(narrow, wide, 0.0)]);
+    let mut claim = decided(study, WIDER, &[(narrow, wide, 0.0)]);
     let steps = labels.windows(2).filter_map(|pair| {
         let difference = study.difference(pair[0], pair[1], bits)?;
         Some((format!("{} − {}: {difference}", pair[0], pair[1]), difference.positive()))

@@ -6,11 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrl_train::{Record, read_metrics};
 
-use super::experiment::{Kind, Planned};
-use super::study::{Done, Failed};
-use super::{Failure, Selected, pool};
+use super::experiment::{Experiment, Kind};
+use super::measured::Item;
+use super::pool;
+use super::runs::{Done, Failed};
+use super::settings::{Planned, Settings};
 use crate::engine::Engine;
 use crate::report::{Align, Environment, Table};
+
+/// A message for the user and the exit status that goes with it: 2 for a mistake in the command or its files, 130 for an
+/// interruption, 1 for anything else.
+pub(super) type Failure = (u8, String);
+
+/// One experiment with what the command line makes of it.
+pub(super) struct Selected {
+    pub experiment: &'static Experiment,
+    pub settings: Settings,
+    pub sweep: Vec<Planned>,
+    pub items: Vec<Item>,
+}
 
 /// Where runs and measurements are made, and by whom.
 pub(super) struct Place<'a> {

@@ -1,20 +1,14 @@
 //! `cargo xtask reproduce`: from the catalogue of experiments to a report.
 
-mod alignment;
-mod bias;
-mod continual;
-mod copy;
-mod costs;
-mod equivalence;
 mod experiment;
-mod lm;
 pub(crate) mod machine;
 mod made;
 mod measured;
-mod memory;
 mod nets;
 mod plan;
 mod pool;
+mod runs;
+mod settings;
 mod study;
 #[cfg(test)]
 mod tests;
@@ -24,50 +18,48 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use experiment::{Choice, Experiment, Kind, Planned, Request, Settings};
-use made::{Missing, Place, failures, make, measure};
+use experiment::{Experiment, Kind};
+use made::{Failure, Missing, Place, Selected, failures, make, measure};
 use measured::Item;
 use rtrl_train::Trainer;
 use serde::Serialize;
+use settings::{Choice, Planned, Request, Settings};
 use study::Study;
 
 use crate::engine;
 use crate::flags::Reproduce;
-use crate::report::{self, Environment, Report, RunEntry, Section, terminal};
+use crate::report::{self, Claim, Environment, Report, RunEntry, Section, Verdict, terminal};
 
-/// Every experiment, in the order of the report. A new one is a file of its own and a line here.
-const CATALOGUE: &[Experiment] = &[
-    equivalence::EXPERIMENT,
-    costs::EXPERIMENT,
-    memory::EXPERIMENT,
-    lm::DENSE,
-    lm::SPARSE,
-    lm::WIDTH,
-    copy::SPARSE,
-    copy::ONLINE,
-    bias::EXPERIMENT,
-    alignment::EXPERIMENT,
-    continual::EXPERIMENT,
-];
+/// Declares the files of experiments, each with its `EXPERIMENTS`.
+macro_rules! catalogue {
+    ($($module:ident;)*) => {
+        $(mod $module;)*
+
+        /// Every experiment, in the order of the report.
+        fn catalogue() -> impl Iterator<Item = &'static Experiment> {
+            [$($module::EXPERIMENTS),*].into_iter().flatten()
+        }
+    };
+}
+
+// A new experiment is a file of its own, its configuration beside the others, and a line here.
+catalogue! {
+    equivalence;
+    costs;
+    memory;
+    lm;
+    copy;
+    bias;
+    alignment;
+    continual;
+}
 
 /// Columns of a terminal table.
 const WIDTH: u16 = 118;
 
-/// A message for the user and the exit status that goes with it: 2 for a mistake in the command or its files, 130 for an
-/// interruption, 1 for anything else.
-type Failure = (u8, String);
-
 #[allow(clippy::needless_pass_by_value)] // For `map_err(mistake)`, which hands the error over.
 fn mistake(message: impl ToString) -> Failure {
     (2, message.to_string())
-}
-
-/// One experiment with what the command line makes of it.
-struct Selected {
-    experiment: &'static Experiment,
-    settings: Settings,
-    sweep: Vec<Planned>,
-    items: Vec<Item>,
 }
 
 /// Runs the experiments that `flags` names and writes the report.
@@ -94,7 +86,7 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
     };
     let mut selected = Vec::new();
     for experiment in select(&flags.names)? {
-        selected.push(prepared(experiment, request)?);
+        selected.push(prepared(experiment, experiment.settings().map_err(mistake)?, request)?);
     }
     check_text(flags, &selected, request)?;
     if flags.plan {
@@ -107,8 +99,7 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
     let place =
         Place { out: &flags.out, jobs, engine: engine.as_ref(), stop: &stop, environment: &environment };
     let (sections, failures) = sections(selected, request, &place)?;
-    let decided: Vec<_> = sections.iter().flat_map(|section| &section.claims).collect();
-    let not_run = verdict::not_run(&decided);
+    let not_run = not_run(&sections);
     let report = Report {
         title: "Real-time recurrent learning: reproduction".to_string(),
         profile: flags.profile.name().to_string(),
@@ -119,6 +110,13 @@ pub fn run(flags: &Reproduce) -> Result<(), Failure> {
     };
     publish(&report, &flags.out)?;
     outcome(&failures)
+}
+
+/// The claims of the catalogue that no section decides.
+fn not_run(sections: &[Section]) -> Vec<Claim> {
+    let decided: Vec<&str> = sections.iter().flat_map(|s| &s.claims).map(|claim| claim.id.as_str()).collect();
+    let missing = catalogue().flat_map(|e| e.claims).filter(|statement| !decided.contains(&statement.id));
+    missing.map(|statement| statement.decided(Verdict::NotRun, String::new(), Vec::new())).collect()
 }
 
 /// A report that lacks something is written, and its command has failed.
@@ -176,8 +174,11 @@ fn sections(
 
 /// What is to be run and measured of an experiment; each method is built once, so that a bad text or setting is found
 /// before anything is written.
-fn prepared(experiment: &'static Experiment, request: Request<'_>) -> Result<Selected, Failure> {
-    let settings = experiment.settings().map_err(mistake)?;
+fn prepared(
+    experiment: &'static Experiment,
+    settings: Settings,
+    request: Request<'_>,
+) -> Result<Selected, Failure> {
     let items = match experiment.kind {
         Kind::Runs { .. } => Vec::new(),
         Kind::Measured { items, .. } => {
@@ -222,7 +223,7 @@ fn plan_only(selected: &[Selected], request: Request<'_>, jobs: usize) -> Result
 }
 
 fn list() -> Result<(), Failure> {
-    for experiment in CATALOGUE {
+    for experiment in catalogue() {
         let settings = experiment.settings().map_err(mistake)?;
         println!("{:<10} {}", experiment.name, settings.question);
     }
@@ -230,17 +231,17 @@ fn list() -> Result<(), Failure> {
 }
 
 fn names() -> String {
-    CATALOGUE.iter().map(|e| e.name).collect::<Vec<_>>().join(", ")
+    catalogue().map(|e| e.name).collect::<Vec<_>>().join(", ")
 }
 
 /// The experiments of these names, or all; in the order of the catalogue.
 fn select(names: &[String]) -> Result<Vec<&'static Experiment>, Failure> {
-    if let Some(unknown) = names.iter().find(|name| !CATALOGUE.iter().any(|e| e.name == **name)) {
+    if let Some(unknown) = names.iter().find(|name| !catalogue().any(|e| e.name == **name)) {
         let message = format!("there is no experiment `{unknown}`; there are: {}", self::names());
         return Err(mistake(message));
     }
     let chosen = |e: &&Experiment| names.is_empty() || names.iter().any(|name| name == e.name);
-    Ok(CATALOGUE.iter().filter(chosen).collect())
+    Ok(catalogue().filter(chosen).collect())
 }
 
 /// Builds each method once.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rtrl_train::{RunConfig, Trainer};
 
-use super::experiment::Planned;
+use super::settings::Planned;
 use crate::report::{Align, Table};
 
 /// How long a method is tried out.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rtrl_train::Summary;
 
-use super::experiment::Planned;
+use super::settings::Planned;
 use crate::engine::{Engine, EngineError, Event, Failure, Job, on_threads};
 
 /// Applies `make` to everything in `queue`, on `threads` threads, until `stop` is set. One that fails does not stop the

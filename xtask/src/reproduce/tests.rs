@@ -1,5 +1,7 @@
 //! Plans, and reports of what could not be finished.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::engine::{Engine, EngineError, Event, Job, Local};
 use crate::report::Verdict;
@@ -10,10 +12,11 @@ fn request(profile: &str) -> Request<'_> {
 
 #[test]
 fn every_experiment_plans_every_profile() {
-    for experiment in CATALOGUE {
+    for experiment in catalogue() {
         for profile in ["quick", "standard", "paper"] {
             let request = request(profile);
-            let Selected { settings, sweep, items, .. } = prepared(experiment, request).unwrap();
+            let Selected { settings, sweep, items, .. } =
+                prepared(experiment, experiment.settings().unwrap(), request).unwrap();
             let plan = settings.plan(request, &Choice::new()).unwrap();
             assert!(!plan.is_empty() || !items.is_empty(), "{} {profile} is empty", experiment.name);
             let runs = || plan.iter().chain(&sweep);
@@ -34,6 +37,112 @@ fn every_experiment_plans_every_profile() {
         }
         assert!(experiment.settings().unwrap().plan(request("huge"), &Choice::new()).is_err());
     }
+}
+
+/// A study of these runs in which nothing was learned: made-up numbers that differ by method and seed.
+fn made_up(name: &'static str, settings: Settings, plan: &[Planned]) -> Study {
+    let done = |(index, run): (usize, &Planned)| {
+        let Planned { method, config, tried } = run.clone();
+        let number = index as f64 / plan.len() as f64;
+        let labels = config.compare.iter().flat_map(|c| &c.passive).map(|passive| passive.label.clone());
+        let groups = ["all", "input", "bias", "recurrent"].map(str::to_string);
+        let alignment = |label: String, group: String| rtrl_train::Alignment {
+            label,
+            group,
+            cosine: number,
+            norm_ratio: 1.0,
+            sign_agreement: 0.5,
+            windows: 1,
+            diverged: 0,
+        };
+        let alignment: Vec<_> =
+            labels.flat_map(|l| groups.clone().map(|group| alignment(l.clone(), group))).collect();
+        let (every, lanes) = (config.training.log_every, config.training.lanes as u64);
+        let records = (1..=4).map(|n| rtrl_train::Record {
+            step: n * every,
+            characters: n * every * lanes,
+            bits: Some(number),
+            error: Some(number),
+            level: Some(index as u32),
+            valid_bits: Some(number),
+            skipped_lanes: 0,
+            rolled_back: None,
+            alignment: alignment.clone(),
+            seconds: 1.0,
+        });
+        let summary = rtrl_train::Summary {
+            hash: config.hash(),
+            version: String::new(),
+            instructions: String::new(),
+            data: None,
+            steps: 4 * every,
+            bits: Some(number),
+            error: Some(number),
+            level: Some(index as u32),
+            valid_bits: Some(number),
+            test_bits: None,
+            dynamic_valid_bits: None,
+            dynamic_test_bits: None,
+            dynamic_diverged: None,
+            dynamic_pending: false,
+            cost: rtrl_estimators::Cost { forward: 1.0, ..Default::default() },
+            seconds: 1.0,
+        };
+        let folder = config.folder();
+        runs::Done { method, config, folder, tried, records: records.collect(), summary }
+    };
+    let runs = plan.iter().enumerate().map(done).collect();
+    let (choice, none) = ((Choice::new(), Vec::new()), Vec::new());
+    Study { settings, name, runs, failed: Vec::new(), sweep: Vec::new(), sweep_failed: none, choice }
+}
+
+/// So that a claim that is not declared, or a panic, shows before any run is made.
+#[test]
+fn every_section_decides_what_its_experiment_declares() {
+    let out = tempfile::tempdir().unwrap();
+    let (stop, environment) = (AtomicBool::new(false), machine::environment());
+    let engine = Local { out: out.path().to_path_buf(), threads: 1 };
+    let place = Place { out: out.path(), jobs: 2, engine: &engine, stop: &stop, environment: &environment };
+    for experiment in catalogue() {
+        let settings = experiment.settings().unwrap();
+        let sections = match experiment.kind {
+            Kind::Runs { section } => {
+                let plan = settings.plan(request("quick"), &Choice::new()).unwrap();
+                // All runs; of a single seed; of a single method; none.
+                let one_seed: Vec<_> =
+                    plan.iter().filter(|run| run.config.training.seed == 0).cloned().collect();
+                let plans = [&plan[..], &one_seed, &plan[..1], &[]];
+                plans.map(|plan| section(&made_up(experiment.name, settings.clone(), plan))).to_vec()
+            }
+            Kind::Measured { section, .. } => {
+                let selected = prepared(experiment, settings, request("tiny")).unwrap();
+                assert!(selected.items.len() < 20, "{}", experiment.name);
+                assert_eq!(measure(std::slice::from_ref(&selected), &place).unwrap(), HashMap::new());
+                vec![section(&selected.items, out.path()).unwrap()]
+            }
+        };
+        let declared: Vec<_> = experiment.claims.iter().map(|claim| (claim.id, claim.text)).collect();
+        for section in &sections {
+            let made = section.claims.iter().map(|claim| (claim.id.as_str(), claim.text.as_str()));
+            assert!(made.clone().all(|claim| declared.contains(&claim)), "{}: {declared:?}", experiment.name);
+        }
+        let made: Vec<_> = sections[0].claims.iter().map(|claim| claim.id.as_str()).collect();
+        assert_eq!(made, declared.iter().map(|claim| claim.0).collect::<Vec<_>>(), "{}", experiment.name);
+    }
+}
+
+#[test]
+fn claims_that_no_section_decides_are_not_run_each_once_and_in_order() {
+    let ids = |sections: &[Section]| -> Vec<String> {
+        let report = Report { not_run: not_run(sections), ..report_of_nothing() };
+        report::claims(&report).into_iter().map(|(_, claim)| claim.id.clone()).collect()
+    };
+    let all: Vec<_> = (1..=11).map(|n| format!("C{n}")).collect();
+    assert_eq!(ids(&[]), all);
+    // Another claim of that name would stand twice.
+    let claims = vec![ONES.decided(Verdict::Supported, String::new(), Vec::new())];
+    let without: Vec<_> = all.iter().filter(|id| *id != "C5").cloned().collect();
+    assert_eq!(ids(&[Section { claims, ..Section::default() }]), without);
 }
 
 const STUDY: &str = r#"
@@ -72,22 +181,28 @@ fn measure_first(settings: &serde_json::Value) -> Result<serde_json::Value, Stri
     if settings["seed"] == 0 { Ok(1.into()) } else { Err("not a number".to_string()) }
 }
 
+const ONES: verdict::Statement = verdict::Statement { id: "C5", text: "Everything is 1." };
+
 /// A claim that holds for whatever was measured.
 fn section_of_items(items: &[Item], _: &Path) -> Result<Section, String> {
     let numbers = items.iter().map(|item| (item.label.clone(), 1.0)).collect();
-    let claim = verdict::claim("C5", Verdict::Supported, "All are 1.".to_string(), numbers);
+    let claim = ONES.decided(Verdict::Supported, "All are 1.".to_string(), numbers);
     Ok(Section { claims: vec![claim], ..Section::default() })
 }
 
 /// Runs whose claim is C4, and measurements whose claim is C5.
 const EXPERIMENTS: &[Experiment] = &[
-    Experiment { name: "runs", toml: STUDY, kind: copy::SPARSE.kind },
+    Experiment { name: "runs", ..copy::EXPERIMENTS[0] },
     Experiment {
         name: "items",
-        toml: "question = '?'\n[profiles.quick]",
+        claims: &[ONES],
         kind: Kind::Measured { items, measure: measure_first, timed: false, section: section_of_items },
     },
 ];
+
+fn parsed(toml: &str) -> Settings {
+    Settings::parse(toml).unwrap()
+}
 
 /// Makes runs on this machine, but for those that are to fail.
 struct Spoilt {
@@ -115,22 +230,27 @@ impl Engine for Spoilt {
     }
 }
 
+fn report_of_nothing() -> Report {
+    Report {
+        title: "test".to_string(),
+        profile: "quick".to_string(),
+        command: "cargo xtask reproduce".to_string(),
+        environment: machine::environment(),
+        experiments: Vec::new(),
+        not_run: Vec::new(),
+    }
+}
+
 /// The report of the experiments when these runs fail, the messages of what failed, and the Markdown that was written.
 fn report_of(fails: fn(&Job) -> bool) -> (Report, Vec<String>, String) {
     let out = tempfile::tempdir().unwrap();
     let engine = Spoilt { local: Local { out: out.path().to_path_buf(), threads: 1 }, fails };
     let (stop, environment) = (AtomicBool::new(false), machine::environment());
     let place = Place { out: out.path(), jobs: 1, engine: &engine, stop: &stop, environment: &environment };
-    let selected = EXPERIMENTS.iter().map(|e| prepared(e, request("quick")).unwrap()).collect();
+    let selected = [STUDY, "question = '?'\n[profiles.quick]"].into_iter().zip(EXPERIMENTS);
+    let selected = selected.map(|(toml, e)| prepared(e, parsed(toml), request("quick")).unwrap()).collect();
     let (experiments, failures) = sections(selected, request("quick"), &place).unwrap();
-    let report = Report {
-        title: "test".to_string(),
-        profile: "quick".to_string(),
-        command: "cargo xtask reproduce".to_string(),
-        environment: environment.clone(),
-        experiments,
-        not_run: Vec::new(),
-    };
+    let report = Report { experiments, environment: environment.clone(), ..report_of_nothing() };
     publish(&report, out.path()).unwrap();
     let markdown = std::fs::read_to_string(out.path().join("report.md")).unwrap();
     (report, failures, markdown)
@@ -212,7 +332,8 @@ fn equal_values_are_said_to_be_equal() {
     let engine = Local { out: out.path().to_path_buf(), threads: 1 };
     let (stop, environment) = (AtomicBool::new(false), machine::environment());
     let place = Place { out: out.path(), jobs: 1, engine: &engine, stop: &stop, environment: &environment };
-    let Selected { settings, sweep, .. } = prepared(&EXPERIMENTS[0], request("quick")).unwrap();
+    let Selected { settings, sweep, .. } =
+        prepared(&EXPERIMENTS[0], parsed(STUDY), request("quick")).unwrap();
     let (mut done, _) = make(&[("runs", &sweep)], &place).unwrap().remove(0);
     done.iter_mut().for_each(|run| run.summary.bits = Some(1.0));
     let (choice, notes) = settings.choose(&done, &[]);
@@ -230,7 +351,7 @@ fn records_are_compared_at_the_last_step_that_all_runs_have() {
     let engine = Local { out: out.path().to_path_buf(), threads: 1 };
     let (stop, environment) = (AtomicBool::new(false), machine::environment());
     let place = Place { out: out.path(), jobs: 1, engine: &engine, stop: &stop, environment: &environment };
-    let Selected { settings, .. } = prepared(&EXPERIMENTS[0], request("quick")).unwrap();
+    let Selected { settings, .. } = prepared(&EXPERIMENTS[0], parsed(STUDY), request("quick")).unwrap();
     let plan = settings.plan(request("quick"), &Choice::new()).unwrap();
     let (mut runs, failed) = make(&[("runs", &plan)], &place).unwrap().remove(0);
     for run in &mut runs {

@@ -1,6 +1,6 @@
 //! Deciding claims by numbers with a spread.
 
-use super::study::BySeed;
+use super::runs::BySeed;
 use crate::report::{Claim, Verdict, interval};
 
 /// A difference of means with its 95 % confidence interval.
@@ -69,42 +69,28 @@ pub fn holds(condition: bool) -> Verdict {
     if condition { Verdict::Supported } else { Verdict::NotSupported }
 }
 
-/// The claims of the paper that the catalogue decides, each in a sentence.
-const CLAIMS: [(&str, &str); 11] = [
-    ("C1", "SnAp-n equals RTRL once n is large, and SnAp-1 keeps only the immediate entries."),
-    ("C2", "SnAp-1 costs no more than backpropagation through time."),
-    ("C3", "SnAp-1 outperforms UORO and RFLO at comparable cost."),
-    (
-        "C4",
-        "On highly sparse nets SnAp-2 stays tractable and, updating at every step, can learn faster than BPTT.",
-    ),
-    ("C5", "RTRL and SnAp need no history: memory does not grow with the length of a sequence."),
-    ("C6", "RTRL of a sparse net saves two factors of density over dense RTRL."),
-    ("C7", "SnAp-1 trains a dense GRU close to BPTT on text; UORO stays far behind."),
-    ("C8", "On sparse nets SnAp-2 is at least as good as SnAp-1 and approaches BPTT on text."),
-    ("C9", "At equal numbers of parameters, larger and sparser GRUs reach fewer bits per character."),
-    (
-        "C10",
-        "Most of the influence's magnitude lies in the entries that SnAp keeps, and stays there in training.",
-    ),
-    ("C11", "With weights that change at every step, under a running influence, learning still works."),
-];
+/// What an experiment is to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statement {
+    /// A letter and a number, by which the report sorts its claims.
+    pub id: &'static str,
+    /// A sentence that can come out false.
+    pub text: &'static str,
+}
 
-/// A claim with its verdict.
-///
-/// # Panics
-/// If the paper has no such claim.
-#[must_use]
-pub fn claim(id: &str, verdict: Verdict, evidence: String, numbers: Vec<(String, f64)>) -> Claim {
-    let (id, text) = CLAIMS.iter().find(|(known, _)| *known == id).expect("a claim of the list");
-    Claim {
-        id: (*id).to_string(),
-        text: (*text).to_string(),
-        verdict,
-        evidence,
-        numbers,
-        seeds: Vec::new(),
-        runs: Vec::new(),
+impl Statement {
+    /// The claim that this is so: its verdict, why, and the numbers that decide it.
+    #[must_use]
+    pub fn decided(&self, verdict: Verdict, evidence: String, numbers: Vec<(String, f64)>) -> Claim {
+        Claim {
+            id: self.id.to_string(),
+            text: self.text.to_string(),
+            verdict,
+            evidence,
+            numbers,
+            seeds: Vec::new(),
+            runs: Vec::new(),
+        }
     }
 }
 
@@ -121,13 +107,6 @@ pub fn undecided(mut claim: Claim, failed: usize, what: &str) -> Claim {
         claim.evidence = format!("{failed} of the {what} behind it failed.{others}");
     }
     claim
-}
-
-/// The claims that no experiment of this report has decided.
-#[must_use]
-pub fn not_run(decided: &[&Claim]) -> Vec<Claim> {
-    let missing = CLAIMS.iter().filter(|(id, _)| decided.iter().all(|claim| claim.id != *id));
-    missing.map(|(id, _)| claim(id, Verdict::NotRun, String::new(), Vec::new())).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,309 @@
+//! The configuration file of an experiment: what is run or measured, in each profile.
+
+use std::path::Path;
+
+use rtrl_train::{RunConfig, Summary};
+use serde::Deserialize;
+
+use super::runs::{Done, Failed, mean_and_deviation};
+
+/// The configuration file of an experiment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What the experiment is to decide.
+    pub question: String,
+    /// What all runs have in common, as a part of a [`RunConfig`].
+    #[serde(default)]
+    run: toml::Table,
+    /// What is compared.
+    #[serde(default)]
+    pub methods: Vec<Method>,
+    /// A setting that is chosen for each method before the runs that count.
+    pub sweep: Option<Sweep>,
+    /// What all measurements have in common.
+    #[serde(default)]
+    measure: toml::Table,
+    profiles: std::collections::BTreeMap<String, ProfileSettings>,
+}
+
+/// A setting that is chosen for each method, on seeds that the final runs do not use.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The setting, with dots between its tables.
+    pub key: String,
+    /// What is tried.
+    pub values: Vec<f64>,
+    /// By what is chosen.
+    pub score: Score,
+}
+
+/// The number that a sweep compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Score {
+    /// Bits per character on held-out text: less is better.
+    ValidBits,
+    /// Mean loss at the end: less is better.
+    Loss,
+    /// Level of the curriculum at the end, and among equals the lower loss: more is better.
+    Level,
+}
+
+impl Score {
+    /// The score of a run, greater for a better one; not finite if the run lacks the number.
+    fn of(self, summary: &Summary) -> f64 {
+        let loss = summary.bits.or(summary.error).unwrap_or(f64::INFINITY);
+        match self {
+            Self::ValidBits => -summary.valid_bits.unwrap_or(f64::INFINITY),
+            Self::Loss => -loss,
+            // A loss of a few bits decides between equal levels only.
+            Self::Level => summary.level.map_or(f64::NEG_INFINITY, f64::from) - 1e-3 * loss.min(100.0),
+        }
+    }
+}
+
+/// One of the things that are compared: what it changes in the common configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Method {
+    /// Its name in figures and tables.
+    pub label: String,
+    run: toml::Table,
+}
+
+/// What a profile has different.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileSettings {
+    #[serde(default)]
+    seeds: u64,
+    #[serde(default)]
+    run: toml::Table,
+    /// Seeds of the sweep; none without.
+    #[serde(default)]
+    sweep_seeds: u64,
+    /// What the runs of the sweep have different, usually fewer steps.
+    #[serde(default)]
+    sweep_run: toml::Table,
+    /// What the runs of the sweep of single methods have different beyond that, by label.
+    #[serde(default)]
+    sweep_methods: std::collections::BTreeMap<String, toml::Table>,
+    #[serde(default)]
+    measure: toml::Table,
+    /// What single methods have different, by label.
+    #[serde(default)]
+    methods: std::collections::BTreeMap<String, toml::Table>,
+}
+
+/// Seeds of sweeps, far from those of final runs.
+const FIRST_SWEEP_SEED: u64 = 1000;
+
+/// One run that is to be made.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The method's label.
+    pub method: String,
+    /// What is run; the seed is in it.
+    pub config: RunConfig,
+    /// The value that a sweep tries with this run.
+    pub tried: Option<f64>,
+}
+
+impl Planned {
+    /// Whether the run can be given a text.
+    pub fn reads_text(&self) -> bool {
+        matches!(self.config.task, Some(rtrl_tasks::TaskConfig::CharLm(_)))
+    }
+}
+
+/// What the command line says about the runs of every experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The profile.
+    pub profile: &'a str,
+    /// Number of seeds, instead of the profile's.
+    pub seeds: Option<u64>,
+    /// The training text.
+    pub text: Option<&'a Path>,
+    /// The validation text.
+    pub valid: Option<&'a Path>,
+}
+
+/// What a sweep has chosen for each method, by label.
+pub type Choice = std::collections::BTreeMap<String, f64>;
+
+impl Settings {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// The message of the parser.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    fn profile(&self, name: &str) -> Result<&ProfileSettings, String> {
+        self.profiles.get(name).ok_or_else(|| format!("there is no profile `{name}`"))
+    }
+
+    /// The table `measure` of a profile.
+    ///
+    /// # Errors
+    /// If the profile is missing.
+    pub fn measure(&self, request: Request<'_>) -> Result<toml::Table, String> {
+        let mut table = self.measure.clone();
+        merge(&mut table, &self.profile(request.profile)?.measure);
+        Ok(table)
+    }
+
+    /// Every run of the sweep: method after method, value after value, seed after seed. None if the profile has no sweep.
+    ///
+    /// # Errors
+    /// If the profile is missing or a merged configuration is not valid.
+    pub fn sweep_plan(&self, request: Request<'_>) -> Result<Vec<Planned>, String> {
+        let profile = self.profile(request.profile)?;
+        let Some(sweep) = &self.sweep else { return Ok(Vec::new()) };
+        let mut planned = Vec::new();
+        let nothing = toml::Table::new();
+        for method in &self.methods {
+            let own = profile.sweep_methods.get(&method.label).unwrap_or(&nothing);
+            for &value in &sweep.values {
+                for seed in FIRST_SWEEP_SEED..FIRST_SWEEP_SEED + profile.sweep_seeds {
+                    let over = [&profile.sweep_run, own, &dotted(&sweep.key, value)];
+                    let config = self.config(profile, method, seed, request, &over)?;
+                    planned.push(Planned { method: method.label.clone(), config, tried: Some(value) });
+                }
+            }
+        }
+        Ok(planned)
+    }
+
+    /// The best value of each method, from the runs of the sweep, and what the reader must know of the choice. A value at
+    /// which a run failed is worse than any other: its survivors say nothing about it.
+    pub fn choose(&self, runs: &[Done], failed: &[Failed]) -> (Choice, Vec<String>) {
+        let (mut choice, mut notes) = (Choice::new(), Vec::new());
+        let Some(sweep) = &self.sweep else { return (choice, notes) };
+        for Method { label, .. } in &self.methods {
+            let mut scored = Vec::new();
+            for &value in &sweep.values {
+                let is = |method: &str, tried: Option<f64>| method == label && tried == Some(value);
+                let failures = failed.iter().filter(|run| is(&run.method, run.tried)).count();
+                let of = runs.iter().filter(|run| is(&run.method, run.tried));
+                let scores: Vec<f64> = of.map(|run| sweep.score.of(&run.summary)).collect();
+                if failures > 0 {
+                    let all = failures + scores.len();
+                    notes.push(format!("{label} failed at {value:.1e} with {failures} of {all} seeds."));
+                }
+                let mean = mean_and_deviation(&scores).map(|(mean, _)| mean);
+                let mean = mean.filter(|mean| failures == 0 && mean.is_finite());
+                scored.extend(mean.map(|mean| (value, mean)));
+            }
+            let best = scored.iter().map(|&(_, score)| score).max_by(f64::total_cmp);
+            let best: Vec<f64> = scored.iter().filter(|s| Some(s.1) == best).map(|s| s.0).collect();
+            if let Some(&first) = best.first() {
+                choice.insert(label.clone(), first);
+            }
+            match best.as_slice() {
+                // A profile without a sweep has no runs here, and nothing to say.
+                [] if runs.iter().any(|run| run.method == *label)
+                    || failed.iter().any(|run| run.method == *label) =>
+                {
+                    notes.push(format!(
+                        "No value of `{}` has a score of {label} with every seed: it has that of the configuration.",
+                        sweep.key
+                    ));
+                }
+                [_, _, ..] => {
+                    let equal: Vec<_> = best.iter().map(|value| format!("{value:.1e}")).collect();
+                    notes.push(format!("Equally good for {label}: {}; it has the first.", equal.join(", ")));
+                }
+                _ => {}
+            }
+        }
+        (choice, notes)
+    }
+
+    /// Every final run of a profile: method after method, seed after seed.
+    ///
+    /// # Errors
+    /// If the profile is missing or a merged configuration is not valid.
+    pub fn plan(&self, request: Request<'_>, choice: &Choice) -> Result<Vec<Planned>, String> {
+        let profile = self.profile(request.profile)?;
+        let mut planned = Vec::new();
+        for method in &self.methods {
+            for seed in 0..request.seeds.unwrap_or(profile.seeds) {
+                let chosen = self.sweep.as_ref().zip(choice.get(&method.label));
+                let chosen = chosen.map(|(sweep, &value)| dotted(&sweep.key, value)).unwrap_or_default();
+                let config = self.config(profile, method, seed, request, &[&chosen])?;
+                planned.push(Planned { method: method.label.clone(), config, tried: None });
+            }
+        }
+        Ok(planned)
+    }
+
+    fn config(
+        &self,
+        profile: &ProfileSettings,
+        method: &Method,
+        seed: u64,
+        request: Request<'_>,
+        over: &[&toml::Table],
+    ) -> Result<RunConfig, String> {
+        let mut table = self.run.clone();
+        merge(&mut table, &profile.run);
+        merge(&mut table, &method.run);
+        if let Some(own) = profile.methods.get(&method.label) {
+            merge(&mut table, own);
+        }
+        merge(&mut table, &of_seed(seed));
+        over.iter().for_each(|over| merge(&mut table, over));
+        for (key, path) in [("text", request.text), ("valid", request.valid)] {
+            if let (Some(path), true) = (path, reads_text(&table)) {
+                merge(&mut table, &of_task(key, path));
+            }
+        }
+        let toml = toml::to_string(&table).map_err(|error| error.to_string())?;
+        RunConfig::from_toml(&toml, &method.label).map_err(|error| error.to_string())
+    }
+}
+
+/// A table with one value at a place like `optimizer.learning_rate`.
+fn dotted(key: &str, value: f64) -> toml::Table {
+    let mut parts = key.rsplit('.');
+    let mut inner = table(parts.next().unwrap_or_default(), value);
+    for part in parts {
+        inner = table(part, inner);
+    }
+    inner
+}
+
+fn table(key: &str, value: impl Into<toml::Value>) -> toml::Table {
+    toml::Table::from_iter([(key.to_string(), value.into())])
+}
+
+fn of_seed(seed: u64) -> toml::Table {
+    table("training", table("seed", i64::try_from(seed).unwrap_or(i64::MAX)))
+}
+
+fn of_task(key: &str, path: &Path) -> toml::Table {
+    table("task", table(key, path.to_string_lossy().into_owned()))
+}
+
+/// Whether the task takes a text.
+fn reads_text(run: &toml::Table) -> bool {
+    let kind = run.get("task").and_then(|task| task.get("kind"));
+    kind.and_then(toml::Value::as_str) == Some("char-lm")
+}
+
+/// Puts the values of `over` into `base`: tables are merged key by key, anything else is replaced.
+fn merge(base: &mut toml::Table, over: &toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
