@@ -184,7 +184,8 @@ fn the_toolchain_in_use_is_the_oldest_that_is_supported() {
 fn unsafe_code_lives_in_the_kernels_alone() {
     let keyword = ["un", "safe "].concat();
     for path in sources() {
-        let kernels = path.starts_with(root().join("crates/sparse/src/kernels"));
+        let kernels = ["crates/sparse/src/simd", "crates/sparse/src/recursion/rows.rs"];
+        let kernels = kernels.iter().any(|kernels| path.starts_with(root().join(kernels)));
         let text = std::fs::read_to_string(&path).unwrap();
         let found = text
             .lines()

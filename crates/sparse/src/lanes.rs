@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::Scalar;
+use crate::float::Float;
 
 /// A read-only `[len][lanes]` array.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ impl<'a, T> Lanes<'a, T> {
     }
 }
 
-impl<T: Scalar> Lanes<'_, T> {
+impl<T: Float> Lanes<'_, T> {
     /// Sets `diverged[b]` for every lane `b` with an entry that is NaN or infinite.
     ///
     /// # Panics
@@ -90,7 +90,7 @@ impl<T: Scalar> Lanes<'_, T> {
     }
 }
 
-impl<T: Scalar> LanesMut<'_, T> {
+impl<T: Float> LanesMut<'_, T> {
     /// Zeroes one lane, whatever it holds.
     ///
     /// # Panics

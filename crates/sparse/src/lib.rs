@@ -30,42 +30,37 @@
 #![doc = ""]
 #![doc = include_str!("equations.md")]
 
-mod block;
-mod blocks;
-mod carrying;
-mod cost;
-mod couplings;
-pub mod dense;
-mod error;
-mod kernels;
-mod lanes;
-mod layout;
-mod linear;
-pub mod math;
-mod outers;
-mod pattern;
-mod product;
-mod relay;
-mod scalar;
-mod step;
-mod streaming;
-pub mod testing;
-mod threads;
-mod windowed;
+// Modules stand in the order in which they may import each other.
+mod float;
 
-pub use block::Block;
-pub use blocks::{Blocks, check_reach};
-pub use carrying::Carrying;
-pub use cost::{Extent, Macs};
-pub use error::BlockError;
-pub use kernels::simd::Level;
+mod counted;
+mod lanes;
+
+mod simd;
+
+mod pattern;
+
+mod product;
+
+mod linear;
+
+mod recursion;
+
+mod run;
+
+pub mod dense;
+pub mod math;
+
+mod entry;
+
+pub mod testing;
+
+pub use entry::{Carrying, Streaming, Windowed};
+pub use float::Float;
 pub use lanes::{Lanes, LanesMut};
-pub use layout::Layout;
-pub use linear::{Linear, Sources};
-pub use outers::Outers;
+pub use linear::{Linear, Outers, Sources};
 pub use pattern::{Pattern, PatternError};
 pub use product::{Operand, Product};
-pub use scalar::Scalar;
-pub use step::StepValues;
-pub use streaming::Streaming;
-pub use windowed::Windowed;
+pub use recursion::{Block, BlockError, Blocks, Extent, Layout, Macs, StepValues, check_reach};
+pub use run::Scalar;
+pub use simd::Level;

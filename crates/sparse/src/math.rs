@@ -10,7 +10,7 @@
 //! assert_eq!((x[0], x[2]), (0.5, 0.0));
 //! ```
 
-use crate::Scalar;
+use crate::run::Scalar;
 
 /// `x ← e^x`.
 pub fn exp<T: Scalar>(x: &mut [T]) {

@@ -2,22 +2,61 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-use sprs::{CsMatI, CsStructureI, CsStructureViewI};
-
 /// Why indices do not describe a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// Offsets or indices break an invariant of compressed rows.
-    #[error("not a {rows} × {cols} pattern: {reason}")]
-    Structure {
-        /// Number of rows asked for.
+    /// The offsets do not begin with 0.
+    #[error("offsets begin with {found:?}, not with 0")]
+    Start {
+        /// The first offset, if there is one.
+        found: Option<usize>,
+    },
+    /// The last offset is not the number of indices.
+    #[error("offsets end with {found}, not with the number of indices, {expected}")]
+    End {
+        /// The number of indices.
+        expected: usize,
+        /// The last offset.
+        found: usize,
+    },
+    /// A row ends before it begins.
+    #[error("offsets decrease at row {row}")]
+    Decreasing {
+        /// The row.
+        row: usize,
+    },
+    /// The columns of a row are not strictly increasing.
+    #[error("the columns of row {row} are not strictly increasing")]
+    Order {
+        /// The row.
+        row: usize,
+    },
+    /// An entry stands in a row that does not exist.
+    #[error("an entry in row {row} of {rows}")]
+    Row {
+        /// The row.
+        row: usize,
+        /// Number of rows.
         rows: usize,
-        /// Number of columns asked for.
+    },
+    /// An entry stands in a column that does not exist.
+    #[error("an entry in column {column} of {cols}, in row {row}")]
+    Column {
+        /// The row.
+        row: usize,
+        /// The column.
+        column: u32,
+        /// Number of columns.
         cols: usize,
-        /// Which invariant is broken.
-        reason: String,
+    },
+    /// Positions of 32 bits cannot count this.
+    #[error("{found} {what} do not fit 32 bits")]
+    TooLarge {
+        /// What was counted: rows, columns or entries.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
     },
 }
 
@@ -33,8 +72,9 @@ pub enum PatternError {
 /// assert_eq!(chain.product(&chain).row(2), [0, 1, 2]);
 /// # Ok::<(), rtrl_sparse::PatternError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Raw", into = "Raw")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "serial::Raw", into = "serial::Raw"))]
 pub struct Pattern {
     cols: usize,
     offsets: Vec<usize>,
@@ -42,23 +82,28 @@ pub struct Pattern {
 }
 
 /// The serialized form, validated on the way in.
-#[derive(Serialize, Deserialize)]
-struct Raw {
-    cols: usize,
-    offsets: Vec<usize>,
-    indices: Vec<u32>,
-}
+#[cfg(feature = "serde")]
+mod serial {
+    use super::{Pattern, PatternError};
 
-impl From<Pattern> for Raw {
-    fn from(p: Pattern) -> Self {
-        Self { cols: p.cols, offsets: p.offsets, indices: p.indices }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    pub(super) struct Raw {
+        cols: usize,
+        offsets: Vec<usize>,
+        indices: Vec<u32>,
     }
-}
 
-impl TryFrom<Raw> for Pattern {
-    type Error = PatternError;
-    fn try_from(raw: Raw) -> Result<Self, PatternError> {
-        Self::new(raw.cols, raw.offsets, raw.indices)
+    impl From<Pattern> for Raw {
+        fn from(p: Pattern) -> Self {
+            Self { cols: p.cols, offsets: p.offsets, indices: p.indices }
+        }
+    }
+
+    impl TryFrom<Raw> for Pattern {
+        type Error = PatternError;
+        fn try_from(raw: Raw) -> Result<Self, PatternError> {
+            Self::new(raw.cols, raw.offsets, raw.indices)
+        }
     }
 }
 
@@ -69,23 +114,32 @@ impl Pattern {
     /// If the offsets do not start at 0, decrease or miss the end of `indices`, or the columns of a row are not
     /// strictly increasing and below `cols`.
     pub fn new(cols: usize, offsets: Vec<usize>, indices: Vec<u32>) -> Result<Self, PatternError> {
-        let rows = offsets.len().saturating_sub(1);
-        let error = |reason: String| PatternError::Structure { rows, cols, reason };
-        // sprs indexes columns by u32, and so do products and transposes the entries: more would overflow silently.
-        let most = u32::MAX as usize;
-        if offsets.is_empty() || offsets[0] != 0 || rows.max(cols).max(indices.len()) > most {
-            return Err(error(
-                "offsets must begin with 0; rows, columns and entries must fit 32 bits".into(),
-            ));
+        let (first, last) = (offsets.first().copied(), offsets.last().copied().unwrap_or(0));
+        if first != Some(0) {
+            return Err(PatternError::Start { found: first });
         }
-        let units = vec![(); indices.len()];
-        match CsStructureI::<u32, usize>::try_new((rows, cols), offsets, indices, units) {
-            Ok(checked) => {
-                let (offsets, indices, _) = checked.into_raw_storage();
-                Ok(Self { cols, offsets, indices })
+        if last != indices.len() {
+            return Err(PatternError::End { expected: indices.len(), found: last });
+        }
+        // Columns, and the entries of products and transposes, are counted by u32: more would overflow silently.
+        for (what, found) in [("rows", offsets.len() - 1), ("columns", cols), ("entries", indices.len())] {
+            if found > u32::MAX as usize {
+                return Err(PatternError::TooLarge { what, found });
             }
-            Err((_, _, _, reason)) => Err(error(reason.to_string())),
         }
+        if let Some(row) = offsets.windows(2).position(|ends| ends[0] > ends[1]) {
+            return Err(PatternError::Decreasing { row });
+        }
+        for (row, ends) in offsets.windows(2).enumerate() {
+            let columns = &indices[ends[0]..ends[1]];
+            if columns.windows(2).any(|pair| pair[0] >= pair[1]) {
+                return Err(PatternError::Order { row });
+            }
+            if let Some(&column) = columns.last().filter(|&&column| column as usize >= cols) {
+                return Err(PatternError::Column { row, column, cols });
+            }
+        }
+        Ok(Self { cols, offsets, indices })
     }
 
     /// A pattern from the columns of each row.
@@ -102,6 +156,28 @@ impl Pattern {
             offsets.push(indices.len());
         }
         Self::new(cols, offsets, indices)
+    }
+
+    /// A pattern from its entries as (row, column), in any order; an entry that is named twice counts once. A matrix of
+    /// `nalgebra-sparse` or of another library becomes a pattern by its triplets:
+    /// `Pattern::from_entries(m.nrows(), m.ncols(), m.triplet_iter().map(|(r, c, _)| (r, c as u32)))`.
+    ///
+    /// # Errors
+    /// If an entry stands outside of `rows × cols`.
+    pub fn from_entries(
+        rows: usize,
+        cols: usize,
+        entries: impl IntoIterator<Item = (usize, u32)>,
+    ) -> Result<Self, PatternError> {
+        let mut columns = vec![Vec::new(); rows];
+        for (row, column) in entries {
+            columns.get_mut(row).ok_or(PatternError::Row { row, rows })?.push(column);
+        }
+        for row in &mut columns {
+            row.sort_unstable();
+            row.dedup();
+        }
+        Self::from_rows(cols, columns)
     }
 
     /// Builds a pattern whose rows are known to be sorted and in range.
@@ -141,7 +217,7 @@ impl Pattern {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.offsets.capacity() * size_of::<usize>() + self.indices.capacity() * size_of::<u32>()
+        held(&self.offsets) + held(&self.indices)
     }
 
     /// The columns of all entries, row after row.
@@ -227,16 +303,68 @@ impl Pattern {
     #[track_caller]
     pub fn product(&self, other: &Self) -> Self {
         assert_eq!(self.cols, other.rows(), "inner sizes of the product differ");
-        let (mut offsets, mut indices) = (vec![0; self.rows() + 1], Vec::new());
-        let mut seen = vec![false; other.cols];
-        let (a, b) = (vec![(); self.nnz()], vec![(); other.nnz()]);
-        sprs::smmp::symbolic(self.view(&a), other.view(&b), &mut offsets, &mut indices, &mut seen);
-        assert!(
-            indices.len() <= u32::MAX as usize,
-            "{} entries of a product do not fit 32 bits",
-            indices.len()
-        );
-        Self { cols: other.cols, offsets, indices }
+        Self::gathered(self.rows(), other.cols, |r, found| {
+            self.row(r).iter().for_each(|&k| found.add(other.row(k as usize)));
+        })
+    }
+
+    /// The columns that each row reaches: its own, and those at the end of up to `steps` steps from column `c` to a column of row `c`
+    /// of `next`. This is the pattern of `self · (1 + next)^steps`.
+    ///
+    /// # Panics
+    /// If `next` is not square and of as many rows as this pattern has columns, or there are more entries than 32 bits can count.
+    #[must_use]
+    #[track_caller]
+    pub fn spread(&self, next: &Self, steps: usize) -> Self {
+        assert_eq!([next.rows(), next.cols], [self.cols; 2], "rows and columns of the steps, and columns");
+        Self::gathered(self.rows(), self.cols, |r, found| {
+            found.add(self.row(r));
+            let mut fresh = 0;
+            for _ in 0..steps {
+                let end = found.columns.len();
+                if fresh == end {
+                    break;
+                }
+                for i in fresh..end {
+                    found.add(next.row(found.columns[i] as usize));
+                }
+                fresh = end;
+            }
+        })
+    }
+
+    /// The reflexive and transitive closure: column `c` is in row `r` if any number of steps leads from `r` to `c`, and so is the
+    /// diagonal.
+    ///
+    /// ```
+    /// use rtrl_sparse::Pattern;
+    /// let ring = Pattern::from_rows(3, [vec![1], vec![2], vec![0]])?;
+    /// assert_eq!(ring.closure(), Pattern::dense(3, 3));
+    /// # Ok::<(), rtrl_sparse::PatternError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the pattern is not square, or there are more entries than 32 bits can count.
+    #[must_use]
+    #[track_caller]
+    pub fn closure(&self) -> Self {
+        Self::identity(self.rows()).spread(self, usize::MAX)
+    }
+
+    /// A pattern of `rows` rows, each of the columns that `fill` adds for it, in any order.
+    #[track_caller]
+    fn gathered(rows: usize, cols: usize, fill: impl Fn(usize, &mut Found)) -> Self {
+        let mut found = Found { seen: vec![false; cols], columns: Vec::new() };
+        let (mut offsets, mut indices) = (vec![0], Vec::new());
+        for r in 0..rows {
+            fill(r, &mut found);
+            found.columns.iter().for_each(|&c| found.seen[c as usize] = false);
+            found.columns.sort_unstable();
+            indices.append(&mut found.columns);
+            offsets.push(indices.len());
+        }
+        assert!(indices.len() <= u32::MAX as usize, "{} entries do not fit 32 bits", indices.len());
+        Self { cols, offsets, indices }
     }
 
     /// The transpose.
@@ -248,16 +376,21 @@ impl Pattern {
     /// The transpose, and for each of its entries the place of that entry in a value array of `self`.
     #[must_use]
     pub fn transpose_with_entries(&self) -> (Self, Vec<u32>) {
-        let places: Vec<u32> = (0..self.nnz() as u32).collect();
-        let shape = (self.rows(), self.cols);
-        let matrix =
-            CsMatI::<u32, u32, usize>::new(shape, self.offsets.clone(), self.indices.clone(), places);
-        let (offsets, indices, places) = matrix.to_other_storage().into_raw_storage();
+        let mut offsets = vec![0; self.cols + 1];
+        for &c in &self.indices {
+            offsets[c as usize + 1] += 1;
+        }
+        for c in 0..self.cols {
+            offsets[c + 1] += offsets[c];
+        }
+        let mut ends = offsets.clone();
+        let (mut indices, mut places) = (vec![0; self.nnz()], vec![0; self.nnz()]);
+        for (entry, (r, c)) in self.iter().enumerate() {
+            let end = &mut ends[c as usize];
+            (indices[*end], places[*end]) = (r as u32, entry as u32);
+            *end += 1;
+        }
         (Self { cols: self.rows(), offsets, indices }, places)
-    }
-
-    fn view<'a>(&'a self, units: &'a [()]) -> CsStructureViewI<'a, u32, usize> {
-        CsStructureViewI::new((self.rows(), self.cols), &self.offsets, &self.indices, units)
     }
 
     fn row_by_row(&self, other: &Self, combine: impl Fn(&[u32], &[u32]) -> Vec<u32>) -> Self {
@@ -271,7 +404,29 @@ impl Pattern {
     }
 }
 
-/// The structure of a `sprs` matrix in compressed rows or columns; values are dropped.
+/// The columns of one row, each once, in the order in which they were found.
+struct Found {
+    seen: Vec<bool>,
+    columns: Vec<u32>,
+}
+
+impl Found {
+    fn add(&mut self, columns: &[u32]) {
+        for &c in columns {
+            if !std::mem::replace(&mut self.seen[c as usize], true) {
+                self.columns.push(c);
+            }
+        }
+    }
+}
+
+/// Bytes that an array holds.
+pub(crate) fn held<T>(array: &Vec<T>) -> usize {
+    array.capacity() * size_of::<T>()
+}
+
+/// The structure of a `sprs` matrix in compressed rows or columns; values are dropped. With the feature `sprs`.
+#[cfg(feature = "sprs")]
 impl<N: Clone + Default> From<&sprs::CsMatI<N, u32, usize>> for Pattern {
     fn from(matrix: &sprs::CsMatI<N, u32, usize>) -> Self {
         let rows = if matrix.is_csr() { matrix.clone() } else { matrix.to_other_storage() };
@@ -283,13 +438,14 @@ impl<N: Clone + Default> From<&sprs::CsMatI<N, u32, usize>> for Pattern {
     }
 }
 
+#[cfg(feature = "sprs")]
 impl Pattern {
-    /// A `sprs` matrix with this structure and `values`, one per structural nonzero.
+    /// A `sprs` matrix with this structure and `values`, one per structural nonzero. With the feature `sprs`.
     ///
     /// # Panics
     /// If `values.len() != self.nnz()`.
     #[track_caller]
     pub fn to_sprs<N>(&self, values: Vec<N>) -> sprs::CsMatI<N, u32, usize> {
-        CsMatI::new((self.rows(), self.cols), self.offsets.clone(), self.indices.clone(), values)
+        sprs::CsMatI::new((self.rows(), self.cols), self.offsets.clone(), self.indices.clone(), values)
     }
 }

@@ -1,9 +1,10 @@
 //! Sparse products into a fixed pattern.
 
-use crate::kernels::Computation;
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::vector::{axpy, axpy_lanes};
-use crate::{Lanes, LanesMut, Pattern, Scalar};
+use crate::float::Float;
+use crate::lanes::{Lanes, LanesMut};
+use crate::pattern::Pattern;
+use crate::simd::vector::{axpy, axpy_lanes};
+use crate::simd::{Kernel, Simd};
 
 /// `C += A · B` for three fixed patterns: the symbolic work is done once, the numeric work any number of times.
 ///
@@ -14,14 +15,14 @@ use crate::{Lanes, LanesMut, Pattern, Scalar};
 /// B that follow each other in memory, and meet consecutive entries of C, are handled as one run.
 #[derive(Debug, Clone)]
 pub struct Product {
-    runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
     /// Entries of C, and how many values of A and of B are read: one more than the last.
     sizes: [usize; 3],
 }
 
 /// `c[out + k] += a[left] * b[right + k]` for `k < len`.
 #[derive(Debug, Clone)]
-struct Run {
+pub(crate) struct Run {
     out: u32,
     left: u32,
     right: u32,
@@ -97,7 +98,7 @@ impl Product {
 
     /// Checks entries and lanes of the operands; values of A and B may stand in larger arrays.
     #[track_caller]
-    fn check(&self, found: [usize; 3], lanes: &[usize]) {
+    pub(crate) fn check(&self, found: [usize; 3], lanes: &[usize]) {
         let [c, a, b] = self.sizes;
         assert_eq!(found[0], c, "entries of C");
         assert!(found[1] >= a, "{} values of A, not {a} or more", found[1]);
@@ -114,38 +115,17 @@ impl Product {
     pub fn bytes(&self) -> usize {
         self.runs.capacity() * size_of::<Run>()
     }
-
-    /// `C += A · B` with the same B in every lane.
-    ///
-    /// # Panics
-    /// If sizes or lanes do not fit.
-    #[track_caller]
-    pub fn accumulate_shared<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: &[T]) {
-        let lanes = c.lanes();
-        self.check([c.len(), a.len(), b.len()], &[lanes, a.lanes()]);
-        T::run(lanes, Computation::Shared(Shared { runs: &self.runs, c: c.reborrow(), a, b }));
-    }
-
-    /// `C += A · B` with its own B in each lane.
-    ///
-    /// # Panics
-    /// If sizes or lanes do not fit.
-    #[track_caller]
-    pub fn accumulate<T: Scalar>(&self, c: &mut LanesMut<'_, T>, a: Lanes<'_, T>, b: Lanes<'_, T>) {
-        let lanes = c.lanes();
-        self.check([c.len(), a.len(), b.len()], &[lanes, a.lanes(), b.lanes()]);
-        T::run(lanes, Computation::Own(Own { runs: &self.runs, c: c.reborrow(), a, b }));
-    }
 }
 
+/// See [`Product::accumulate_shared`].
 pub struct Shared<'a, T> {
-    runs: &'a [Run],
-    c: LanesMut<'a, T>,
-    a: Lanes<'a, T>,
-    b: &'a [T],
+    pub(crate) runs: &'a [Run],
+    pub(crate) c: LanesMut<'a, T>,
+    pub(crate) a: Lanes<'a, T>,
+    pub(crate) b: &'a [T],
 }
 
-impl<T: Scalar> Kernel<T> for Shared<'_, T> {
+impl<T: Float> Kernel<T> for Shared<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -170,14 +150,15 @@ impl<T: Scalar> Kernel<T> for Shared<'_, T> {
     }
 }
 
+/// See [`Product::accumulate`].
 pub struct Own<'a, T> {
-    runs: &'a [Run],
-    c: LanesMut<'a, T>,
-    a: Lanes<'a, T>,
-    b: Lanes<'a, T>,
+    pub(crate) runs: &'a [Run],
+    pub(crate) c: LanesMut<'a, T>,
+    pub(crate) a: Lanes<'a, T>,
+    pub(crate) b: Lanes<'a, T>,
 }
 
-impl<T: Scalar> Kernel<T> for Own<'_, T> {
+impl<T: Float> Kernel<T> for Own<'_, T> {
     type Output = ();
 
     #[inline(always)]

@@ -1,0 +1,118 @@
+//! z = W u, its transpose, and outer products.
+
+use std::ops::Range;
+
+use crate::lanes::{Lanes, LanesMut};
+use crate::linear::forward::Multiply;
+use crate::linear::lanewise::MixOuter;
+use crate::linear::outer::Outer;
+use crate::linear::transposed::MultiplyTransposed;
+use crate::linear::{Linear, Sources};
+use crate::run::{Computation, Scalar};
+
+impl Linear {
+    /// `z_{r - first} ← Σ_j w_rj u_j` for the rows `r` in `range`: `z` holds the rows from `first` on. Without symbols the dense
+    /// sources alone are multiplied.
+    ///
+    /// # Panics
+    /// If the range exceeds the rows or what `z` holds, if weights, sources or lanes do not fit, or if a symbol is none of
+    /// the map's.
+    #[track_caller]
+    pub fn multiply<T: Scalar>(
+        &self,
+        weights: &[T],
+        range: Range<usize>,
+        u: Sources<'_, T>,
+        z: &mut LanesMut<'_, T>,
+        first: usize,
+    ) {
+        let (linear, lanes, z) = (self, z.lanes(), z.reborrow());
+        self.check(&range, weights.len(), lanes, Some(u));
+        if !u.symbols.is_empty() {
+            u.check_symbols(self.symbols(), lanes);
+        }
+        let held = first..first + z.len();
+        assert!(
+            range.is_empty() || (held.start <= range.start && range.end <= held.end),
+            "rows {range:?} of z, which holds {held:?}"
+        );
+        T::run(lanes, Computation::Multiply(Multiply { linear, weights, range, u, z, first }));
+    }
+
+    /// `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j` from `first` on: the transposed product.
+    /// `z` has an entry for each row of the map, `a` one for each dense source; those before `first` are left alone.
+    ///
+    /// # Panics
+    /// If the range exceeds the rows, or if weights, `z`, `a` or lanes do not fit.
+    #[track_caller]
+    pub fn multiply_transposed<T: Scalar>(
+        &self,
+        weights: &[T],
+        range: Range<usize>,
+        z: Lanes<'_, T>,
+        a: &mut LanesMut<'_, T>,
+        first: usize,
+    ) {
+        let (linear, lanes, a) = (self, z.lanes(), a.reborrow());
+        self.check(&range, weights.len(), lanes, None::<Sources<'_, T>>);
+        assert_eq!(z.len(), self.pattern().rows(), "entries of z, one for each row");
+        let sizes = (a.len(), a.lanes());
+        assert_eq!(
+            sizes,
+            (self.dense_sources(), lanes),
+            "entries of a, one for each dense source, and their lanes"
+        );
+        let kernel = MultiplyTransposed { linear, weights, range, z, a, first };
+        T::run(lanes, Computation::MultiplyTransposed(kernel));
+    }
+
+    /// `g_rj += Σ_lanes z_r u_j` for every weight of row `r`: one row of the outer product, summed over lanes.
+    /// `g` is the whole flat gradient.
+    ///
+    /// # Panics
+    /// If there is no such row, if the gradient, sources or lanes do not fit, or if a symbol is none of the map's.
+    #[track_caller]
+    pub fn accumulate_outer<T: Scalar>(&self, r: usize, z: &[T], u: Sources<'_, T>, g: &mut [T]) {
+        self.accumulate_outer_rows(r..r + 1, Lanes::new(z, z.len()), u, g);
+    }
+
+    /// [`accumulate_outer`](Self::accumulate_outer) for the rows in `range`; entry `i` of `z` is row `range.start + i`.
+    ///
+    /// # Panics
+    /// If the range exceeds the rows, if `z` has not one entry for each of them, if the gradient, sources or lanes do not fit,
+    /// or if a symbol is none of the map's.
+    #[track_caller]
+    pub fn accumulate_outer_rows<T: Scalar>(
+        &self,
+        range: Range<usize>,
+        z: Lanes<'_, T>,
+        u: Sources<'_, T>,
+        g: &mut [T],
+    ) {
+        self.check_outer(range.clone(), z, u, g.len());
+        T::run(z.lanes(), Computation::Outer(Outer { linear: self, range, z, u, g }));
+    }
+
+    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself: `keep` has an entry for each lane, `z` one for each row,
+    /// `out` one for each weight, all in the same lanes.
+    ///
+    /// # Panics
+    /// If sizes or lanes do not fit, or if a symbol is none of the map's.
+    #[track_caller]
+    pub fn mix_outer<T: Scalar>(
+        &self,
+        keep: &[T],
+        z: Lanes<'_, T>,
+        u: Sources<'_, T>,
+        out: &mut LanesMut<'_, T>,
+    ) {
+        let (linear, out) = (self, out.reborrow());
+        self.check_outer(0..self.pattern().rows(), z, u, out.len());
+        assert_eq!(
+            (keep.len(), out.lanes()),
+            (z.lanes(), z.lanes()),
+            "lanes of what is kept, and of the result"
+        );
+        T::run(z.lanes(), Computation::MixOuter(MixOuter { linear, keep, z, u, out }));
+    }
+}

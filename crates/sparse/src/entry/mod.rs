@@ -1,0 +1,22 @@
+//! What callers call: each checks its operands and runs kernels at the level of the thread.
+
+// Modules stand in the order in which they may import each other.
+mod product;
+
+mod linear;
+
+mod outers;
+
+mod streaming;
+
+mod window;
+
+mod windowed;
+
+mod single;
+
+mod carrying;
+
+pub use carrying::Carrying;
+pub use streaming::Streaming;
+pub use windowed::Windowed;

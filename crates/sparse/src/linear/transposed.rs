@@ -1,0 +1,212 @@
+//! The transposed product of a sparse linear map: row by row or, where neighboring rows read the same sources, several rows at
+//! once.
+
+use std::ops::Range;
+
+use super::forward::{MANY, TOGETHER};
+use super::map::{Linear, Others, Row};
+use crate::float::Float;
+use crate::lanes::{Lanes, LanesMut};
+use crate::simd::vector::MAX_SCALAR_TAIL;
+use crate::simd::{Kernel, Simd};
+
+/// See [`Linear::multiply_transposed`].
+pub struct MultiplyTransposed<'a, T> {
+    pub linear: &'a Linear,
+    pub weights: &'a [T],
+    pub range: Range<usize>,
+    pub z: Lanes<'a, T>,
+    pub a: LanesMut<'a, T>,
+    /// First dense source that is wanted.
+    pub first: usize,
+}
+
+impl<T: Float> Kernel<T> for MultiplyTransposed<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        let lanes = self.z.lanes();
+        for band in self.linear.bands(self.range.clone()) {
+            let Range { start: mut r, end } = band.rows;
+            if band.scattered {
+                for r in r..end {
+                    match lanes {
+                        1 if self.linear.rows[r].scattered() => self.scattered_row(simd, r),
+                        1 => self.rows::<S, 1>(simd, r),
+                        _ => self.row_lanes(simd, r),
+                    }
+                }
+            } else if lanes > 1 {
+                self.matrix(simd, r..end);
+            } else {
+                while r + TOGETHER <= end {
+                    self.rows::<S, TOGETHER>(simd, r);
+                    r += TOGETHER;
+                }
+                while r < end {
+                    self.rows::<S, 1>(simd, r);
+                    r += 1;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Float> MultiplyTransposed<'_, T> {
+    /// How many of the consecutive sources of row `r` are not wanted.
+    #[inline(always)]
+    fn skipped(&self, r: usize) -> usize {
+        let Row { first, run, .. } = self.linear.rows[r];
+        self.first.saturating_sub(first).min(run)
+    }
+
+    /// One lane of `N` rows that read alike, or of one row.
+    #[inline(always)]
+    fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
+        let skipped = self.skipped(r);
+        let (first, run) = (self.linear.rows[r].first + skipped, self.linear.rows[r].run - skipped);
+        let weights: [&[T]; N] =
+            std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start + skipped..][..run]);
+        let z: [T; N] = std::array::from_fn(|n| self.z.values()[r + n]);
+        let mut splat = [simd.splat(T::ZERO); N];
+        for (splat, z) in splat.iter_mut().zip(z) {
+            *splat = simd.splat(z);
+        }
+        let a = self.a.run(first..first + run);
+        let whole = run - run % S::WIDTH;
+        for at in (0..whole).step_by(S::WIDTH) {
+            let a = &mut a[at..at + S::WIDTH];
+            let mut sum = simd.load(a);
+            for (z, weights) in splat.into_iter().zip(weights) {
+                sum = simd.mul_add(z, simd.load(&weights[at..at + S::WIDTH]), sum);
+            }
+            simd.store(sum, a);
+        }
+        if run - whole <= MAX_SCALAR_TAIL {
+            for (at, a) in a.iter_mut().enumerate().skip(whole) {
+                for (z, weights) in z.into_iter().zip(weights) {
+                    *a = simd.scalar(z, weights[at], *a);
+                }
+            }
+        } else {
+            let a = &mut a[whole..];
+            let mut sum = simd.load_part(a);
+            for (z, weights) in splat.into_iter().zip(weights) {
+                sum = simd.mul_add(z, simd.load_part(&weights[whole..]), sum);
+            }
+            simd.store_part(sum, a);
+        }
+    }
+
+    /// One lane of a row that reads some sources one by one.
+    #[inline(always)]
+    fn scattered_row<S: Simd<T>>(&mut self, simd: S, r: usize) {
+        if self.skipped(r) < self.linear.rows[r].run {
+            self.rows::<S, 1>(simd, r);
+        }
+        let (z, symbols) = (self.z.values()[r], self.linear.symbols);
+        let Others { mut sources, weights, .. } = self.linear.others(r);
+        let mut weights = &self.weights[weights];
+        // As a rule all are wanted.
+        if (sources[0] as usize) < symbols + self.first {
+            let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
+            (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
+        }
+        let a = self.a.values();
+        for (&source, &w) in sources.iter().zip(weights) {
+            let a = &mut a[source as usize - symbols];
+            *a = simd.scalar(z, w, *a);
+        }
+    }
+
+    /// Several lanes of rows that read alike.
+    #[inline(always)]
+    fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
+        let lanes = self.z.lanes();
+        let mut lane = 0;
+        while lane + 2 * S::WIDTH <= lanes {
+            self.lanes::<S, 2>(simd, rows.clone(), lane);
+            lane += 2 * S::WIDTH;
+        }
+        while lane < lanes {
+            self.lanes::<S, 1>(simd, rows.clone(), lane);
+            lane += S::WIDTH;
+        }
+    }
+
+    /// `V` vectors of lanes of them.
+    #[inline(always)]
+    fn lanes<S: Simd<T>, const V: usize>(&mut self, simd: S, rows: Range<usize>, lane: usize) {
+        let (run, mut column) = (self.linear.rows[rows.start].run, self.skipped(rows.start));
+        if S::TILE >= MANY {
+            while column + MANY <= run {
+                self.columns::<S, MANY, V>(simd, rows.clone(), column, lane);
+                column += MANY;
+            }
+        }
+        while column + TOGETHER <= run {
+            self.columns::<S, TOGETHER, V>(simd, rows.clone(), column, lane);
+            column += TOGETHER;
+        }
+        while column < run {
+            self.columns::<S, 1, V>(simd, rows.clone(), column, lane);
+            column += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn columns<S: Simd<T>, const C: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        rows: Range<usize>,
+        column: usize,
+        lane: usize,
+    ) {
+        let (lanes, zero) = (self.z.lanes(), simd.splat(T::ZERO));
+        let first = self.linear.rows[rows.start].first + column;
+        let a = self.a.run(first..first + C);
+        let mut sums = [[zero; V]; C];
+        for (sums, a) in sums.iter_mut().zip(a.chunks_exact(lanes)) {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.load(&a[lane + v * S::WIDTH..]);
+            }
+        }
+        for r in rows {
+            let z = &self.z.at(r)[lane..][..V * S::WIDTH];
+            let mut vectors = [zero; V];
+            for (v, vector) in vectors.iter_mut().enumerate() {
+                *vector = simd.load(&z[v * S::WIDTH..]);
+            }
+            let weights = &self.weights[self.linear.rows[r].dense.start + column..][..C];
+            for (sums, &w) in sums.iter_mut().zip(weights) {
+                let w = simd.splat(w);
+                for (sum, z) in sums.iter_mut().zip(vectors) {
+                    *sum = simd.mul_add(w, z, *sum);
+                }
+            }
+        }
+        for (sums, a) in sums.into_iter().zip(a.chunks_exact_mut(lanes)) {
+            for (v, sum) in sums.into_iter().enumerate() {
+                simd.store(sum, &mut a[lane + v * S::WIDTH..]);
+            }
+        }
+    }
+
+    /// Several lanes of one row.
+    #[inline(always)]
+    fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
+        let Row { dense, first, run, .. } = &self.linear.rows[r];
+        let run = (*first..first + run).zip(dense.start..).skip(self.skipped(r));
+        let others = self.linear.others(r);
+        let others = others.dense().zip(others.weights).skip_while(|&(j, _)| j < self.first);
+        let lanes = self.z.lanes();
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            let z = simd.load(&self.z.at(r)[lane..]);
+            for (j, entry) in run.clone().chain(others.clone()) {
+                let a = &mut self.a.at(j)[lane..];
+                simd.store(simd.mul_add(simd.splat(self.weights[entry]), z, simd.load(a)), a);
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The block structure of a linear recursion `J ← D J + G ⊗ u` whose columns share patterns row by row.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::block::{Arrays, Block};
+use super::error::BlockError;
+use super::layout::Layout;
+use crate::linear::Linear;
+use crate::pattern::Pattern;
+use crate::product::Operand;
+
+/// The matrix `J` (states × weights) of the recursion `J ← P ∘ (D J + I)`, kept as one dense block for every set of
+/// rows that reach the same states.
+///
+/// `I` has the structure `I[:, (r, j)] = G[:, r] · u_j`: all weights of row `r` share the column pattern `R_r`, the
+/// *reach* of the row. A block holds `J[R, all weights of its rows]`, `|R| × F`, without an index per entry; only the
+/// few entries of `D[R, R]` are indexed, once for the block. Every product is masked by construction: an entry of `D`
+/// that leaves `R` has no place in the block.
+#[derive(Debug, Clone)]
+pub struct Blocks {
+    pub(crate) linear: Arc<Linear>,
+    pub(crate) arrays: Arc<Arrays>,
+    pub(crate) layout: Layout,
+    /// Whether every block has one state: those of which these are a part, too, so that parts are carried in the same way.
+    pub(crate) single: bool,
+    /// Where they begin in the array of which these blocks are a part, per lane; 0 for all blocks.
+    pub(crate) origin: usize,
+    pub(crate) states: usize,
+    /// Row, column and place of every entry of D, if the adjoint multiplies whole matrices; empty if not.
+    pub(crate) entries: Box<[(u32, u32, u32)]>,
+}
+
+/// Checks that there is one reach for each of `rows` rows, each strictly increasing and below `states`.
+///
+/// # Errors
+/// The first that does not fit.
+pub fn check_reach(reach: &[Vec<u32>], rows: usize, states: usize) -> Result<(), BlockError> {
+    if reach.len() != rows {
+        return Err(BlockError::Size { what: "reaches", expected: rows, found: reach.len() });
+    }
+    let fits = |reach: &Vec<u32>| {
+        reach.windows(2).all(|w| w[0] < w[1]) && reach.last().is_none_or(|&last| (last as usize) < states)
+    };
+    match reach.iter().position(|reach| !fits(reach)) {
+        Some(row) => Err(BlockError::Reach { row, states }),
+        None => Ok(()),
+    }
+}
+
+impl Blocks {
+    /// Lays out the blocks of `linear` (its rows' weights are the columns of J), for the patterns of `Gᵀ`
+    /// (`row_jacobian`, rows × states) and `D` (`dynamics`, states × states) and the places of their values, where row
+    /// `r` reaches `reach[r]`.
+    ///
+    /// Rows with equal reach share a block. A row with empty reach gets none: its weights have no influence.
+    /// Entries of G and D outside the reach are dropped: that is the approximation.
+    ///
+    /// # Errors
+    /// If sizes differ, a reach is not strictly increasing and below the number of states, or there are more entries than
+    /// positions of 32 bits can count.
+    pub fn new(
+        linear: impl Into<Arc<Linear>>,
+        row_jacobian: Operand<'_>,
+        dynamics: Operand<'_>,
+        reach: &[Vec<u32>],
+    ) -> Result<Self, BlockError> {
+        Self::with_layout(linear, row_jacobian, dynamics, reach, Layout::default())
+    }
+
+    /// [`new`](Self::new) with other limits between the forms of a computation.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_layout(
+        linear: impl Into<Arc<Linear>>,
+        row_jacobian: Operand<'_>,
+        dynamics: Operand<'_>,
+        reach: &[Vec<u32>],
+        layout: Layout,
+    ) -> Result<Self, BlockError> {
+        let linear = linear.into();
+        let (rows, states) = (linear.pattern().rows(), dynamics.pattern().rows());
+        let size = |what, expected, found| {
+            if expected == found { Ok(()) } else { Err(BlockError::Size { what, expected, found }) }
+        };
+        size("columns of the dynamics", states, dynamics.pattern().cols())?;
+        size("rows of the row Jacobian", rows, row_jacobian.pattern().rows())?;
+        size("columns of the row Jacobian", states, row_jacobian.pattern().cols())?;
+        check_reach(reach, rows, states)?;
+        // Ordered by first row, so that the layout does not depend on how the reaches compare.
+        let mut shared: BTreeMap<&[u32], usize> = BTreeMap::new();
+        let mut groups: Vec<(&[u32], Vec<usize>)> = Vec::new();
+        for (row, reach) in reach.iter().enumerate() {
+            if reach.is_empty() {
+                continue;
+            }
+            let group = *shared.entry(reach).or_insert_with(|| {
+                groups.push((reach, Vec::new()));
+                groups.len() - 1
+            });
+            groups[group].1.push(row);
+        }
+        let arrays = Arc::new(Arrays::new(&groups, &linear, row_jacobian, dynamics, layout)?);
+        let single = arrays.single();
+        let mut blocks = Self { linear, arrays, layout, single, origin: 0, states, entries: Box::default() };
+        if blocks.dense_enough() {
+            let place = |(e, (row, column)): (usize, (usize, u32))| (row as u32, column, dynamics.place(e));
+            blocks.entries = dynamics.pattern().iter().enumerate().map(place).collect();
+        }
+        Ok(blocks)
+    }
+
+    /// The same with blocks of fewer rows where they would have more than `columns` columns, so that threads can share them.
+    /// [`Streaming`](crate::Streaming) costs the same; adjoints and transitions, which the rows of a
+    /// block share, cost more.
+    #[must_use]
+    pub fn narrow(mut self, columns: usize) -> Self {
+        let mut blocks = Vec::with_capacity(self.arrays.count());
+        for (b, block) in self.blocks().enumerate() {
+            let mut first = 0;
+            while first < block.rows().len() {
+                let end = block.rows()[first].columns.start + columns;
+                let fit = block.rows()[first..].iter().take_while(|row| row.columns.end <= end).count();
+                let rows = first..first + fit.max(1);
+                first = rows.end;
+                blocks.push((b, rows));
+            }
+        }
+        self.arrays = Arc::new(self.arrays.relaid(blocks.into_iter(), &self.linear, |row| row, self.layout));
+        self
+    }
+
+    /// Some of the blocks, with `linear` for the rows that they have; what is row `r` here is row `renumbered(r)` there.
+    pub(crate) fn part(
+        &self,
+        range: Range<usize>,
+        linear: Linear,
+        renumbered: impl Fn(usize) -> usize,
+    ) -> Self {
+        let all = range.clone().map(|b| (b, 0..self.arrays.block(b).rows().len()));
+        Self {
+            arrays: Arc::new(self.arrays.relaid(all, &linear, renumbered, self.layout)),
+            linear: Arc::new(linear),
+            layout: self.layout,
+            single: self.single,
+            origin: self.arrays.block(range.start).start(),
+            states: self.states,
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// The blocks, in the order of their first rows.
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = Block<'_>> + Clone {
+        (0..self.arrays.count()).map(|b| self.arrays.block(b))
+    }
+
+    /// Number of entries of J that are kept, per lane.
+    pub fn len(&self) -> usize {
+        self.arrays.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entries of `dynamics` that lie inside the reach of some row: all that the recursion will ever read.
+    ///
+    /// # Panics
+    /// If a reach names a state that does not exist.
+    #[must_use]
+    pub fn needed_dynamics(dynamics: &Pattern, reach: &[Vec<u32>]) -> Pattern {
+        let mut needed = vec![false; dynamics.nnz()];
+        let mut inside = vec![false; dynamics.rows()];
+        let mut seen: Vec<&[u32]> = reach.iter().map(Vec::as_slice).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        for reach in seen {
+            reach.iter().for_each(|&s| inside[s as usize] = true);
+            for &s in reach {
+                for (e, &c) in dynamics.entries(s as usize).zip(dynamics.row(s as usize)) {
+                    needed[e] |= inside[c as usize];
+                }
+            }
+            reach.iter().for_each(|&s| inside[s as usize] = false);
+        }
+        let rows = (0..dynamics.rows()).map(|r| {
+            let row = dynamics.entries(r).zip(dynamics.row(r));
+            row.filter_map(|(e, &c)| needed[e].then_some(c)).collect::<Vec<_>>()
+        });
+        Pattern::from_rows(dynamics.cols(), rows).expect("a part of a pattern is a pattern")
+    }
+
+    /// Entry (`state`, `weight`) of J in the first lane order: where its lanes stand in the array of all blocks, in
+    /// units of lanes; `None` if it is not kept. Linear in the number of blocks: meant for inspection and tests.
+    pub fn find(&self, state: u32, weight: usize) -> Option<usize> {
+        self.blocks().find_map(|block| {
+            let local = block.reach().binary_search(&state).ok()?;
+            let row = block.rows().iter().find(|r| self.linear.pattern().entries(r.row).contains(&weight))?;
+            let column = row.columns.start + weight - self.linear.pattern().entries(row.row).start;
+            Some(block.start() + local * block.columns() + column)
+        })
+    }
+
+    /// The linear map whose weights are the columns of J.
+    pub fn linear(&self) -> &Arc<Linear> {
+        &self.linear
+    }
+
+    /// Bytes of the layout itself, without any values and without the linear map, which may be shared.
+    pub fn index_bytes(&self) -> usize {
+        self.arrays.bytes() + size_of_val(&self.entries[..])
+    }
+
+    /// Whether adjoints multiply whole matrices.
+    pub(crate) fn dense_adjoint(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Whether it should.
+    pub(crate) fn dense_enough(&self) -> bool {
+        let entries: usize = self.blocks().map(|block| block.dynamics_nnz()).sum();
+        let blocks = self.arrays.count();
+        blocks >= self.layout.min_dense_adjoint_blocks
+            && self.layout.dense_adjoint_speedup * entries >= blocks * self.states * self.states
+    }
+}

@@ -1,0 +1,53 @@
+//! What kernels are written in: vector operations ([`Simd`]), and the computation over them ([`Kernel`]).
+
+use crate::float::Float;
+
+/// Vector operations on `T` at one level. A value of an implementing type proves that the processor has the level's
+/// instructions.
+pub trait Simd<T: Float>: Copy {
+    /// Several scalars in a register.
+    type Vector: Copy;
+    /// Scalars of a vector.
+    const WIDTH: usize;
+    /// Vectors per tile: a kernel keeps 2 · `TILE` accumulators (new values of J and the gradient) in registers.
+    const TILE: usize;
+
+    /// `x` everywhere.
+    fn splat(self, x: T) -> Self::Vector;
+    /// The first scalars of `x`, which must be enough.
+    fn load(self, x: &[T]) -> Self::Vector;
+    /// The first scalars of `x`, zeros where it ends.
+    fn load_part(self, x: &[T]) -> Self::Vector;
+    /// Prefetches the cache line at `x`, which need not be valid memory; does nothing where the level has no such instruction.
+    #[inline(always)]
+    fn fetch(self, _x: *const T) {}
+    /// Overwrites the first scalars of `out`, which must be enough.
+    fn store(self, v: Self::Vector, out: &mut [T]);
+    /// Overwrites `out` as far as it goes.
+    fn store_part(self, v: Self::Vector, out: &mut [T]);
+    /// `a + b`.
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a b + c`, rounded once where the level can.
+    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// Replaces subnormal numbers by zero: many processors compute with them a hundred times slower.
+    fn flush(self, v: Self::Vector) -> Self::Vector;
+    /// The sum of a vector's scalars, in a fixed order.
+    fn sum(self, v: Self::Vector) -> T;
+    /// [`mul_add`](Self::mul_add) of scalars.
+    fn scalar(self, a: T, b: T, c: T) -> T;
+    /// Runs another kernel at this level, on arrays of one lane: as a function of its own where the level has one, so that a large
+    /// kernel is compiled once and not inlined at every call.
+    #[inline(always)]
+    fn call<K: Kernel<T>>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+}
+
+/// One computation, compiled once for each level. `run` and every function that it passes `simd` to must be
+/// `#[inline(always)]`: only then is their code compiled with the level's instructions.
+pub trait Kernel<T: Float> {
+    /// What it returns.
+    type Output;
+    /// The computation.
+    fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
+}

@@ -1,0 +1,22 @@
+//! Which instructions the kernels use, and what kernels share: one source for every level, chosen at run time.
+
+// Modules stand in the order in which they may import each other.
+mod kernel;
+mod level;
+
+mod array;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) mod dispatch;
+
+pub(crate) mod elementary;
+pub(crate) mod matmul;
+pub(crate) mod vector;
+
+pub(crate) mod ceiling;
+pub(crate) mod gemm;
+pub(crate) mod matrix;
+
+pub(crate) use kernel::{Kernel, Simd};
+pub use level::Level;

@@ -1,0 +1,145 @@
+//! Vector primitives, each for one level of instructions.
+
+use super::kernel::{Kernel, Simd};
+use crate::float::Float;
+
+/// Independent partial sums of [`dot`]: enough to hide the latency of a multiply-add.
+const ACCUMULATORS: usize = 4;
+
+/// Tails of up to 3 scalars are done one by one: a masked store followed by a load misses store-to-load forwarding.
+pub const MAX_SCALAR_TAIL: usize = 3;
+
+/// `out += a * x`.
+#[inline(always)]
+pub fn axpy<T: Float, S: Simd<T>>(simd: S, out: &mut [T], a: T, x: &[T]) {
+    debug_assert_eq!(out.len(), x.len());
+    let v = simd.splat(a);
+    let (mut outs, mut xs) = (out.chunks_exact_mut(S::WIDTH), x.chunks_exact(S::WIDTH));
+    for (out, x) in (&mut outs).zip(&mut xs) {
+        simd.store(simd.mul_add(v, simd.load(x), simd.load(out)), out);
+    }
+    let (out, x) = (outs.into_remainder(), xs.remainder());
+    if x.len() <= MAX_SCALAR_TAIL {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = simd.scalar(a, x, *out));
+    } else {
+        simd.store_part(simd.mul_add(v, simd.load_part(x), simd.load_part(out)), out);
+    }
+}
+
+/// `out += x`.
+#[inline(always)]
+pub fn add<T: Float, S: Simd<T>>(simd: S, out: &mut [T], x: &[T]) {
+    debug_assert_eq!(out.len(), x.len());
+    let (mut outs, mut xs) = (out.chunks_exact_mut(S::WIDTH), x.chunks_exact(S::WIDTH));
+    for (out, x) in (&mut outs).zip(&mut xs) {
+        simd.store(simd.add(simd.load(x), simd.load(out)), out);
+    }
+    let (out, x) = (outs.into_remainder(), xs.remainder());
+    if S::WIDTH > 1 && !x.is_empty() {
+        simd.store_part(simd.add(simd.load_part(x), simd.load_part(out)), out);
+    }
+}
+
+/// `out[c][b] += a[b] * x[c][b]`: every entry `c` scaled lane by lane. More than one lane must be whole vectors.
+#[inline(always)]
+pub fn axpy_lanes<T: Float, S: Simd<T>>(simd: S, out: &mut [T], a: &[T], x: &[T]) {
+    debug_assert_eq!(out.len(), x.len());
+    if let &[a] = a {
+        return axpy(simd, out, a, x);
+    }
+    for (out, x) in out.chunks_exact_mut(a.len()).zip(x.chunks_exact(a.len())) {
+        let parts = out.chunks_exact_mut(S::WIDTH).zip(x.chunks_exact(S::WIDTH));
+        for ((out, x), a) in parts.zip(a.chunks_exact(S::WIDTH)) {
+            simd.store(simd.mul_add(simd.load(a), simd.load(x), simd.load(out)), out);
+        }
+    }
+}
+
+/// `Σ x y`, in a fixed order of summation.
+#[inline(always)]
+pub fn dot<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
+    debug_assert_eq!(x.len(), y.len());
+    let mut sums = [simd.splat(T::ZERO); ACCUMULATORS];
+    let (mut xs, mut ys) = (x.chunks_exact(ACCUMULATORS * S::WIDTH), y.chunks_exact(ACCUMULATORS * S::WIDTH));
+    for (x, y) in (&mut xs).zip(&mut ys) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = simd.mul_add(simd.load(&x[i * S::WIDTH..]), simd.load(&y[i * S::WIDTH..]), *sum);
+        }
+    }
+    let (mut xs, mut ys) = (xs.remainder().chunks_exact(S::WIDTH), ys.remainder().chunks_exact(S::WIDTH));
+    for (x, y) in (&mut xs).zip(&mut ys) {
+        sums[0] = simd.mul_add(simd.load(x), simd.load(y), sums[0]);
+    }
+    let (x, y) = (xs.remainder(), ys.remainder());
+    if S::WIDTH > 1 && !x.is_empty() {
+        sums[1] = simd.mul_add(simd.load_part(x), simd.load_part(y), sums[1]);
+    }
+    simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
+}
+
+/// `Σ x y` over lanes, in whole vectors.
+#[inline(always)]
+pub fn dot_lanes<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
+    let mut sum = simd.splat(T::ZERO);
+    for (x, y) in x.chunks_exact(S::WIDTH).zip(y.chunks_exact(S::WIDTH)) {
+        sum = simd.mul_add(simd.load(x), simd.load(y), sum);
+    }
+    simd.sum(sum)
+}
+
+/// `out ← beta out`, without reading `out` if `beta` is zero.
+fn scale<T: Float>(out: &mut [T], beta: T) {
+    if beta == T::ZERO {
+        out.fill(T::ZERO);
+    } else if beta != T::ONE {
+        out.iter_mut().for_each(|out| *out *= beta);
+    }
+}
+
+/// `out ← beta out + A x`, with `A` row after row.
+pub struct MatrixVector<'a, T> {
+    pub out: &'a mut [T],
+    pub beta: T,
+    pub matrix: &'a [T],
+    pub x: &'a [T],
+    /// Whether the matrix is `Aᵀ`.
+    pub transposed: bool,
+}
+
+impl<T: Float> Kernel<T> for MatrixVector<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        scale(self.out, self.beta);
+        if self.transposed {
+            for (row, &x) in self.matrix.chunks_exact(self.out.len().max(1)).zip(self.x) {
+                axpy(simd, self.out, x, row);
+            }
+        } else {
+            for (out, row) in self.out.iter_mut().zip(self.matrix.chunks_exact(self.x.len().max(1))) {
+                *out += dot(simd, row, self.x);
+            }
+        }
+    }
+}
+
+/// `out ← beta out + a bᵀ`.
+pub struct RankOne<'a, T> {
+    pub out: &'a mut [T],
+    pub beta: T,
+    pub a: &'a [T],
+    pub b: &'a [T],
+}
+
+impl<T: Float> Kernel<T> for RankOne<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        scale(self.out, self.beta);
+        for (row, &a) in self.out.chunks_exact_mut(self.b.len().max(1)).zip(self.a) {
+            axpy(simd, row, a, self.b);
+        }
+    }
+}
