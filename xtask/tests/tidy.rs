@@ -231,8 +231,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("xtask", "engine/mod"),
     ("xtask", "report/mod"),
     ("xtask", "report/text"),
-    ("xtask", "reproduce/mod"),
-    ("xtask", "reproduce/study"),
 ];
 
 #[test]
