@@ -24,8 +24,6 @@ pub struct Graph {
     pub against: BTreeSet<(usize, usize)>,
     /// Whether any file says so.
     pub ordered: bool,
-    /// The files that a macro declares, which `cargo fmt` does not find.
-    pub by_macro: Vec<PathBuf>,
 }
 
 /// What a path leads to.
@@ -64,7 +62,6 @@ impl Graph {
             imports,
             against,
             ordered: source.files.iter().any(|file| file.ordered),
-            by_macro: source.files.iter().filter(|f| f.by_macro).map(|f| f.path.clone()).collect(),
         })
     }
 
