@@ -26,6 +26,8 @@ pub enum Command {
     /// Makes one run: what the tasks of `reproduce --engine` call.
     #[command(hide = true)]
     RunOne(RunOne),
+    /// Writes a cell, an estimator, a task or an experiment that works, to be made into your own, and its line.
+    New(New),
     /// Draws the figures of the book.
     Figures,
     /// Formats every Rust file of the workspace, also those that only a macro declares.
@@ -147,6 +149,32 @@ pub struct Imports {
     /// Prints the graph for Graphviz.
     #[arg(long)]
     pub dot: bool,
+    /// Another checkout of the workspace.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// What can be added by one file and one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NewKind {
+    /// A recurrent cell.
+    Cell,
+    /// A gradient estimator.
+    Estimator,
+    /// A task that configuration files can name.
+    Task,
+    /// An experiment of `cargo xtask reproduce`.
+    Experiment,
+}
+
+/// Flags of `cargo xtask new`.
+#[derive(Debug, Clone, Parser)]
+pub struct New {
+    /// What to add.
+    #[arg(value_enum)]
+    pub kind: NewKind,
+    /// Its name in configuration files, such as `gated-unit`.
+    pub name: String,
     /// Another checkout of the workspace.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,

@@ -10,6 +10,7 @@ pub mod fmt;
 pub mod fuzz;
 pub mod imports;
 pub mod miri;
+pub mod new;
 pub mod nightly;
 pub mod report;
 pub mod reproduce;

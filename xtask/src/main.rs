@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{bench, book, ci, data, engine, fmt, fuzz, imports, miri, reproduce};
+use xtask::{bench, book, ci, data, engine, fmt, fuzz, imports, miri, new, reproduce};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(&flags),
         Command::Data(flags) => data::run(&flags),
         Command::RunOne(flags) => engine::run_one(&flags),
+        Command::New(flags) => new::run(&flags),
         Command::Figures => book::run(),
         Command::Fmt => fmt::run(false).map_err(|message| (1, message)),
         Command::Imports(flags) => imports::run(&flags),

@@ -20,7 +20,6 @@ pub const END: u32 = 4;
 
 /// Keeps the task's draws apart from other uses of the same seed.
 const SALT: u64 = 0x636f_7079_5f74_736b;
-/// A sequence is held in memory, so its length must stay reasonable.
 
 /// How a string of T bits is laid out in time; both layouts take 2T + 2 steps.
 ///

@@ -24,8 +24,6 @@ pub struct Graph {
     pub against: BTreeSet<(usize, usize)>,
     /// Whether any file says so.
     pub ordered: bool,
-    /// The files that a macro declares, which `cargo fmt` does not find.
-    pub by_macro: Vec<PathBuf>,
 }
 
 /// What a path leads to.
@@ -64,7 +62,6 @@ impl Graph {
             imports,
             against,
             ordered: source.files.iter().any(|file| file.ordered),
-            by_macro: source.files.iter().filter(|f| f.by_macro).map(|f| f.path.clone()).collect(),
         })
     }
 
@@ -85,8 +82,8 @@ impl Graph {
         };
         let reached: Vec<Vec<bool>> = (0..n).map(reached).collect();
         let mut circles = Vec::new();
-        for a in 0..n {
-            let members: Vec<usize> = (0..n).filter(|&b| reached[a][b] && reached[b][a]).collect();
+        for (a, from) in reached.iter().enumerate() {
+            let members: Vec<usize> = (0..n).filter(|&b| from[b] && reached[b][a]).collect();
             if members.first() == Some(&a) {
                 let mut names: Vec<&str> = members.iter().map(|&b| self.files[b].as_str()).collect();
                 names.sort_unstable();
@@ -195,7 +192,7 @@ impl Resolver<'_> {
             "self" => at,
             "super" => modules[at].parent?,
             // What `main.rs` has from `lib.rs`.
-            name if name == self.name && modules[at].children.get(name).is_none() => 0,
+            name if name == self.name && !modules[at].children.contains_key(name) => 0,
             _ => return self.member(at, path, seen),
         };
         let mut rest = &path[1..];

@@ -18,8 +18,6 @@ pub(super) struct File {
     pub module: usize,
     /// Whether its modules stand in the order in which they may import each other.
     pub ordered: bool,
-    /// Whether a macro declares it: `cargo fmt` does not find such files.
-    pub by_macro: bool,
 }
 
 /// A module; several of them may lie in one file.
@@ -74,7 +72,7 @@ impl Source {
         for root in ["lib", "main"] {
             let path = folder.join("src").join(root).with_extension("rs");
             if path.exists() {
-                source.file(path, None, folder.join("src"), false)?;
+                source.file(path, None, folder.join("src"))?;
             }
         }
         let src = folder.join("src");
@@ -98,17 +96,11 @@ impl Source {
     }
 
     /// Adds the file at `path` as a module with its children in `folder`.
-    fn file(
-        &mut self,
-        path: PathBuf,
-        parent: Option<usize>,
-        folder: PathBuf,
-        by_macro: bool,
-    ) -> Result<usize, String> {
+    fn file(&mut self, path: PathBuf, parent: Option<usize>, folder: PathBuf) -> Result<usize, String> {
         let (text, tokens) = tokens(&path)?;
         let ordered = text.lines().any(|line| line.trim() == ORDERED);
         let (file, module) = (self.files.len(), self.modules.len());
-        self.files.push(File { name: String::new(), path, module, ordered, by_macro });
+        self.files.push(File { name: String::new(), path, module, ordered });
         self.module(file, parent, folder);
         self.walk(&tokens, module)?;
         Ok(module)
@@ -173,7 +165,7 @@ impl Source {
                 let Some((path, folder)) = self.child_file(module, &name, false) else {
                     return Err(format!("there is no file of module `{name}`"));
                 };
-                self.child(module, name, path, folder, false)?;
+                self.child(module, name, path, folder)?;
                 return Ok(at + 3);
             }
             ("mod", Some(name)) => {
@@ -224,15 +216,8 @@ impl Source {
         Ok(end)
     }
 
-    fn child(
-        &mut self,
-        module: usize,
-        name: String,
-        path: PathBuf,
-        folder: PathBuf,
-        by_macro: bool,
-    ) -> Result<(), String> {
-        let child = self.file(path, Some(module), folder, by_macro)?;
+    fn child(&mut self, module: usize, name: String, path: PathBuf, folder: PathBuf) -> Result<(), String> {
+        let child = self.file(path, Some(module), folder)?;
         self.modules[module].children.insert(name, child);
         self.modules[module].order.push(child);
         Ok(())
@@ -248,7 +233,7 @@ impl Source {
                     let name = word.to_string();
                     let Some((path, folder)) = self.child_file(module, &name, true) else { continue };
                     if self.files.iter().all(|file| file.path != path) {
-                        self.child(module, name.clone(), path, folder, true)?;
+                        self.child(module, name.clone(), path, folder)?;
                         self.modules[module].globs.push(vec!["self".to_string(), name]);
                     }
                 }

@@ -96,6 +96,52 @@ fn made_up(name: &'static str, settings: Settings, plan: &[Planned]) -> Study {
     Study { settings, name, runs, failed: Vec::new(), sweep: Vec::new(), sweep_failed: none, choice }
 }
 
+/// The quick study of an experiment whose runs end with these values, for each method those of seeds 0, 1, …; `set` says
+/// of what.
+pub(super) fn ending(
+    experiment: &'static Experiment,
+    set: fn(&mut rtrl_train::Summary, f64),
+    ends: &[(&str, &[f64])],
+) -> Study {
+    let settings = experiment.settings().unwrap();
+    let plan = settings.plan(request("quick"), &Choice::new()).unwrap();
+    let mut study = made_up(experiment.name, settings, &plan);
+    study.runs.retain_mut(|run| {
+        let values = ends.iter().find(|(method, _)| *method == run.method).map(|(_, values)| values);
+        let value = values.and_then(|values| values.get(run.config.training.seed as usize));
+        value.inspect(|&&value| set(&mut run.summary, value)).is_some()
+    });
+    study
+}
+
+#[test]
+fn claims_about_levels_come_out_as_the_numbers_are() {
+    let verdict = |experiment: &'static Experiment, ends: &[(&str, &[f64])]| {
+        let study = ending(experiment, |summary, level| summary.level = Some(level as u32), ends);
+        let Kind::Runs { section } = experiment.kind else { panic!("runs") };
+        section(&study).claims[0].verdict
+    };
+    let (low, high) = ([5.0, 6.0, 5.0], [9.0, 10.0, 10.0]);
+    let [sparse, online] = copy::EXPERIMENTS else { panic!("two experiments") };
+    for (snap, bptt, frozen, expected) in [
+        (&high, &low, &low, Verdict::Supported),
+        (&low, &high, &low, Verdict::NotSupported),
+        (&high, &low, &high, Verdict::Undecided),
+    ] {
+        let ends: [(&str, &[f64]); 3] = [("SnAp-2", snap), ("BPTT", bptt), ("Frozen", frozen)];
+        assert_eq!(verdict(sparse, &ends), expected, "{ends:?}");
+    }
+    for (snap, frozen, expected) in [
+        (&high, &low, Verdict::Supported),
+        (&low, &high, Verdict::NotSupported),
+        (&low, &low, Verdict::Undecided),
+    ] {
+        let ends: [(&str, &[f64]); 2] = [("SnAp-1, online", snap), ("Frozen", frozen)];
+        assert_eq!(verdict(online, &ends), expected, "{ends:?}");
+    }
+    assert_eq!(verdict(online, &[("SnAp-1, online", &high)]), Verdict::NotRun);
+}
+
 /// So that a claim that is not declared, or a panic, shows before any run is made.
 #[test]
 fn every_section_decides_what_its_experiment_declares() {
@@ -137,8 +183,10 @@ fn claims_that_no_section_decides_are_not_run_each_once_and_in_order() {
         let report = Report { not_run: not_run(sections), ..report_of_nothing() };
         report::claims(&report).into_iter().map(|(_, claim)| claim.id.clone()).collect()
     };
-    let all: Vec<_> = (1..=11).map(|n| format!("C{n}")).collect();
-    assert_eq!(ids(&[]), all);
+    let all = ids(&[]);
+    // Those of the paper come first.
+    assert_eq!(all[..11], (1..=11).map(|n| format!("C{n}")).collect::<Vec<_>>());
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
     // Another claim of that name would stand twice.
     let claims = vec![ONES.decided(Verdict::Supported, String::new(), Vec::new())];
     let without: Vec<_> = all.iter().filter(|id| *id != "C5").cloned().collect();

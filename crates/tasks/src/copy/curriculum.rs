@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The longest string.
+/// The longest string. A sequence is held in memory, so its length must stay reasonable.
 pub(super) const LONGEST: u32 = 1 << 20;
 
 /// Weight that the running average of [`Averaging::AllPositions`] keeps at each time step.

@@ -1,0 +1,150 @@
+//! `cargo xtask new`: a file that works, to be made into something of one's own, and its line in the registry.
+
+use std::path::{Path, PathBuf};
+
+use crate::flags::{New, NewKind};
+use crate::nightly::{Failure, root};
+use crate::report;
+
+/// Where something new goes.
+struct Place {
+    /// Folder of the file.
+    folder: &'static str,
+    template: &'static str,
+    /// The file that names all of its kind, in a list that begins with `opening` and ends with a `}` in a line as deep.
+    registry: &'static str,
+    opening: &'static str,
+    /// The line in that list.
+    line: &'static str,
+    /// What tests it.
+    tests: &'static [&'static str],
+}
+
+impl NewKind {
+    fn place(self) -> Place {
+        match self {
+            Self::Cell => Place {
+                folder: "crates/cells/src",
+                template: include_str!("../templates/cell.rs"),
+                registry: "crates/cells/src/registry.rs",
+                opening: "$then! {",
+                line: "/** `Template`: say here which cell. */ Template / template = Template, in template (Template);",
+                tests: &[
+                    "cargo test -p rtrl-estimators --test controls",
+                    "cargo test -p rtrl --test builder",
+                ],
+            },
+            Self::Estimator => Place {
+                folder: "crates/estimators/src",
+                template: include_str!("../templates/estimator.rs"),
+                registry: "crates/estimators/src/registry.rs",
+                opening: "$then! {",
+                line: "/** [`Template`](crate::Template): say here which rule. */ template: Template(TemplateConfig) as Template, Template;",
+                tests: &["cargo test -p rtrl-estimators"],
+            },
+            Self::Task => Place {
+                folder: "crates/tasks/src",
+                template: include_str!("../templates/task.rs"),
+                registry: "crates/tasks/src/registry.rs",
+                opening: "$then! {",
+                line: "/** [`TemplateTask`](crate::TemplateTask): say here which task. */ template: Template(TemplateConfig), TemplateTask;",
+                tests: &["cargo test -p rtrl-tasks --test registry"],
+            },
+            Self::Experiment => Place {
+                folder: "xtask/src/reproduce",
+                template: include_str!("../templates/experiment.rs"),
+                registry: "xtask/src/reproduce/mod.rs",
+                opening: "catalogue! {",
+                line: "template;",
+                tests: &["cargo test -p xtask --lib reproduce", "cargo xtask reproduce template"],
+            },
+        }
+    }
+}
+
+/// Writes the file of something new and its line.
+///
+/// # Errors
+/// Status 2 if the name is taken or no name, with what is wrong; 1 if a file cannot be read or written.
+pub fn run(flags: &New) -> Result<(), Failure> {
+    let folder = flags.root.as_deref().unwrap_or_else(|| root());
+    let name = words(&flags.name)?;
+    let (snake, kebab) = (name.join("_"), name.join("-"));
+    let camel: String = name.iter().map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+    let named = |text: &str, small: &str| text.replace("Template", &camel).replace("template", small);
+    let place = flags.kind.place();
+    // A name in quotes is one that configurations and reports use.
+    let quoted = |text: &str| {
+        let text = text.replace("\"template\"", &format!("\"{kebab}\""));
+        text.replace(&salt("template"), &salt(&snake))
+    };
+    let mut files: Vec<(PathBuf, String)> = vec![(
+        folder.join(place.folder).join(&snake).with_extension("rs"),
+        named(&quoted(place.template), &snake),
+    )];
+    if flags.kind == NewKind::Experiment {
+        let path = folder.join("xtask/experiments").join(&kebab).with_extension("toml");
+        files.push((path, include_str!("../templates/experiment.toml").to_string()));
+    }
+    for (path, _) in &files {
+        if path.exists() || path.with_extension("").is_dir() {
+            return Err((2, format!("{} exists: choose another name", path.display())));
+        }
+    }
+    let registry = folder.join(place.registry);
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|e| (1, format!("{}: {e}", path.display())));
+    let text = read(&registry)?;
+    let taken = |name: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    if let Some(name) = [&snake, &camel].into_iter().find(|name| taken(name)) {
+        return Err((2, format!("`{name}` stands in {} already: choose another name", registry.display())));
+    }
+    let text = with_line(&text, place.opening, &named(place.line, &snake))
+        .ok_or_else(|| (1, format!("{} has no list `{}`", registry.display(), place.opening)))?;
+    for (path, text) in files.iter().chain([&(registry.clone(), text)]) {
+        report::replace(path, text).map_err(|error| (1, error.to_string()))?;
+    }
+    println!("wrote");
+    files.iter().for_each(|(path, _)| println!("  {}", path.display()));
+    println!("and a line in\n  {}", registry.display());
+    println!("It works as it is. Make it your own, say in both what it is, and test it by");
+    place.tests.iter().for_each(|test| println!("  {}", named(test, &kebab)));
+    Ok(())
+}
+
+/// The first letters of a name as the number that keeps the draws of a task apart.
+fn salt(name: &str) -> String {
+    let mut letters = name.bytes().chain(std::iter::repeat(b'_'));
+    let pairs: Vec<_> =
+        (0..4).map(|_| letters.by_ref().take(2).map(|b| format!("{b:02x}")).collect::<String>()).collect();
+    format!("0x{}", pairs.join("_"))
+}
+
+/// The words of a name in lower case.
+fn words(name: &str) -> Result<Vec<String>, Failure> {
+    let words: Vec<String> = name.split(['-', '_']).map(str::to_string).collect();
+    let good = |word: &String| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    // What a file is called must be the name of a module, too.
+    let keyword = syn::parse_str::<syn::Ident>(&words.join("_")).is_err();
+    if words.iter().all(good) && !keyword && words != ["template"] {
+        return Ok(words);
+    }
+    let message = format!(
+        "`{name}` is no name: use words of small letters and digits, such as `leaky` or `gated-unit`"
+    );
+    Err((2, message))
+}
+
+/// The text with a line at the end of the list that begins with `opening`.
+fn with_line(text: &str, opening: &str, line: &str) -> Option<String> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let first = lines.iter().position(|line| line.trim_start() == opening)?;
+    let indent = " ".repeat(lines[first].len() - lines[first].trim_start().len());
+    let end = first + lines[first..].iter().position(|line| *line == format!("{indent}}}"))?;
+    let line = format!("{indent}    {line}");
+    lines.insert(end, &line);
+    Some(lines.join("\n") + "\n")
+}
