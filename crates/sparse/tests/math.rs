@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use rtrl_sparse::Scalar;
+use rtrl_sparse::Float;
 use rtrl_sparse::math;
 use rtrl_sparse::testing::Level;
 
