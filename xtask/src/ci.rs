@@ -18,11 +18,6 @@ const CHECKS: &[Check] = &[
     },
     Check { name: "tests", arguments: &["test", "--workspace"], environment: &[] },
     Check {
-        name: "one file and one line",
-        arguments: &["test", "--package", "xtask", "--test", "new", "--", "--ignored"],
-        environment: &[],
-    },
-    Check {
         name: "docs",
         arguments: &["doc", "--workspace", "--no-deps"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],

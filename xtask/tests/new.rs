@@ -151,10 +151,10 @@ fn names_that_are_taken_or_none_are_refused() {
     assert_eq!(texts(copied.path()), before);
 }
 
-/// Minutes: the workspace is compiled with all four, and the tests that `cargo xtask new` names are run. `cargo xtask ci`
-/// does it.
+/// Many minutes: the workspace is compiled once more, with all four, and the tests that `cargo xtask new` names are run. It belongs
+/// before a release (`docs/RELEASING.md`).
 #[test]
-#[ignore = "compiles the workspace; `cargo xtask ci` runs it"]
+#[ignore = "compiles the whole workspace once more"]
 fn what_is_new_compiles_and_passes_the_tests_of_its_kind() {
     // In one place, so that only what changed is compiled again.
     let folder = root().join("target/new");
