@@ -28,7 +28,12 @@ impl TemplateConfig {
     fn check(&self, lanes: usize) -> Result<(), TaskError> {
         if self.length < 2 {
             let value = self.length.to_string();
-            return Err(TaskError::Config { task: "template", field: "length", value, expected: "at least 2" });
+            return Err(TaskError::Config {
+                task: "template",
+                field: "length",
+                value,
+                expected: "at least 2",
+            });
         }
         if lanes == 0 { Err(TaskError::NoLanes) } else { Ok(()) }
     }
