@@ -261,6 +261,6 @@ fn every_error_is_what_it_says() {
     let pattern = Pattern::from_rows(1, [[4]]).unwrap_err();
     assert!(matches!(
         CellError::from(pattern),
-        CellError::Pattern(PatternError::Structure { rows: 1, cols: 1, .. })
+        CellError::Pattern(PatternError::Column { row: 0, column: 4, cols: 1 })
     ));
 }

@@ -126,6 +126,9 @@ fn describe(model: &Model) -> String {
         "multiply-adds per step of one lane, and memory, with a window of {}",
         config.training.window()
     ));
+    if let Some(warning) = config.warning() {
+        line(format!("warning: {warning}"));
+    }
     let mut every = EstimatorConfig::every();
     if !every.contains(&config.estimator) {
         every.insert(0, config.estimator.clone());

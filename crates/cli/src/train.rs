@@ -23,6 +23,9 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     if flags.live {
         live::terminal::check()?;
     }
+    if let Some(warning) = config.warning().filter(|_| !flags.quiet) {
+        eprintln!("warning: {warning}");
+    }
     let stop = signals::stop_flag(|| ())?;
     let options = RunOptions {
         checkpoint_every: Duration::from_secs(flags.checkpoint_seconds),

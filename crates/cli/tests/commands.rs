@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{command, ended, failed, good, good_bytes, refused};
+use support::{command, ended, failed, good, good_bytes, refused, rtrl};
 
 const LM: &str = r#"
 task = { kind = "char-lm", crop = 20, corpus_bytes = 30000 }
@@ -92,6 +92,23 @@ fn a_run_is_read_again_when_it_is_complete() {
     assert!(good(&["eval", &run, "--steps", "50"], "").contains("50 new steps in 32 lanes"));
     let message = refused(&["sample", &run], "");
     assert!(message.contains("char-lm"), "{message}");
+}
+
+#[test]
+fn bptt_that_goes_back_no_further_than_its_own_step_is_warned_of() {
+    let bptt = COPY.replace("rtrl", "bptt");
+    for (text, warned) in [(COPY, false), (&bptt, true), (&bptt.replace("window = 1", "window = 2"), false)] {
+        let (folder, config) = with(text);
+        let out = folder.path().join("runs");
+        let output = rtrl(&["train", &config, "--out", out.to_str().unwrap()], "");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && told.contains("warning: `bptt` with a window of 1") == warned,
+            "{told}"
+        );
+        let told = good(&["inspect", &config], "");
+        assert_eq!(told.contains("warning: `bptt` with a window of 1"), warned, "{told}");
+    }
 }
 
 #[cfg(unix)]

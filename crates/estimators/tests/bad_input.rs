@@ -117,16 +117,16 @@ fn reaches_that_do_not_fit() {
 fn patterns_that_are_not() {
     let bad = |offsets: &[usize], indices: &[u32]| Pattern::new(3, offsets.to_vec(), indices.to_vec());
     assert!(bad(&[0, 2], &[0, 2]).is_ok());
-    for (offsets, indices) in [
-        (&[][..], &[][..]),
-        (&[1, 2], &[0, 1]),
-        (&[0, 2, 1], &[0, 1]),
-        (&[0, 3], &[0, 1]),
-        (&[0, 2], &[1, 1]),
-        (&[0, 2], &[1, 0]),
-        (&[0, 1], &[3]),
+    for (offsets, indices, error) in [
+        (&[][..], &[][..], PatternError::Start { found: None }),
+        (&[1, 2], &[0, 1], PatternError::Start { found: Some(1) }),
+        (&[0, 2, 1], &[0, 1], PatternError::End { expected: 2, found: 1 }),
+        (&[0, 2, 1, 2], &[0, 1], PatternError::Decreasing { row: 1 }),
+        (&[0, 3], &[0, 1], PatternError::End { expected: 2, found: 3 }),
+        (&[0, 2], &[1, 1], PatternError::Order { row: 0 }),
+        (&[0, 2], &[1, 0], PatternError::Order { row: 0 }),
+        (&[0, 1], &[3], PatternError::Column { row: 0, column: 3, cols: 3 }),
     ] {
-        let found = bad(offsets, indices);
-        assert!(matches!(found, Err(PatternError::Structure { .. })), "{offsets:?} {indices:?}: {found:?}");
+        assert_eq!(bad(offsets, indices), Err(error), "{offsets:?} {indices:?}");
     }
 }

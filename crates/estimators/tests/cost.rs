@@ -10,7 +10,7 @@ use rtrl_estimators::{
     SnapConfig,
 };
 use rtrl_sparse::testing::Counted;
-use rtrl_sparse::{Lanes, Float};
+use rtrl_sparse::{Float, Lanes};
 use support::Case;
 
 /// Multiplications of one full window after some others, per step and lane.

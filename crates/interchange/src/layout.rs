@@ -93,10 +93,9 @@ pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError>
             Ok(PyTorch::Recurrent) => Kind::Recurrent(depth - embeddings),
             Ok(_) => return refused("this layer of PyTorch is not known here"),
         };
-        if let Some(below) = depth.checked_sub(1).filter(|below| *below >= embeddings) {
-            if !layer.same_kind(&layers[below]) || layer.units() != layers[below].units() {
-                return refused("layers of one PyTorch module are of one kind and size");
-            }
+        let below = depth.checked_sub(1).filter(|below| *below >= embeddings).map(|below| &layers[below]);
+        if below.is_some_and(|below| !layer.same_kind(below) || layer.units() != below.units()) {
+            return refused("layers of one PyTorch module are of one kind and size");
         }
         let row = stack.layer_rows(depth).start;
         let first = stack.linear().pattern().entries(row).start;

@@ -108,7 +108,9 @@ mod serial {
 }
 
 impl Pattern {
-    /// A pattern from compressed rows: `indices[offsets[r]..offsets[r + 1]]` are the columns of row `r`.
+    /// A pattern from compressed rows: `indices[offsets[r]..offsets[r + 1]]` are the columns of row `r`. Of a `CsrMatrix` of
+    /// `nalgebra-sparse` these are `m.row_offsets()` and `m.col_indices()`, of a row-major matrix of `faer` `m.row_ptr()` and
+    /// `m.col_idx()`, with the columns narrowed: `indices.iter().map(|&c| c as u32).collect()`.
     ///
     /// # Errors
     /// If the offsets do not start at 0, decrease or miss the end of `indices`, or the columns of a row are not
@@ -243,6 +245,11 @@ impl Pattern {
         self.offsets[r]..self.offsets[r + 1]
     }
 
+    /// The row of the entry at `place` of a value array.
+    pub(crate) fn row_of(&self, place: usize) -> Option<usize> {
+        (place < self.nnz()).then(|| self.offsets.partition_point(|&end| end <= place) - 1)
+    }
+
     /// The place of entry (`r`, `c`) in a value array, if it is a structural nonzero.
     pub fn find(&self, r: usize, c: u32) -> Option<usize> {
         self.row(r).binary_search(&c).ok().map(|at| self.offsets[r] + at)
@@ -308,31 +315,6 @@ impl Pattern {
         })
     }
 
-    /// The columns that each row reaches: its own, and those at the end of up to `steps` steps from column `c` to a column of row `c`
-    /// of `next`. This is the pattern of `self · (1 + next)^steps`.
-    ///
-    /// # Panics
-    /// If `next` is not square and of as many rows as this pattern has columns, or there are more entries than 32 bits can count.
-    #[must_use]
-    #[track_caller]
-    pub fn spread(&self, next: &Self, steps: usize) -> Self {
-        assert_eq!([next.rows(), next.cols], [self.cols; 2], "rows and columns of the steps, and columns");
-        Self::gathered(self.rows(), self.cols, |r, found| {
-            found.add(self.row(r));
-            let mut fresh = 0;
-            for _ in 0..steps {
-                let end = found.columns.len();
-                if fresh == end {
-                    break;
-                }
-                for i in fresh..end {
-                    found.add(next.row(found.columns[i] as usize));
-                }
-                fresh = end;
-            }
-        })
-    }
-
     /// The reflexive and transitive closure: column `c` is in row `r` if any number of steps leads from `r` to `c`, and so is the
     /// diagonal.
     ///
@@ -348,7 +330,15 @@ impl Pattern {
     #[must_use]
     #[track_caller]
     pub fn closure(&self) -> Self {
-        Self::identity(self.rows()).spread(self, usize::MAX)
+        assert_eq!(self.rows(), self.cols, "rows and columns of a square pattern");
+        Self::gathered(self.rows(), self.cols, |r, found| {
+            found.add(&[r as u32]);
+            let mut next = 0;
+            while let Some(&at) = found.columns.get(next) {
+                found.add(self.row(at as usize));
+                next += 1;
+            }
+        })
     }
 
     /// A pattern of `rows` rows, each of the columns that `fill` adds for it, in any order.

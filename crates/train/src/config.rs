@@ -201,6 +201,15 @@ impl RunConfig {
         })
     }
 
+    /// What has a meaning but hardly the one that was intended, as one line.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        let immediate = matches!(self.estimator, EstimatorConfig::Bptt(_)) && self.training.window() == 1;
+        immediate.then_some(
+            "`bptt` with a window of 1 goes back no further than its own step: no influence of the past is learned",
+        )
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors

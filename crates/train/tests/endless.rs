@@ -205,7 +205,7 @@ fn a_learner_skips_all_of_its_lanes_too() {
 #[test]
 fn a_learner_cannot_go_back() {
     let back = config(SnapConfig::new(1).into(), 1, "divergence = { policy = 'roll-back', every = 10 }");
-    let error = Learner::new(&back, Signal::Values(1), Signal::Values(1)).err().expect("refused").to_string();
+    let error = Learner::new(&back, Signal::Values(1), Signal::Values(1)).expect_err("refused").to_string();
     assert!(error.contains("`divergence.policy`") && error.contains("skip-lane"), "{error}");
 }
 

@@ -118,7 +118,7 @@ fn of_signals_and_masks() {
         (Signal::Values(1), Signal::Values(0)),
         (Signal::Values(1), Signal::Symbols(0)),
     ] {
-        let error = Learner::new(&config(""), inputs, targets).err().expect("nothing to read or predict");
+        let error = Learner::new(&config(""), inputs, targets).expect_err("nothing to read or predict");
         assert!(error.to_string().contains("at least 1"), "{error}");
     }
     let mut model = Model::new(&config(""), Signal::Values(2), Signal::Values(1)).unwrap();

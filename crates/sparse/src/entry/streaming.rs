@@ -4,12 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::lanes::{Lanes, LanesMut};
+use crate::linear::{Linear, Sources};
+use crate::pattern::Pattern;
+use crate::product::Operand;
 use crate::recursion::advance::{Advance, AdvanceAs};
 use crate::recursion::block::Kind;
 use crate::recursion::step::check_window;
 use crate::recursion::threads::Threads;
 use crate::recursion::tile::Tiles;
-use crate::recursion::{Blocks, Macs, StepValues};
+use crate::recursion::{BlockError, Blocks, Macs, StepValues};
 use crate::run::{Computation, Scalar};
 
 /// Parts for each thread.
@@ -23,6 +26,8 @@ pub struct Streaming<T> {
     influence: Vec<T>,
     threads: Threads<T, Tiles<T>>,
     bytes: usize,
+    /// A δ of zeros and a gradient that nobody reads, for steps without a loss.
+    lossless: Option<(Vec<T>, Vec<T>)>,
 }
 
 impl<T: Scalar> Streaming<T> {
@@ -51,7 +56,107 @@ impl<T: Scalar> Streaming<T> {
             influence: vec![T::ZERO; blocks.len() * lanes],
             blocks,
             lanes,
+            lossless: None,
         }
+    }
+
+    /// A J of zeros for the weights of `weights` (rows × sources, all dense), where row `r` drives the states of row `r` of
+    /// `drives` (the pattern of Gᵀ, rows × states), states act on each other by `dynamics` (the pattern of D), and the entries of
+    /// J in row `r` of `reach` (rows × states) are kept. `drives.product(&dynamics.transpose().closure())` keeps all that can be
+    /// nonzero.
+    ///
+    /// ```
+    /// use rtrl_sparse::{Pattern, Streaming};
+    /// // Two states in a chain, 0 → 1; one row with one weight drives state 0.
+    /// let dynamics = Pattern::from_rows(2, [vec![0], vec![0, 1]])?;
+    /// let drives = Pattern::from_rows(2, [vec![0]])?;
+    /// let reach = drives.product(&dynamics.transpose().closure());
+    /// let mut j = Streaming::of_patterns(Pattern::dense(1, 1), &drives, &dynamics, &reach, 1)?;
+    /// let mut gradient = [0.0];
+    /// j.step_without_loss(&[0.5, 2.0, 0.25], &[1.0], &[3.0]);
+    /// j.step(&[0.5, 2.0, 0.25], &[1.0], &[3.0], &[0.0, 1.0], &mut gradient);
+    /// assert_eq!((j.get(0, 0), j.get(1, 0)), (Some(&[4.5][..]), Some(&[6.0][..])));
+    /// assert_eq!((j.to_dense(0), gradient), (vec![4.5, 6.0], [6.0]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If sizes differ, or there are more entries than positions of 32 bits can count.
+    ///
+    /// # Panics
+    /// If there are no lanes.
+    #[track_caller]
+    pub fn of_patterns(
+        weights: Pattern,
+        drives: &Pattern,
+        dynamics: &Pattern,
+        reach: &Pattern,
+        lanes: usize,
+    ) -> Result<Self, BlockError> {
+        let reach: Vec<Vec<u32>> = (0..reach.rows()).map(|r| reach.row(r).to_vec()).collect();
+        let linear = Linear::new(weights, 0);
+        let blocks = Blocks::new(linear, Operand::plain(drives), Operand::plain(dynamics), &reach)?;
+        Ok(Self::new(blocks, lanes))
+    }
+
+    /// [`advance`](Self::advance) by values of D (`d`) and Gᵀ (`g`) in the order of their patterns, u and δ, each `[len][lanes]`,
+    /// for a map without symbols.
+    ///
+    /// # Panics
+    /// If sizes do not fit, or the map has symbols.
+    #[track_caller]
+    pub fn step(&mut self, d: &[T], g: &[T], u: &[T], delta: &[T], gradient: &mut [T]) {
+        let lanes = |values| Lanes::new(values, self.lanes);
+        let sources = Sources { symbols: &[], dense: lanes(u) };
+        let (dynamics, row_jacobian, delta) = (lanes(d), lanes(g), lanes(delta));
+        self.advance(StepValues { dynamics, row_jacobian, sources, delta }, gradient);
+    }
+
+    /// [`step`](Self::step) where no loss is observed. Its first call allocates.
+    ///
+    /// # Panics
+    /// If sizes do not fit, or the map has symbols.
+    #[track_caller]
+    pub fn step_without_loss(&mut self, d: &[T], g: &[T], u: &[T]) {
+        let (states, weights) = (self.blocks.states * self.lanes, self.blocks.linear.pattern().nnz());
+        let zeros = || (vec![T::ZERO; states], vec![T::ZERO; weights]);
+        let (delta, mut unread) = self.lossless.take().unwrap_or_else(zeros);
+        self.step(d, g, u, &delta, &mut unread);
+        self.lossless = Some((delta, unread));
+    }
+
+    /// Entry (`state`, `weight`) of J in every lane; `None` if it is not kept.
+    pub fn get(&self, state: u32, weight: usize) -> Option<&[T]> {
+        self.blocks.find(state, weight).map(|at| self.influence().at(at))
+    }
+
+    /// The entries of J that are kept: (state, weight, value in every lane), block after block.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, usize, &[T])> {
+        self.blocks.entries().map(|(state, weight, at)| (state, weight, self.influence().at(at)))
+    }
+
+    /// The entries of J that are kept of one weight: (state, value in every lane).
+    pub fn column(&self, weight: usize) -> impl Iterator<Item = (u32, &[T])> {
+        let influence = self.influence();
+        self.blocks.column(weight).into_iter().flat_map(move |(block, column)| {
+            let at = move |local: usize| block.start() + local * block.columns() + column;
+            block.reach().iter().enumerate().map(move |(i, &state)| (state, influence.at(at(i))))
+        })
+    }
+
+    /// One lane of J as a dense matrix, states × weights, row after row: zeros where nothing is kept.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    #[track_caller]
+    pub fn to_dense(&self, lane: usize) -> Vec<T> {
+        assert!(lane < self.lanes, "lane {lane} of {}", self.lanes);
+        let weights = self.blocks.linear.pattern().nnz();
+        let mut dense = vec![T::ZERO; self.blocks.states * weights];
+        for (state, weight, values) in self.entries() {
+            dense[state as usize * weights + weight] = values[lane];
+        }
+        dense
     }
 
     /// One step of every block: `J ← P ∘ (D J + G ⊗ u)`, then `gradient += δᵀ J`, summed over lanes. The gradient is laid out as the

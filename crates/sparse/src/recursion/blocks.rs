@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::block::{Arrays, Block};
 use super::error::BlockError;
@@ -30,6 +30,8 @@ pub struct Blocks {
     pub(crate) states: usize,
     /// Row, column and place of every entry of D, if the adjoint multiplies whole matrices; empty if not.
     pub(crate) entries: Box<[(u32, u32, u32)]>,
+    /// Block and first column of every row of the linear map, made when it is first asked for.
+    homes: OnceLock<Box<[Option<(u32, u32)>]>>,
 }
 
 /// Checks that there is one reach for each of `rows` rows, each strictly increasing and below `states`.
@@ -104,7 +106,16 @@ impl Blocks {
         }
         let arrays = Arc::new(Arrays::new(&groups, &linear, row_jacobian, dynamics, layout)?);
         let single = arrays.single();
-        let mut blocks = Self { linear, arrays, layout, single, origin: 0, states, entries: Box::default() };
+        let mut blocks = Self {
+            linear,
+            arrays,
+            layout,
+            single,
+            origin: 0,
+            states,
+            entries: Box::default(),
+            homes: OnceLock::new(),
+        };
         if blocks.dense_enough() {
             let place = |(e, (row, column)): (usize, (usize, u32))| (row as u32, column, dynamics.place(e));
             blocks.entries = dynamics.pattern().iter().enumerate().map(place).collect();
@@ -128,6 +139,7 @@ impl Blocks {
                 blocks.push((b, rows));
             }
         }
+        self.homes = OnceLock::new();
         self.arrays = Arc::new(self.arrays.relaid(blocks.into_iter(), &self.linear, |row| row, self.layout));
         self
     }
@@ -148,6 +160,7 @@ impl Blocks {
             origin: self.arrays.block(range.start).start(),
             states: self.states,
             entries: self.entries.clone(),
+            homes: OnceLock::new(),
         }
     }
 
@@ -193,15 +206,45 @@ impl Blocks {
         Pattern::from_rows(dynamics.cols(), rows).expect("a part of a pattern is a pattern")
     }
 
-    /// Entry (`state`, `weight`) of J in the first lane order: where its lanes stand in the array of all blocks, in
-    /// units of lanes; `None` if it is not kept. Linear in the number of blocks: meant for inspection and tests.
+    /// Where entry (`state`, `weight`) of J stands in the array of all blocks, in units of lanes; `None` if it is not kept.
+    ///
+    /// The first call builds a table with one place for each row. Later calls search one reach and the rows of the map.
     pub fn find(&self, state: u32, weight: usize) -> Option<usize> {
-        self.blocks().find_map(|block| {
-            let local = block.reach().binary_search(&state).ok()?;
-            let row = block.rows().iter().find(|r| self.linear.pattern().entries(r.row).contains(&weight))?;
-            let column = row.columns.start + weight - self.linear.pattern().entries(row.row).start;
-            Some(block.start() + local * block.columns() + column)
+        let (block, column) = self.column(weight)?;
+        let local = block.reach().binary_search(&state).ok()?;
+        Some(block.start() + local * block.columns() + column)
+    }
+
+    /// The entries of J that are kept, as (state, weight, place): block after block, as they stand in the array of all blocks.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, usize, usize)> + '_ {
+        self.blocks().flat_map(move |block| {
+            block.reach().iter().enumerate().flat_map(move |(local, &state)| {
+                let first = block.start() + local * block.columns();
+                block.rows().iter().flat_map(move |row| {
+                    let weights = self.linear.pattern().entries(row.row);
+                    weights.zip(row.columns.clone()).map(move |(weight, at)| (state, weight, first + at))
+                })
+            })
         })
+    }
+
+    /// The block that keeps the column of `weight`, and which of its columns that is.
+    pub(crate) fn column(&self, weight: usize) -> Option<(Block<'_>, usize)> {
+        let row = self.linear.pattern().row_of(weight)?;
+        let homes = self.homes.get_or_init(|| {
+            let mut homes = vec![None; self.linear.pattern().rows()];
+            for (b, block) in self.blocks().enumerate() {
+                for row in block.rows() {
+                    homes[row.row] = Some((b as u32, row.columns.start as u32));
+                }
+            }
+            homes.into()
+        });
+        let (block, first) = homes[row]?;
+        Some((
+            self.arrays.block(block as usize),
+            first as usize + weight - self.linear.pattern().entries(row).start,
+        ))
     }
 
     /// The linear map whose weights are the columns of J.
@@ -211,7 +254,8 @@ impl Blocks {
 
     /// Bytes of the layout itself, without any values and without the linear map, which may be shared.
     pub fn index_bytes(&self) -> usize {
-        self.arrays.bytes() + size_of_val(&self.entries[..])
+        let homes = self.homes.get().map_or(0, |homes| size_of_val(&homes[..]));
+        self.arrays.bytes() + size_of_val(&self.entries[..]) + homes
     }
 
     /// Whether adjoints multiply whole matrices.

@@ -70,15 +70,15 @@ macro_rules! registry {
 }
 
 registry! {
-    /// [`Sgd`]: plain gradient descent.
+    /// [`Sgd`](crate::Sgd): plain gradient descent.
     Sgd(SgdConfig),
-    /// [`Sgd`] with momentum.
+    /// [`Sgd`](crate::Sgd) with momentum.
     Momentum(MomentumConfig),
-    /// [`RmsProp`].
+    /// [`RmsProp`](crate::RmsProp).
     RmsProp(RmsPropConfig),
-    /// [`Adam`].
+    /// [`Adam`](crate::Adam).
     Adam(AdamConfig),
-    /// [`Adam`] with decoupled weight decay.
+    /// [`Adam`](crate::Adam) with decoupled weight decay.
     #[serde(rename = "adamw")]
     AdamW(AdamWConfig),
 }
