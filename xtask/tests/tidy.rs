@@ -215,36 +215,12 @@ fn the_sparse_crate_has_no_neural_word() {
     }
 }
 
-/// The circles that are not removed yet: a package, and one of the files of the circle.
-const CIRCLES: &[(&str, &str)] = &[
-    ("rtrl", "net"),
-    ("rtrl-cells", "kind"),
-    ("rtrl-cells", "stack"),
-    ("rtrl-cli", "live/mod"),
-    ("rtrl-cli", "stream/mod"),
-    ("rtrl-sparse", "blocks"),
-    ("rtrl-train", "config"),
-    ("rtrl-train", "error"),
-    ("rtrl-train", "export/mod"),
-    ("xtask", "bench/mod"),
-    ("xtask", "data/http"),
-    ("xtask", "engine/mod"),
-    ("xtask", "report/mod"),
-    ("xtask", "report/text"),
-];
-
 #[test]
 fn files_import_each_other_in_no_circle() {
-    let mut left = CIRCLES.to_vec();
     for folder in packages(root()).unwrap() {
         let graph = Graph::read(&folder).unwrap();
-        for circle in graph.circles() {
-            let known = |(package, file): &(&str, &str)| *package == graph.name && circle.contains(file);
-            assert!(left.iter().any(known), "{} has the circle {circle:?}", graph.name);
-            left.retain(|entry| !known(entry));
-        }
+        assert!(graph.circles().is_empty(), "{}: {:?}", graph.name, graph.circles());
     }
-    assert!(left.is_empty(), "these are circles no more, and must leave the list: {left:?}");
 }
 
 #[test]

@@ -1,41 +1,9 @@
 //! The goals: ratios within one run.
 
 use rtrl_benches::{Kind, Measured, Method, Net, Row, Way};
-use serde::Serialize;
 
-use super::Results;
 use super::peers::Peer;
-
-/// A goal and what was reached.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Goal {
-    /// Its number.
-    pub id: &'static str,
-    /// What is to be reached.
-    pub goal: String,
-    /// What was; none if it was not measured.
-    pub reached: Option<f64>,
-    /// The bound.
-    pub bound: f64,
-    /// Whether more is better.
-    pub at_least: bool,
-}
-
-impl Goal {
-    fn at_least(id: &'static str, bound: f64, goal: impl Into<String>, reached: Option<f64>) -> Self {
-        Self { id, goal: goal.into(), reached, bound, at_least: true }
-    }
-
-    fn at_most(id: &'static str, bound: f64, goal: impl Into<String>, reached: Option<f64>) -> Self {
-        Self { id, goal: goal.into(), reached, bound, at_least: false }
-    }
-
-    /// Whether it is met; none if it was not measured.
-    pub fn met(&self) -> Option<bool> {
-        let reached = self.reached?;
-        Some(if self.at_least { reached >= self.bound } else { reached <= self.bound })
-    }
-}
+use super::results::{Goal, Results};
 
 const GRU_DENSE: Net = Net::new(Kind::Gru, 128, 0.0);
 const GRU_SPARSE: Net = Net::new(Kind::Gru, 128, 0.75);

@@ -3,77 +3,24 @@
 mod goals;
 mod pages;
 mod peers;
+mod results;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rtrl_benches::{
-    Ceilings, CharactersPerSecond, Measured, Row, Scaling, Settings, batches, language_model, measure, scale,
-    scalings, schedules, steps, threads,
-};
-use serde::Serialize;
+use rtrl_benches::{Ceilings, Settings, language_model, measure};
 
 use crate::flags::Bench;
-use crate::report::{self, Environment};
+use crate::report;
 use crate::reproduce::machine::environment;
 use crate::reproduce::stop_on_interrupt;
-use goals::Goal;
 use peers::Peers;
+use results::{Plan, Results};
 
 /// Exit status and message of a command that did not succeed.
 type Failure = (u8, String);
-
-/// Everything that was measured.
-#[derive(Serialize)]
-struct Results {
-    command: String,
-    environment: Environment,
-    seconds: f64,
-    ceilings: Ceilings,
-    rows: Vec<Measured>,
-    language_model: Vec<CharactersPerSecond>,
-    peers: Peers,
-    goals: Vec<Goal>,
-    #[serde(skip)]
-    plan: Plan,
-}
-
-impl Results {
-    /// A row, if it was timed.
-    fn find(&self, row: &Row) -> Option<&Measured> {
-        self.rows.iter().find(|measured| measured.row == *row)
-    }
-}
-
-/// The rows, by what they are for.
-struct Plan {
-    steps: Vec<Row>,
-    scalings: Vec<Scaling>,
-    schedules: Vec<[Row; 4]>,
-    threads: Vec<[Row; 2]>,
-    scale: Vec<Row>,
-}
-
-impl Plan {
-    fn new(quick: bool, cores: usize) -> Self {
-        Self {
-            steps: steps(quick),
-            scalings: scalings(quick),
-            schedules: schedules(quick),
-            threads: threads(cores),
-            scale: scale(quick),
-        }
-    }
-
-    fn batches(&self) -> Vec<Vec<Row>> {
-        let lines = self.scalings.iter().flat_map(|scaling| &scaling.lines);
-        let points = lines.flat_map(|line| &line.points).map(|(_, row)| row);
-        let others = self.schedules.iter().flatten().chain(self.threads.iter().flatten()).chain(&self.scale);
-        batches(self.steps.iter().chain(points).chain(others).copied())
-    }
-}
 
 /// Runs the command.
 ///

@@ -2,8 +2,7 @@
 
 use rtrl_benches::{Measured, Method, Row, Scaling};
 
-use super::Results;
-use super::goals::Goal;
+use super::results::{Goal, Results};
 use crate::report::{Align, Axis, Figure, Point, Report, Section, Series, Table};
 
 /// Everything as a report.

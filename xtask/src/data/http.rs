@@ -8,8 +8,54 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Error, Proxy};
 
-use super::download::{Settings, Trouble};
 use super::error::DataError;
+
+/// Patience with servers and networks.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For a name to be resolved, and for a connection to be made.
+    pub connect: Duration,
+    /// For the next bytes to arrive.
+    pub stall: Duration,
+    /// Attempts in a row that may fail, for each address.
+    pub attempts: u32,
+    /// Before the second attempt; doubled for each one after it.
+    pub backoff: Duration,
+    /// Redirects that are followed.
+    pub redirects: u32,
+    /// Whether the proxy that the environment names is used.
+    pub proxy: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(15),
+            stall: Duration::from_secs(30),
+            attempts: 4,
+            backoff: Duration::from_secs(1),
+            redirects: 5,
+            proxy: true,
+        }
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Another attempt may succeed.
+    Again(String),
+    /// This address is of no use.
+    Never(String),
+    /// No address is.
+    Fatal(DataError),
+}
+
+impl From<DataError> for Trouble {
+    fn from(error: DataError) -> Self {
+        Self::Fatal(error)
+    }
+}
 
 /// How often a waiting download looks for an interruption.
 const TICK: Duration = Duration::from_millis(50);

@@ -18,8 +18,9 @@ use std::time::Duration;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 pub use catalogue::{CATALOGUE, Dataset, Member, Packing};
-pub use download::{Settings, Watch};
+pub use download::Watch;
 pub use error::DataError;
+pub use http::Settings;
 
 use crate::flags::Data;
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::queue::Submission;
-use super::{Engine, EngineError, Event, Failure, Job, List, Queue};
+use super::error::EngineError;
+use super::job::{Engine, Event, Failure, Job, finished};
+use super::queue::{List, Queue, Submission};
 
 /// Tasks of a submission that are told to a scheduler at once: Slurm by default takes no array index above 1000.
 const AT_ONCE: usize = 1000;
@@ -159,7 +160,7 @@ impl<S: Scheduler> Watch<'_, S> {
 
     /// Whether nothing is left to do for a run; then it is reported.
     fn settle(&mut self, job: usize) -> bool {
-        match super::finished(&self.jobs[job].config, &self.cluster.out) {
+        match finished(&self.jobs[job].config, &self.cluster.out) {
             None => return false,
             Some(Ok(summary)) => (self.report)(Event::Finished { job, summary: &summary }),
             Some(Err(reason)) => self.fail(job, reason),

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rtrl_train::{Outcome, Progress, RunOptions};
 
-use super::{Engine, EngineError, Event, Failure, Job};
+use super::error::EngineError;
+use super::job::{Engine, Event, Failure, Job};
 
 /// Does `work` so that its kernels use up to `threads` threads.
 pub(crate) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {

@@ -6,95 +6,25 @@
 mod cluster;
 mod error;
 mod hyperqueue;
+mod job;
 mod local;
 mod program;
 mod queue;
 mod run_one;
 mod slurm;
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
-
 pub use cluster::{Cluster, Pace, Scheduler, Tasks};
 pub use error::EngineError;
 pub use hyperqueue::HyperQueue;
+pub use job::{Engine, Event, Failure, Job};
 pub use local::Local;
 pub(crate) use local::on_threads;
 pub use program::Programs;
 pub use queue::{List, Queue};
-use rtrl_train::{RunConfig, Summary};
 pub use run_one::run as run_one;
 pub use slurm::Slurm;
 
 use crate::flags::{EngineKind, Reproduce};
-
-/// One run that is to be made.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// The experiment that wants it, as a number that the caller chooses.
-    pub experiment: usize,
-    /// What messages call it.
-    pub label: String,
-    /// What is run.
-    pub config: RunConfig,
-}
-
-/// A run that was not made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The run's index among the jobs.
-    pub job: usize,
-    /// What messages call it.
-    pub label: String,
-    /// Why, in one line.
-    pub reason: String,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.label, self.reason)
-    }
-}
-
-/// What happens while runs are made.
-#[derive(Debug, Clone, Copy)]
-pub enum Event<'a> {
-    /// Run `job` has come to this time step.
-    Step {
-        /// Its index among the jobs.
-        job: usize,
-        /// The time step; less than before if the run was rolled back or lost.
-        step: u64,
-    },
-    /// Run `job` is complete, now or from an earlier call.
-    Finished {
-        /// Its index among the jobs.
-        job: usize,
-        /// Its result.
-        summary: &'a Summary,
-    },
-    /// A run was not made.
-    Failed(&'a Failure),
-    /// Something the user should know.
-    Note(&'a str),
-}
-
-/// Makes runs.
-pub trait Engine {
-    /// Makes all `jobs`, and returns those that failed; one that fails does not stop the others.
-    ///
-    /// When `stop` is set it returns soon: what is not finished then is neither made nor failed, and the same call goes on
-    /// from there.
-    ///
-    /// # Errors
-    /// If the engine itself cannot be used.
-    fn make(
-        &self,
-        jobs: &[Job],
-        stop: &AtomicBool,
-        report: &(dyn Fn(Event<'_>) + Sync),
-    ) -> Result<Vec<Failure>, EngineError>;
-}
 
 /// The engine that the command line asks for; `threads` is for the local one.
 ///
@@ -141,19 +71,4 @@ pub fn of_flags(flags: &Reproduce, threads: usize) -> Result<Box<dyn Engine>, En
             Box::new(Cluster::new(scheduler, &flags.out)?)
         }
     })
-}
-
-/// The result of a run that needs no more than to be read: `None` if there is something left to make.
-fn finished(config: &RunConfig, out: &Path) -> Option<Result<Summary, String>> {
-    let summary = rtrl_train::read_summary(&out.join(config.folder())).ok()?;
-    if summary.hash != config.hash() {
-        return None;
-    }
-    // Now a call only compares the data; should the folder vanish under it, it is not this process that makes the run.
-    let stop = AtomicBool::new(true);
-    match rtrl_train::run(config, &rtrl_train::RunOptions::new(out), &mut |_| {}, &stop) {
-        Ok(rtrl_train::Outcome::Finished(summary)) => Some(Ok(*summary)),
-        Ok(rtrl_train::Outcome::Interrupted) => None,
-        Err(error) => Some(Err(error.to_string())),
-    }
 }

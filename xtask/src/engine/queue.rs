@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::EngineError;
+use super::job::Job;
 use super::program::last_line;
-use super::{EngineError, Job};
 use crate::report;
 
 /// `<out>/queue`, locked: no other process submits runs of this output folder while this lives.

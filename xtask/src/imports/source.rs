@@ -177,7 +177,9 @@ impl Source {
                     return Ok(at + 3);
                 }
             }
-            ("struct" | "enum" | "union" | "trait" | "type" | "const" | "static" | "fn", Some(name)) => {
+            ("struct" | "enum" | "union" | "trait" | "type" | "const" | "static" | "fn", Some(name))
+                if name != "_" =>
+            {
                 self.modules[module].defines.insert(name);
                 return Ok(at + 2);
             }

@@ -10,6 +10,7 @@ use super::model::{Align, Claim, Environment, Report, RunEntry, Section, Table, 
 use super::palette::css;
 use super::stats::Digest;
 use super::svg::{Canvas, UNIT, draw};
+use super::tabular;
 use super::text::{ends, memory, notes};
 
 const STYLE: &str = include_str!("style.css");
@@ -34,7 +35,7 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> Result<Str
                 header {
                     h1 { (report.title) }
                     p.lead {
-                        "Profile " strong { (report.profile) } (super::runs(report)) ", by " code { (report.command) } "."
+                        "Profile " strong { (report.profile) } (tabular::runs(report)) ", by " code { (report.command) } "."
                     }
                     (contents(report))
                 }
@@ -64,7 +65,7 @@ fn contents(report: &Report) -> Markup {
 }
 
 fn has_claims(report: &Report) -> bool {
-    !super::claims(report).is_empty()
+    !tabular::claims(report).is_empty()
 }
 
 /// Claims of all experiments, first on the page.
@@ -85,7 +86,7 @@ fn claims(report: &Report) -> Markup {
                             }
                         }
                         tbody {
-                            @for (index, claim) in super::claims(report) { (claim_row(index, claim)) }
+                            @for (index, claim) in tabular::claims(report) { (claim_row(index, claim)) }
                         }
                     }
                 }
@@ -97,7 +98,7 @@ fn claims(report: &Report) -> Markup {
 fn tally(report: &Report) -> String {
     let kinds = [Verdict::Supported, Verdict::NotSupported, Verdict::Undecided, Verdict::NotRun];
     let counts = kinds.iter().filter_map(|kind| {
-        let count = super::claims(report).iter().filter(|(_, claim)| claim.verdict == *kind).count();
+        let count = tabular::claims(report).iter().filter(|(_, claim)| claim.verdict == *kind).count();
         (count > 0).then(|| format!("{count} {}", kind.words()))
     });
     format!("Verdicts: {}.", counts.collect::<Vec<_>>().join(", "))
@@ -191,13 +192,13 @@ fn table(table: &Table) -> Markup {
                 caption { (table.caption) }
                 thead {
                     tr {
-                        @for (column, header) in super::header(table).iter().enumerate() {
+                        @for (column, header) in tabular::header(table).iter().enumerate() {
                             th scope="col" class=[class(column)] { (header) }
                         }
                     }
                 }
                 tbody {
-                    @for row in super::rows(table) {
+                    @for row in tabular::rows(table) {
                         tr {
                             @for (column, cell) in row.iter().enumerate() {
                                 @if column == 0 { th scope="row" class=[class(0)] { (cell) } }
@@ -216,7 +217,7 @@ fn run_list(runs: &[RunEntry]) -> Markup {
         @if !runs.is_empty() {
             details {
                 summary { "Runs and configs (" (runs.len()) ")" }
-                (table(&super::run_table(runs)))
+                (table(&tabular::run_table(runs)))
                 @for run in runs {
                     details {
                         summary { (run.label) ", seed " (run.seed) }

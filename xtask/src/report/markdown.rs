@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use super::html::facts;
 use super::model::{Align, Report, Section, Table};
 use super::stats::Digest;
+use super::tabular;
 use super::text::{ends, notes};
 
 /// The whole report.
 pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> String {
     let mut text = format!("# {}\n\n", escape(&report.title));
-    let (profile, runs) = (escape(&report.profile), super::runs(report));
+    let (profile, runs) = (escape(&report.profile), tabular::runs(report));
     add(&mut text, &format!("Profile **{profile}**{runs}, by {}.", code(&report.command)));
-    if let Some(claims) = super::claim_table(report) {
+    if let Some(claims) = tabular::claim_table(report) {
         add(&mut text, "## Claims and verdicts");
         add(&mut text, &table(&claims));
     }
@@ -53,7 +54,7 @@ fn section(text: &mut String, section: &Section, digests: &[Digest<'_>]) {
     }
     if !section.runs.is_empty() {
         add(text, "### Runs");
-        add(text, &table(&super::run_table(&section.runs)));
+        add(text, &table(&tabular::run_table(&section.runs)));
     }
 }
 
@@ -65,8 +66,8 @@ fn add(text: &mut String, block: &str) {
 /// A table in GitHub's syntax, padded so that it reads in a terminal too.
 fn table(table: &Table) -> String {
     let escaped = |row: Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
-    let header = escaped(super::header(table));
-    let rows: Vec<_> = super::rows(table).into_iter().map(escaped).collect();
+    let header = escaped(tabular::header(table));
+    let rows: Vec<_> = tabular::rows(table).into_iter().map(escaped).collect();
     let align = |column: usize| table.align.get(column).copied().unwrap_or_default();
     let widths: Vec<usize> = (0..header.len())
         .map(|c| rows.iter().chain([&header]).map(|row| row[c].chars().count()).max().unwrap_or(0).max(3))

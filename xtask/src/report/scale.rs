@@ -7,8 +7,6 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use super::text::trim;
-
 /// Beyond this magnitude differences overflow or vanish; such values are left out of a figure like infinities.
 const DRAWABLE: f64 = 1e150;
 /// From here on powers of ten are written as such, below plainly or with a suffix.
@@ -229,6 +227,11 @@ fn superscript(power: i32) -> String {
         text.push(DIGITS[usize::from(digit - b'0')]);
         text
     })
+}
+
+/// Without the zeros that end a decimal fraction.
+pub(super) fn trim(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::model::{Align, Report, Table};
 use super::stats::Digest;
+use super::tabular;
 use super::text::ends;
 
 /// Claims, figure ends and tables as text, at most `width` columns wide where the words allow it.
 #[must_use]
 pub fn terminal(report: &Report, width: u16) -> String {
     let mut blocks: Vec<String> = Vec::new();
-    if let Some(claims) = super::claim_table(report) {
+    if let Some(claims) = tabular::claim_table(report) {
         blocks.push(block(&claims, width));
     }
     for section in &report.experiments {
@@ -37,8 +38,8 @@ fn block(table: &Table, width: u16) -> String {
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width)
-        .set_header(super::header(table).iter().map(|cell| clean(cell)));
-    for row in super::rows(table) {
+        .set_header(tabular::header(table).iter().map(|cell| clean(cell)));
+    for row in tabular::rows(table) {
         drawn.add_row(row.iter().map(|cell| clean(cell)));
     }
     for (index, column) in drawn.column_iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! Numbers and sentences that the page, the Markdown and the drawings share.
 
 use super::model::{Align, Table};
-use super::scale::place;
+use super::scale::{place, trim};
 use super::stats::Digest;
 
 /// A number with four significant digits, in scientific form where it is very large or small.
@@ -17,11 +17,6 @@ pub(super) fn significant(value: f64) -> String {
     }
     let digits = (3 - magnitude.log10().floor() as i32).max(0) as usize;
     format!("{value:.digits$}")
-}
-
-/// Without the zeros that end a decimal fraction.
-pub(super) fn trim(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 /// A duration as a reader would say it.
