@@ -106,6 +106,7 @@ impl Cell<f64> for Outside {
 }
 
 #[test]
+#[allow(clippy::type_complexity)] // Tables of calls.
 fn entries_that_do_not_exist_are_refused_by_name() {
     std::panic::set_hook(Box::new(|_| {}));
     let refusal = |call: &mut dyn FnMut()| {

@@ -11,6 +11,9 @@ use crate::linear::Linear;
 use crate::pattern::Pattern;
 use crate::product::Operand;
 
+/// For each row its block and its place there, if it is in one.
+type Homes = Box<[Option<(u32, u32)>]>;
+
 /// The matrix `J` (states × weights) of the recursion `J ← P ∘ (D J + I)`, kept as one dense block for every set of
 /// rows that reach the same states.
 ///
@@ -31,7 +34,7 @@ pub struct Blocks {
     /// Row, column and place of every entry of D, if the adjoint multiplies whole matrices; empty if not.
     pub(crate) entries: Box<[(u32, u32, u32)]>,
     /// Block and first column of every row of the linear map, made when it is first asked for.
-    homes: OnceLock<Box<[Option<(u32, u32)>]>>,
+    homes: OnceLock<Homes>,
 }
 
 /// Checks that there is one reach for each of `rows` rows, each strictly increasing and below `states`.

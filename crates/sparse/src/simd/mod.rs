@@ -15,8 +15,9 @@ pub(crate) mod matmul;
 pub(crate) mod vector;
 
 pub(crate) mod ceiling;
-pub(crate) mod gemm;
 pub(crate) mod matrix;
+
+pub(crate) mod gemm;
 
 pub(crate) use kernel::{Kernel, Simd};
 pub use level::Level;
