@@ -16,6 +16,11 @@ const CHECKS: &[Check] = &[
         arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         environment: &[],
     },
+    Check {
+        name: "rtrl-sparse without its features",
+        arguments: &["check", "--package", "rtrl-sparse", "--no-default-features", "--all-targets"],
+        environment: &[],
+    },
     Check { name: "tests", arguments: &["test", "--workspace"], environment: &[] },
     Check {
         name: "docs",

@@ -55,6 +55,10 @@ mod entry;
 
 pub mod testing;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+const _: () = ();
+
 pub use entry::{Carrying, Streaming, Windowed};
 pub use float::Float;
 pub use lanes::{Lanes, LanesMut};

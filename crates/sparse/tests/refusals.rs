@@ -234,6 +234,7 @@ fn layouts_that_positions_cannot_count_are_refused() {
     }
 }
 
+#[cfg(feature = "sprs")]
 #[test]
 fn a_sprs_matrix_cut_out_of_another_is_a_pattern() {
     let indices = vec![0_u32, 1, 0, 2, 3, 1, 3];

@@ -11,10 +11,7 @@
 //! and every minute W is corrected along the gradient of the gauges' squared deviation, δᵀ J. J has a row for each tank and a
 //! column for each share; water flows only downwards, so less than two thirds of it can be nonzero, and the rest is not kept.
 
-use rtrl_sparse::{
-    BlockError, Blocks, Lanes, LanesMut, Linear, Operand, Pattern, PatternError, Sources, StepValues,
-    Streaming,
-};
+use rtrl_sparse::{BlockError, Pattern, PatternError, Streaming};
 
 const TANKS: usize = 6;
 const PUMPS: usize = 3;
@@ -33,7 +30,7 @@ fn flows(t: usize) -> [f64; PUMPS] {
 struct Tanks {
     dynamics: Pattern,
     rates: Vec<f64>,
-    pipes: Linear,
+    pipes: Pattern,
 }
 
 impl Tanks {
@@ -41,14 +38,16 @@ impl Tanks {
         let from = |tank: u32| if tank == 0 { vec![0] } else { vec![tank - 1, tank] };
         let dynamics = Pattern::from_rows(TANKS, (0..TANKS as u32).map(from))?;
         let rates = dynamics.iter().map(|(to, from)| if to == from as usize { 0.8 } else { 0.2 }).collect();
-        let pipes = Linear::new(Pattern::from_rows(PUMPS, PIPES.map(|pumps| pumps.to_vec()))?, 0);
+        let pipes = Pattern::from_rows(PUMPS, PIPES.map(|pumps| pumps.to_vec()))?;
         Ok(Self { dynamics, rates, pipes })
     }
 
     /// x ← D x + W u.
-    fn step(&self, levels: &mut Vec<f64>, shares: &[f64], u: Sources<'_, f64>) {
+    fn step(&self, levels: &mut Vec<f64>, shares: &[f64], u: &[f64]) {
         let mut next = vec![0.0; TANKS];
-        self.pipes.multiply(shares, 0..TANKS, u, &mut LanesMut::new(&mut next, 1), 0);
+        for ((tank, pump), share) in self.pipes.iter().zip(shares) {
+            next[tank] += share * u[pump as usize];
+        }
         for ((to, from), rate) in self.dynamics.iter().zip(&self.rates) {
             next[to] += rate * levels[from as usize];
         }
@@ -59,43 +58,33 @@ impl Tanks {
 /// Runs the model beside the tanks for so many minutes; the shares that it finds, and how many entries of J were kept.
 fn identify(minutes: usize) -> Result<(Vec<f64>, usize), BlockError> {
     let tanks = Tanks::new().expect("columns in order");
-    // What goes into a tank changes that tank at once, with factor 1 ...
+    // What goes into a tank changes that tank at once, with factor 1, and in the course of time all that its water reaches.
     let (drives, ones) = (Pattern::identity(TANKS), [1.0; TANKS]);
-    // ... and in the course of time that one and all below.
-    let reach: Vec<Vec<u32>> = (0..TANKS as u32).map(|tank| (tank..TANKS as u32).collect()).collect();
-    let operands = (Operand::plain(&drives), Operand::plain(&tanks.dynamics));
-    let blocks = Blocks::new(tanks.pipes.clone(), operands.0, operands.1, &reach)?;
-    let mut recursion = Streaming::new(blocks, 1);
+    let reach = drives.product(&tanks.dynamics.transpose().closure());
+    let mut j = Streaming::of_patterns(tanks.pipes.clone(), &drives, &tanks.dynamics, &reach, 1)?;
 
     let (mut real, mut model) = (vec![0.0; TANKS], vec![0.0; TANKS]);
     let (mut shares, mut gradient) = (vec![0.0; SHARES.len()], vec![0.0; SHARES.len()]);
     for t in 0..minutes {
         let u = flows(t);
-        let sources = Sources { symbols: &[], dense: Lanes::new(&u, 1) };
-        tanks.step(&mut real, &SHARES, sources);
-        tanks.step(&mut model, &shares, sources);
+        tanks.step(&mut real, &SHARES, &u);
+        tanks.step(&mut model, &shares, &u);
         let gauge = |tank: usize| if tank % 2 == 1 { model[tank] - real[tank] } else { 0.0 };
         let delta: Vec<f64> = (0..TANKS).map(gauge).collect();
-        let step = StepValues {
-            dynamics: Lanes::new(&tanks.rates, 1),
-            row_jacobian: Lanes::new(&ones, 1),
-            sources,
-            delta: Lanes::new(&delta, 1),
-        };
         // J one minute on, and gradient += δᵀ J.
-        recursion.advance(step, &mut gradient);
+        j.step(&tanks.rates, &ones, &u, &delta, &mut gradient);
         for (share, g) in shares.iter_mut().zip(&mut gradient) {
             *share -= 3e-4 * std::mem::take(g);
         }
     }
-    Ok((shares, recursion.blocks().len()))
+    Ok((shares, j.entries().count()))
 }
 
 fn main() -> Result<(), BlockError> {
     let (shares, kept) = identify(100_000)?;
     println!("{kept} of {} entries kept", TANKS * SHARES.len());
     for ((tank, pump), (found, share)) in
-        Tanks::new().expect("columns in order").pipes.pattern().iter().zip(shares.iter().zip(SHARES))
+        Tanks::new().expect("columns in order").pipes.iter().zip(shares.iter().zip(SHARES))
     {
         println!("pump {} to tank {}: {found:.3} (in truth {share})", pump + 1, tank + 1);
     }

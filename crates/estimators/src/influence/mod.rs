@@ -127,19 +127,6 @@ impl<T: Scalar> Influence<T> {
         self.recursion.influence()
     }
 
-    /// All entries of J: state, weight, and where it stands in [`influence`](Self::influence).
-    fn entries(&self) -> impl Iterator<Item = (u32, u32, usize)> {
-        let (blocks, pattern) = (self.blocks(), self.runner.stack.linear().pattern());
-        blocks.reaches().into_iter().enumerate().flat_map(move |(row, reach)| {
-            reach.into_iter().flat_map(move |state| {
-                pattern.entries(row).map(move |weight| {
-                    let entry = blocks.find(state, weight).expect("an entry of J");
-                    (state, weight as u32, entry)
-                })
-            })
-        })
-    }
-
     /// The frame of a step of the window.
     fn slot(&self, step: usize) -> usize {
         if self.recursion.is_streaming() { 0 } else { step }
@@ -242,8 +229,8 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
     fn lane(&self, lane: usize) -> LaneState<T> {
         let mut carried = self.runner.lane(lane);
         carried.influence = self.influence().map(|influence| {
-            let entries = self.entries();
-            entries.map(|(state, weight, entry)| (state, weight, influence.at(entry)[lane])).collect()
+            let entries = self.blocks().entries();
+            entries.map(|(state, weight, entry)| (state, weight as u32, influence.at(entry)[lane])).collect()
         });
         carried
     }
