@@ -11,6 +11,7 @@ use rtrl_cells::{Input, Inputs, Stack};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Scalar};
 
+use crate::runner::states_of;
 use crate::{Cost, EstimatorError, GradientEstimator, LaneState, Schedule};
 
 /// Lanes that fill vectors of every level of instructions.
@@ -114,21 +115,9 @@ impl<T: Scalar> Groups<T> {
         (group, lane - self.groups[group].lanes.start)
     }
 
-    /// Refuses the gradient of a loss of a wrong size.
-    fn check(&self, loss_gradient: Lanes<'_, T>) {
-        let found = (loss_gradient.len(), loss_gradient.lanes());
-        if found != (self.stack.states(), self.lanes) {
-            let expected = (self.stack.hidden().len(), self.lanes);
-            assert_eq!(
-                found, expected,
-                "size and lanes of the gradient by the hidden state, found (left) and expected (right)"
-            );
-        }
-    }
-
     /// [`GradientEstimator::observe`], each group with a gradient of its own.
     pub fn observe_each(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradients: &mut [Vec<T>]) {
-        self.check(loss_gradient);
+        states_of(&self.stack, self.lanes, loss_gradient);
         for (Group { lanes, estimator, loss_gradient: own, .. }, gradient) in
             self.groups.iter_mut().zip(gradients)
         {
@@ -191,14 +180,14 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     }
 
     fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        self.check(loss_gradient);
+        states_of(&self.stack, self.lanes, loss_gradient);
         for Group { lanes, estimator, loss_gradient: own, .. } in &mut self.groups {
             estimator.observe(weights, pick(own, loss_gradient, lanes), gradient);
         }
     }
 
     fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
-        self.check(loss_gradient);
+        states_of(&self.stack, self.lanes, loss_gradient);
         let (found, expected) = ((into.len(), into.lanes()), (self.stack.inputs().len(), self.lanes));
         assert_eq!(
             found, expected,

@@ -6,6 +6,7 @@ use rtrl_cells::{Input, Stack};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Scalar};
 
+use crate::runner::states_of;
 use crate::{Cost, EstimatorConfig, EstimatorError, GradientEstimator, LaneState};
 
 /// A net whose layers learn by an estimator each, as layer-by-layer implementations do: a lower layer's loss at a step is what the layer
@@ -73,17 +74,7 @@ impl<T: Scalar> PerLayer<T> {
 
     /// Writes the gradient of a loss by all states into `delta`.
     fn read_loss(&mut self, loss_gradient: Lanes<'_, T>) {
-        let (found, hidden) = ((loss_gradient.len(), loss_gradient.lanes()), self.stack.hidden());
-        let states = if found == (self.stack.states(), self.lanes) {
-            0..self.stack.states()
-        } else {
-            let expected = (hidden.len(), self.lanes);
-            assert_eq!(
-                found, expected,
-                "size and lanes of the gradient by the hidden state, found (left) and expected (right)"
-            );
-            hidden
-        };
+        let states = states_of(&self.stack, self.lanes, loss_gradient);
         self.delta.fill(T::ZERO);
         self.delta[states.start * self.lanes..states.end * self.lanes]
             .copy_from_slice(loss_gradient.values());

@@ -115,25 +115,10 @@ impl<T: Scalar> Runner<T> {
             made,
             "`observe` belongs after each step, once: steps observed with this one (left) and made (right)"
         );
-        let states = self.states_of(loss_gradient);
+        let states = states_of(&self.stack, self.lanes, loss_gradient);
         self.check_weights(weights, gradient);
         self.observed = made;
         (observed, states)
-    }
-
-    /// The states that the gradient of a loss is about.
-    fn states_of(&self, loss_gradient: Lanes<'_, T>) -> Range<usize> {
-        let found = (loss_gradient.len(), loss_gradient.lanes());
-        let (hidden, states) = (self.stack.hidden(), self.stack.states());
-        if found == (states, self.lanes) {
-            return 0..states;
-        }
-        let expected = (hidden.len(), self.lanes);
-        assert_eq!(
-            found, expected,
-            "size and lanes of the gradient by the hidden state, found (left) and expected (right), or by all {states} states"
-        );
-        hidden
     }
 
     /// `∂L_t/∂x_t` of the last step, whose trace this is: see
@@ -149,7 +134,7 @@ impl<T: Scalar> Runner<T> {
         into: &mut LanesMut<'_, T>,
     ) {
         assert!(self.made > 0, "`input_gradient` belongs after a step: none was made in this window");
-        let states = self.states_of(loss_gradient);
+        let states = states_of(&self.stack, self.lanes, loss_gradient);
         let Self { stack, lanes, input, .. } = self;
         let lanes = *lanes;
         let InputGradient { delta, backward } = &mut **input.get_or_insert_with(|| {
@@ -247,6 +232,28 @@ impl<T: Scalar> Runner<T> {
         let scalars = |i: &InputGradient<T>| i.delta.len() * size_of::<T>() + i.backward.bytes();
         self.rollout.bytes() + self.input.as_deref().map_or(0, |i| size_of_val(i) + scalars(i))
     }
+}
+
+/// The states that the gradient of a loss is about: the hidden ones, or all.
+///
+/// # Panics
+/// If it has the size of neither, or other lanes.
+pub(crate) fn states_of<T: Scalar>(
+    stack: &Stack<T>,
+    lanes: usize,
+    loss_gradient: Lanes<'_, T>,
+) -> Range<usize> {
+    let found = (loss_gradient.len(), loss_gradient.lanes());
+    let (hidden, states) = (stack.hidden(), stack.states());
+    if found == (states, lanes) {
+        return 0..states;
+    }
+    let expected = (hidden.len(), lanes);
+    assert_eq!(
+        found, expected,
+        "size and lanes of the gradient by the hidden state, found (left) and expected (right), or by all {states} states"
+    );
+    hidden
 }
 
 impl<T: Scalar> Persist for Runner<T> {

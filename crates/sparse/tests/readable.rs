@@ -110,7 +110,8 @@ proptest! {
         prop_assert_eq!(&gradients[0], &gradients[1]);
         let wider = Pattern::empty(case.weights.rows() + 1, case.dynamics.rows());
         let refused = Streaming::<f64>::of_patterns(case.weights.clone(), &wider, &case.dynamics, &reach, 1);
-        prop_assert!(matches!(refused, Err(BlockError::Size { .. })));
+        let by_size = matches!(refused, Err(BlockError::Size { .. }));
+        prop_assert!(by_size, "{:?}", refused.err());
     }
 
     #[test]
