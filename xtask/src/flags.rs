@@ -28,7 +28,7 @@ pub enum Command {
     RunOne(RunOne),
     /// Writes a cell, an estimator, a task or an experiment that works, to be made into your own, and its line.
     New(New),
-    /// Draws the figures of the book.
+    /// Makes what of the documentation is made from the code: figures, equations, the reference of configurations.
     Figures,
     /// Formats every Rust file of the workspace, also those that only a macro declares.
     Fmt,

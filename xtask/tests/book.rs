@@ -1,4 +1,4 @@
-//! Figures and equations are those that the code draws today.
+//! Figures, equations and the reference of configurations are those that the code makes today.
 
 #[test]
 fn figures_are_current() {
@@ -20,4 +20,15 @@ fn equations_are_current() {
         let path = path.display();
         assert!(found.replace('\r', "") == content, "{path} is not current: run `cargo xtask figures`");
     }
+}
+
+#[test]
+fn the_reference_of_configurations_is_current() {
+    let (path, content) = xtask::book::configuration().unwrap();
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found.replace('\r', "") == content,
+        "{} is not current: run `cargo xtask figures`",
+        path.display()
+    );
 }

@@ -1,6 +1,8 @@
-//! `cargo xtask figures`: the figures of the book, drawn from what the code computes, and equations for browsers.
+//! `cargo xtask figures`: what of the documentation the code makes: figures, drawn from what it computes, equations for browsers,
+//! and the reference of configurations.
 
 mod charts;
+mod configuration;
 mod equations;
 mod influence;
 
@@ -38,7 +40,15 @@ pub fn equations() -> Result<Vec<(PathBuf, String)>, String> {
     equations::all()
 }
 
-/// Writes figures and equations.
+/// File and content of the reference of configurations.
+///
+/// # Errors
+/// If the sources of the types cannot be read, or contradict what the code reads.
+pub fn configuration() -> Result<(PathBuf, String), String> {
+    Ok((crate::nightly::root().join("docs/CONFIGURATION.md"), configuration::page()?))
+}
+
+/// Writes figures, equations and the reference of configurations.
 ///
 /// # Errors
 /// What went wrong, with the status to exit with.
@@ -46,6 +56,7 @@ pub fn run() -> Result<(), (u8, String)> {
     let drawn = figures().map_err(|message| (1, message))?;
     let mut files: Vec<_> = drawn.into_iter().map(|(name, content)| (folder().join(name), content)).collect();
     files.extend(equations().map_err(|message| (2, message))?);
+    files.push(configuration().map_err(|message| (2, message))?);
     for (path, content) in files {
         report::replace(&path, &content).map_err(|error| (2, error.to_string()))?;
     }

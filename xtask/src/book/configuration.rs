@@ -1,0 +1,568 @@
+//! The reference of every field of a run's configuration: names, types and documentation from the sources, defaults from what
+//! a file without the field is read as.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use proc_macro2::{TokenStream, TokenTree};
+use rtrl_train::RunConfig;
+use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+
+use crate::nightly::root;
+
+/// Where configurations are declared, and the lists of what they can name: the enum, and its file.
+const CRATES: [&str; 4] = ["cells", "estimators", "tasks", "train"];
+const REGISTRIES: [(&str, &str); 4] = [
+    ("CellConfig", "crates/cells/src/registry.rs"),
+    ("EstimatorConfig", "crates/estimators/src/registry.rs"),
+    ("TaskConfig", "crates/tasks/src/registry.rs"),
+    ("OptimizerConfig", "crates/train/src/optimizer/registry.rs"),
+];
+
+const HEAD: &str = "# Configuration\n\n<!-- Made by `cargo xtask figures` from the types. -->\n\n\
+    Every field of a configuration of a training run, the file that `rtrl train` reads. An unknown field is refused. A default is \
+    what a file without the field is read as; a field without a default is required.\n";
+
+/// A type of a configuration.
+struct Item {
+    file: String,
+    name: String,
+    shape: Shape,
+}
+
+enum Shape {
+    Struct(Vec<Field>),
+    /// An enum of tables, and the field that says which.
+    Tables(String, Vec<Variant>),
+    /// An enum of words.
+    Words(Vec<Variant>),
+}
+
+struct Field {
+    name: String,
+    kind: syn::Type,
+    doc: String,
+    required: bool,
+}
+
+struct Variant {
+    word: String,
+    doc: String,
+    is_default: bool,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Fields(usize),
+    Config(String),
+}
+
+/// The page.
+///
+/// # Errors
+/// If a source cannot be read, a type not be found, or a field is required that can be left out, or the reverse.
+pub fn page() -> Result<String, String> {
+    let mut page = Page { items: Vec::new(), inline: Vec::new(), seen: Vec::new(), text: HEAD.to_string() };
+    for name in CRATES {
+        page.read(&root().join("crates").join(name).join("src"))?;
+    }
+    for (name, file) in REGISTRIES {
+        let tokens: TokenStream = read(&root().join(file))?.parse().map_err(|e| format!("{file}: {e}"))?;
+        let mut variants = Vec::new();
+        registered(&tokens.into_iter().collect::<Vec<_>>(), &mut Vec::new(), &mut variants)?;
+        let shape = Shape::Tables("kind".to_string(), variants);
+        page.items.push(Item { file: file.to_string(), name: name.to_string(), shape });
+    }
+    let config = page.find("RunConfig", "")?;
+    let base = page.sample_of(config)?;
+    let toml::Value::Table(base) = base else { return Err("a configuration is a table".to_string()) };
+    page.section(config, &[], &base)?;
+    Ok(page.text)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+struct Page {
+    items: Vec<Item>,
+    /// The fields of variants that have their own.
+    inline: Vec<Vec<Field>>,
+    /// Types that have a section, with its heading.
+    seen: Vec<(usize, String)>,
+    text: String,
+}
+
+/// How a field holds its type.
+#[derive(PartialEq)]
+enum Held {
+    Once,
+    Maybe,
+    List,
+}
+
+impl Page {
+    /// Adds every type of a folder that a file can be read as.
+    fn read(&mut self, folder: &Path) -> Result<(), String> {
+        let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                self.read(&path)?;
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let file = path.display().to_string();
+                let parsed = syn::parse_file(&read(&path)?).map_err(|error| format!("{file}: {error}"))?;
+                for item in parsed.items {
+                    let (name, shape) = match item {
+                        syn::Item::Struct(item) if is_read(&item.attrs) => {
+                            let all = serde(&item.attrs, "default").is_some();
+                            (item.ident, Shape::Struct(fields(&item.fields, all)))
+                        }
+                        syn::Item::Enum(item) if is_read(&item.attrs) => {
+                            (item.ident.clone(), self.enumeration(&item))
+                        }
+                        _ => continue,
+                    };
+                    self.items.push(Item { file: file.clone(), name: name.to_string(), shape });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enumeration(&mut self, item: &syn::ItemEnum) -> Shape {
+        let variants = item.variants.iter().map(|variant| {
+            self.inline.push(fields(&variant.fields, false));
+            Variant {
+                word: kebab(&variant.ident.to_string()),
+                doc: doc(&variant.attrs),
+                is_default: variant.attrs.iter().any(|a| a.path().is_ident("default")),
+                content: Content::Fields(self.inline.len() - 1),
+            }
+        });
+        let variants = variants.collect();
+        match serde(&item.attrs, "tag") {
+            Some(tag) => Shape::Tables(tag, variants),
+            None => Shape::Words(variants),
+        }
+    }
+
+    /// The type of a name that is used in a file.
+    fn find(&self, name: &str, file: &str) -> Result<usize, String> {
+        let named: Vec<usize> = (0..self.items.len()).filter(|&at| self.items[at].name == name).collect();
+        let here = named.iter().copied().find(|&at| self.items[at].file == file);
+        match (here, named.as_slice()) {
+            (Some(at), _) | (None, &[at]) => Ok(at),
+            (None, found) => Err(format!("{file}: {} types are called {name}", found.len())),
+        }
+    }
+
+    fn fields_of(&self, content: &Content) -> Result<(&[Field], &str), String> {
+        match content {
+            Content::Fields(at) => Ok((&self.inline[*at], "")),
+            Content::Config(name) => match &self.items[self.find(name, "")?] {
+                Item { shape: Shape::Struct(fields), file, .. } => Ok((fields, file)),
+                _ => Err(format!("{name} is no struct")),
+            },
+        }
+    }
+
+    /// A value that a file may have here, with no more than is required.
+    fn sample_of(&self, item: usize) -> Result<toml::Value, String> {
+        let Item { file, shape, .. } = &self.items[item];
+        match shape {
+            Shape::Struct(fields) => Ok(self.sample_fields(fields, file)?.into()),
+            Shape::Words(variants) => Ok(variants[0].word.clone().into()),
+            Shape::Tables(tag, variants) => Ok(self.sample_variant(tag, &variants[0], file)?.into()),
+        }
+    }
+
+    fn sample_variant(&self, tag: &str, variant: &Variant, file: &str) -> Result<toml::Table, String> {
+        let (fields, own) = self.fields_of(&variant.content)?;
+        let mut table = self.sample_fields(fields, if own.is_empty() { file } else { own })?;
+        table.insert(tag.to_string(), variant.word.clone().into());
+        Ok(table)
+    }
+
+    fn sample_fields(&self, fields: &[Field], file: &str) -> Result<toml::Table, String> {
+        let required = fields.iter().filter(|field| field.required);
+        required.map(|field| Ok((field.name.clone(), self.sample_field(field, file)?))).collect()
+    }
+
+    fn sample_field(&self, field: &Field, file: &str) -> Result<toml::Value, String> {
+        let (held, name) = held(&field.kind)?;
+        let value = match name.as_str() {
+            "usize" | "u32" | "u64" => 1.into(),
+            "f32" | "f64" => 0.5.into(),
+            "bool" => true.into(),
+            "String" | "PathBuf" => "x".into(),
+            name => self.sample_of(self.find(name, file)?)?,
+        };
+        Ok(if held == Held::List { vec![value].into() } else { value })
+    }
+
+    /// Writes the section of a type that stands at `path`; `base` is a whole configuration with it.
+    fn section(&mut self, item: usize, path: &[String], base: &toml::Table) -> Result<(), String> {
+        let heading = if path.is_empty() { "The file".to_string() } else { path.join(": ") };
+        self.seen.push((item, heading.clone()));
+        let file = self.items[item].file.clone();
+        let _ = write!(self.text, "\n## {heading}\n");
+        match &self.items[item].shape {
+            Shape::Struct(_) => {
+                let content = Content::Config(self.items[item].name.clone());
+                self.table(&content, path, base, &file)
+            }
+            Shape::Words(variants) => {
+                let rows = variants.iter().map(|v| {
+                    let default = if v.is_default { " (default)" } else { "" };
+                    format!("| `\"{}\"`{default} | {} |\n", v.word, v.doc)
+                });
+                let rows: String = rows.collect();
+                let _ = write!(self.text, "\n| value | meaning |\n|---|---|\n{rows}");
+                Ok(())
+            }
+            Shape::Tables(tag, variants) => {
+                let tag = tag.clone();
+                let variants: Vec<(String, String, Content, toml::Table)> = variants
+                    .iter()
+                    .map(|v| {
+                        Ok((
+                            v.word.clone(),
+                            v.doc.clone(),
+                            v.content.clone(),
+                            self.sample_variant(&tag, v, &file)?,
+                        ))
+                    })
+                    .collect::<Result<_, String>>()?;
+                for (word, doc, content, sample) in variants {
+                    let mut base = base.clone();
+                    set(&mut base, path, sample.into());
+                    let _ = write!(self.text, "\n### {heading}: {word}\n\n`{tag} = \"{word}\"`. {doc}\n");
+                    let file = match &content {
+                        Content::Fields(_) => file.clone(),
+                        Content::Config(_) => self.fields_of(&content)?.1.to_string(),
+                    };
+                    self.table(&content, path, &base, &file)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the fields of the table at `path`, and then the sections of types that have none yet.
+    fn table(
+        &mut self,
+        content: &Content,
+        path: &[String],
+        base: &toml::Table,
+        file: &str,
+    ) -> Result<(), String> {
+        let (fields, _) = self.fields_of(content)?;
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let parsed = parse(base)?;
+        let here =
+            path.iter().try_fold(&parsed, |value, key| value.get(key).or_else(|| value.get(0)?.get(key)));
+        let here = here.map(|value| value.get(0).unwrap_or(value));
+        let (mut rows, mut below) = (String::new(), Vec::new());
+        for field in fields {
+            let (held, name) = held(&field.kind)?;
+            let inner = match name.as_str() {
+                "usize" | "u32" | "u64" => "whole number".to_string(),
+                "f32" | "f64" => "number".to_string(),
+                "bool" => "`true` or `false`".to_string(),
+                "String" => "text".to_string(),
+                "PathBuf" => "path".to_string(),
+                name => {
+                    let item = self.find(name, file)?;
+                    let inside = [path, std::slice::from_ref(&field.name)].concat();
+                    let known =
+                        self.seen.iter().find(|(seen, _)| *seen == item).map(|(_, heading)| heading.clone());
+                    let heading = known.unwrap_or_else(|| {
+                        if !below.iter().any(|(other, _, _)| *other == item) {
+                            below.push((item, inside.clone(), self.sample_field(field, file)));
+                        }
+                        inside.join(": ")
+                    });
+                    format!("[{name}](#{name_of})", name = heading, name_of = slug(&heading))
+                }
+            };
+            let kind = if held == Held::List { format!("list of {inner}") } else { inner };
+            let mut without = base.clone();
+            remove(&mut without, path, &field.name);
+            if parse(&without).is_err() != field.required {
+                return Err(format!("{}: `{}` is required, or it is not", path.join("."), field.name));
+            }
+            let default = match field.required {
+                true => "required".to_string(),
+                false => self.default(here.and_then(|value| value.get(&field.name)), &held, &name, file)?,
+            };
+            let _ = writeln!(rows, "| `{}` | {kind} | {default} | {} |", field.name, field.doc);
+        }
+        let _ = write!(self.text, "\n| field | type | default | |\n|---|---|---|---|\n{rows}");
+        for (item, path, sample) in below {
+            let mut base = base.clone();
+            set(&mut base, &path, sample?);
+            self.section(item, &path, &base)?;
+        }
+        Ok(())
+    }
+
+    /// A default in words, from what the field was read as; what is not written is as the type has it by default.
+    fn default(
+        &self,
+        value: Option<&serde_json::Value>,
+        held: &Held,
+        name: &str,
+        file: &str,
+    ) -> Result<String, String> {
+        use serde_json::Value;
+        Ok(match value {
+            Some(Value::Object(table)) => match table.iter().next() {
+                Some((tag, Value::String(word))) if table.len() == 1 => format!("`{tag} = \"{word}\"`"),
+                _ => "its defaults".to_string(),
+            },
+            Some(Value::Array(list)) if list.is_empty() => "none".to_string(),
+            Some(Value::Null) => "none".to_string(),
+            Some(value) => format!("`{value}`"),
+            None if *held != Held::Once => "none".to_string(),
+            None => match &self.items[self.find(name, file)?].shape {
+                Shape::Struct(_) => "its defaults".to_string(),
+                Shape::Words(variants) => format!("`\"{}\"`", of_default(variants)?),
+                Shape::Tables(tag, variants) => format!("`{tag} = \"{}\"`", of_default(variants)?),
+            },
+        })
+    }
+}
+
+fn of_default(variants: &[Variant]) -> Result<&str, String> {
+    let found = variants.iter().find(|variant| variant.is_default);
+    Ok(&found.ok_or("an enum without a default is left out of what is written")?.word)
+}
+
+/// The configuration as it is read, without a check of its values.
+fn parse(table: &toml::Table) -> Result<serde_json::Value, String> {
+    let config: RunConfig = table.clone().try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    serde_json::to_value(config).map_err(|error| error.to_string())
+}
+
+/// The table at a place; the first one where there is a list.
+fn at<'a>(table: &'a mut toml::Table, path: &[String]) -> &'a mut toml::Table {
+    path.iter().fold(table, |table, key| {
+        let value = table.entry(key).or_insert_with(|| toml::Table::new().into());
+        let value = if value.is_array() { &mut value.as_array_mut().expect("a list")[0] } else { value };
+        value.as_table_mut().expect("only tables have fields")
+    })
+}
+
+/// Puts a value at a place; into the list that is there.
+fn set(table: &mut toml::Table, path: &[String], value: toml::Value) {
+    let Some((last, above)) = path.split_last() else { return };
+    let table = at(table, above);
+    let is_list = table.get(last).is_some_and(toml::Value::is_array) && !value.is_array();
+    table.insert(last.clone(), if is_list { vec![value].into() } else { value });
+}
+
+fn remove(table: &mut toml::Table, path: &[String], field: &str) {
+    at(table, path).remove(field);
+}
+
+/// The last name in a type, without what holds it.
+fn held(kind: &syn::Type) -> Result<(Held, String), String> {
+    let syn::Type::Path(path) = kind else { return Err("a field whose type has no name".to_string()) };
+    let last = path.path.segments.last().ok_or("an empty type")?;
+    let name = last.ident.to_string();
+    let (syn::PathArguments::AngleBracketed(inner), "Option" | "Vec") = (&last.arguments, name.as_str())
+    else {
+        return Ok((Held::Once, name));
+    };
+    let Some(syn::GenericArgument::Type(inner)) = inner.args.first() else {
+        return Err(format!("{name} of nothing"));
+    };
+    Ok((if name == "Option" { Held::Maybe } else { Held::List }, held(inner)?.1))
+}
+
+/// Whether files are read as this type.
+fn is_read(attributes: &[Attribute]) -> bool {
+    let derives = attributes.iter().filter(|a| a.path().is_ident("derive"));
+    derives
+        .into_iter()
+        .any(|a| matches!(&a.meta, Meta::List(list) if list.tokens.to_string().contains("Deserialize")))
+}
+
+fn fields(fields: &syn::Fields, all_default: bool) -> Vec<Field> {
+    let field = |field: &syn::Field| {
+        let optional = matches!(held(&field.ty), Ok((Held::Maybe, _)));
+        Some(Field {
+            name: field.ident.as_ref()?.to_string(),
+            kind: field.ty.clone(),
+            doc: doc(&field.attrs),
+            required: !all_default && !optional && serde(&field.attrs, "default").is_none(),
+        })
+    };
+    fields.iter().filter_map(field).collect()
+}
+
+/// What an attribute of serde says: the text behind `key = `, or nothing more than that it is there.
+fn serde(attributes: &[Attribute], key: &str) -> Option<String> {
+    let mut found = None;
+    for attribute in attributes.iter().filter(|a| a.path().is_ident("serde")) {
+        let _ = attribute.parse_nested_meta(|meta| {
+            let value = match meta.value() {
+                Ok(value) => value.parse::<Lit>().ok(),
+                Err(_) => None,
+            };
+            if meta.path.is_ident(key) {
+                found = Some(match value {
+                    Some(Lit::Str(text)) => text.value(),
+                    _ => String::new(),
+                });
+            }
+            Ok(())
+        });
+    }
+    found
+}
+
+/// A doc comment as one line of a table: its first paragraphs, up to a heading; links within the code become names.
+fn doc(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines: Vec<String> = lines.take_while(|line| !line.trim_start().starts_with('#')).collect();
+    let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    plain(text.trim()).replace('|', "\\|")
+}
+
+/// Without links that only rustdoc resolves: `[`X`](path)` and `[`X`]` become `X`.
+fn plain(text: &str) -> String {
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find("[`") {
+        plain += &rest[..start];
+        let Some(length) = rest[start..].find("`]") else { break };
+        plain += &rest[start + 1..start + length + 1];
+        rest = &rest[start + length + 2..];
+        if let Some(link) = rest.strip_prefix('(') {
+            rest = link.find(')').map_or(link, |end| &link[end + 1..]);
+            // A function's link ends with its brackets.
+            rest = rest.strip_prefix(')').unwrap_or(rest);
+        }
+    }
+    plain + rest
+}
+
+fn kebab(name: &str) -> String {
+    let mut words = String::new();
+    for (at, c) in name.char_indices() {
+        if c.is_uppercase() && at > 0 {
+            words.push('-');
+        }
+        words.extend(c.to_lowercase());
+    }
+    words
+}
+
+/// The anchor of a heading.
+fn slug(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>().to_lowercase()
+}
+
+/// The lines of a registry: `Variant(Config)`, or `Variant / method` for a cell, each with the attributes before it.
+fn registered(
+    tokens: &[TokenTree],
+    attributes: &mut Vec<Attribute>,
+    found: &mut Vec<Variant>,
+) -> Result<(), String> {
+    for (at, tree) in tokens.iter().enumerate() {
+        let add = |config: &str, attributes: &mut Vec<Attribute>, found: &mut Vec<Variant>| {
+            let word = serde(attributes, "rename").unwrap_or_else(|| kebab(&tree.to_string()));
+            let doc = doc(attributes);
+            found.push(Variant {
+                word,
+                doc,
+                is_default: false,
+                content: Content::Config(config.to_string()),
+            });
+            attributes.clear();
+        };
+        match (tree, tokens.get(at + 1)) {
+            (TokenTree::Punct(punct), Some(TokenTree::Group(group))) if punct.as_char() == '#' => {
+                let source: TokenStream =
+                    [tree.clone(), TokenTree::Group(group.clone())].into_iter().collect();
+                let parsed = syn::parse::Parser::parse2(Attribute::parse_outer, source);
+                // Attributes with variables of a macro are not of a line.
+                attributes.extend(parsed.into_iter().flatten());
+            }
+            (TokenTree::Ident(_), Some(TokenTree::Punct(punct))) if punct.as_char() == '/' => {
+                add("Size", attributes, found);
+            }
+            (TokenTree::Ident(_), Some(TokenTree::Group(group))) => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                if let [TokenTree::Ident(config)] = inner.as_slice()
+                    && config.to_string().ends_with("Config")
+                {
+                    add(&config.to_string(), attributes, found);
+                }
+            }
+            (TokenTree::Group(group), _) => {
+                let mut inner = Vec::new();
+                registered(&group.stream().into_iter().collect::<Vec<_>>(), &mut inner, found)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_rustdoc_become_names() {
+        for (text, expected) in [
+            ("as [`run`](crate::run()) does", "as `run` does"),
+            ("see [`Stack`].", "see `Stack`."),
+            ("[Zucchet](https://example.org) and `x`", "[Zucchet](https://example.org) and `x`"),
+        ] {
+            assert_eq!(plain(text), expected);
+        }
+    }
+
+    /// What a reader would look for, from the types' own `Default` and by hand.
+    #[test]
+    fn defaults_are_those_of_the_types() {
+        let page = page().unwrap();
+        let row = |heading: &str, field: &str| {
+            let section = page
+                .split("\n#")
+                .find(|s| s.trim_start_matches('#').trim_start().starts_with(&format!("{heading}\n")));
+            let section = section.unwrap_or_else(|| panic!("no section {heading}"));
+            let row = section.lines().find(|line| line.starts_with(&format!("| `{field}` |")));
+            row.unwrap_or_else(|| panic!("no {field} in {heading}")).split(" | ").nth(2).unwrap().to_string()
+        };
+        let copy = rtrl_tasks::CopyConfig::default();
+        assert_eq!(row("task: copy", "spread"), format!("`{}`", copy.spread));
+        assert_eq!(row("task: copy", "threshold"), format!("`{}`", copy.threshold));
+        assert_eq!(row("task: copy", "layout"), "`\"echo\"`");
+        assert_eq!(row("task: copy", "averaging"), "`\"all-positions\"`");
+        assert_eq!(row("training", "log_every"), "`1000`");
+        assert_eq!(row("training", "lanes"), "required");
+        assert_eq!(row("training", "steps"), "none");
+        assert_eq!(row("layers: gru", "distribution"), "`\"uniform\"`");
+        assert_eq!(row("The file", "divergence"), "`policy = \"stop\"`");
+        assert_eq!(row("The file", "update"), "its defaults");
+        assert_eq!(row("update", "schedule"), "`kind = \"constant\"`");
+        assert_eq!(row("divergence: roll-back", "attempts"), "`5`");
+        assert_eq!(row("optimizer: adam", "beta2"), "`0.999`");
+        assert_eq!(row("estimator: ok", "rank"), format!("`{}`", rtrl_estimators::OkConfig::default().rank));
+    }
+}
