@@ -109,6 +109,9 @@ pub fn run(flags: &New) -> Result<(), Failure> {
     println!("and a line in\n  {}", registry.display());
     println!("It works as it is. Make it your own, say in both what it is, and test it by");
     place.tests.iter().for_each(|test| println!("  {}", named(test, &kebab)));
+    if flags.kind != NewKind::Experiment {
+        println!("`cargo xtask figures` puts its fields into docs/CONFIGURATION.md");
+    }
     Ok(())
 }
 

@@ -165,6 +165,8 @@ fn what_is_new_compiles_and_passes_the_tests_of_its_kind() {
         "test -p rtrl-estimators --test controls --test cost --test protocol",
         "test -p rtrl-tasks --test registry",
         "test -p rtrl --test builder --test book",
+        "run -p xtask -- figures",
+        "test -p xtask --test book",
         "test -p xtask --lib reproduce",
     ] {
         let mut command = Command::new(env!("CARGO"));

@@ -136,7 +136,7 @@ impl Page {
         let variants = item.variants.iter().map(|variant| {
             self.inline.push(fields(&variant.fields, false));
             Variant {
-                word: kebab(&variant.ident.to_string()),
+                word: serde(&variant.attrs, "rename").unwrap_or_else(|| kebab(&variant.ident.to_string())),
                 doc: doc(&variant.attrs),
                 is_default: variant.attrs.iter().any(|a| a.path().is_ident("default")),
                 content: Content::Fields(self.inline.len() - 1),
@@ -215,6 +215,11 @@ impl Page {
                 self.table(&content, path, base, &file)
             }
             Shape::Words(variants) => {
+                for variant in variants {
+                    let mut base = base.clone();
+                    set(&mut base, path, variant.word.clone().into());
+                    parse(&base)?;
+                }
                 let rows = variants.iter().map(|v| {
                     let default = if v.is_default { " (default)" } else { "" };
                     format!("| `\"{}\"`{default} | {} |\n", v.word, v.doc)
@@ -239,7 +244,9 @@ impl Page {
                 for (word, doc, content, sample) in variants {
                     let mut base = base.clone();
                     set(&mut base, path, sample.into());
-                    let _ = write!(self.text, "\n### {heading}: {word}\n\n`{tag} = \"{word}\"`. {doc}\n");
+                    let tagged = format!("`{tag} = \"{word}\"`");
+                    let doc = doc.strip_prefix(&format!("{tagged}: ")).unwrap_or(&doc);
+                    let _ = write!(self.text, "\n### {heading}: {word}\n\n{tagged}: {doc}\n");
                     let file = match &content {
                         Content::Fields(_) => file.clone(),
                         Content::Config(_) => self.fields_of(&content)?.1.to_string(),
@@ -296,9 +303,23 @@ impl Page {
             if parse(&without).is_err() != field.required {
                 return Err(format!("{}: `{}` is required, or it is not", path.join("."), field.name));
             }
-            let default = match field.required {
-                true => "required".to_string(),
-                false => self.default(here.and_then(|value| value.get(&field.name)), &held, &name, file)?,
+            let written = here.and_then(|value| value.get(&field.name));
+            let default = match (zero(&name), field.required, written, &held) {
+                (_, true, ..) => "required".to_string(),
+                // A number or a switch that is not written has been left out because it is zero or off: it reads as that.
+                (Some(zero), false, None, Held::Once) => {
+                    let shown = format!("`{zero}`");
+                    at(&mut without, path).insert(field.name.clone(), zero);
+                    if parse(&without)? != parsed {
+                        return Err(format!(
+                            "{}: `{}` has a default that is not written",
+                            path.join("."),
+                            field.name
+                        ));
+                    }
+                    shown
+                }
+                _ => self.default(written, &held, &name, file)?,
             };
             let _ = writeln!(rows, "| `{}` | {kind} | {default} | {} |", field.name, field.doc);
         }
@@ -341,6 +362,16 @@ impl Page {
 fn of_default(variants: &[Variant]) -> Result<&str, String> {
     let found = variants.iter().find(|variant| variant.is_default);
     Ok(&found.ok_or("an enum without a default is left out of what is written")?.word)
+}
+
+/// Zero of a type of numbers, and off.
+fn zero(name: &str) -> Option<toml::Value> {
+    match name {
+        "usize" | "u32" | "u64" => Some(0.into()),
+        "f32" | "f64" => Some(0.0.into()),
+        "bool" => Some(false.into()),
+        _ => None,
+    }
 }
 
 /// The configuration as it is read, without a check of its values.
@@ -445,14 +476,26 @@ fn doc(attributes: &[Attribute]) -> String {
 fn plain(text: &str) -> String {
     let (mut plain, mut rest) = (String::new(), text);
     while let Some(start) = rest.find("[`") {
+        // A bracket that is code itself begins no link.
+        if rest[..start].ends_with('`') {
+            plain += &rest[..start + 2];
+            rest = &rest[start + 2..];
+            continue;
+        }
         plain += &rest[..start];
-        let Some(length) = rest[start..].find("`]") else { break };
+        let Some(length) = rest[start..].find("`]") else {
+            rest = &rest[start..];
+            break;
+        };
         plain += &rest[start + 1..start + length + 1];
         rest = &rest[start + length + 2..];
-        if let Some(link) = rest.strip_prefix('(') {
-            rest = link.find(')').map_or(link, |end| &link[end + 1..]);
-            // A function's link ends with its brackets.
-            rest = rest.strip_prefix(')').unwrap_or(rest);
+        if rest.starts_with('(') {
+            let mut open = 0;
+            let end = rest.find(|c| {
+                open += i32::from(c == '(') - i32::from(c == ')');
+                open == 0
+            });
+            rest = end.map_or("", |end| &rest[end + 1..]);
         }
     }
     plain + rest
