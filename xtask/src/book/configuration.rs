@@ -606,6 +606,8 @@ mod tests {
         assert_eq!(row("update", "schedule"), "`kind = \"constant\"`");
         assert_eq!(row("divergence: roll-back", "attempts"), "`5`");
         assert_eq!(row("optimizer: adam", "beta2"), "`0.999`");
-        assert_eq!(row("estimator: ok", "rank"), format!("`{}`", rtrl_estimators::OkConfig::default().rank));
+        // A file has to name a rank, although the type has a default for programs.
+        assert_eq!(row("estimator: ok", "rank"), "required");
+        assert_eq!(row("estimator: ok", "seed"), format!("`{}`", rtrl_estimators::OkConfig::default().seed));
     }
 }
