@@ -171,13 +171,46 @@ fn what_is_published_is_described_and_the_rest_is_not_published() {
 }
 
 #[test]
-fn the_toolchain_in_use_is_the_oldest_that_is_supported() {
-    // So that every test is a test of `rust-version` too.
-    let text = std::fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
-    let toolchain: toml::Table = text.parse().unwrap();
-    let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
-    let oldest = manifest("")["workspace"]["package"]["rust-version"].as_str().unwrap().to_string();
-    assert_eq!(channel, format!("{oldest}.0"));
+fn rust_version_is_the_least_that_dependencies_allow() {
+    let output = |program: &str, arguments: &[&str]| {
+        let output =
+            std::process::Command::new(program).args(arguments).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let compiler = output("rustc", &["-vV"]);
+    let host = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let metadata = ["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", host];
+    let metadata: serde_json::Value = serde_json::from_str(&output(env!("CARGO"), &metadata)).unwrap();
+    let [packages, nodes] =
+        [&metadata["packages"], &metadata["resolve"]["nodes"]].map(|v| v.as_array().unwrap());
+
+    // Ids of the packages that are published from here, then of all that is compiled for them.
+    let published =
+        |package: &&serde_json::Value| package["source"].is_null() && package["publish"].is_null();
+    let mut ids: Vec<_> = packages.iter().filter(published).map(|package| &package["id"]).collect();
+    assert!(ids.len() > 5, "the crates are found");
+    let mut visited = 0;
+    while let Some(id) = ids.get(visited) {
+        let node = nodes.iter().find(|node| node["id"] == **id).unwrap();
+        for dependency in node["deps"].as_array().unwrap() {
+            let mut kinds = dependency["dep_kinds"].as_array().unwrap().iter();
+            if kinds.any(|kind| kind["kind"] != "dev") && !ids.contains(&&dependency["pkg"]) {
+                ids.push(&dependency["pkg"]);
+            }
+        }
+        visited += 1;
+    }
+    let version =
+        |text: &str| -> Vec<u32> { text.split('.').take(2).map(|part| part.parse().unwrap()).collect() };
+    let (least, name) = packages
+        .iter()
+        .filter(|package| ids.contains(&&package["id"]) && !package["source"].is_null())
+        .filter_map(|package| Some((version(package["rust_version"].as_str()?), &package["name"])))
+        .max_by_key(|(version, _)| version.clone())
+        .unwrap();
+    let stated = manifest("")["workspace"]["package"]["rust-version"].as_str().unwrap().to_string();
+    assert_eq!(version(&stated), least, "rust-version of the workspace, and what {name} asks for");
 }
 
 #[test]

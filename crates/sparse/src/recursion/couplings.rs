@@ -1,4 +1,8 @@
-//! D[R, R] of every block: its entries, or its runs of consecutive ones.
+//! D[R, R] of every block: its entries, or its runs of consecutive entries.
+//!
+//! Both forms stay. The adjoint multiplies whole runs by SIMD instructions. Where entries are scattered, runs of one entry hold 12 bytes in
+//! place of 8 and need an inner loop, which made SnAp-2 and SnAp-3 in one lane 5 % to 47 % slower (512 units 98 % sparse, 128
+//! units 75 % sparse; AVX-512, two-core Xeon).
 
 use std::ops::Range;
 
