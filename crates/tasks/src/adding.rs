@@ -1,4 +1,4 @@
-//! The adding problem: remember two marked numbers of a sequence, and say their sum at its end.
+//! The adding problem: remember two marked numbers of a sequence, and predict their sum at its end.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::streams::{Stream, below, lane_streams, unit};
 use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 
-/// Mean of the target: the best prediction of whoever remembers nothing.
+/// Mean of the target: the best prediction of a net that remembers nothing.
 pub const MEAN: f64 = 1.0;
 /// Variance of the target: the mean squared error of predicting [`MEAN`]. Two independent uniform numbers of variance
 /// 1/12 each are added.
@@ -64,14 +64,14 @@ impl BuildTask for AddingConfig {
     }
 }
 
-/// The sequence that a lane is busy with. Its numbers are drawn as they are read.
+/// The current sequence of a lane. Its numbers are drawn at the step that reads them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Lane {
     stream: Stream,
     length: u32,
-    /// Steps handed out so far; a lane at `length` begins anew.
+    /// Steps of the sequence handed out so far; at `length` the lane begins a new one.
     position: u32,
-    /// The steps that are marked.
+    /// The marked steps, counted from 0.
     marked: [u32; 2],
     /// Sum of the marked numbers read so far.
     sum: f32,
@@ -87,10 +87,10 @@ impl Lane {
         (self.length, self.position, self.marked, self.sum) = (length, 0, [first, second], 0.0);
     }
 
-    /// Whether no run of a task of this configuration can contradict what the lane holds.
+    /// Whether a task of this configuration can have a lane in this state.
     fn fits(&self, config: &AddingConfig) -> bool {
         let Self { length, position, marked: [first, second], sum, .. } = *self;
-        // Before its first sequence a lane is at the end of an empty one.
+        // Before its first sequence a lane is at the end of an empty sequence.
         let untouched = (length, position, first, second) == (0, 0, 0, 0);
         let lengths = config.length - config.spread..=config.length;
         let inside =
@@ -101,15 +101,15 @@ impl Lane {
 
 /// The adding problem.
 ///
-/// At each step of a sequence of T steps a net reads two numbers: one uniform on [0, 1), and a marker, which is 1 at
-/// two steps and 0 elsewhere. The first marked step is uniform on the first ⌊T/2⌋ steps, the second on the others. At
-/// the last step, and only there, the sum of the two marked numbers is asked. Inputs are `[number, marker]`, the target
-/// is one value.
+/// At each step of a sequence of T steps a net reads two numbers: one uniform on [0, 1), and a marker, which is 1
+/// at two steps and 0 elsewhere. The first marked step is uniform on the first ⌊T/2⌋ steps, the second on the
+/// others. The last step, and no other, has a target: the sum of the two marked numbers. Inputs are the number and
+/// the marker, in this order; the target is one value.
 ///
-/// Whoever predicts the constant 1 pays [`VARIANCE`] = 1/6 ≈ 0.1667 in mean squared error, and no constant pays less.
+/// A net that predicts the constant 1 pays [`VARIANCE`] = 1/6 ≈ 0.1667 in mean squared error; no constant pays
+/// less.
 ///
-/// Each lane draws and ends its sequences on its own, from a random stream of its own. There is no state reset but the
-/// one that `starts` asks for.
+/// Each lane draws and ends its sequences on its own, from a random stream of its own.
 ///
 /// # Reference
 /// Hochreiter & Schmidhuber 1997, "Long short-term memory", experiment 4, with numbers from [−1, 1), markers −1 at both
@@ -125,7 +125,8 @@ impl AddingTask {
     /// A task before its first step.
     ///
     /// # Errors
-    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for a length below 2 or a spread that reaches below 2.
+    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for a length out of range or a spread that reaches below 2
+    /// steps.
     pub fn new(config: &AddingConfig, lanes: usize, seed: u64) -> Result<Self, TaskError> {
         config.check(lanes)?;
         let lane = |stream| Lane { stream, length: 0, position: 0, marked: [0; 2], sum: 0.0 };
@@ -162,7 +163,7 @@ impl Task for AddingTask {
             if step.starts[b] {
                 lane.begin(&self.config);
             }
-            // 24 bits: exact as `f32`, and below 1 there too.
+            // A multiple of 2⁻²⁴ is exact in `f32`, so rounding cannot turn a number below 1 into 1.
             let number = (unit(&mut lane.stream) * f64::from(1 << 24)).floor() as f32 / (1 << 24) as f32;
             let marked = lane.marked.contains(&lane.position);
             step.input_values[b] = number;

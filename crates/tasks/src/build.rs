@@ -1,35 +1,36 @@
-//! What a task's configuration has to offer.
+//! The interface of a task's configuration.
 
 use crate::{Task, TaskError};
 
-/// Which held-out data.
+/// A kind of held-out data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// What is looked at during training, and to choose settings by.
+    /// Validation data: evaluated during training, and used to choose settings.
     Valid,
-    /// What is looked at once, at the end.
+    /// Test data: evaluated once, at the end.
     Test,
 }
 
 /// One pass over held-out data.
 pub struct Evaluation {
-    /// The stream. After one pass it begins again, identically, so it can be kept for the next evaluation.
+    /// The stream of held-out data. After one pass it begins again, identically, so it can be kept for the next
+    /// evaluation.
     pub task: Box<dyn Task>,
-    /// Steps of one pass.
+    /// Time steps of one pass.
     pub steps: u64,
 }
 
-/// What a task's configuration has to offer; the fields are the configuration's own affair.
+/// The interface of a task's configuration: it builds the streams for training and evaluation.
 pub trait BuildTask {
     /// The training stream in `lanes` lanes. Equal arguments give equal streams.
     ///
     /// # Errors
-    /// [`TaskError::NoLanes`] for 0 lanes, [`TaskError::Config`] for a field without meaning, or what is wrong with
-    /// the data behind the task.
+    /// [`TaskError::NoLanes`] for 0 lanes, [`TaskError::Config`] for an invalid field, or the error of the data
+    /// behind the task.
     fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError>;
 
-    /// The evaluation stream of `part` in `lanes` lanes, at most `max_bytes` predictions long if that is given; `None` for
-    /// a task without such data.
+    /// The evaluation stream of `part` in `lanes` lanes: all of the data, or its first `max_bytes` predictions.
+    /// `None` for a task without such data.
     ///
     /// # Errors
     /// As [`build`](Self::build); [`TaskError::Config`] for a `max_bytes` of 0.
@@ -40,9 +41,9 @@ pub trait BuildTask {
         max_bytes: Option<u64>,
     ) -> Result<Option<Evaluation>, TaskError>;
 
-    /// A number that identifies the data outside of the configuration, if there is any: a text that was changed gives
-    /// another one, although its path is the same ([`Corpus::fingerprint`](crate::Corpus::fingerprint) says how closely it
-    /// looks).
+    /// A number that identifies the data outside of the configuration; `None` if there is none. If a text has
+    /// changed, the number differs although the path is the same.
+    /// [`Corpus::fingerprint`](crate::Corpus::fingerprint) says how closely it looks.
     ///
     /// # Errors
     /// If the data cannot be read.

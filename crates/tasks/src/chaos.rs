@@ -12,7 +12,7 @@ use systems::{Law, Lorenz, MackeyGlass};
 /// Keeps the task's draws apart from other uses of the same seed.
 const SALT: u64 = 0x6368_616f_735f_5f5f;
 
-/// Which system is observed.
+/// The system that is observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum System {
@@ -25,20 +25,21 @@ pub enum System {
     MackeyGlass,
 }
 
-/// Parameters of either system. Those left out keep their value; those of the other system must be left out.
+/// Parameters of either system. A parameter left out keeps its value; one of the other system must be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChaosParameters {
     /// σ of Lorenz: more than 0, at most 50.
     pub sigma: Option<f64>,
-    /// ρ of Lorenz: more than 0, at most 100. Below 24.74 (with the other parameters as in 1963) it comes to rest.
+    /// ρ of Lorenz: more than 0, at most 100. Below 24.74 (with the other parameters as in 1963) the system comes
+    /// to rest.
     pub rho: Option<f64>,
     /// β: of Lorenz more than 0, at most 10; of Mackey–Glass more than 0, at most 2.
     pub beta: Option<f64>,
     /// γ of Mackey–Glass: more than 0, at most 1.
     pub gamma: Option<f64>,
-    /// τ of Mackey–Glass, in its unit of time: from 1 to 300. It is chaotic from 16.8 on (with the other parameters as
-    /// above).
+    /// τ of Mackey–Glass, in its unit of time: from 1 to 300. The system is chaotic from 16.8 on (with the other
+    /// parameters at their defaults).
     pub tau: Option<f64>,
 }
 
@@ -53,23 +54,24 @@ pub struct ChaosConfig {
     pub dt: Option<f64>,
     /// First step, counted from 0, whose target obeys `shifted`; 1 or more. Default: no shift.
     pub shift_at: Option<u64>,
-    /// Steps after which the parameters change again, back and forth; 1 or more. Default: after the first shift they
-    /// stay.
+    /// Steps between further changes, back to `parameters` and on to `shifted` in turn; 1 or more. Default: the
+    /// first shift is the only one.
     pub shift_every: Option<u64>,
     /// Parameters before the shift. Default: those given with [`System`].
     pub parameters: ChaosParameters,
-    /// Parameters after the shift. What is left out is as in `parameters`.
+    /// Parameters after the shift. A parameter left out is as in `parameters`.
     pub shifted: ChaosParameters,
 }
 
-/// What a parameter may be, and how that is said: more than the first, at most the second.
+/// Range of a parameter and its description in messages: more than the first, at most the second. `None`: the
+/// parameter belongs to the other system.
 type Limits = Option<(f64, f64, &'static str)>;
 
 const FOREIGN: &str = "nothing: it is a parameter of the other system";
 
 impl System {
-    /// The longest step of the integrator: between two observations its error is then no larger than the resolution of
-    /// `f32`.
+    /// Longest step of the integrator, in the system's unit of time: so short that the error between two
+    /// observations is no larger than the resolution of `f32`.
     fn longest_step(self) -> f64 {
         match self {
             Self::Lorenz => 0.005,
@@ -84,7 +86,7 @@ impl System {
         }
     }
 
-    /// Time that passes before the first observation, and once more up to as much, at random.
+    /// Least time before the first observation. A random time of up to the same length is added.
     fn burn_in(self) -> f64 {
         match self {
             Self::Lorenz => 50.0,
@@ -99,7 +101,7 @@ impl System {
         }
     }
 
-    /// Mean and standard deviation of each value with the default parameters, rounded.
+    /// Mean and standard deviation of each observed value with the default parameters, rounded.
     #[must_use]
     pub fn standard(self) -> &'static [(f64, f64)] {
         match self {
@@ -108,7 +110,7 @@ impl System {
         }
     }
 
-    /// Of σ, ρ, β, γ, τ.
+    /// Ranges of σ, ρ, β, γ, τ, in this order.
     fn limits(self) -> [Limits; 5] {
         match self {
             Self::Lorenz => [
@@ -134,7 +136,8 @@ fn refused(field: &'static str, value: &dyn ToString, expected: &'static str) ->
 }
 
 impl ChaosParameters {
-    /// These parameters, and where there are none those of `base`; `names` are the fields', in the order of the limits.
+    /// The law with these parameters; those left out are taken from `base`. Messages call the fields by `names`, in
+    /// the order of `limits`.
     fn over(&self, base: Law, limits: &[Limits; 5], names: [&'static str; 5]) -> Result<Law, TaskError> {
         let given = [self.sigma, self.rho, self.beta, self.gamma, self.tau];
         for ((value, limits), name) in given.into_iter().zip(limits).zip(names) {
@@ -156,13 +159,13 @@ impl ChaosParameters {
     }
 }
 
-/// A configuration that was found to mean something.
+/// A checked configuration.
 #[derive(Debug, Clone)]
 struct Plan {
     system: System,
-    /// Before the shift, and after it.
+    /// The laws before and after the shift.
     laws: [Law; 2],
-    /// Steps of the integrator between two observations, and the length of each.
+    /// Integrator steps between two observations; `h` is the length of one.
     substeps: u32,
     h: f64,
     shift_at: Option<u64>,
@@ -170,7 +173,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// 0 before the shift, 1 after it.
+    /// Index of the law at a step: 0 before the shift, 1 after it.
     fn phase(&self, step: u64) -> usize {
         match (self.shift_at.and_then(|at| step.checked_sub(at)), self.shift_every) {
             (None, _) => 0,
@@ -181,7 +184,7 @@ impl Plan {
 }
 
 impl ChaosConfig {
-    /// `differs`: whether the parameters after the shift are others than before it.
+    /// Checks `shift_at` and `shift_every`. `differs`: whether the shift changes a parameter.
     fn check_shift(&self, differs: bool) -> Result<(), TaskError> {
         let (field, value, expected): (_, String, _) = match (self.shift_at, self.shift_every) {
             (Some(0), _) => ("shift_at", "0".into(), "1 or more: the first step is before the shift"),
@@ -211,7 +214,7 @@ impl ChaosConfig {
         if lanes == 0 {
             return Err(TaskError::NoLanes);
         }
-        // Just below the quotient: 0.3 / 0.1 is a little more than 3.
+        // Without the 1e-9 rounding could add a substep: 0.3 / 0.1 is a little more than 3.
         let substeps = (dt / self.system.longest_step() - 1e-9).ceil().max(1.0);
         Ok(Plan {
             system: self.system,
@@ -240,7 +243,7 @@ impl BuildTask for ChaosConfig {
     }
 }
 
-/// Where a lane's system is.
+/// The state of a lane's system.
 #[derive(Debug, Clone, PartialEq)]
 enum Lane {
     Lorenz(Lorenz),
@@ -248,7 +251,7 @@ enum Lane {
 }
 
 impl Lane {
-    /// On the attractor: a start at random, and a burn-in of random length.
+    /// A system on its attractor: from a random state, after a burn-in of random length.
     fn new(plan: &Plan, mut stream: Stream) -> Self {
         let mut within = |low: f64, high: f64| low + (high - low) * unit(&mut stream);
         let mut lane = match plan.system {
@@ -274,7 +277,7 @@ impl Lane {
         }
     }
 
-    /// Value `i` of the present state, standardized.
+    /// Observed value `i` of the current state, standardized.
     fn observed(&self, i: usize, standard: (f64, f64)) -> f32 {
         let value = match self {
             Self::Lorenz(system) => system.0[i],
@@ -293,25 +296,26 @@ impl Persist for Lane {
     }
 }
 
-/// Continual prediction of a chaotic system: the next observation, for ever.
+/// Continual prediction of a chaotic system: one endless sequence.
 ///
-/// At each step a net reads the present state, one observation every `dt`, and is asked for the next one; so the target
-/// of a step is the input of the next. Observations are complete (Lorenz, 3 values) or one value of a system with a
-/// memory of its own (Mackey–Glass), and standardized by the fixed constants of [`System::standard`], whatever the
-/// parameters. Nothing ever starts anew: only the first step has `starts` set.
+/// At each step a net reads the current observation, one every `dt`, and is to predict the next one, so the target
+/// of a step is the input of the next. An observation is the complete state (Lorenz, 3 values) or one value of a
+/// system with a memory of its own (Mackey–Glass). It is standardized by the fixed constants of
+/// [`System::standard`], whatever the parameters. Only the first step has `starts` set.
 ///
 /// In units of a value's variance (with the defaults; mean squared errors of standardized values), predicting the mean
 /// costs 1.00 for each value, and predicting that nothing changes costs 0.071, 0.127 and 0.203 for the x, y and z of
 /// Lorenz, and 0.021 for Mackey–Glass.
 ///
-/// With `shift_at`, the law changes while the system moves on from where it is: at step `shift_at` the input is still
-/// what it would have been, the target is the first that is not. A predictor that learns online shows how fast it
-/// adapts; [`level`](Task::level) tells the phase.
+/// With `shift_at`, the law changes while the system keeps its state: at step `shift_at` the input is still the one
+/// without a shift, and the target is the first observation under the new law. A predictor that learns online shows
+/// how fast it adapts. [`level`](Task::level) is 0 under `parameters` and 1 under `shifted`.
 ///
-/// Lanes start at places of their own, drawn from random streams of their own, and are burnt in for 50 to 100 (Lorenz)
-/// or 1000 to 2000 units of time (Mackey–Glass). The integrator is the classical Runge–Kutta scheme of order four, with
-/// the longest step that divides `dt` and is at most 0.005 (Lorenz) or 0.1 (Mackey–Glass, whose past is interpolated by
-/// cubics); it uses nothing but sums, products and quotients, so every platform gives the same stream.
+/// Each lane starts from a random state, drawn from a random stream of its own, after a burn-in of 50 to 100
+/// (Lorenz) or 1000 to 2000 (Mackey–Glass) units of time. The integrator is the classical Runge–Kutta scheme of
+/// order four. Its step is the longest that divides `dt` and is at most 0.005 (Lorenz) or 0.1 (Mackey–Glass, whose
+/// past is interpolated by cubics). It uses only sums, products and quotients, so every platform gives the same
+/// stream.
 ///
 /// # Reference
 /// Lorenz 1963, "Deterministic nonperiodic flow"; Mackey & Glass 1977, "Oscillation and chaos in physiological control
@@ -328,7 +332,7 @@ impl ChaosTask {
     /// A task before its first step, all lanes on the attractor of `parameters`.
     ///
     /// # Errors
-    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for a time, a parameter or a shift that means nothing.
+    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for an invalid time, parameter or shift.
     pub fn new(config: &ChaosConfig, lanes: usize, seed: u64) -> Result<Self, TaskError> {
         let plan = config.plan(lanes)?;
         let lanes =
@@ -375,8 +379,8 @@ impl Task for ChaosTask {
         Ok(())
     }
 
-    /// The phase of the step that was handed out last: 0 where `parameters` hold, 1 where `shifted` do; `None` if there
-    /// is no shift.
+    /// The phase of the last step: 0 if its target obeys `parameters`, 1 if it obeys `shifted`; `None` if there is
+    /// no shift.
     fn level(&self) -> Option<u32> {
         self.plan.shift_at.map(|_| self.plan.phase(self.position.saturating_sub(1)) as u32)
     }

@@ -16,51 +16,52 @@ pub use stream::CharLmStream;
 /// Keeps the crops apart from other uses of the same seed.
 const SALT: u64 = 0x6368_6172_5f6c_6d5f;
 
-/// The longest text that is generated.
+/// Largest generated text, in bytes.
 const MOST_BYTES: usize = 1 << 31;
 
-/// In which order the training text is read.
+/// The order in which the training text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Random crops, state reset at each: [`CharLm`].
+    /// Random crops; the state is reset at each: [`CharLm`].
     #[default]
     Crops,
-    /// From beginning to end, state carried on: [`CharLmStream`].
+    /// From beginning to end; the state is carried on: [`CharLmStream`].
     Stream,
 }
 
 /// Configuration of the character language model. A field that is left out has the default given with it.
 ///
-/// Marks, as in the reproduction notes: \[A\] certain, \[D\] our choice. The paper trains on WikiText-103 \[A\]; give
-/// its training file as `text` and its standard validation file as `valid` to do the same.
+/// Marks, as in the files of `xtask/experiments`: \[A\] certain, \[D\] our choice. The paper trains on WikiText-103
+/// \[A\]; give its training file as `text` and its standard validation file as `valid` to do the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CharLmConfig {
     /// File of the training text; left out, a text is generated \[D\].
     pub text: Option<PathBuf>,
-    /// File of the validation text; left out, the last part of `text` is held out \[D\].
+    /// File of the validation text; left out, the last part of the text is held out \[D\].
     pub valid: Option<PathBuf>,
-    /// Size of the generated text, both parts together, in bytes. Ignored if `text` is given. Default 2 MiB \[D\].
+    /// Size of the generated text, all parts together, in bytes. Ignored if `text` is given. Default 2 MiB \[D\].
     pub corpus_bytes: usize,
     /// Seed of the generated text. Ignored if `text` is given. Default 0 \[D\].
     pub corpus_seed: u64,
-    /// Share of the text that is held out, strictly between 0 and 1. Ignored if `valid` is given. Default 0.05 \[D\].
+    /// Share of the text that is held out for validation, strictly between 0 and 1. Ignored if `valid` is given.
+    /// Default 0.05 \[D\].
     pub valid_fraction: f64,
-    /// File of the text that is looked at once, at the end of a run; left out, the part that `test_fraction` says.
+    /// File of the test text, evaluated once, at the end of a run; left out, `test_fraction` decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Share of `text` at its very end that is looked at once, from 0 (no such part) to below 1. Ignored if `test` is
-    /// given. Default 0 \[D\].
+    /// Share of the text, at its very end, that is held out as test data, from 0 (none) to below 1. Ignored if
+    /// `test` is given. Default 0 \[D\].
     #[serde(skip_serializing_if = "is_zero")]
     pub test_fraction: f64,
-    /// In which order the training text is read. Default `crops` \[A\].
+    /// The order in which the training text is read. Default `crops` \[A\].
     pub mode: Mode,
-    /// Predictions per crop, 1 or more; of no consequence in the mode `stream`. Default 128 \[A\].
+    /// Predictions per crop, 1 or more; it has no effect in the mode `stream`. Default 128 \[A\].
     pub crop: usize,
 }
 
-/// Defaults of fields that came later are not written, so that a configuration without them is what it was.
+/// Fields added later are not written at their default, so that older configurations keep their serialized form.
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -81,23 +82,24 @@ impl Default for CharLmConfig {
     }
 }
 
-/// The parts of a text, opened, checked and ready to be shared by any number of tasks.
+/// The parts of a text, opened and checked. Any number of tasks can share them.
 #[derive(Debug, Clone)]
 pub struct CharLmData {
-    /// What crops are taken from.
+    /// The training text.
     pub training: Corpus,
-    /// What is held out.
+    /// The validation text.
     pub validation: Corpus,
-    /// What is held out to the very end, if anything is.
+    /// The test text, if there is one.
     pub test: Option<Corpus>,
 }
 
 impl CharLmConfig {
-    /// Opens or generates the text and checks that both parts can hold a crop, or in the mode `stream` a prediction.
+    /// Opens or generates the text and checks that every part can hold a crop, or in the mode `stream` a
+    /// prediction.
     ///
     /// # Errors
-    /// [`TaskError::Config`] for a crop, share or size without meaning, [`TaskError::TooShort`] for a part of fewer
-    /// than `crop + 1` bytes (`stream`: 2), and the errors of [`Corpus::open`].
+    /// [`TaskError::Config`] for an invalid crop, share or size, [`TaskError::TooShort`] for a part of fewer than
+    /// `crop + 1` bytes (`stream`: 2), and the errors of [`Corpus::open`].
     pub fn data(&self) -> Result<CharLmData, TaskError> {
         let error = |field, value, expected| TaskError::Config { task: "char-lm", field, value, expected };
         if self.crop == 0 {
@@ -185,27 +187,28 @@ impl BuildTask for CharLmConfig {
     }
 }
 
-/// Where a lane's crops come from.
+/// The random stream of a lane's crops, and its current crop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Lane {
     stream: Stream,
-    /// Offset of the present crop in the training text.
+    /// Offset of the current crop in the training text.
     offset: u64,
 }
 
-/// Everything of a language-model task that changes while it runs; the text itself is not in it.
+/// The part of a language-model task that changes while it runs; the text is not included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct CharLmState {
     lanes: Vec<Lane>,
-    /// Predictions of the present crops handed out so far, `crop` before the first.
+    /// Predictions of the current crops handed out so far; `crop` before the first.
     position: usize,
 }
 
 /// Random crops of a text, with replacement \[A\].
 ///
 /// Each lane draws its crops from a random stream of its own, uniformly among the positions where `crop + 1` bytes
-/// fit. A crop of bytes c₀..c_crop gives the inputs c₀..c_(crop−1) and the targets c₁..c_crop; its first step has
-/// `starts` set, so the state is reset at each crop \[B\]. Crops have one length, so all lanes start together.
+/// fit. A crop of bytes c₀..c_crop gives the inputs c₀..c_(crop−1) and the targets c₁..c_crop. Its first step has
+/// `starts` set, so the state is reset at each crop \[B\]. All crops have the same length, so all lanes start
+/// together.
 #[derive(Debug, Clone)]
 pub struct CharLm {
     text: Corpus,
@@ -248,7 +251,7 @@ impl CharLm {
 }
 
 impl Persist for CharLm {
-    /// Refuses another text than the one that the state was saved with.
+    /// Refuses a state that was saved with another text.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.text.expect_same(archive)?;
         let lanes = self.state.lanes.len();
@@ -276,7 +279,8 @@ impl Task for CharLm {
         Signal::Symbols(BYTES)
     }
 
-    /// On an error, a shrinking file for one, nothing has been handed out; the same crops are not drawn again.
+    /// If the text cannot be read (because the file has shrunk, say), no step is handed out, and the next call
+    /// draws other crops.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
         step.expect_fit(self.inputs(), self.targets(), self.state.lanes.len());
         if self.state.position == self.crop {

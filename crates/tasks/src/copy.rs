@@ -13,9 +13,10 @@ use curriculum::{Curriculum, LONGEST};
 
 /// Input and target symbol of [`Layout::Echo`], input symbol of [`Layout::Delimiter`]: a string begins.
 pub const START: u32 = 2;
-/// Input and target symbol of [`Layout::Echo`], input symbol of [`Layout::Delimiter`]: nothing to be read (or said).
+/// Input and target symbol of [`Layout::Echo`], input symbol of [`Layout::Delimiter`]: nothing to read, or nothing
+/// to predict.
 pub const BLANK: u32 = 3;
-/// Input symbol of [`Layout::Delimiter`] alone: the string is over, write it now.
+/// Input symbol of [`Layout::Delimiter`] only: the string has ended and its copy is due.
 pub const END: u32 = 4;
 
 /// Keeps the task's draws apart from other uses of the same seed.
@@ -23,7 +24,7 @@ const SALT: u64 = 0x636f_7079_5f74_736b;
 
 /// How a string of T bits is laid out in time; both layouts take 2T + 2 steps.
 ///
-/// Which of the two the paper used is not known to us.
+/// We do not know which of the two the paper used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
@@ -40,8 +41,8 @@ pub enum Layout {
 
 /// Configuration of the copy task. A field that is left out has the default given with it.
 ///
-/// Marks, as in the reproduction notes: \[B\] restated from memory of the SnAp paper (arXiv:2006.07232), \[C\] from
-/// neighboring public code, \[D\] our choice.
+/// Marks, as in the files of `xtask/experiments`: \[B\] restated from memory of the SnAp paper (arXiv:2006.07232),
+/// \[C\] from neighboring public code, \[D\] our choice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CopyConfig {
@@ -94,8 +95,8 @@ impl BuildTask for CopyConfig {
         Ok(Box::new(CopyTask::new(self, lanes, seed)?))
     }
 
-    /// Always `None`: the task never repeats itself, so its training stream measures generalization, and what is
-    /// plotted is L.
+    /// Always `None`: the task never repeats itself, so its training stream measures generalization, and L measures
+    /// progress.
     fn evaluation(
         &self,
         _part: Part,
@@ -106,12 +107,12 @@ impl BuildTask for CopyConfig {
     }
 }
 
-/// The string that a lane is busy with.
+/// The current string of a lane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Lane {
     stream: Stream,
     bits: Vec<u8>,
-    /// Steps of the sequence handed out so far; the last one is at `position - 1`.
+    /// Steps of the sequence handed out so far; 0 before the first sequence.
     position: usize,
 }
 
@@ -150,7 +151,7 @@ impl Lane {
     }
 }
 
-/// Everything of a copy task that changes while it runs.
+/// The part of a copy task that changes while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct CopyState {
     lanes: Vec<Lane>,
@@ -159,13 +160,13 @@ struct CopyState {
 
 /// The copy task with its curriculum.
 ///
-/// Each lane draws and ends its strings on its own, from a random stream of its own, so lanes do not disturb each
-/// other except through the common L. The curriculum watches [`Task::report`] and is tested whenever any lane is about
-/// to begin a new string \[C\]; strings begun before a raise are finished as they are. Without reports L stays.
+/// Each lane draws and ends its strings on its own, from a random stream of its own; lanes have only L in common.
+/// The curriculum gets its losses from [`Task::report`], and is tested whenever any lane is about to begin a new
+/// string \[C\]. Strings begun before a raise of L are finished unchanged. Without reports L stays as it is.
 ///
 /// # Reference
 /// Mujika, Meier, Steger 2018, "Approximating real-time recurrent learning with random Kronecker factors", for the
-/// task; Menick et al. 2021 (arXiv:2006.07232) for the use made of it here.
+/// task; Menick et al. 2021 (arXiv:2006.07232) for its use as a test of SnAp.
 #[derive(Debug, Clone)]
 pub struct CopyTask {
     config: CopyConfig,
@@ -176,7 +177,7 @@ impl CopyTask {
     /// A task at the beginning of its curriculum.
     ///
     /// # Errors
-    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for a threshold or level that means nothing.
+    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for an invalid threshold or level.
     pub fn new(config: &CopyConfig, lanes: usize, seed: u64) -> Result<Self, TaskError> {
         config.check()?;
         if lanes == 0 {
@@ -234,7 +235,8 @@ impl Task for CopyTask {
         Ok(())
     }
 
-    /// Feeds the curriculum. Call it at most once per step; a loss that is not a number keeps L from rising.
+    /// Feeds the curriculum. Call it at most once per step. A NaN loss keeps L from rising (with `all-positions`
+    /// for good).
     ///
     /// # Panics
     /// If there is not one entry per lane.

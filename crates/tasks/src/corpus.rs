@@ -67,8 +67,8 @@ impl Corpus {
         Self::new(Arc::new(Bytes::Memory(bytes)), Origin::Memory, len)
     }
 
-    /// The first `bytes` bytes of the text that [`grammar::generate`] writes for `seed`, in memory. As long as such a text is
-    /// in use it is not written a second time.
+    /// The first `bytes` bytes of the text that [`grammar::generate`] writes for `seed`, in memory. While such a
+    /// text is in use, further calls share it.
     ///
     /// # Errors
     /// [`TaskError::Empty`] if `bytes` is 0.
@@ -99,13 +99,13 @@ impl Corpus {
         self.len
     }
 
-    /// Whether there are no bytes, which only a [`slice`](Self::slice) can achieve.
+    /// Whether there are no bytes; only a [`slice`](Self::slice) can be empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Where the whole text comes from.
+    /// Where the text, or the whole that this is a part of, comes from.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
@@ -114,7 +114,7 @@ impl Corpus {
     /// The bytes `range` of this text as a text of its own.
     ///
     /// # Errors
-    /// [`TaskError::OutOfRange`] if the range ends behind the text or before its own beginning.
+    /// [`TaskError::OutOfRange`] if the range ends after the end of the text, or before its own beginning.
     pub fn slice(&self, range: Range<u64>) -> Result<Self, TaskError> {
         if range.start > range.end || range.end > self.len {
             return Err(self.out_of_range(range.start, range.end));
@@ -127,10 +127,10 @@ impl Corpus {
         })
     }
 
-    /// The bytes before `at`, and those from `at` on.
+    /// Two parts: the bytes before `at`, and the bytes from `at` on.
     ///
     /// # Errors
-    /// [`TaskError::OutOfRange`] if `at` is behind the end.
+    /// [`TaskError::OutOfRange`] if `at` is greater than the length.
     pub fn split(&self, at: u64) -> Result<(Self, Self), TaskError> {
         Ok((self.slice(0..at)?, self.slice(at..self.len.max(at))?))
     }
@@ -138,7 +138,7 @@ impl Corpus {
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// [`TaskError::OutOfRange`] if the text, or the part of it that this is, ends before the buffer does;
+    /// [`TaskError::OutOfRange`] if this text (or this part of a text) ends before the buffer is full;
     /// [`TaskError::Shrunk`] if the file has lost bytes since it was opened; [`TaskError::Read`] for any other
     /// failure. The buffer's contents are then unspecified.
     pub fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), TaskError> {
@@ -166,8 +166,9 @@ impl Corpus {
         }
     }
 
-    /// A number that identifies the text: its length and its bytes. Of a text of more than 64 MiB only 16384 pieces of
-    /// 4 KiB, spread evenly, are looked at: a change between them, in place, goes unnoticed. Computed once.
+    /// A number that identifies the text by its length and its bytes. If the text has more than 64 MiB, only 16384
+    /// pieces of 4 KiB, spread evenly, are read, so a change in place between them goes unnoticed. The number is
+    /// computed once.
     ///
     /// # Errors
     /// As [`read_exact_at`](Self::read_exact_at).

@@ -1,4 +1,4 @@
-//! Formal languages that ask for counting: predict the next symbol of aⁿbⁿ and of balanced brackets.
+//! Formal languages that need counting: predict the next symbol of aⁿbⁿ and of balanced brackets.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{BuildTask, Evaluation, Part, Signal, Step, Task, TaskError};
 const SALT: u64 = 0x636f_756e_7469_6e67;
 const MOST_PAIRS: u32 = 1 << 20;
 
-/// Which strings are read.
+/// The language whose strings are read.
 ///
 /// Symbol 2k opens a bracket of kind k, symbol 2k + 1 closes it, and the last symbol is the end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,27 +29,27 @@ pub enum Language {
 }
 
 impl Language {
-    /// Kinds of brackets.
+    /// Number of kinds of brackets.
     fn kinds(self) -> u32 {
         if self == Self::Dyck2 { 2 } else { 1 }
     }
 
-    /// The symbol that ends every string: also the number of the other symbols.
+    /// The end marker, which ends every string. It is also the number of the other symbols.
     #[must_use]
     pub fn marker(self) -> u32 {
         2 * self.kinds()
     }
 }
 
-/// Where the next symbol is asked for.
+/// At which steps there is a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Targets {
     /// At every step.
     #[default]
     All,
-    /// Only where one symbol alone can follow in the strings that the configuration can draw: whoever has understood the
-    /// language, the range of n and the bound on the depth pays 0 bits.
+    /// Only where exactly one symbol can follow in the strings that the configuration can draw. A net that knows
+    /// the language, the range of n and the bound on the depth pays 0 bits.
     Determined,
 }
 
@@ -64,9 +64,11 @@ pub struct CountingConfig {
     /// Largest n: pairs of a and b, or of brackets, from 1 to 2²⁰. A string has 2n symbols and the marker. Default 10,
     /// as in Gers & Schmidhuber 2001.
     pub pairs: u32,
-    /// n is uniform on {pairs − spread..pairs}, all of them at least 1. Default 9, so that n is 1..10 as there.
+    /// n is uniform on {pairs − spread..pairs}, all of them at least 1. Default 9, so that n is 1..10, as in the
+    /// same paper.
     pub spread: u32,
-    /// Most brackets open at the same time, 1 or more; left out, as many as there are. Not for `an-bn`. Default none.
+    /// Bound on the number of brackets that are open at the same time, 1 or more. Default: no bound. Not for
+    /// `an-bn`.
     pub depth: Option<u32>,
 }
 
@@ -105,8 +107,8 @@ impl CountingConfig {
         self.depth.unwrap_or(self.pairs).min(self.pairs)
     }
 
-    /// What can follow if n may be any of `fewest..=most`, where `opened` brackets have been opened and `depth` of them
-    /// are not closed.
+    /// The symbols that can follow if n may be any of `fewest..=most`, after `opened` brackets have been opened, of
+    /// which `depth` are still open.
     fn choices(&self, fewest: u32, most: u32, opened: u32, depth: u32) -> Choices {
         let closing = depth < opened;
         let an_bn = self.language == Language::AnBn;
@@ -142,28 +144,28 @@ struct Choices {
 }
 
 impl Choices {
-    /// Whether one symbol alone is possible.
+    /// Whether exactly one symbol is possible.
     fn determined(self, kinds: u32) -> bool {
         u32::from(self.open) * kinds + u32::from(self.close) + u32::from(self.end) == 1
     }
 }
 
-/// The string that a lane is busy with, drawn as it is read.
+/// The current string of a lane, drawn symbol by symbol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Lane {
     stream: Stream,
     /// n of this string.
     pairs: u32,
-    /// Brackets opened so far, the one of `next` included.
+    /// Brackets opened so far, including one that `next` opens.
     opened: u32,
-    /// Kinds of those that are not closed yet.
+    /// Kinds of the brackets that are still open, innermost last.
     open: Vec<u8>,
-    /// The symbol to be read next. The marker: a string has ended, and another one begins.
+    /// The symbol that the next step reads. If it is the end marker, that step begins a new string.
     next: u32,
 }
 
 impl Lane {
-    /// Moves on by one symbol. Whether one alone was possible is the answer.
+    /// Draws the symbol after `next`. Returns whether it was the only possible one.
     fn advance(&mut self, config: &CountingConfig) -> bool {
         let language = config.language;
         if self.next == language.marker() {
@@ -190,44 +192,45 @@ impl Lane {
         determined
     }
 
-    /// Whether no run of a task of this configuration can contradict what the lane holds.
+    /// Whether a task of this configuration can have a lane in this state.
     fn fits(&self, config: &CountingConfig) -> bool {
         let (language, depth) = (config.language, self.open.len() as u32);
         let pairs = (config.fewest()..=config.pairs).contains(&self.pairs) && self.opened <= self.pairs;
         let stack = depth <= self.opened.min(config.deepest())
             && self.open.iter().all(|&kind| u32::from(kind) < language.kinds());
-        // All are opened before the first is closed.
+        // In aⁿbⁿ all a come before the first b.
         let order = language != Language::AnBn || depth == self.opened || self.opened == self.pairs;
         let last = match self.next % 2 {
             _ if self.next >= language.marker() => false,
             0 => self.open.last().is_some_and(|&kind| 2 * u32::from(kind) == self.next),
             _ => depth < self.opened,
         };
-        // At the marker nothing else counts: it is drawn anew.
+        // At the end marker the other fields do not matter: the next call of `advance` resets them.
         self.next == language.marker() || pairs && stack && order && last
     }
 }
 
 /// Next-symbol prediction in a formal language.
 ///
-/// A string is read as the end marker, then its symbols; what is asked is the next symbol, behind the last one the
-/// marker. So a string of n pairs takes 2n + 1 steps, every target is the input one step later, and `starts` is set at
-/// the marker, with which the next string begins. Inputs and targets are the symbols of the [`Language`] and the marker:
-/// 3, or 5 for Dyck-2.
+/// A string is read as the end marker followed by its symbols. The target is always the next symbol; after the last
+/// symbol it is the end marker. So a string of n pairs takes 2n + 1 steps, every target is the input one step
+/// later, and `starts` is set at the marker, with which a string begins. Inputs and targets are the symbols of the
+/// [`Language`] and the marker: 3, or 5 for Dyck-2.
 ///
-/// n is uniform on its range. A Dyck word is a random walk: where the next bracket may be opened or closed (n and the
-/// bound on the depth permitting), a fair coin decides, and the kind of an opened one is uniform; so not all words of one
-/// length are equally likely.
+/// n is uniform on its range. A Dyck word is a random walk: where the next bracket may be opened or closed (n and
+/// the bound on the depth permitting), a fair coin decides. The kind of an opened bracket is uniform. So not all
+/// words of one length are equally likely.
 ///
-/// With the defaults, whoever predicts the frequencies of the three symbols pays 1.330 bits per symbol; whoever counts,
-/// log₂ 10 / 12 = 0.277, which is the choice of n spread over a mean of 12 targets.
+/// With the defaults, a net that predicts the frequencies of the three symbols pays 1.330 bits per symbol. A net
+/// that counts pays log₂ 10 / 12 = 0.277: the choice of n, spread over a mean of 12 targets.
 ///
 /// Each lane draws and ends its strings on its own, from a random stream of its own.
 ///
 /// # Reference
-/// Gers & Schmidhuber 2001, "LSTM recurrent networks learn simple context-free and context-sensitive languages", for
-/// aⁿbⁿ; Suzgun, Gehrmann, Belinkov & Shieber 2019 (arXiv:1906.03648) for the Dyck languages. They ask
-/// for the set of possible symbols; here the one that comes is asked for, or nothing where there are several.
+/// Gers & Schmidhuber 2001, "LSTM recurrent networks learn simple context-free and context-sensitive languages",
+/// for aⁿbⁿ; Suzgun, Gehrmann, Belinkov & Shieber 2019 (arXiv:1906.03648) for the Dyck languages. There the target
+/// is the set of possible symbols; here it is the symbol that follows, or with [`Targets::Determined`] nothing
+/// where several are possible.
 #[derive(Debug, Clone)]
 pub struct CountingTask {
     config: CountingConfig,
@@ -238,7 +241,7 @@ impl CountingTask {
     /// A task before its first step.
     ///
     /// # Errors
-    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for a range of n or a depth that means nothing.
+    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for an invalid range of n or depth.
     pub fn new(config: &CountingConfig, lanes: usize, seed: u64) -> Result<Self, TaskError> {
         config.check(lanes)?;
         let (next, deepest) = (config.language.marker(), config.deepest() as usize);

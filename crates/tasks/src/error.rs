@@ -33,11 +33,11 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
-    /// A task was asked for no lanes at all.
+    /// A task was requested with 0 lanes.
     #[error("a task needs at least one lane, but 0 were asked for: set the number of lanes to 1 or more")]
     NoLanes,
 
-    /// A field of a configuration has a value that means nothing.
+    /// A field of a configuration has an invalid value.
     #[error("`{field}` of the {task} task is {value}: set it to {expected}")]
     Config {
         /// The task, as its `kind` is spelled in a configuration file.
@@ -57,16 +57,16 @@ pub enum TaskError {
         path: PathBuf,
     },
 
-    /// The path leads to something else than a regular file.
+    /// The path leads to something other than a regular file.
     #[error("{path:?} is {found}, not a regular file: give the path of the text itself")]
     NotAFile {
         /// The path as given.
         path: PathBuf,
-        /// What was found there.
+        /// What the path leads to, such as `a directory`.
         found: &'static str,
     },
 
-    /// The file may not be read.
+    /// The process has no permission to read the file.
     #[error("no permission to read {path:?}: change the file's mode or owner, or choose another file")]
     Permission {
         /// The path as given.
@@ -91,20 +91,20 @@ pub enum TaskError {
         origin: Origin,
     },
 
-    /// More bytes were asked for than the text, or the part of it in use, has.
+    /// More bytes were requested than the text, or the part of it in use, has.
     #[error("bytes {start}..{end} were asked of {origin}, which has only {len}: ask for less")]
     OutOfRange {
         /// Which text.
         origin: Origin,
-        /// First byte asked for, counted from the beginning of the part.
+        /// First byte requested, counted from the beginning of the part.
         start: u64,
-        /// One past the last byte asked for.
+        /// One past the last byte requested.
         end: u64,
         /// Bytes in the part.
         len: u64,
     },
 
-    /// A part of a text cannot hold a single crop, or not one prediction for each lane.
+    /// A part of a text is too short to hold one crop, or the predictions that its lanes need.
     #[error(
         "the {part} part of {origin} has {len} bytes, but {need} are needed: \
          give a longer text, a shorter `crop`, fewer lanes, or another share in `valid_fraction`"
@@ -112,7 +112,7 @@ pub enum TaskError {
     TooShort {
         /// Which text.
         origin: Origin,
-        /// `"training"` or `"validation"`.
+        /// `"training"`, `"validation"` or `"test"`.
         part: &'static str,
         /// Bytes in the part.
         len: u64,
@@ -143,7 +143,7 @@ pub enum TaskError {
         path: PathBuf,
         /// Offset in the file, in bytes.
         offset: u64,
-        /// Bytes asked for.
+        /// Bytes requested.
         wanted: usize,
         /// What the operating system said.
         source: io::Error,
@@ -151,7 +151,7 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// Sorts the reasons for which a file cannot be opened.
+    /// The error for a file that cannot be opened, by the kind of the I/O error.
     pub(crate) fn opening(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
@@ -166,7 +166,8 @@ impl TaskError {
 mod tests {
     use super::*;
 
-    /// The superuser, who often runs tests, can open everything; so the sorting is tested by itself.
+    /// Tests often run as root, who may open every file, so the test makes up the I/O errors instead of using
+    /// files.
     #[test]
     fn reasons_are_told_apart() {
         let opening = |kind: io::ErrorKind| TaskError::opening(Path::new("a/text"), kind.into());

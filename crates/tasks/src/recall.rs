@@ -1,4 +1,4 @@
-//! Delayed recall: remember one symbol over a stretch of others, and name it when asked.
+//! Delayed recall: remember one symbol while others are read, and name it at a cue.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ const LONGEST: u32 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecallConfig {
-    /// Symbols of which one is to be remembered, k, from 2 to 65536. Default 4.
+    /// k, the number of symbols of which one is to be remembered, from 2 to 65536. Default 4.
     pub symbols: u32,
-    /// Symbols of which the distractors are drawn, d, from 1 to 65536. Default 4.
+    /// d, the number of symbols of which the distractors are drawn, from 1 to 65536. Default 4.
     pub distractors: u32,
     /// Longest delay: distractors between the symbol and the cue, in steps, up to 2²⁰. Default 20.
     pub delay: u32,
@@ -75,24 +75,25 @@ impl BuildTask for RecallConfig {
     }
 }
 
-/// The sequence that a lane is busy with. Distractors are drawn as they are read.
+/// The current sequence of a lane. Distractors are drawn at the step that reads them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Lane {
     stream: Stream,
     symbol: u32,
-    /// Steps to the cue, the cue included; a lane that has none left begins anew.
+    /// Steps up to the cue and including it; at 0 the lane begins a new sequence.
     left: u32,
 }
 
 /// Delayed recall with distractors.
 ///
-/// A sequence is a symbol to remember, one of k; a delay of distractors, each one of d others; and the cue. Only at the
-/// cue is there a target: the symbol that the sequence began with. A delay of n distractors makes n + 2 steps. Inputs
-/// are k + d + 1 symbols, 0..k to remember, k..k + d to ignore, k + d the [`cue`](RecallConfig::cue); targets are k
-/// symbols. Everything is drawn uniformly, so whoever remembers nothing pays log₂ k bits per target.
+/// A sequence is a symbol to remember, one of k; a delay of distractors, each one of d others; and the cue. Only at
+/// the cue is there a target: the symbol that the sequence began with. A delay of n distractors makes n + 2 steps.
+/// Inputs are k + d + 1 symbols: 0..k to remember, k..k + d to ignore, and k + d the [`cue`](RecallConfig::cue).
+/// Targets are k symbols. Everything is drawn uniformly, so a net that remembers nothing pays log₂ k bits per
+/// target.
 ///
-/// Since the delay varies, counting steps does not help, and since the distractors are symbols of their own, what is to
-/// be ignored can be told by looking at it: what is asked for is memory alone.
+/// Since the delay varies, counting steps does not help. Since distractors are symbols of their own, a net need not
+/// find out what to ignore. So the task tests memory and nothing else.
 ///
 /// Each lane draws and ends its sequences on its own, from a random stream of its own.
 ///
@@ -109,7 +110,7 @@ impl RecallTask {
     /// A task before its first step.
     ///
     /// # Errors
-    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for an alphabet or delay that means nothing.
+    /// [`TaskError::NoLanes`], or [`TaskError::Config`] for an invalid number of symbols or delay.
     pub fn new(config: &RecallConfig, lanes: usize, seed: u64) -> Result<Self, TaskError> {
         config.check(lanes)?;
         let lane = |stream| Lane { stream, symbol: 0, left: 0 };

@@ -1,7 +1,7 @@
 //! Every task, in one line each.
 
-/// Calls `$then` with all tasks: documentation, module, variant of [`TaskConfig`](crate::TaskConfig), configuration, and what else the
-/// module exports.
+/// Calls `$then` with all tasks. Each line has the documentation, the module, the variant of
+/// [`TaskConfig`](crate::TaskConfig), the configuration, and the other public items of the module.
 ///
 /// A new task is a file and a line here; everything else is derived from it.
 #[macro_export]

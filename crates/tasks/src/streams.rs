@@ -1,4 +1,4 @@
-//! Random streams: one per lane, so that what one lane draws does not depend on how many others there are.
+//! Random streams: one per lane, so that the draws of a lane do not depend on the number of lanes.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -45,7 +45,7 @@ mod tests {
         assert!(draws.iter().all(|x| (0.0..1.0).contains(x)));
         let (mean, square) =
             (draws.iter().sum::<f64>() / 1e4, draws.iter().map(|x| x * x).sum::<f64>() / 1e4);
-        // Standard deviations of the two means: 0.0029 and 0.0030; five of them.
+        // The standard deviations of the two means are 0.0029 and 0.0030; the bounds are five of them.
         assert!((mean - 0.5).abs() < 0.0145 && (square - 1.0 / 3.0).abs() < 0.015, "{mean} {square}");
     }
 
@@ -65,7 +65,7 @@ mod tests {
         for _ in 0..5000 {
             counts[below(&mut stream, 5) as usize] += 1;
         }
-        // 1000 ± 28 each; five standard deviations.
+        // 1000 ± 28 each; the bounds are five standard deviations.
         assert!(counts.iter().all(|&c| (860..1140).contains(&c)), "{counts:?}");
     }
 }

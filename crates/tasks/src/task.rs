@@ -1,10 +1,10 @@
-//! The seam between a stream of data and whatever learns from it.
+//! The interface between a stream of data and the code that learns from it.
 
 use rtrl_checkpoint::Persist;
 
 use crate::TaskError;
 
-/// What is read or predicted at a time step.
+/// What is read or predicted at a time step: symbols or numbers, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// One of this many symbols.
@@ -15,24 +15,25 @@ pub enum Signal {
 
 /// One time step of every lane.
 ///
-/// A lane is one of the parallel streams of a minibatch; lane `b` owns entry `b` of each array. The buffers belong
-/// to the caller and are reused: [`Task::next`] overwrites every entry. Which of them are used is the task's
-/// [`inputs`](Task::inputs) and [`targets`](Task::targets); the others are empty.
+/// A lane is one of the parallel streams of a minibatch. The arrays are `[lanes]` or `[len][lanes]`. The buffers
+/// belong to the caller and are reused: [`Task::next`] overwrites every entry. The signals [`inputs`](Task::inputs)
+/// and [`targets`](Task::targets) of the task decide which arrays are used; the others are empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The symbol that each lane reads.
+    /// The symbol that each lane reads, `[lanes]`.
     pub input: Vec<u32>,
     /// The numbers that each lane reads, `[inputs][lanes]`.
     pub input_values: Vec<f32>,
-    /// The symbol that each lane should predict at this very step; `None` where nothing is asked.
+    /// The symbol that each lane should predict at this very step, `[lanes]`; `None`: no target.
     pub target: Vec<Option<u32>>,
-    /// The numbers that each lane should predict at this very step, `[targets][lanes]`; `None` where nothing is asked.
+    /// The numbers that each lane should predict at this very step, `[targets][lanes]`; `None`: no target.
     pub target_values: Vec<Option<f32>>,
-    /// Whether the lane begins a new sequence with this step, so that state and influence must be forgotten first.
+    /// Whether the lane begins a new sequence with this step, so that its state and influence must be forgotten
+    /// first, `[lanes]`.
     pub starts: Vec<bool>,
 }
 
-/// How many symbols and how many numbers a signal has in all lanes.
+/// Lengths of the array of symbols and of the array of numbers for a signal, all lanes together.
 fn sizes(signal: Signal, lanes: usize) -> (usize, usize) {
     match signal {
         Signal::Symbols(_) => (lanes, 0),
@@ -41,7 +42,7 @@ fn sizes(signal: Signal, lanes: usize) -> (usize, usize) {
 }
 
 impl Step {
-    /// Buffers for the steps of `task` in `lanes` lanes.
+    /// Buffers for the steps of `task` in `lanes` lanes, which must be the number that the task was built with.
     #[must_use]
     pub fn new(task: &(impl Task + ?Sized), lanes: usize) -> Self {
         let (inputs, targets) = (sizes(task.inputs(), lanes), sizes(task.targets(), lanes));
@@ -54,7 +55,7 @@ impl Step {
         }
     }
 
-    /// The check that every [`Task::next`] owes its caller.
+    /// Panics unless the buffers fit the task. Every [`Task::next`] of this crate begins with this check.
     #[track_caller]
     pub(crate) fn expect_fit(&self, inputs: Signal, targets: Signal, lanes: usize) {
         let found = self.starts.len();
@@ -69,13 +70,14 @@ impl Step {
 
 /// An endless stream of inputs and targets in a fixed number of lanes, all of its randomness seeded.
 ///
-/// A task knows nothing of nets. It may watch the losses through [`Task::report`] to steer a curriculum. Its state can be
-/// saved and restored into a task that was built alike.
+/// A task knows nothing of nets. It may watch the losses through [`Task::report`] to steer a curriculum. Its state
+/// can be saved, and restored into a task of the same configuration and number of lanes.
 pub trait Task: Persist + Send {
-    /// What a net reads.
+    /// The signal that a net reads.
     fn inputs(&self) -> Signal;
 
-    /// What a net should predict: symbols are scored by their cross-entropy in bits, numbers by their squared error.
+    /// The signal that a net should predict: symbols are scored by their cross-entropy in bits, numbers by their
+    /// squared error.
     fn targets(&self) -> Signal;
 
     /// Overwrites `step` with the next time step of every lane. The first step has `starts` set in every lane.
@@ -87,8 +89,8 @@ pub trait Task: Persist + Send {
     /// If `step` was made for another number of lanes, or for other signals.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError>;
 
-    /// Tells the loss of each lane at the step that [`next`](Task::next) returned last; entries of lanes without a target
-    /// are ignored.
+    /// Reports the loss of each lane (bits, or squared error) at the step that [`next`](Task::next) returned last.
+    /// Entries of lanes without a target are ignored.
     fn report(&mut self, losses: &[f64]) {
         let _ = losses;
     }

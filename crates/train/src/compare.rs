@@ -1,4 +1,4 @@
-//! Estimators that run beside the one that trains, and how their gradients compare.
+//! Passive estimators, and how their gradients compare with a reference.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::number::is_zero;
 use crate::{CompareConfig, TrainError, number};
 
-/// How the gradients of one estimator compare with those of the reference, each a mean over the windows since the last
-/// record in which both gradients are finite and nonzero; NaN if there is none.
+/// How the gradients of one estimator compare with those of the reference. Each value is a mean over the windows
+/// since the last record in which both gradients are finite and nonzero; NaN if there is no such window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alignment {
-    /// The estimator.
+    /// Label of the passive estimator.
     pub label: String,
-    /// Which weights: `all`, or a group of [`Stack::groups`].
+    /// The compared weights: `all`, or a group of [`Stack::groups`].
     pub group: String,
     /// Cosine of the angle between the two gradients.
     #[serde(with = "number")]
@@ -27,12 +27,12 @@ pub struct Alignment {
     /// Norm of the estimate over the norm of the reference.
     #[serde(with = "number")]
     pub norm_ratio: f64,
-    /// Share of the weights with a nonzero reference whose signs agree.
+    /// Share of agreeing signs among the weights whose reference is nonzero.
     #[serde(with = "number")]
     pub sign_agreement: f64,
     /// Number of windows in the means.
     pub windows: u64,
-    /// Number of windows that are in none of them, because a gradient was NaN or infinite.
+    /// Number of windows left out of the means because a gradient was NaN or infinite.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub diverged: u64,
 }
@@ -57,11 +57,11 @@ impl Runner {
 
 /// All passive estimators of a run.
 pub(crate) struct Comparison {
-    /// `None`: the estimator that trains.
+    /// `None`: the reference is the estimator that trains.
     reference: Option<Runner>,
     passive: Vec<(String, Runner)>,
     groups: Vec<(String, Vec<Range<usize>>)>,
-    /// For each passive estimator and group.
+    /// Sums of the windows since the last record, `[passive][groups]`.
     sums: Vec<Vec<Sums>>,
 }
 
@@ -71,7 +71,7 @@ struct Sums {
     ratio: f64,
     signs: f64,
     windows: u64,
-    /// Saved apart, since older checkpoints do not have it.
+    /// Saved separately, since older checkpoints do not have it.
     #[serde(skip)]
     diverged: u64,
 }
@@ -106,18 +106,18 @@ impl Comparison {
         self.reference.iter_mut().chain(self.passive.iter_mut().map(|(_, runner)| runner))
     }
 
-    /// The same step as the estimator that trains.
+    /// Makes the step that the training estimator makes.
     pub fn step(&mut self, weights: &[f32], input: Input<'_, f32>, starts: &[bool]) {
         self.runners().for_each(|r| r.estimator.step(weights, input, starts));
     }
 
-    /// The same loss.
+    /// Tells all estimators the gradient of the loss of the step just made, `∂L_t/∂h_t`.
     pub fn observe(&mut self, weights: &[f32], hidden_gradient: Lanes<'_, f32>) {
         self.runners().for_each(|r| r.estimator.observe(weights, hidden_gradient, &mut r.gradient));
     }
 
-    /// Ends the window of all, before the weights change, and compares; `training` is the gradient of the estimator that
-    /// trains.
+    /// Ends the window of all estimators, before the weights change, and compares their gradients. `training` is
+    /// the gradient of the estimator that trains.
     pub fn finish_window(&mut self, weights: &[f32], training: &[f32]) {
         self.runners().for_each(|r| r.estimator.finish_window(weights, &mut r.gradient));
         let reference = self.reference.as_ref().map_or(training, |r| &r.gradient);
@@ -129,7 +129,7 @@ impl Comparison {
         self.runners().for_each(|r| r.gradient.fill(0.0));
     }
 
-    /// Gives up the window, wherever it is.
+    /// Ends the window early, at whatever point, without comparing.
     pub fn abandon(&mut self, weights: &[f32]) {
         for runner in self.runners() {
             runner.estimator.finish_window(weights, &mut runner.gradient);
@@ -137,12 +137,12 @@ impl Comparison {
         }
     }
 
-    /// A lane begins anew.
+    /// Resets a lane, which begins a new sequence.
     pub fn forget(&mut self, lane: usize) {
         self.runners().for_each(|r| r.estimator.forget(lane));
     }
 
-    /// Goes on with other masks.
+    /// Adapts all estimators to new masks.
     pub fn relay(&mut self, stack: &Arc<Stack<f32>>, origin: &[Option<u32>]) {
         for runner in self.runners() {
             runner.estimator.relay(stack.clone(), origin);
@@ -151,7 +151,7 @@ impl Comparison {
         self.groups = groups(stack);
     }
 
-    /// The means since the last call.
+    /// The means since the last call, for each passive estimator and group.
     pub fn take(&mut self) -> Vec<Alignment> {
         let mut alignments = Vec::new();
         for ((label, _), sums) in self.passive.iter().zip(&mut self.sums) {
@@ -188,7 +188,7 @@ impl Persist for Comparison {
     }
 }
 
-/// All weights, and the groups of the net.
+/// The group `all` and the groups of the net, with their ranges of the flat weights.
 fn groups(stack: &Stack<f32>) -> Vec<(String, Vec<Range<usize>>)> {
     let all = std::iter::once(0..stack.weights_len()).collect();
     let mut groups = vec![("all".to_string(), all)];
@@ -210,7 +210,7 @@ impl Sums {
                 agree += u64::from(r * e > 0.0);
             }
         }
-        // A checkpoint may claim any number.
+        // A damaged checkpoint may hold any count, so additions must not overflow.
         if !square.is_finite() || !estimated.is_finite() {
             self.diverged = self.diverged.saturating_add(1);
         } else if square > 0.0 && estimated > 0.0 {

@@ -1,4 +1,4 @@
-//! What a training run is.
+//! The configuration of a training run.
 
 use std::sync::Arc;
 
@@ -13,17 +13,18 @@ use crate::fields::check_size;
 use crate::place;
 use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
 
-/// Version of the meaning of a configuration: raised when the same file would give other numbers, so that results of
-/// the old meaning are not taken for those of the new.
+/// Version of the meaning of configurations. It is raised when the same file would give other numbers, so that old
+/// results are not taken for new ones.
 pub const CONFIG_VERSION: u32 = 3;
 
-/// Everything that determines a run, and nothing else: equal configurations give equal results, bit for bit, for any number
-/// of threads, where the kernels use the same instructions ([`rtrl_sparse::Level`]; a run's [`Summary`](crate::Summary)
-/// records which). Between levels of instructions results are equal to rounding, which a long training amplifies.
+/// Everything that determines a run, and nothing else. Equal configurations give equal results, bit for bit, for
+/// any number of threads, if the kernels use the same instructions ([`rtrl_sparse::Level`]; a run's
+/// [`Summary`](crate::Summary) records which). Between levels of instructions results differ by rounding, which a
+/// long training amplifies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// What is learned; none for a net that learns from what its caller brings ([`Learner`](crate::Learner)).
+    /// What is learned; none for a [`Learner`](crate::Learner), whose caller brings the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskConfig>,
     /// The recurrent layers, the lowest first.
@@ -33,7 +34,8 @@ pub struct RunConfig {
     /// How the hidden state becomes a prediction.
     #[serde(default)]
     pub readout: ReadoutConfig,
-    /// How gradients change weights; one instance for the recurrent weights and one for the readout.
+    /// How gradients change weights. The recurrent weights and the readout have an optimizer each, with these
+    /// settings.
     pub optimizer: OptimizerConfig,
     /// Schedule, clipping and groups of the updates.
     #[serde(default, skip_serializing_if = "UpdateConfig::is_default")]
@@ -41,28 +43,29 @@ pub struct RunConfig {
     /// How the set of weights that exist changes during training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewiring: Option<RewiringConfig>,
-    /// What is done when a number is no longer finite.
+    /// What is done when a number becomes NaN or infinite.
     #[serde(default, skip_serializing_if = "DivergencePolicy::is_default")]
     pub divergence: DivergencePolicy,
-    /// The loop.
+    /// Lanes, window, length and seed of the run.
     pub training: TrainingConfig,
     /// Estimators that run passively beside the one that trains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<CompareConfig>,
-    /// At the end, held-out data are evaluated once more with weights that go on learning.
+    /// If given, held-out data are evaluated once more at the end, with weights that go on learning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic: Option<DynamicConfig>,
 }
 
-/// Estimators that run passively on the trajectory of the one that trains: they see the same data, weights and losses, and
-/// their gradients are compared with a reference, never used.
+/// Estimators that run passively beside the one that trains: they see the same data, weights and losses. Their
+/// gradients are compared with a reference and never used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompareConfig {
-    /// What the others are compared with, usually exact RTRL; none for the estimator that trains.
+    /// The estimator that the passive ones are compared with, usually exact RTRL; none for the estimator that
+    /// trains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<EstimatorConfig>,
-    /// What is compared.
+    /// The passive estimators.
     pub passive: Vec<PassiveConfig>,
 }
 
@@ -70,7 +73,7 @@ pub struct CompareConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PassiveConfig {
-    /// Its name in the records.
+    /// Name of the estimator in the metrics.
     pub label: String,
     /// The estimator.
     pub estimator: EstimatorConfig,
@@ -85,36 +88,38 @@ pub struct ReadoutConfig {
     pub hidden: Option<usize>,
 }
 
-/// Settings of the loop.
+/// Settings of the training loop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Parallel streams.
+    /// Number of parallel streams.
     pub lanes: usize,
     /// T: time steps between two weight updates; 1 is fully online.
     pub window: usize,
-    /// Time steps of the whole run. None for what has no end: a [`Learner`](crate::Learner), or a
-    /// [`Trainer`](crate::Trainer) whose caller decides when it is enough. [`run`](crate::run()) and a schedule that falls
-    /// to the end of the run need a number.
+    /// Time steps of the whole run. None for a run without an end: a [`Learner`](crate::Learner), or a
+    /// [`Trainer`](crate::Trainer) whose caller decides when to stop. [`run`](crate::run()) and a schedule that
+    /// falls to the end of the run need a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
-    /// Seed of masks, initial weights and data; added to the seed of an estimator that draws.
+    /// Seed of masks, initial weights and data. It is added to the seed of an estimator that draws random numbers.
     pub seed: u64,
     /// Time steps between two records of the metrics.
     #[serde(default = "log_every")]
     pub log_every: u64,
-    /// Time steps between two evaluations on held-out data, for tasks that have some; there is always one at the end.
+    /// Time steps between two evaluations on held-out data, if the task has some. The end of the run always has
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<u64>,
-    /// Predictions of an evaluation, at most; all of the held-out data if not given.
+    /// Largest number of predictions in an evaluation; left out, all of the held-out data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_bytes: Option<u64>,
 }
 
-/// Reads a TOML file; `name` is what messages call it.
+/// Reads a TOML file; `name` is its name in messages.
 ///
 /// # Errors
-/// If it is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and field.
+/// If the text is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and
+/// field.
 pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let (place, message) = place::syntax(text, name, &error);
@@ -123,16 +128,17 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, Conf
 }
 
 /// How weights go on learning while held-out data are evaluated: dynamic evaluation (Krause et al., 2018,
-/// [arXiv:1709.07432](https://arxiv.org/abs/1709.07432)), there by BPTT on segments; here by any estimator, so at every
-/// step if it is online.
+/// [arXiv:1709.07432](https://arxiv.org/abs/1709.07432)). There learning is by BPTT on segments; here it is by any
+/// estimator, so at every step if the estimator is online.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DynamicConfig {
     /// How the recurrent weights get their gradient.
     pub estimator: EstimatorConfig,
-    /// How gradients change weights; begins anew, it does not go on with what the optimizer of the training had gathered.
+    /// How gradients change weights. The optimizer begins without memory: it does not take over moments from the
+    /// training.
     pub optimizer: OptimizerConfig,
-    /// Pieces of the data that are read side by side, all with the same weights.
+    /// Number of pieces of the data that are read side by side, all with the same weights.
     #[serde(default = "one")]
     pub lanes: usize,
     /// Time steps between two updates; 1 is fully online.
@@ -149,7 +155,8 @@ fn log_every() -> u64 {
 }
 
 impl TrainingConfig {
-    /// Time steps of a window that occurs: a short run has no longer ones than itself.
+    /// Length in time steps of the longest window that occurs: the configured one, or the whole run if that is
+    /// shorter.
     #[must_use]
     pub fn window(&self) -> usize {
         let steps = self.steps.and_then(|steps| usize::try_from(steps).ok());
@@ -158,7 +165,7 @@ impl TrainingConfig {
 }
 
 impl RunConfig {
-    /// What is learned.
+    /// The task of the run.
     ///
     /// # Errors
     /// If there is no task.
@@ -171,18 +178,18 @@ impl RunConfig {
     /// Time steps of the whole run.
     ///
     /// # Errors
-    /// If the run has no end.
+    /// If the configuration does not say how many.
     pub fn steps(&self) -> Result<u64, ConfigError> {
         let allowed = "the number of steps of the run";
         let missing = || ConfigError::Value { field: "training.steps", allowed, found: "nothing".into() };
         self.training.steps.ok_or_else(missing)
     }
 
-    /// Reads and checks a TOML file; `name` is what messages call it.
+    /// Reads and checks a TOML file; `name` is its name in messages.
     ///
     /// # Errors
-    /// If it is not TOML, or a field is unknown, missing, of the wrong type or without meaning: the message names line,
-    /// column and field.
+    /// If the text is not TOML, or a field is unknown, missing, of the wrong type or invalid: the message names
+    /// line, column and field.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
         let config: Self = parse_toml(text, name)?;
         config.validate().map_err(|error| error.located(text, name))?;
@@ -192,7 +199,7 @@ impl RunConfig {
     /// The configuration as TOML.
     ///
     /// # Errors
-    /// If a number has no representation there (seeds above 2^63).
+    /// If a number has no representation in TOML (seeds above 2^63).
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         toml::to_string(self).map_err(|error| ConfigError::Value {
             field: "training.seed",
@@ -201,7 +208,7 @@ impl RunConfig {
         })
     }
 
-    /// What has a meaning but hardly the one that was intended, as one line.
+    /// A warning, as one line, about settings that are valid but hardly intended.
     #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
         let immediate = matches!(self.estimator, EstimatorConfig::Bptt(_)) && self.training.window() == 1;
@@ -210,10 +217,10 @@ impl RunConfig {
         )
     }
 
-    /// Checks what the types cannot.
+    /// Checks what the types cannot express.
     ///
     /// # Errors
-    /// The first value without meaning.
+    /// For the first invalid value.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let t = &self.training;
         let positive = [
@@ -234,7 +241,7 @@ impl RunConfig {
             let (allowed, found) = ("a list of at least one layer", "none".into());
             return Err(ConfigError::Value { field: "layers", allowed, found });
         }
-        // What these sizes multiply to still has to fit into memory.
+        // Each size has a bound of its own. Their products may still be too large for the memory.
         let sizes = [
             ("training.lanes", t.lanes),
             ("training.window", t.window),
@@ -256,7 +263,7 @@ impl RunConfig {
         self.rewiring.as_ref().map_or(Ok(()), rewiring)
     }
 
-    /// The configuration as JSON, in the one form that is hashed.
+    /// The configuration as JSON, in the form that is hashed.
     ///
     /// # Panics
     /// Never: a configuration always has a JSON form.
@@ -264,13 +271,13 @@ impl RunConfig {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// SHA-256 of the configuration and the version of its meaning, in hexadecimal: the identity of a run.
+    /// SHA-256 of [`CONFIG_VERSION`] and the configuration, in hexadecimal: the identity of a run.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{}", self.to_json()));
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The name of the run's folder: the task's kind and the first digits of the hash.
+    /// The name of the run's folder: the task's kind and the first 12 digits of the hash.
     pub fn folder(&self) -> String {
         let task = serde_json::to_value(&self.task).unwrap_or_default();
         format!("{}-{}", task["kind"].as_str().unwrap_or("task"), &self.hash()[..12])
@@ -294,7 +301,8 @@ impl DynamicConfig {
         })
     }
 
-    /// Refuses an estimator that could not be built when the training is over. The smallest of nets tells.
+    /// Builds the estimator for the smallest net, so that invalid settings are refused before training instead of
+    /// after it.
     fn check_estimator(&self) -> Result<(), EstimatorError> {
         let (least, masks) = (CellConfig::Vanilla(Size::dense(1)), Masks::dense(1, 1, 1));
         let cell = least.with_masks::<f32>(Inputs::Dense(1), &masks).expect("one unit with one input");

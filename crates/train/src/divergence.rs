@@ -1,38 +1,39 @@
-//! What happens when a number is no longer finite.
+//! What is done when a number becomes NaN or infinite.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
 use crate::fields::no_fields;
 
-/// What is done when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files name it:
-/// `policy = "stop"`.
+/// What is done when a loss, a state, the influence or a gradient becomes NaN or infinite, as configuration files
+/// name it: `policy = "stop"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "policy", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum DivergencePolicy {
-    /// [`TrainError::Diverged`](crate::TrainError::Diverged). A run ends with it; a [`Learner`](crate::Learner) or a
-    /// [`Trainer`](crate::Trainer) can go on: the window that failed has changed no weight, and every lane begins anew.
+    /// Returns the error [`TrainError::Diverged`](crate::TrainError::Diverged). A run ends with it. A
+    /// [`Learner`](crate::Learner) or a [`Trainer`](crate::Trainer) can go on: the failed window has changed no
+    /// weight, and every lane begins a new sequence.
     #[default]
     #[serde(deserialize_with = "no_fields")]
     Stop,
-    /// [`run`](crate::run()) goes back to how everything was at the last multiple of `every` steps and goes on with a lower
-    /// learning rate. What was undone stays in the file of metrics, and [`read_metrics`](crate::read_metrics) leaves it out.
-    /// A [`Trainer`](crate::Trainer) by itself only says that it has diverged. A [`Learner`](crate::Learner) refuses the
-    /// policy: what it has learned from does not come again.
+    /// [`run`](crate::run()) goes back to the state at the last multiple of `every` steps, and goes on with a lower
+    /// learning rate. The undone records stay in the file of metrics, and [`read_metrics`](crate::read_metrics)
+    /// leaves them out. A [`Trainer`](crate::Trainer) alone only returns the error. A [`Learner`](crate::Learner)
+    /// refuses the policy, since it cannot read its data again.
     RollBack {
-        /// Time steps between the states that are kept in memory.
+        /// Time steps between two states that are kept in memory.
         every: u64,
-        /// What the learning rate is multiplied with.
+        /// Factor of the learning rate at each rollback.
         #[serde(default = "factor")]
         factor: f64,
-        /// How often this may happen in one run; then the run ends with an error.
+        /// Largest number of rollbacks in one run; a further divergence ends it with an error.
         #[serde(default = "attempts")]
         attempts: u32,
     },
-    /// The window's update is left out, and the lanes that are not finite begin anew. If all lanes are, a run ends with an
-    /// error, and a [`Trainer`](crate::Trainer) says that it has diverged; a [`Learner`](crate::Learner) goes on, with a
-    /// single lane too, and its [`StepReport`](crate::StepReport) tells how many lanes were skipped.
+    /// The window's update is left out, and the lanes with NaN or infinity begin a new sequence. If all lanes have
+    /// them, a [`Trainer`](crate::Trainer) returns the error, and a run ends with it. A [`Learner`](crate::Learner)
+    /// goes on even then; its [`StepReport`](crate::StepReport) says how many lanes were skipped.
     #[serde(deserialize_with = "no_fields")]
     SkipLane,
 }
@@ -46,7 +47,7 @@ fn attempts() -> u32 {
 }
 
 impl DivergencePolicy {
-    /// Whether it is what is done if nothing is said.
+    /// Whether this is the default.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -67,7 +68,7 @@ impl DivergencePolicy {
     }
 }
 
-/// Whether none of the numbers is NaN or infinite, in one pass that vectorizes.
+/// Whether no number is NaN or infinite. Comparing the bits is one pass that vectorizes.
 pub(crate) fn all_finite(x: &[f32]) -> bool {
     let greatest = x.iter().map(|x| x.to_bits() & 0x7fff_ffff).fold(0, u32::max);
     greatest < f32::INFINITY.to_bits()

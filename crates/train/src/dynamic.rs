@@ -1,4 +1,4 @@
-//! Held-out data, with weights that go on learning while they are evaluated.
+//! Evaluation on held-out data with weights that go on learning.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,12 +9,12 @@ use crate::{
     DivergencePolicy, DynamicConfig, Model, RunConfig, TrainError, Trainer, TrainingConfig, UpdateConfig,
 };
 
-/// Mean loss on held-out data of the task of `model`, or on the first `max_bytes` predictions of them, where each loss is
-/// taken before the weights learn from it; `model` itself stays as it is. `None` if there are no such data, or if `stop` was
-/// set meanwhile.
+/// Mean loss per target on the held-out data of `model`'s task, or on their first `max_bytes` predictions. Each
+/// loss is taken before the weights learn from it. `model` itself does not change. `None` if there are no such
+/// data, or if `stop` was set meanwhile.
 ///
 /// # Errors
-/// If the data cannot be read, or learning diverges.
+/// If `config` is invalid, the model has no task, the data cannot be read, or learning diverges.
 pub fn evaluate_dynamically(
     model: &Model,
     config: &DynamicConfig,
@@ -27,10 +27,13 @@ pub fn evaluate_dynamically(
     data.map_or(Ok(None), |data| evaluate_dynamically_on(model, config, data, stop))
 }
 
-/// [`evaluate_dynamically`] on a pass of another task, of as many lanes as `config` says.
+/// [`evaluate_dynamically`] on one pass of another task, which must have as many lanes as `config`.
 ///
 /// # Errors
-/// As there, or if the net does not read and predict what the task has to offer.
+/// As [`evaluate_dynamically`], or if the task has other inputs or targets than the net.
+///
+/// # Panics
+/// If the task has another number of lanes.
 pub fn evaluate_dynamically_on(
     model: &Model,
     config: &DynamicConfig,
@@ -53,7 +56,7 @@ pub fn evaluate_dynamically_on(
     Ok(Some(loss / targets as f64))
 }
 
-/// The run that an evaluation of `steps` time steps is.
+/// The configuration of the training run that an evaluation of `steps` time steps is.
 fn run_of(config: &DynamicConfig, trained: &RunConfig, steps: u64) -> RunConfig {
     RunConfig {
         estimator: config.estimator.clone(),
@@ -62,7 +65,7 @@ fn run_of(config: &DynamicConfig, trained: &RunConfig, steps: u64) -> RunConfig 
         rewiring: None,
         compare: None,
         dynamic: None,
-        // There is no going back in an evaluation.
+        // An evaluation keeps no earlier states to go back to.
         divergence: match trained.divergence {
             DivergencePolicy::RollBack { .. } => DivergencePolicy::Stop,
             ref other => other.clone(),

@@ -14,9 +14,9 @@ pub enum ConfigError {
     /// The file is not TOML, or has an unknown, missing or mistyped field.
     #[error("{place}: {message}")]
     Syntax {
-        /// Where.
+        /// Place of the mistake.
         place: Place,
-        /// What is wrong, with the field and what is allowed.
+        /// What is wrong, with the field and the allowed values.
         message: String,
     },
     /// Settings for a group of parameters that does not exist.
@@ -24,39 +24,40 @@ pub enum ConfigError {
     Group {
         /// The name found.
         found: String,
-        /// The names that there are.
+        /// The names of the groups that exist.
         known: String,
     },
-    /// A value without meaning.
+    /// A field has an invalid value.
     #[error("`{field}` must be {allowed}, found {found}")]
     Value {
-        /// The field, with its table.
+        /// Name of the field, with its table.
         field: &'static str,
-        /// What is allowed.
+        /// The allowed values.
         allowed: &'static str,
         /// The value found.
         found: String,
     },
-    /// One of the others, in a table that has the same fields as the whole.
+    /// Another of these errors, in a table that has the same fields as the whole configuration.
     #[error("in `{table}`: {source}")]
     Inside {
-        /// The table.
+        /// Name of the table.
         table: &'static str,
-        /// What is wrong.
+        /// The error with the name of the field in that table.
         source: Box<ConfigError>,
     },
-    /// One of the others, and where in a file it was found.
+    /// Another of these errors, with its place in a file.
     #[error("{place}: {source}")]
     At {
-        /// Where.
+        /// Place of the mistake.
         place: Place,
-        /// What is wrong.
+        /// The error without its place.
         source: Box<ConfigError>,
     },
 }
 
 impl ConfigError {
-    /// With its place in the file `name` that holds `text`: the beginning, if the field is not written there.
+    /// Adds the place in the file `name` that holds `text`; the beginning of the file if it does not have the
+    /// field.
     pub(crate) fn located(self, text: &str, name: &str) -> Self {
         let Some((field, found)) = self.field() else { return self };
         let place = Place::of_field(text, name, &field, Some(&found));
@@ -64,7 +65,7 @@ impl ConfigError {
         Self::At { place, source: Box::new(self) }
     }
 
-    /// The field that is to blame, and its value; none if the place is known.
+    /// The field with the mistake, and its value; `None` if the error has a place already.
     fn field(&self) -> Option<(String, String)> {
         match self {
             Self::Value { field, found, .. } => Some(((*field).to_string(), found.clone())),
@@ -91,20 +92,20 @@ pub enum TrainError {
     /// A layer cannot be built.
     #[error("layers: {source}")]
     Layer {
-        /// Which, from 0.
+        /// Number of the layer, from 0.
         layer: usize,
-        /// Why.
+        /// The error of the layer.
         source: CellError,
     },
     /// The estimator cannot be built.
     #[error("estimator: {0}")]
     Estimator(#[from] EstimatorError),
-    /// An estimator that runs beside the one that trains cannot be built.
+    /// A passive estimator, or the reference that it is compared with, cannot be built.
     #[error("{field}: {source}")]
     Compared {
-        /// Its table in the configuration; elements of lists have numbers, from 0, as names.
+        /// Path of its table in the configuration; elements of lists are named by their numbers, from 0.
         field: String,
-        /// Why.
+        /// The error of the estimator.
         source: EstimatorError,
     },
     /// The task or its data failed.
@@ -117,42 +118,42 @@ pub enum TrainError {
     Diverged {
         /// Time step, from 1.
         step: u64,
-        /// The estimator, as its configuration names it.
+        /// The estimator's configuration, in its debug form.
         estimator: String,
-        /// Which quantity.
+        /// Name of the quantity, such as `gradient`.
         quantity: &'static str,
     },
-    /// The run has come to its end.
+    /// All time steps of the run have been made.
     #[error("all {steps} steps of the run are made: `training.steps` says how many there are")]
     Finished {
-        /// Steps of the run.
+        /// Time steps of the run.
         steps: u64,
     },
     /// The run folder or a file in it cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The attempted action, as a verb with its object.
         action: &'static str,
-        /// On which path.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A checkpoint or model cannot be written or used.
     #[error("checkpoint {}: {source}", path.display())]
     Checkpoint {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the checkpoint.
         source: CheckpointError,
     },
-    /// Another process is making the run.
+    /// The folder is locked by another process that makes the same run.
     #[error("another process is making the run in {}; wait for it, or end it", path.display())]
     Locked {
         /// The run's folder.
         path: PathBuf,
     },
-    /// The run was made with other data under the same name, as far as
+    /// The data of the run have changed since it was made, as far as
     /// [`Corpus::fingerprint`](rtrl_tasks::Corpus::fingerprint) tells.
     #[error("the text of the run in {} has changed since it was made; restore it, or remove the folder", path.display())]
     DataChanged {
@@ -162,25 +163,25 @@ pub enum TrainError {
     /// A file of the run folder is damaged.
     #[error("{}, line {line}: {reason}; remove the run's folder to run it again", path.display())]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
         /// What is wrong.
         reason: String,
     },
-    /// Layers, estimator or task cannot be built, and where the configuration file says what they are.
+    /// Layers, estimator or task cannot be built; with the place that describes them in the configuration file.
     #[error("{place}: {source}")]
     At {
-        /// Where.
+        /// Place of the mistake.
         place: Place,
-        /// What is wrong.
+        /// The error without its place.
         source: Box<TrainError>,
     },
 }
 
 impl TrainError {
-    /// With its place in the configuration file `name` that holds `text`, if it is a mistake in there.
+    /// Adds the place in the configuration file `name` that holds `text`, if the error is a mistake in that file.
     #[must_use]
     pub fn located(self, text: &str, name: &str) -> Self {
         let (field, found) = match &self {
@@ -205,14 +206,14 @@ impl TrainError {
         }
     }
 
-    /// For `map_err` on file operations.
+    /// Makes an error from an I/O error: for `map_err` on file operations.
     pub(crate) fn file(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File { action, path, source }
     }
 }
 
-/// What in the table of a layer an error speaks of: a field, with a dot before it, and a value.
+/// The part of a layer's table that an error is about: a field, with a dot before it, or empty; and a value.
 fn in_layer(error: &CellError) -> (String, Option<String>) {
     match error {
         CellError::Zero { what } | CellError::Unmasked { what } => (format!(".{what}"), None),
@@ -222,7 +223,7 @@ fn in_layer(error: &CellError) -> (String, Option<String>) {
     }
 }
 
-/// The value in the table of an estimator that an error speaks of.
+/// The value in an estimator's table that an error is about.
 fn in_estimator(error: &EstimatorError) -> Option<String> {
     match error {
         EstimatorError::Zero { .. } => Some("0".to_string()),

@@ -1,4 +1,4 @@
-//! Held-out data.
+//! Evaluation on held-out data.
 
 use rayon::prelude::*;
 use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
@@ -6,34 +6,39 @@ use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
 use crate::learning::{input_of, targets_of};
 use crate::{ConfigError, Model, Predictor, TrainError};
 
-/// Held-out data is read in this many pieces side by side: the result depends on it, so it is fixed.
+/// Lanes of an evaluation. Each begins with a state of zero, so the loss depends on their number, which is
+/// therefore fixed.
 pub const EVALUATION_LANES: usize = 32;
 const LANES: usize = EVALUATION_LANES;
 /// Lanes that are evaluated together, by one thread.
 const GROUP: usize = 8;
-/// Time steps that are read before they are evaluated.
+/// Time steps that are read from the task before they are evaluated.
 const CHUNK: u64 = 256;
 
-/// Mean loss of `model` on all of the held-out data of its task, or on the first `max_bytes` predictions of it; `None` if
-/// the task has no such data. The work is shared out among the threads of rayon's pool; the result does not depend on them.
+/// Mean loss of `model`, per target, on the held-out data of its task, or on their first `max_bytes` predictions;
+/// `None` if the task has no such data. The threads of rayon's pool share the work; the result does not depend on
+/// their number.
 ///
 /// # Errors
-/// If the data cannot be read.
+/// If the model has no task, or the data cannot be read.
 pub fn evaluate(model: &Model, part: Part, max_bytes: Option<u64>) -> Result<Option<f64>, TrainError> {
     let held_out = HeldOut::new(model.config().task()?, part, max_bytes)?;
     held_out.map(|mut held_out| held_out.mean_loss(model)).transpose()
 }
 
-/// Mean loss of `model`, per target, on a pass of another task, of [`EVALUATION_LANES`] lanes.
+/// Mean loss of `model`, per target, on one pass of another task, which must have [`EVALUATION_LANES`] lanes.
 ///
 /// # Errors
-/// If the net does not read and predict what the task has to offer, or the data cannot be read.
+/// If the task has other inputs or targets than the net, or the data cannot be read.
+///
+/// # Panics
+/// If the task has another number of lanes.
 pub fn evaluate_on(model: &Model, evaluation: Evaluation) -> Result<f64, TrainError> {
     fits(model, &evaluation)?;
     HeldOut::of(evaluation).mean_loss(model)
 }
 
-/// Whether a net reads and predicts what a task has to offer.
+/// Refuses a task with other inputs or targets than the net.
 pub(crate) fn fits(model: &Model, evaluation: &Evaluation) -> Result<(), ConfigError> {
     let found = (evaluation.task.inputs(), evaluation.task.targets());
     if found == model.signals() {
@@ -43,13 +48,13 @@ pub(crate) fn fits(model: &Model, evaluation: &Evaluation) -> Result<(), ConfigE
     Err(ConfigError::Value { field: "task", allowed: "one that fits the net", found })
 }
 
-/// Held-out data of a task.
+/// Held-out data of a task, and buffers for reading them.
 pub(crate) struct HeldOut {
     evaluation: Evaluation,
     steps: Vec<Step>,
 }
 
-/// Some lanes of an evaluation.
+/// The lanes `first..first + GROUP` of an evaluation, with the sum of their losses.
 struct Group {
     first: usize,
     predictor: Predictor,
@@ -58,7 +63,7 @@ struct Group {
 }
 
 impl HeldOut {
-    /// `None` for a task without held-out data.
+    /// The held-out data `part`; `None` for a task without such data.
     pub fn new(task: &TaskConfig, part: Part, max_bytes: Option<u64>) -> Result<Option<Self>, TrainError> {
         Ok(task.evaluation(part, LANES, max_bytes)?.map(Self::of))
     }
@@ -69,8 +74,8 @@ impl HeldOut {
         Self { evaluation, steps: vec![step; chunk] }
     }
 
-    /// Mean loss with the present weights, from states of its own: the lanes are shared out among threads, and the result
-    /// does not depend on how many there are.
+    /// Mean loss per target with the model's current weights. Each lane begins with a state of zero. Threads share
+    /// the lanes; the result does not depend on their number.
     pub fn mean_loss(&mut self, model: &Model) -> Result<f64, TrainError> {
         let predictor = Predictor::new(model, GROUP);
         let group = |first| Group { first, predictor: predictor.clone(), sum: 0.0, targets: 0 };
@@ -101,7 +106,7 @@ impl Group {
     }
 }
 
-/// `GROUP` lanes of a step, from `first` on.
+/// The lanes `first..first + GROUP` of a step.
 fn lanes_of(step: &Step, first: usize) -> Step {
     fn part<T: Copy>(all: &[T], first: usize) -> Vec<T> {
         all.chunks_exact(LANES).flat_map(|entry| &entry[first..first + GROUP]).copied().collect()

@@ -9,21 +9,21 @@ use rtrl_checkpoint::TEMPORARY_PREFIX;
 
 use crate::TrainError;
 
-/// How long to wait for a lock: a process that is being killed, or was just forked and has not yet closed its files, holds
-/// one for a moment.
+/// Attempts to take the lock. A process that is being killed, or one that was just forked and has not closed its
+/// files yet, holds the lock for a moment.
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// A run's folder, locked: no other process writes to it while this lives.
+/// A run's folder, locked: no other process writes to the folder while this value lives.
 ///
 /// | file | what |
 /// |---|---|
-/// | `config.toml` | the run |
+/// | `config.toml` | the configuration of the run |
 /// | `metrics.jsonl` | a line for each record |
 /// | `checkpoint`, `checkpoint.previous` | the state of a run that has not ended |
 /// | `model` | the net at the end |
-/// | `result.json` | the result; a run that has it is complete, unless it says that the dynamic evaluation is to come |
-/// | `lock` | held by the process that makes the run |
+/// | `result.json` | the result of a complete run, or of one whose dynamic evaluation is still to come |
+/// | `lock` | locked by the process that makes the run |
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Creates the folder if need be and locks it.
+    /// Creates the folder if it does not exist, and locks it.
     pub fn open(path: PathBuf) -> Result<Self, TrainError> {
         std::fs::create_dir_all(&path).map_err(TrainError::file("create the folder", &path))?;
         let lock = path.join("lock");
@@ -55,16 +55,16 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Writes a file, which is replaced as a whole.
+    /// Replaces the file `name` of the folder as a whole.
     pub fn write(&self, name: &str, content: &str) -> Result<(), TrainError> {
         let path = self.file(name);
         rtrl_checkpoint::replace(&path, |file| file.write_all(content.as_bytes()))
             .map_err(TrainError::file("write", &path))
     }
 
-    /// Removes what only an unfinished run needs, and the temporary files of a process that was killed.
+    /// Removes the files `also`, and the temporary files of a process that was killed.
     pub fn tidy(&self, also: &[PathBuf]) {
-        // What cannot be removed is only in the way.
+        // Errors are ignored: a file that is left over does no harm.
         also.iter().for_each(|path| drop(std::fs::remove_file(path)));
         for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();

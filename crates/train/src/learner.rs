@@ -1,4 +1,4 @@
-//! Online learning from whatever its caller brings, one time step at a time.
+//! Online learning from data that the caller brings, one time step at a time.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use crate::{
     ConfigError, DivergencePolicy, Model, Predictor, Rates, RunConfig, StepReport, Targets, TrainError,
 };
 
-/// A net that learns online from steps that its caller brings: [`predict`](Self::predict) reads an input and tells what the
-/// net expects; [`learn`](Self::learn) tells what came. Any amount of time may pass between the two, and the state may be
-/// saved at any moment between windows, so with a window of 1 at any moment at all, after any number of steps: a restored
-/// learner goes on bit for bit, prediction included.
+/// A net that learns online from steps that its caller brings. [`predict`](Self::predict) reads an input and
+/// returns the prediction; [`learn`](Self::learn) is given the target. Any amount of time may pass between the two.
+/// The state can be saved between windows, so at any moment with a window of 1. A restored learner goes on bit for
+/// bit, including a prediction that waits for its target.
 ///
-/// A prediction is made without the estimator, from a copy of the net's state, and the same step is made once more when its
-/// target is known: that is one forward step more than [`Trainer`](crate::Trainer) needs, and what lets an estimator keep
-/// its influence only, whatever it does within a step. Nothing is allocated for a step.
+/// A prediction is made without the estimator, from a copy of the net's state. The same step is made once more when
+/// its target is known. That costs one forward step more than [`Trainer`](crate::Trainer) needs; in return the
+/// estimator's state is that of complete steps at any time. A step allocates nothing.
 ///
 /// ```
 /// use rtrl_cells::Input;
@@ -54,40 +54,40 @@ use crate::{
 /// ```
 pub struct Learner {
     learning: Learning,
-    /// The net's state after the last step that was learned from.
+    /// The net's state after the last complete step, `[states][lanes]`.
     carried: Vec<f32>,
     rollout: Rollout<f32>,
     trace: Trace<f32>,
-    /// The step that was predicted: its input, one of the two, and which lanes begin anew.
+    /// The predicted step: its input (`symbols` or `values`, the other is empty), and which lanes begin a new
+    /// sequence.
     symbols: Vec<u32>,
     values: Vec<f32>,
     starts: Vec<bool>,
-    /// Whether there is such a step.
+    /// Whether a predicted step waits for its target.
     pending: bool,
-    /// Of the window so far: targets, and steps that had one.
+    /// Number of targets, and of steps with a target, in the window so far.
     targets: u64,
     with_target: u64,
-    /// Steps with a target in windows that have changed weights.
+    /// Steps with a target, in windows that have changed weights.
     learned: u64,
 }
 
 impl Learner {
-    /// The initial net of `config`, for these inputs and targets. The configuration's task, comparison and rewiring are of
-    /// no consequence, and a learner has no last step: `training.steps` is only where a schedule that falls to an end has
-    /// come to it, and otherwise does not become part of the learner's configuration.
+    /// The initial net of `config`, for these inputs and targets. The configuration's task, comparison and rewiring
+    /// are ignored. A learner has no last step: only a schedule with an end uses `training.steps`, as the step at
+    /// which it ends; otherwise they are removed from the learner's configuration.
     ///
     /// # Errors
-    /// If a part of the configuration has no meaning, or the policy is
-    /// [`DivergencePolicy::RollBack`]: what a learner has learned from does not come again.
+    /// If a part of the configuration is invalid, or the policy is [`DivergencePolicy::RollBack`], which would have
+    /// to read the data again.
     pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
         config.validate()?;
         check_policy(&config.divergence)?;
         Self::from_model(Model::new(config, inputs, targets)?)
     }
 
-    /// Goes on from the weights of `model`, by the configuration that it has ([`Model::for_run`] gives it another). Only the
-    /// net is taken over: states and influence begin at zero, moments of the optimizer too, schedules at their first update,
-    /// and the counts of steps.
+    /// Begins with the weights of `model`, by its configuration ([`Model::for_run`] gives it another). Only the net
+    /// is taken over: states, influence, moments of the optimizer, schedules and counts of steps begin at zero.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -122,21 +122,21 @@ impl Learner {
         })
     }
 
-    /// The net as it is now. Its configuration is the one that the learner began with, whatever was set since.
+    /// The current net. Its configuration is the one that the learner began with, whatever was set since.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.learning.model
     }
 
-    /// The net as it is now; what else the learner knows is given up.
+    /// The current net; the rest of the learner is dropped.
     #[must_use]
     pub fn into_model(self) -> Model {
         self.learning.model
     }
 
-    /// A copy of net and state that predicts and does not learn, while this learner stays as it is. If a prediction is
-    /// waiting for its target, its input is read and it is the fork's [`prediction`](Predictor::prediction) too; else the
-    /// state is the one after the last step.
+    /// A copy of net and state that predicts and does not learn; this learner does not change. If a prediction
+    /// waits for its target, the fork has read its input, and [`prediction`](Predictor::prediction) of the fork
+    /// returns it. Otherwise the fork's state is the one after the last step.
     #[must_use]
     pub fn fork(&self) -> Predictor {
         let mut fork = Predictor::new(&self.learning.model, self.starts.len());
@@ -144,14 +144,15 @@ impl Learner {
         fork
     }
 
-    /// A [`fork`](Self::fork) in the place of an earlier one of this learner, where nothing is allocated: for one at every
-    /// step. (An earlier one whose clone still exists shares its weights with it, and allocates new ones.)
+    /// Turns `predictor`, an earlier fork of this learner, into a new [`fork`](Self::fork) without allocating, for
+    /// a fork at every step. (If a clone of the predictor still exists, they share their weights, and new ones are
+    /// allocated. Changed masks allocate too.)
     ///
     /// # Panics
-    /// If the predictor comes from a learner of other lanes, and the same net.
+    /// If the predictor has the same net and another number of lanes.
     pub fn fork_into(&self, predictor: &mut Predictor) {
         let Self { learning, carried, rollout, starts, pending, .. } = self;
-        // What has begun anew has done so in the pending prediction already.
+        // In a pending prediction the lanes to restart have been reset already.
         let (state, restart) = match pending {
             true => (rollout.state(), &[][..]),
             false => (Lanes::new(carried, starts.len()), &learning.restart[..]),
@@ -159,14 +160,14 @@ impl Learner {
         predictor.follow(&learning.model, state, restart, *pending);
     }
 
-    /// Time steps made, with a target or without.
+    /// Number of time steps made, with a target or without.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.learning.steps
     }
 
-    /// Those of the [`steps`](Self::steps) that had a target, in windows that have changed weights: neither those of the
-    /// window that is not complete, nor those of one that was not finite.
+    /// Number of [`steps`](Self::steps) with a target in windows that have changed weights. An incomplete window
+    /// does not count, nor does one that was skipped because of NaN or infinity.
     #[must_use]
     pub fn learned(&self) -> u64 {
         self.learned
@@ -178,47 +179,48 @@ impl Learner {
         self.learning.updater.rates()
     }
 
-    /// Sets the learning rates from the next update on, in place of the configured one; 0 freezes. Saved and restored with
-    /// the learner, as everything that is set.
+    /// Sets the learning rates from the next update on, in place of the configured one; 0 freezes the weights. Like
+    /// all that is set, they are saved and restored with the learner.
     ///
     /// # Errors
-    /// If one is negative, NaN or infinite; nothing has changed then.
+    /// If a rate is negative, NaN or infinite; then nothing has changed.
     pub fn set_rates(&mut self, rates: Rates) -> Result<(), ConfigError> {
         self.learning.updater.set_rates(rates)
     }
 
-    /// Greatest norm of the gradient of all parameters together, if there is one.
+    /// Largest norm of the gradient of all parameters together; `None` for no limit.
     #[must_use]
     pub fn clip(&self) -> Option<f64> {
         self.learning.updater.clip()
     }
 
-    /// Sets the greatest norm of the gradient of all parameters together, from the next update on; none for no limit.
+    /// Sets the largest norm of the gradient of all parameters together, from the next update on; `None` for no
+    /// limit.
     ///
     /// # Errors
-    /// If it is not a positive number; nothing has changed then.
+    /// If the norm is not a positive number; then nothing has changed.
     pub fn set_clip(&mut self, norm: Option<f64>) -> Result<(), ConfigError> {
         self.learning.updater.set_clip(norm)
     }
 
-    /// What is done when a number is no longer finite.
+    /// What is done when a number becomes NaN or infinite.
     #[must_use]
     pub fn divergence(&self) -> &DivergencePolicy {
         &self.learning.policy
     }
 
-    /// Sets what is done when a number is no longer finite, from now on.
+    /// Sets what is done when a number becomes NaN or infinite, from now on.
     ///
     /// # Errors
-    /// For the policies that [`new`](Self::new) refuses; nothing has changed then.
+    /// For the policies that [`new`](Self::new) refuses; then nothing has changed.
     pub fn set_divergence(&mut self, policy: DivergencePolicy) -> Result<(), ConfigError> {
         check_policy(&policy)?;
         self.learning.policy = policy;
         Ok(())
     }
 
-    /// Saves the learner between windows, for [`restore`](Self::restore). The file is replaced as a whole or not at all, and
-    /// the one that was there is kept as [`previous`](rtrl_checkpoint::previous).
+    /// Saves the learner between windows, for [`restore`](Self::restore). The file is replaced as a whole or not at
+    /// all, and the earlier file is kept as [`previous`](rtrl_checkpoint::previous).
     ///
     /// # Errors
     /// If a window is not complete, or the file cannot be written.
@@ -228,12 +230,13 @@ impl Learner {
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
-    /// Goes on where the learner saved at `path` was, bit for bit, or the one saved before if that file cannot be used;
-    /// where there is none, this one stays as it is. Returned is which of the three. Meanwhile there are two learners in
-    /// memory.
+    /// Continues, bit for bit, from the learner saved at `path`, or from the one saved before if that file cannot
+    /// be used. If there is no file, nothing changes. Returns which of the three it was. While it restores, two
+    /// learners are in memory.
     ///
     /// # Errors
-    /// If there is a file and none can be used, or it is of a learner with another configuration; nothing has changed then.
+    /// If there are files and none can be used, or they belong to a learner of another configuration; then nothing
+    /// has changed.
     pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<Loaded<()>, TrainError> {
         let path = path.as_ref();
         let build = || Self::from_model(self.model().clone()).map_err(RestoreError::Build);
@@ -255,8 +258,8 @@ impl Learner {
         }
     }
 
-    /// The level of instructions that the state which was restored last had been saved at, if it is not the present one: the
-    /// learner then goes on with the same numbers but for rounding.
+    /// The level of instructions at which the restored state was saved, if it is not the current one. The numbers
+    /// then differ by rounding from those of a learner that was not interrupted.
     #[must_use]
     pub fn resumed_from(&self) -> Option<&str> {
         self.learning.resumed_from.as_deref()
@@ -268,11 +271,12 @@ impl Learner {
         self.learning.estimator.cost()
     }
 
-    /// Reads an input in every lane, and predicts, `[outputs][lanes]`: log-probabilities in nats, or numbers. Lanes with
-    /// `starts[b]` first forget what was before. Called again before [`learn`](Self::learn), it replaces the earlier input.
+    /// Reads an input in every lane and returns the prediction, `[outputs][lanes]`: log-probabilities in nats, or
+    /// numbers. Lanes with `starts[b]` first forget their state and influence. If it is called again before
+    /// [`learn`](Self::learn), the new input replaces the earlier one.
     ///
     /// # Panics
-    /// If lanes, sizes or the kind of input do not fit, or there is no such symbol; nothing has changed then.
+    /// If lanes, sizes or the kind of input do not fit, or a symbol is out of range; then nothing has changed.
     pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
         let lanes = self.starts.len();
         assert_eq!(starts.len(), lanes, "lanes of `starts`");
@@ -296,10 +300,10 @@ impl Learner {
         self.forecast()
     }
 
-    /// The last prediction once more; also after a restoration.
+    /// Returns the prediction that waits for its target once more, also after a restoration.
     ///
     /// # Panics
-    /// If none is waiting for its target.
+    /// If no prediction waits for its target.
     pub fn prediction(&mut self) -> Lanes<'_, f32> {
         assert!(self.pending, "nothing is predicted: call `predict` first");
         self.forecast()
@@ -308,7 +312,7 @@ impl Learner {
     fn forecast(&mut self) -> Lanes<'_, f32> {
         let Self { learning, carried, rollout, trace, symbols, values, starts, .. } = self;
         rollout.state_mut().values().copy_from_slice(carried);
-        // Lanes that were skipped begin anew, and `learning` knows them until the step is made there.
+        // Skipped lanes begin a new sequence; `learning` keeps their flags until its own step.
         for (starts, restart) in starts.iter_mut().zip(&learning.restart) {
             *starts |= restart;
         }
@@ -319,31 +323,30 @@ impl Learner {
         model.readout.forward(hidden)
     }
 
-    /// Learns from what came after the input of the last [`predict`](Self::predict); what has no target changes nothing but
-    /// the net's state. At the end of a window in which there was a target weights change; in a window without any nothing
-    /// is updated: weights, moments and weight decay stand still, and schedules do not advance.
+    /// Learns from the targets of the last [`predict`](Self::predict). A lane without a target changes only its
+    /// state and influence. At the end of a window with a target the weights change. In a window without any target
+    /// nothing is updated: weights, moments and weight decay stay as they are, and schedules do not advance.
     ///
     /// # Errors
-    /// If a loss, state, influence or gradient is no longer finite and the policy does not provide for it. The step counts as
-    /// made, and its window is discarded: weights, masks and optimizers are as they were before it, and every lane begins a
-    /// new sequence with the next step, which begins a new window. If that fails at once again, it is the weights that are
-    /// too large: restore a state from before.
+    /// If a loss, state, influence or gradient becomes NaN or infinite and the policy does not provide for it. The
+    /// step counts as made, and its window is discarded: weights, masks and optimizers are as they were before the
+    /// window, and every lane begins a new sequence with the next step, which begins a new window. If the next
+    /// window fails too, the weights are too large: restore an earlier state.
     ///
     /// # Panics
-    /// If nothing was predicted, or sizes or the kind of targets do not fit.
+    /// If no prediction waits for its target, or sizes or the kind of targets do not fit.
     pub fn learn(&mut self, targets: Targets<'_>) -> Result<StepReport, TrainError> {
         self.complete(Some(targets))
     }
 
-    /// Goes past the step that was predicted, without any target for it: [`learn`](Self::learn) with `None` everywhere.
-    /// The net's state and the estimator's influence are those after it; where the step ends a window in which there was a
-    /// target, weights change.
+    /// Completes the predicted step without any target: [`learn`](Self::learn) with `None` everywhere. The net's
+    /// state and the estimator's influence advance. If the step ends a window with a target, the weights change.
     ///
     /// # Errors
-    /// As there.
+    /// As [`learn`](Self::learn).
     ///
     /// # Panics
-    /// If nothing was predicted.
+    /// If no prediction waits for its target.
     pub fn skip(&mut self) -> Result<StepReport, TrainError> {
         self.complete(None)
     }
@@ -379,7 +382,7 @@ impl Learner {
         Ok(report)
     }
 
-    /// Gives up the window.
+    /// Gives up the window, after an error.
     fn abandon(&mut self) {
         self.learning.abandon();
         (self.targets, self.with_target) = (0, 0);
@@ -390,7 +393,7 @@ fn input_of<'a>(symbols: &'a [u32], values: &'a [f32], lanes: usize) -> Input<'a
     if symbols.is_empty() { Input::Dense(Lanes::new(values, lanes)) } else { Input::Symbols(symbols) }
 }
 
-/// Refuses what has no meaning for a learner.
+/// Refuses the policies that a learner cannot follow.
 fn check_policy(policy: &DivergencePolicy) -> Result<(), ConfigError> {
     let DivergencePolicy::RollBack { .. } = policy else { return Ok(()) };
     let (field, found) = ("divergence.policy", "roll-back".into());
@@ -398,7 +401,7 @@ fn check_policy(policy: &DivergencePolicy) -> Result<(), ConfigError> {
     Err(ConfigError::Value { field, allowed, found })
 }
 
-/// What [`load_latest`](rtrl_checkpoint::load_latest) may meet.
+/// The errors that [`load_latest`](rtrl_checkpoint::load_latest) may return here.
 enum RestoreError {
     Build(TrainError),
     Checkpoint(CheckpointError),
@@ -421,8 +424,8 @@ impl std::fmt::Debug for Learner {
 }
 
 impl Learner {
-    /// What older checkpoints do not have: every step was taken for one that was learned from, and the policy was the
-    /// configured one.
+    /// Saves or restores the fields that older checkpoints do not have. For those every step counts as learned
+    /// from, and the policy is the configured one.
     fn persist_later(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         let configured = &self.learning.model.config().divergence;
         let (mut learned, mut policy) = match archive.is_loading() {
@@ -443,8 +446,8 @@ impl Learner {
 }
 
 impl Persist for Learner {
-    /// Saved between windows, so with a window of 1 at any time; restored at any time, and into any state. What an estimator
-    /// has gathered within a window is the window's history, which no checkpoint holds.
+    /// Saves between windows, so at any time with a window of 1; restores at any time, into any state. A checkpoint
+    /// never holds what an estimator has gathered within a window.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         if archive.is_loading() {
             self.abandon();
@@ -468,7 +471,7 @@ impl Persist for Learner {
         archive.value("pending", &mut self.pending)?;
         self.persist_later(archive)?;
         if archive.is_loading() {
-            // The masks may be others than before.
+            // The restored masks may differ from the earlier ones.
             let stack = self.learning.model.stack();
             (self.rollout, self.trace) = (stack.rollout(self.starts.len()), stack.trace(self.starts.len()));
             if self.pending {

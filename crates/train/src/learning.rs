@@ -1,4 +1,4 @@
-//! What every loop of training shares: a net, its estimator and its updates, one time step after the other.
+//! The core of every training loop: a net, its estimator and its updates, one time step after the other.
 
 use std::sync::Arc;
 
@@ -17,15 +17,16 @@ use crate::{DivergencePolicy, Model, Targets, TrainError, Updater};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct StepReport {
-    /// Predictions that had a target.
+    /// Number of targets.
     pub targets: u64,
-    /// Sum of their losses: in bits, or squared errors.
+    /// Sum of the losses of these targets: in bits, or squared errors.
     pub loss: f64,
-    /// Lanes that were not finite and begin anew; the window changed no weight then. None where nothing is learned.
+    /// Lanes that became NaN or infinite and begin a new sequence. If there are any, the window changes no weight.
+    /// Always 0 without learning.
     pub skipped: u64,
 }
 
-/// What the net reads at a step.
+/// The input of a step.
 pub(crate) fn input_of(step: &Step) -> Input<'_, f32> {
     if step.input.is_empty() {
         Input::Dense(Lanes::new(&step.input_values, step.starts.len()))
@@ -34,47 +35,49 @@ pub(crate) fn input_of(step: &Step) -> Input<'_, f32> {
     }
 }
 
-/// What is asked at a step.
+/// The targets of a step.
 pub(crate) fn targets_of(step: &Step) -> Targets<'_> {
     if step.target.is_empty() { Targets::Values(&step.target_values) } else { Targets::Classes(&step.target) }
 }
 
-/// A net that learns. A step is [`step`](Self::step), then [`observe`](Self::observe); after the steps of a window
-/// [`finish_window`](Self::finish_window), [`check`](Self::check), and if nothing was skipped [`update`](Self::update). Where
-/// that ends early, [`abandon`](Self::abandon).
+/// A net that learns. A time step is [`step`](Self::step), then [`observe`](Self::observe). A window of them ends
+/// with [`finish_window`](Self::finish_window), [`check`](Self::check), and if no lane was skipped
+/// [`update`](Self::update). A window that fails ends with [`abandon`](Self::abandon).
 pub(crate) struct Learning {
     pub model: Model,
     pub estimator: Box<dyn GradientEstimator<f32>>,
     pub updater: Updater,
-    /// As configured, if nothing else was set.
+    /// The configured policy, unless another was set.
     pub policy: DivergencePolicy,
-    /// Of the recurrent weights, for the window so far.
+    /// Gradient of the recurrent weights, over the window so far.
     pub gradient: Vec<f32>,
     readout_gradient: Vec<f32>,
-    /// Of the last step, one for each lane.
+    /// Losses of the last step, `[lanes]`.
     pub losses: Vec<f64>,
-    /// Of the last step.
+    /// Gradient of the last step by the hidden states, `[hidden][lanes]`.
     hidden_gradient: Vec<f32>,
-    /// Which lanes began anew with the last step.
+    /// The lanes that began a new sequence with the last step.
     pub starts: Vec<bool>,
-    /// Lanes that are not finite since some step of this window.
+    /// The lanes that became NaN or infinite in this window.
     diverged: Vec<bool>,
-    /// Lanes that have begun a sequence since the first step of the window: what they forgot may be in its gradient.
+    /// The lanes that began a sequence after the first step of the window: what they forgot may be in the window's
+    /// gradient.
     began: Vec<bool>,
-    /// Lanes that begin anew with the next step although nobody says so.
+    /// The lanes that were reset after a divergence: they begin a new sequence with the next step, whatever its
+    /// `starts` say.
     pub restart: Vec<bool>,
     pub steps: u64,
-    /// Steps of the window so far, and those of them whose loss the estimator knows.
+    /// Steps of the window so far; `observed` counts those whose loss the estimator knows.
     pub made: usize,
     observed: usize,
-    /// Levels of instructions that steps were made with, each once, the present one last; and the one before a restoration,
-    /// if it was another.
+    /// Levels of instructions that the steps were made with, each once, the current one last. `resumed_from` is the
+    /// level before a restoration, if it was another.
     pub instructions: String,
     pub resumed_from: Option<String>,
 }
 
 impl Learning {
-    /// By the configuration of `model`.
+    /// Builds estimator and optimizers by the configuration of `model`.
     pub fn new(model: Model) -> Result<Self, TrainError> {
         let config = model.config();
         let (t, stack) = (&config.training, model.stack());
@@ -101,12 +104,12 @@ impl Learning {
         })
     }
 
-    /// `∂L_t/∂h_t` of the last step.
+    /// `∂L_t/∂h_t` of the last step, `[hidden][lanes]`.
     pub fn hidden_gradient(&self) -> Lanes<'_, f32> {
         Lanes::new(&self.hidden_gradient, self.losses.len())
     }
 
-    /// Reads an input in every lane, and predicts.
+    /// Makes a time step: every lane reads an input, and the readout predicts.
     pub fn step(&mut self, input: Input<'_, f32>, starts: &[bool]) {
         for ((now, &starts), restart) in self.starts.iter_mut().zip(starts).zip(&mut self.restart) {
             *now = starts | std::mem::take(restart);
@@ -120,7 +123,8 @@ impl Learning {
         self.model.readout.forward(self.estimator.hidden());
     }
 
-    /// The loss of the step just made, if it has a target, and its part of the gradient.
+    /// Computes the loss of the step just made, if it has a target, and its gradients, and tells them to the
+    /// estimator.
     pub fn observe(&mut self, targets: Option<Targets<'_>>) -> Result<(), TrainError> {
         match targets {
             Some(targets) => self.model.readout.loss_and_gradient(
@@ -140,7 +144,7 @@ impl Learning {
         Ok(())
     }
 
-    /// Tells the estimator the loss of the step just made.
+    /// Tells the estimator the gradient of the step just made.
     fn tell(&mut self) {
         let delta = Lanes::new(&self.hidden_gradient, self.losses.len());
         self.estimator.observe(&self.model.weights, delta, &mut self.gradient);
@@ -153,7 +157,8 @@ impl Learning {
         (self.made, self.observed) = (0, 0);
     }
 
-    /// Gives up the window, wherever it is. Weights and optimizers are as before it, and every lane begins anew.
+    /// Ends the window early, at whatever point. Weights and optimizers are as before the window, and every lane
+    /// begins a new sequence.
     pub fn abandon(&mut self) {
         if self.observed < self.made {
             self.hidden_gradient.fill(0.0);
@@ -166,7 +171,7 @@ impl Learning {
         self.skip();
     }
 
-    /// Looks at states and losses of the step just made.
+    /// Checks the states and losses of the step just made for NaN and infinity.
     fn check_step(&mut self) -> Result<(), TrainError> {
         let hidden = self.estimator.hidden();
         let state = all_finite(hidden.values());
@@ -177,7 +182,8 @@ impl Learning {
             return Err(self.error(if state { "loss" } else { "state" }));
         }
         hidden.mark_diverged(&mut self.diverged);
-        // What a lane that is not finite would have lost counts as a guess.
+        // The loss of a diverged lane is counted as that of a uniform guess (0 for numbers), so that the mean stays
+        // finite.
         let guess = match self.model.signals().1 {
             Signal::Symbols(n) => (n as f64).log2(),
             Signal::Values(_) => 0.0,
@@ -191,16 +197,17 @@ impl Learning {
         Ok(())
     }
 
-    /// Looks at the window just made. If something is not finite and the policy provides for it, the window will change no
-    /// weight, and the lanes where it is begin anew: returned is how many.
+    /// Checks the window just made for NaN and infinity. If the policy provides for them, the window changes no
+    /// weight, and the lanes that have them begin a new sequence. Returns the number of such lanes.
     pub fn check(&mut self) -> Result<u64, TrainError> {
         let gone = self.check_gradients()?;
         if gone > 0 || self.diverged.contains(&true) { Ok(gone + self.skip()) } else { Ok(0) }
     }
 
-    /// Looks at the gradients of the window just made. An influence that is not finite makes the gradient so at the same
-    /// step, whatever it is multiplied with. Returned is in how many lanes that may have been which have begun anew since: they
-    /// show nothing of it any more.
+    /// Checks the gradients of the window just made. NaN or infinity in J always reaches the gradient of the same
+    /// step (0 · ∞ = NaN), so checking the gradient is enough. The lane to blame may have begun a new sequence
+    /// since and be finite again. Then the result is the number of lanes that began a sequence in this window, any
+    /// of which it may have been; otherwise 0.
     fn check_gradients(&mut self) -> Result<u64, TrainError> {
         if self.diverged.contains(&true) {
             return Ok(0);
@@ -241,7 +248,7 @@ impl Learning {
         skipped
     }
 
-    /// One update of all weights by the mean gradient over the `targets` of the window.
+    /// Updates all weights by the mean gradient over the `targets` of the window.
     pub fn update(&mut self, targets: u64) {
         let vectors = [
             Parameters { weights: &mut self.model.weights, gradient: &mut self.gradient },
@@ -250,7 +257,7 @@ impl Learning {
         self.updater.update(vectors, 1.0 / targets.max(1) as f64);
     }
 
-    /// Everything that depends on which weights exist follows the model.
+    /// Adapts estimator, gradient and optimizers to the masks that the model has now.
     pub fn follow(&mut self, origin: &[Option<u32>]) {
         let stack = self.model.stack();
         self.gradient = vec![0.0; stack.weights_len()];
@@ -263,13 +270,14 @@ impl Learning {
         TrainError::Diverged { step: self.steps, estimator, quantity }
     }
 
-    /// Weights, influence and the optimizers' state, between windows; whether the masks are others than before.
+    /// Saves or restores weights, influence and the optimizers' memory, between windows. Returns whether the masks
+    /// have changed.
     pub fn persist_net(&mut self, archive: &mut Archive<'_>) -> Result<bool, ArchiveError> {
         let before = self.model.stack().clone();
         archive.part("model", &mut self.model)?;
         let other = !Arc::ptr_eq(&before, self.model.stack());
         if other {
-            // Everything is read anew, so nothing needs to survive.
+            // Everything is restored, so no old value needs to survive.
             self.follow(&vec![None; self.model.stack().weights_len()]);
         }
         archive.part("estimator", &mut *self.estimator)?;
@@ -277,7 +285,7 @@ impl Learning {
         Ok(other)
     }
 
-    /// How far learning has come.
+    /// Saves or restores the counts: how far learning has come.
     pub fn persist_place(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.slice("restart", &mut self.restart)?;
         archive.value("steps", &mut self.steps)?;
@@ -287,7 +295,7 @@ impl Learning {
 
     fn persist_instructions(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         const NAME: &str = "instructions";
-        // Checkpoints of versions that did not record it are taken for our own.
+        // Checkpoints of older versions did not record the level, which is then taken to be the current one.
         if !archive.next_is(NAME) {
             return Ok(());
         }
@@ -299,7 +307,7 @@ impl Learning {
         if archive.is_loading() {
             self.instructions = String::from_utf8_lossy(&levels).into_owned();
             let now = Level::current().to_string();
-            // Each once, the present one last.
+            // Each level once, the current one last.
             let mut levels: Vec<&str> = self.instructions.split(", ").collect();
             self.resumed_from = levels.last().filter(|last| **last != now).map(|last| last.to_string());
             levels.retain(|level| *level != now);

@@ -23,7 +23,7 @@
 //! # Ok::<(), rtrl_train::TrainError>(())
 //! ```
 //!
-//! [`run()`] does the same in a folder, with metrics and a result.
+//! [`run()`] trains in a folder of its own, with metrics, checkpoints and a result.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

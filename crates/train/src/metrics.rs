@@ -1,4 +1,4 @@
-//! Measurements of a run, as JSON lines.
+//! The metrics of a run, as JSON lines.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -13,14 +13,14 @@ use crate::{Alignment, RunConfig, TrainError};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Time steps made.
+    /// Number of time steps made.
     pub step: u64,
     /// Symbols seen: time steps times lanes.
     pub characters: u64,
-    /// Mean loss since the last record, in bits per target; none if there was no target.
+    /// Mean loss since the last record, in bits per target; none without a target, or if targets are numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<f64>,
-    /// Mean squared error since the last record, for tasks whose targets are numbers.
+    /// Mean squared error per target since the last record; none without a target, or if targets are symbols.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
     /// Level of the task's curriculum.
@@ -29,13 +29,13 @@ pub struct Record {
     /// Loss on held-out data, in bits per target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_bits: Option<f64>,
-    /// Lanes that began anew since the last record because they were not finite.
+    /// Number of lanes since the last record that became NaN or infinite and began a new sequence.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped_lanes: u64,
-    /// Why the run has gone back to this step.
+    /// Why the run has gone back to this step; none if it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<String>,
-    /// How passive estimators compare with their reference.
+    /// How the passive estimators compare with their reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alignment: Vec<Alignment>,
     /// Seconds since the run began: the only field that differs from one execution to the next.
@@ -60,7 +60,7 @@ impl Record {
     }
 }
 
-/// Writes records, each at once.
+/// Writes each record to the file at once.
 #[derive(Debug)]
 pub(crate) struct Writer {
     path: PathBuf,
@@ -70,7 +70,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Goes on behind the first `records` lines of a file; whatever follows them is cut off.
+    /// Opens a file to write after its first `records` lines. What follows them is cut off.
     pub fn go_on(path: &Path, records: u64) -> Result<Self, TrainError> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(TrainError::file("open", path))?;
@@ -90,7 +90,7 @@ impl Writer {
             let reason = format!("the checkpoint knows of {records} records, {whole} are left");
             return Err(TrainError::Damaged { path: self.path.clone(), line: whole + 1, reason });
         }
-        // A line that is no record has no seconds; time then begins anew.
+        // If the last line is damaged, its seconds are unknown and time begins at zero.
         let last = lines.last().and_then(|line| serde_json::from_slice::<Record>(line).ok());
         self.seconds = last.map_or(0.0, |record| record.seconds);
         let len = lines.iter().map(|line| line.len() as u64).sum();
@@ -107,17 +107,17 @@ impl Writer {
         written.map_err(TrainError::file("write", &self.path))
     }
 
-    /// Makes what was written durable.
+    /// Flushes the file to the disk.
     pub fn sync(&self) -> Result<(), TrainError> {
         self.file.sync_data().map_err(TrainError::file("write", &self.path))
     }
 }
 
-/// Reads the records of a run. Where it has gone back, what was measured at later steps before is left out; it is still in
-/// the file.
+/// Reads the records of a run. Where the run has gone back, the undone records of later steps are left out,
+/// although they stay in the file.
 ///
 /// # Errors
-/// If the file cannot be read, or a line is not a record: the message names the line.
+/// If the file cannot be read, or a line is not a record; the message names the line.
 pub fn read_metrics(path: &Path) -> Result<Vec<Record>, TrainError> {
     parse(&std::fs::read_to_string(path).map_err(TrainError::file("read", path))?, path)
 }

@@ -1,4 +1,4 @@
-//! A net with its readout: everything that predicts, nothing that learns.
+//! A net with its readout: everything that predicts, and nothing that learns.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use rtrl_tasks::Signal;
 
 use crate::{ConfigError, Loss, Readout, RunConfig, TrainError};
 
-/// Independent streams of random numbers, each from the seed of the run: another estimator sees the same masks,
-/// initial weights and data.
+/// Independent streams of random numbers, all from the seed of the run. Masks, initial weights and data do not
+/// depend on the estimator, since each has a stream of its own.
 #[derive(Clone, Copy)]
 pub(crate) enum Stream {
     Masks = 1,
@@ -23,8 +23,8 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Stream k is the stream of the seed after k long jumps of 2^192 draws. The stream of the seed itself is that of the
-    /// estimator's signs, whose lanes are jumps of 2^128 draws apart.
+    /// The stream of the seed after k long jumps of 2^192 draws, where k is the number of the variant. Without a
+    /// jump it would be the stream of the estimator's random signs, whose lanes are jumps of 2^128 draws apart.
     pub fn rng(self, seed: u64) -> Xoshiro256PlusPlus {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         (0..self as u8).for_each(|_| rng.long_jump());
@@ -39,16 +39,16 @@ pub struct Model {
     signals: (Signal, Signal),
     masks: Vec<Masks>,
     stack: Arc<Stack<f32>>,
-    /// In the order of [`Stack::linear`].
+    /// The recurrent weights, in the order of [`Stack::linear`].
     pub(crate) weights: Vec<f32>,
     pub(crate) readout: Readout<f32>,
 }
 
 impl Model {
-    /// The initial net of a run whose task reads and asks for these signals.
+    /// The initial net of a run, for a task with these inputs and targets.
     ///
     /// # Errors
-    /// If a layer cannot be built.
+    /// If a layer or the readout cannot be built, or the task has no inputs or targets.
     pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
         let t = &config.training;
         let mut rng = Stream::Masks.rng(t.seed);
@@ -94,11 +94,11 @@ impl Model {
         Ok(Self { config: config.clone(), signals: (inputs, targets), masks, stack, weights, readout })
     }
 
-    /// The same net, its masks and weights, as what a run of other settings begins with: another estimator, optimizer,
-    /// number of lanes.
+    /// A copy of the net, its masks and weights, as the initial net of a run with other settings, such as another
+    /// estimator, optimizer or number of lanes.
     ///
     /// # Errors
-    /// If `config` has no meaning, or describes other layers or another readout.
+    /// If `config` is invalid, or describes other layers or another readout.
     pub fn for_run(&self, config: RunConfig) -> Result<Self, ConfigError> {
         config.validate()?;
         let differs = |field, found| Err(ConfigError::Value { field, allowed: "that of the net", found });
@@ -118,19 +118,19 @@ impl Model {
         })
     }
 
-    /// The run that the net belongs to.
+    /// The configuration of the run that the net belongs to.
     #[must_use]
     pub fn config(&self) -> &RunConfig {
         &self.config
     }
 
-    /// What the net reads and predicts.
+    /// The signals that the net reads and predicts.
     #[must_use]
     pub fn signals(&self) -> (Signal, Signal) {
         self.signals
     }
 
-    /// The net.
+    /// The recurrent layers.
     #[must_use]
     pub fn stack(&self) -> &Arc<Stack<f32>> {
         &self.stack
@@ -142,7 +142,7 @@ impl Model {
         &self.weights
     }
 
-    /// The recurrent weights, to be changed.
+    /// The recurrent weights, in the order of [`Stack::linear`], to be changed.
     pub fn weights_mut(&mut self) -> &mut [f32] {
         &mut self.weights
     }
@@ -164,8 +164,8 @@ impl Model {
         &self.masks
     }
 
-    /// Other masks: surviving weights keep their values, new ones are zero. Returned is, for each weight, which of the
-    /// weights before it was.
+    /// Changes the masks. Surviving weights keep their values, new ones are zero. Returns, for each new weight, the
+    /// index of the old weight that it was, or `None`.
     ///
     /// # Errors
     /// If the masks do not fit the layers; the net is then unchanged.
@@ -181,8 +181,7 @@ impl Model {
 
     /// Reads the net from a model or a checkpoint; the rest of a checkpoint is skipped. The readout has one lane.
     ///
-    /// What is allocated is at most three times the size of the file (and that of some dozens of small lists), whatever it
-    /// says.
+    /// Allocates at most three times the size of the file, and some dozens of small lists, whatever the file says.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, or describes a net that cannot be built.
@@ -191,18 +190,18 @@ impl Model {
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
-    /// Saves the net, for [`load`](Self::load). The file is replaced as a whole or not at all.
+    /// Saves the net for [`load`](Self::load). The file is replaced as a whole or not at all.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        // What is saved and what is read is described once, by one function that could change it.
+        // `persist` both saves and restores, so it needs a net that it could change.
         let mut copy = self.clone();
         rtrl_checkpoint::overwrite(path, |archive| archive.part("model", &mut copy))
             .map_err(|source| TrainError::Checkpoint { path: path.to_path_buf(), source })
     }
 
-    /// Reads the net from what [`load`](Self::load) would read, in memory.
+    /// Reads the net from the bytes of a file that [`load`](Self::load) can read.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -210,7 +209,7 @@ impl Model {
         rtrl_checkpoint::from_bytes(bytes, Self::read)
     }
 
-    /// Whether this net's run, which has no end, is that of `config` but for the end.
+    /// Whether this net's run has no end and is otherwise equal to that of `config`.
     fn continues(&self, config: &[u8]) -> bool {
         let Ok(mut config) = serde_json::from_slice::<RunConfig>(config) else { return false };
         config.training.steps = None;
@@ -236,7 +235,7 @@ impl std::fmt::Debug for Model {
     }
 }
 
-/// Refuses matrices that would have more weights than can be counted in 32 bits, as those of the layers cannot have.
+/// Refuses a readout with a matrix of more than 2^32 - 1 weights. Layers have the same limit.
 fn check_readout(hidden: usize, width: Option<usize>, outputs: usize) -> Result<(), ConfigError> {
     let widest =
         width.map_or(hidden.saturating_mul(outputs), |width| width.saturating_mul(hidden.max(outputs)));
@@ -258,7 +257,7 @@ fn cell_inputs(inputs: Signal) -> Inputs {
     }
 }
 
-/// The net with these masks, or the layer that is to blame, if it is one alone, and why.
+/// The net with these masks. An error names the layer that cannot be built, if it is a single one.
 pub(crate) fn build(
     config: &RunConfig,
     inputs: Signal,
@@ -278,7 +277,7 @@ pub(crate) fn build(
 }
 
 impl Persist for Model {
-    /// Restores into a net of the same run only; if that has no end, also one that had.
+    /// Restores the net of the same run. If this run has no end, the saved one may have had an end.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         let mut description = Description::of(self);
         let expected = description.config.clone();
@@ -303,12 +302,12 @@ fn reason(error: Option<impl ToString>) -> String {
     error.map_or_else(String::new, |error| error.to_string())
 }
 
-/// What has to be known before a net can be built.
+/// The part of a saved net that must be read before the net can be built.
 #[derive(Default)]
 struct Description {
     /// The configuration as JSON.
     config: Vec<u8>,
-    /// Inputs and targets: whether they are symbols, and how many.
+    /// Inputs and targets: whether they are symbols, and their number.
     signals: [(bool, u64); 2],
 }
 
@@ -330,9 +329,9 @@ impl Persist for Description {
     }
 }
 
-/// Builds a net while it is read.
+/// Reads a net section by section, and builds it when its masks are known.
 fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
-    // Each unit, input and output has a weight of four bytes at least, so that no size can exceed this.
+    // Each unit, input and output has at least one weight of four bytes, so the file bounds every size.
     let budget = archive.remaining();
     let mut description = Description::default();
     description.persist(archive)?;
@@ -357,7 +356,7 @@ fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
             persist_mask(&mut mask, layer.units(), read, archive)?;
             gates.push(mask);
         }
-        // A cell without masks has them all.
+        // A cell without masks has all of its input weights.
         let all = if gates.is_empty() { layer.units().saturating_mul(read) } else { 0 };
         weights = weights.saturating_add(all);
         masks.push(Masks { gates });
@@ -374,7 +373,7 @@ fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
     Ok(model)
 }
 
-/// Saves a mask, or reads one of `units` rows on `inputs` inputs.
+/// Saves a mask, or reads one with `units` rows and `inputs` input columns.
 fn persist_mask(
     mask: &mut GateMask,
     units: usize,
@@ -394,7 +393,7 @@ fn persist_mask(
             .map(|&len| rest.split_off(..len as usize).map(|row| row.iter().copied()))
             .collect();
         let read = rows.filter(|rows| rest.is_empty() && rows.len() == units).and_then(|rows| {
-            // Columns that are out of range or out of order are refused here.
+            // `from_rows` refuses columns that are out of range or out of order.
             Pattern::from_rows(cols, rows).ok()
         });
         archive.check(name, read.is_some(), || "this is no mask".to_string())?;
@@ -420,7 +419,7 @@ mod tests {
         for seed in [0, 1, 2, 7, u64::MAX] {
             let streams = [Stream::Masks, Stream::Core, Stream::Readout, Stream::Regrowth];
             let mut all: Vec<u64> = streams.iter().flat_map(|stream| words(&stream.rng(seed))).collect();
-            // The estimator's signs.
+            // The stream of the estimator's signs.
             all.extend(words(&Xoshiro256PlusPlus::seed_from_u64(seed)));
             let count = all.len();
             all.sort_unstable();

@@ -1,9 +1,10 @@
-//! Numbers in files: counts, and numbers that need not be finite, in JSON, which knows only those that are: the others are the words `NaN`, `inf` and
-//! `-inf`. To be used as `#[serde(with = "number")]`.
+//! Numbers in files: a bound for counts, and floating-point numbers that may be NaN or infinite. JSON knows only
+//! finite numbers, so the others are written as the words `NaN`, `inf` and `-inf`. Use as
+//! `#[serde(with = "number")]`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// No count of steps comes near this, and sums of such counts are numbers: what a file may claim.
+/// Upper bound for counts read from a file. Two of them add without overflow.
 pub(crate) const MOST: u64 = 1 << 62;
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde hands it over.
@@ -16,7 +17,7 @@ pub(crate) fn is_zero(n: &u64) -> bool {
 enum Number {
     Finite(f64),
     Word(String),
-    /// What versions that had no words for them have written.
+    /// `null`, which older versions wrote for NaN and infinities.
     Nothing(()),
 }
 
@@ -50,7 +51,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> 
     Number::deserialize(from)?.read().map_err(serde::de::Error::custom)
 }
 
-/// Of a number that need not be there.
+/// The same for an optional number.
 pub mod option {
     use super::{Deserialize, Deserializer, Number, Serialize, Serializer};
 

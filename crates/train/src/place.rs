@@ -1,4 +1,4 @@
-//! Where in a configuration file a mistake is.
+//! The place of a mistake in a configuration file.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 /// A place in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file.
+    /// Name of the file.
     pub name: String,
     /// Line, from 1.
     pub line: usize,
@@ -33,8 +33,9 @@ impl Place {
         }
     }
 
-    /// Position of the field `path` or, if the file does not have it, of its deepest ancestor that it has; below that, of the
-    /// only value equal to `found`, if there is exactly one. Elements of lists have numbers as names, which may be left out.
+    /// Position of the field `path` or, if the file does not have that field, of its deepest ancestor in the file.
+    /// If exactly one value below that equals `found`, the position of this value. Elements of lists are named by
+    /// their numbers, which may be left out.
     pub(crate) fn of_field(text: &str, name: &str, path: &str, found: Option<&str>) -> Option<Self> {
         let entries = entries(text);
         let mut path = path;
@@ -49,26 +50,26 @@ impl Place {
         Some(Self::new(text, name, exact.unwrap_or(section).start()))
     }
 
-    /// The beginning of a file.
+    /// The first character of a file.
     pub(crate) fn beginning(name: &str) -> Self {
         Self { name: name.to_string(), line: 1, column: 1 }
     }
 }
 
-/// What the reader of TOML complains about, with the field and its place.
+/// Place and message of an error of the TOML library. The message names the field where it can be found.
 pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> (Place, String) {
     let span = error.span().unwrap_or(0..0);
     let mut message = plain(error.message());
     let entries = entries(text);
     let exact = entries.iter().find(|entry| entry.value == span);
-    // Of a table with a `kind` the library knows only where the table is.
+    // For a table with a `kind` the library reports only the place of the table.
     let within = entries.iter().filter(|entry| exact.is_none_or(|outer| entry.is_within(&outer.path)));
     let (mut at, mut field) = (span.start, exact);
     if let Some(unknown) = quoted(&message, "unknown field") {
         let key = |entry: &&Entry| entry.path.rsplit('.').next() == Some(unknown);
         at = only(within.filter(key)).map_or(at, |entry| entry.key.start);
     } else if let Some(missing) = quoted(&message, "missing field") {
-        // Of a list the library does not say which element lacks the field.
+        // For a list the library does not report which element lacks the field.
         let element =
             |entry: &&Entry| exact.is_some_and(|list| entry.name == list.name && entry.path != list.path);
         let lacks =
@@ -89,7 +90,7 @@ pub(crate) fn syntax(text: &str, name: &str, error: &toml::de::Error) -> (Place,
     (place, message)
 }
 
-/// A message of the library without the words of a programmer.
+/// A message of the TOML library, with the names of Rust types replaced by plain words.
 fn plain(message: &str) -> String {
     let mut message = message.to_string();
     for word in ["usize", "u64", "u32"] {
@@ -102,7 +103,7 @@ fn plain(message: &str) -> String {
     }
 }
 
-/// What a message that begins with `start` has first in quotes.
+/// The first quoted text in a message that begins with `start`.
 fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
     let rest = message.strip_prefix(start)?;
     let open = rest.find(['`', '"'])?;
@@ -110,17 +111,17 @@ fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
     Some(&rest[..rest.find(quote)?])
 }
 
-/// The element of an iterator that has one.
+/// The only element of an iterator; `None` if there are none or several.
 fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;
     all.next().is_none().then_some(first)
 }
 
-/// A field of a file.
+/// A field of a file, or an element of a list.
 struct Entry {
-    /// Its name and those of its tables, with the places in lists.
+    /// The names of the enclosing tables and of the field, separated by dots, with the indices of lists.
     path: String,
-    /// The same without the places in lists.
+    /// The path without the indices of lists.
     name: String,
     key: Range<usize>,
     value: Range<usize>,
@@ -132,19 +133,21 @@ impl Entry {
         self.path == path || self.name == path
     }
 
-    /// Whether it is the field at `path` or in it.
+    /// Whether the entry is the field at `path`, or inside it.
     fn is_within(&self, path: &str) -> bool {
         let within =
             |own: &str| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         within(&self.path) || within(&self.name)
     }
 
-    /// Of a table the name, as it may have its fields all over the file.
+    /// Where messages place the entry: at the value of a leaf, else at the key, since the fields of a table may be
+    /// all over the file.
     fn start(&self) -> usize {
         if self.leaf { self.value.start } else { self.key.start }
     }
 
-    /// Whether its value is this one, however it is written.
+    /// Whether the entry is a leaf with the value `found`. Numbers are compared as numbers, however they are
+    /// written.
     fn is(&self, text: &str, found: &str) -> bool {
         let written = text.get(self.value.clone()).unwrap_or_default().trim_matches(['"', '\'']);
         let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
@@ -156,7 +159,7 @@ impl Entry {
     }
 }
 
-/// All fields of a file, the outer ones before what is in them; none if it is not TOML.
+/// All fields of a file, each before the fields inside it; none if the file is not TOML.
 fn entries(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     if let Ok(table) = DeTable::parse(text) {
@@ -216,9 +219,9 @@ mod tests {
         assert_eq!(line("layers", Some("0.50")), Some((5, 12)));
         assert_eq!(line("layers.1.units", None), Some((8, 9)));
         assert_eq!(line("layers.1.sparsity", None), Some((6, 1)));
-        // The second of two fields of this name.
+        // Both layers have a field `units`; the second has this value.
         assert_eq!(line("layers.units", Some("12")), Some((8, 9)));
-        // Two such values, and none: the first layer.
+        // Two values match, or none: the place is the first layer.
         assert_eq!(line("layers", Some("gru")).map(|(line, _)| line), Some(2));
         assert_eq!(line("layers", Some("7")).map(|(line, _)| line), Some(2));
         assert_eq!(line("training.lanes", None), None);

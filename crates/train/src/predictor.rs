@@ -8,10 +8,10 @@ use rtrl_tasks::Signal;
 
 use crate::{Model, Readout, StepReport, Targets};
 
-/// A net that predicts and does not learn: the weights of a [`Model`] or of a [`Learner`](crate::Learner), and a state of
-/// its own. [`predict`](Self::predict) and [`score`](Self::score) stand where `predict` and `learn` of a learner stand.
-/// After construction nothing is allocated. A clone goes its own way from where this one is; both have the same weights in
-/// memory.
+/// A net that predicts and does not learn: the weights of a [`Model`] or of a [`Learner`](crate::Learner), and a
+/// state of its own. [`predict`](Self::predict) and [`score`](Self::score) correspond to `predict` and `learn` of a
+/// learner. Nothing is allocated after construction. A clone has a state of its own from then on, and shares the
+/// weights in memory.
 ///
 /// ```
 /// use rtrl_cells::Input;
@@ -50,20 +50,20 @@ pub struct Predictor {
     rollout: Rollout<f32>,
     trace: Trace<f32>,
     losses: Vec<f64>,
-    /// What is fed back: one of the two.
+    /// The input of [`feed_back`](Self::feed_back): one of the two is used, the other is empty.
     symbols: Vec<u32>,
     values: Vec<f32>,
-    /// Of a step that goes on.
+    /// Flags for a step in which no lane begins a sequence.
     never: Vec<bool>,
-    /// Whether the readout holds the prediction from the present state.
+    /// Whether the readout holds the prediction from the current state.
     predicted: bool,
 }
 
 impl Predictor {
-    /// A copy of the net of `model`, at rest, for this number of lanes.
+    /// A copy of the net of `model` with a state of zero, for this number of lanes.
     ///
     /// # Panics
-    /// If there is no lane.
+    /// If `lanes` is 0.
     #[must_use]
     pub fn new(model: &Model, lanes: usize) -> Self {
         let stack = model.stack().clone();
@@ -86,8 +86,8 @@ impl Predictor {
         }
     }
 
-    /// Takes over weights, state and prediction. Lanes in `restart` are at rest. Allocates only if the masks are others than
-    /// before, or a clone has the same weights.
+    /// Takes over weights, state and prediction. The state of lanes in `restart` is zeroed. Allocates only if the
+    /// masks have changed, or a clone shares the weights.
     pub(crate) fn follow(&mut self, model: &Model, state: Lanes<'_, f32>, restart: &[bool], predicted: bool) {
         if !Arc::ptr_eq(&self.stack, model.stack()) {
             *self = Self::new(model, state.lanes());
@@ -106,23 +106,24 @@ impl Predictor {
         }
     }
 
-    /// What the net reads and predicts.
+    /// The signals that the net reads and predicts.
     #[must_use]
     pub fn signals(&self) -> (Signal, Signal) {
         self.signals
     }
 
-    /// Parallel streams.
+    /// Number of parallel streams.
     #[must_use]
     pub fn lanes(&self) -> usize {
         self.losses.len()
     }
 
-    /// Reads an input in every lane, and predicts, `[outputs][lanes]`: log-probabilities in nats, or numbers. Lanes with
-    /// `starts[b]` first forget what was before. Unlike that of a learner, each call is a step further.
+    /// Reads an input in every lane and returns the prediction, `[outputs][lanes]`: log-probabilities in nats, or
+    /// numbers. Lanes with `starts[b]` first forget their state. Unlike with a learner, each call is one time step
+    /// further.
     ///
     /// # Panics
-    /// If lanes, sizes or the kind of input do not fit, or there is no such symbol.
+    /// If lanes, sizes or the kind of input do not fit, or a symbol is out of range.
     pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
         self.stack.forward(&self.weights, input, starts, &mut self.rollout, &mut self.trace);
         self.readout.forward(self.rollout.state().slice(self.stack.hidden()));
@@ -130,22 +131,22 @@ impl Predictor {
         self.prediction()
     }
 
-    /// The last prediction once more; of a fork also the one that its learner had made.
+    /// Returns the last prediction once more; right after a fork, the one that waits in its learner.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no prediction.
     #[must_use]
     pub fn prediction(&self) -> Lanes<'_, f32> {
         self.check_predicted();
         self.readout.output()
     }
 
-    /// Reads its own last prediction, as if it had come true, and predicts one step further: numbers as they are, of
-    /// classes the likeliest. Where a net reads something else than it predicts, [`predict`](Self::predict) is given what it
-    /// is to read.
+    /// Reads its own last prediction as if it had come true, and predicts one step further. Numbers are read as
+    /// they are; of classes the likeliest is read. A net whose inputs are not its targets needs
+    /// [`predict`](Self::predict).
     ///
     /// # Panics
-    /// If there is no prediction, or inputs and targets of the net are not of one kind and number.
+    /// If there is no prediction, or inputs and targets of the net differ in kind or number.
     pub fn feed_back(&mut self) -> Lanes<'_, f32> {
         self.check_predicted();
         let (inputs, targets) = self.signals;
@@ -170,7 +171,7 @@ impl Predictor {
         self.readout.forward(self.rollout.state().slice(self.stack.hidden()))
     }
 
-    /// The loss of the last prediction, by what came; nothing changes.
+    /// The loss of the last prediction for these targets; nothing changes.
     ///
     /// # Panics
     /// If there is no prediction, or sizes or the kind of targets do not fit.

@@ -4,26 +4,26 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources, math};
 
-/// What a readout predicts, and how it is scored.
+/// The kind of targets of a readout, and its loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// One of several classes: softmax and cross-entropy, in bits.
+    /// One of several classes: softmax and cross-entropy, reported in bits.
     CrossEntropy,
-    /// Real numbers: the squared error of each. The gradient is that of half of it.
+    /// Real numbers: the squared error of each. The gradient is that of half the squared error.
     Squared,
 }
 
-/// What should have been predicted in each lane; nothing where there is `None`.
+/// The targets of a step; lanes or outputs with `None` have no target.
 #[derive(Debug, Clone, Copy)]
 pub enum Targets<'a> {
-    /// One class for each lane.
+    /// One class for each lane, `[lanes]`.
     Classes(&'a [Option<u32>]),
-    /// `[outputs][lanes]` numbers.
+    /// Numbers, `[outputs][lanes]`.
     Values(&'a [Option<f32>]),
 }
 
 impl Targets<'_> {
-    /// Number of targets that there are.
+    /// Number of targets that are not `None`.
     #[must_use]
     pub fn count(&self) -> usize {
         match self {
@@ -44,17 +44,18 @@ pub struct Readout<T> {
     loss: Loss,
     layers: Vec<Layer<T>>,
     parameters: Vec<T>,
-    /// Greatest and sum of each lane and exponentials for the softmax; adjoints of a hidden layer.
+    /// Scratch. For the softmax: maximum and sum of each lane, and the exponentials. For the gradient: adjoints of
+    /// the hidden layer.
     work: Vec<T>,
 }
 
-/// One layer's place in the parameters, and its output of the last step.
+/// One layer: its range of the parameters, and its output at the last step.
 #[derive(Debug, Clone)]
 struct Layer<T> {
     inputs: usize,
     outputs: usize,
     first: usize,
-    /// Full rows: products that allocate nothing, in the same vectors as those of the net.
+    /// The weight matrix with a dense pattern, so that its products are those of the net, which allocate nothing.
     linear: Linear,
     output: Vec<T>,
 }
@@ -81,8 +82,8 @@ impl<T: Scalar> Layer<T> {
         }
     }
 
-    /// From the adjoint of the output, which stands in its place: adds to the gradient of the parameters, and overwrites
-    /// that of the input.
+    /// Backpropagates from the adjoint of the output, which is in `output`: adds the gradient of the parameters to
+    /// `gradient`, and overwrites `back` with the adjoint of the input.
     fn backward(&self, parameters: &[T], input: Lanes<'_, T>, gradient: &mut [T], back: &mut [T]) {
         let (lanes, rows) = (input.lanes(), 0..self.outputs);
         let adjoint = Lanes::new(&self.output, lanes);
@@ -102,8 +103,8 @@ fn sources<T>(dense: Lanes<'_, T>) -> Sources<'_, T> {
 }
 
 impl<T: Scalar> Readout<T> {
-    /// A readout of `inputs` hidden units into `outputs` classes or numbers, through a layer of `width` ReLU units if given; weights and
-    /// biases uniform on ±1/√(inputs of the layer), drawn in `f64`.
+    /// A readout of `inputs` hidden states into `outputs` classes or numbers, through a layer of `width` ReLU units
+    /// if given. Weights and biases are uniform on ±1/√(inputs of the layer), drawn in `f64`.
     ///
     /// # Panics
     /// If a size is zero.
@@ -133,7 +134,7 @@ impl<T: Scalar> Readout<T> {
     /// The same readout, with a copy of its parameters, for another number of lanes.
     ///
     /// # Panics
-    /// If there is no lane.
+    /// If `lanes` is 0.
     #[must_use]
     pub fn with_lanes(&self, lanes: usize) -> Self {
         assert!(lanes > 0, "lanes must be at least 1");
@@ -148,17 +149,17 @@ impl<T: Scalar> Readout<T> {
         }
     }
 
-    /// Parallel streams.
+    /// Number of parallel streams.
     pub fn lanes(&self) -> usize {
         self.lanes
     }
 
-    /// All parameters.
+    /// All parameters, as a flat vector.
     pub fn parameters(&self) -> &[T] {
         &self.parameters
     }
 
-    /// All parameters, to be changed.
+    /// All parameters, as a flat vector, to be changed.
     pub fn parameters_mut(&mut self) -> &mut [T] {
         &mut self.parameters
     }
@@ -168,7 +169,8 @@ impl<T: Scalar> Readout<T> {
         self.layers.iter().map(|l| l.inputs * l.outputs).sum()
     }
 
-    /// The prediction from the hidden state, `[outputs][lanes]`: log-probabilities of the classes in nats, or numbers.
+    /// The prediction from the hidden state `[inputs][lanes]`, as `[outputs][lanes]`: log-probabilities of the
+    /// classes in nats, or numbers.
     ///
     /// # Panics
     /// If `hidden` has the wrong size.
@@ -181,7 +183,7 @@ impl<T: Scalar> Readout<T> {
             let input = below.last().map_or(hidden, |l| Lanes::new(&l.output, self.lanes));
             layer.forward(&self.parameters, input);
             if index < last {
-                // Written so that NaN stays NaN.
+                // `filter` and not `max`, so that NaN stays NaN.
                 layer.output.iter_mut().filter(|x| **x < T::ZERO).for_each(|x| *x = T::ZERO);
             }
         }
@@ -192,17 +194,18 @@ impl<T: Scalar> Readout<T> {
         Lanes::new(outputs, self.lanes)
     }
 
-    /// What [`forward`](Self::forward) has returned last; zeros before.
+    /// The prediction that [`forward`](Self::forward) returned last; zeros before the first call. After
+    /// [`loss_and_gradient`](Self::loss_and_gradient) with a target, the gradient by the outputs is in their place.
     pub fn output(&self) -> Lanes<'_, T> {
         Lanes::new(&self.layers[self.layers.len() - 1].output, self.lanes)
     }
 
-    /// Loss and gradients of the step last given to [`forward`](Self::forward), with the same `hidden`.
+    /// Losses and gradients of the step last given to [`forward`](Self::forward), with the same `hidden`.
     ///
-    /// Overwrites `losses` with the loss of each lane (cross-entropy in **bits**, or the sum of squared errors; 0 where
-    /// there is no target) and `hidden_gradient` (`[inputs][lanes]`) with the gradient of the sum over lanes of the
-    /// cross-entropy in **nats**, or of half the squared error; adds the gradient of that sum to `parameter_gradient`.
-    /// What has no target contributes exactly nothing.
+    /// Overwrites `losses` with the loss of each lane: cross-entropy in **bits**, or the sum of squared errors; 0
+    /// without a target. Overwrites `hidden_gradient` (`[inputs][lanes]`) with the gradient of the sum over lanes
+    /// of the cross-entropy in **nats**, or of half the squared error. Adds the gradient of that sum by the
+    /// parameters to `parameter_gradient`. A lane or output without a target contributes exactly nothing.
     ///
     /// # Panics
     /// If sizes do not fit, or the targets are not of the kind that the readout predicts.
@@ -237,7 +240,7 @@ impl<T: Scalar> Readout<T> {
             match below.last_mut() {
                 None => layer.backward(&self.parameters, hidden, parameter_gradient, hidden_gradient),
                 Some(below) => {
-                    // The mask is taken from the output before the adjoint overwrites it.
+                    // `x` is still the output of the ReLU: its sign is read before the adjoint overwrites it.
                     let back = &mut self.work[..below.output.len()];
                     let input = Lanes::new(&below.output, lanes);
                     layer.backward(&self.parameters, input, parameter_gradient, back);
@@ -249,7 +252,7 @@ impl<T: Scalar> Readout<T> {
         }
     }
 
-    /// Only the losses, as [`loss_and_gradient`](Self::loss_and_gradient) defines them, of the step last given to
+    /// The losses alone, as [`loss_and_gradient`](Self::loss_and_gradient) defines them, of the step last given to
     /// [`forward`](Self::forward).
     ///
     /// # Panics
@@ -284,7 +287,7 @@ impl<T: Scalar> Readout<T> {
     }
 }
 
-/// Log-probabilities become `∂L/∂logits`.
+/// Replaces log-probabilities by `∂L/∂logits`.
 fn cross_entropy_gradient<T: Scalar>(outputs: &mut [T], targets: &[Option<u32>]) {
     let lanes = targets.len();
     math::exp(outputs);
@@ -302,7 +305,7 @@ fn work<T: Scalar>(layers: &[Layer<T>], lanes: usize) -> Vec<T> {
     vec![T::ZERO; widest.max(outputs + 2) * lanes]
 }
 
-/// `x ← x - log Σ exp x` over classes, in each lane, with the greatest taken out first.
+/// `x ← x - log Σ exp x` over classes, in each lane. The maximum is subtracted first, so that nothing overflows.
 fn log_softmax<T: Scalar>(x: &mut [T], lanes: usize, work: &mut [T]) {
     let (per_lane, rest) = work.split_at_mut(2 * lanes);
     let (greatest, sum) = per_lane.split_at_mut(lanes);

@@ -18,58 +18,58 @@ use crate::{DivergencePolicy, Record, RunConfig, Summary, TrainError, Trainer, W
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// Time steps made.
+    /// Number of time steps made.
     pub step: u64,
-    /// Time steps of the whole run.
+    /// Number of time steps of the whole run.
     pub steps: u64,
-    /// The time step at which this call began: not 0 if it went on from a checkpoint.
+    /// The time step at which this call of [`run`] began; 0 unless it went on from a checkpoint.
     pub resumed_at: u64,
-    /// The level of instructions that the steps before `resumed_at` were made with, if it is not the present one. The run
-    /// then has not the bits of one that was made on either processor alone, but for rounding the same numbers.
+    /// The level of instructions that the steps before `resumed_at` were made with, if it is not the current one.
+    /// The results then differ by rounding from those of a run at either level alone.
     pub resumed_from: Option<String>,
-    /// Learning rate of the next update, before factors of groups.
+    /// The recurrent weights' learning rate at the next update, before the factors of groups.
     pub learning_rate: f64,
-    /// What was added to the metrics after this window, if a record was due.
+    /// The record that was added to the metrics after this window, if one was due.
     pub record: Option<Record>,
 }
 
 /// How a call of [`run`] ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The run is complete, now or from an earlier call.
+    /// The run is complete, by this call or an earlier one.
     Finished(Box<Summary>),
-    /// It was told to stop and has left a checkpoint; the same call goes on from there.
+    /// The run was told to stop and has left a checkpoint. The same call continues it.
     Interrupted,
 }
 
 /// Where and how runs are made; nothing here changes their results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Runs are made in `root/<config.folder()>`.
+    /// A run's folder is `root/<config.folder()>`.
     pub root: PathBuf,
-    /// Time between two checkpoints; zero for one after each window.
+    /// Time between two checkpoints; zero for a checkpoint after each window.
     pub checkpoint_every: Duration,
-    /// Whether the last checkpoint stays when the run is complete.
+    /// Whether the last checkpoint is kept when the run is complete.
     pub keep_checkpoint: bool,
 }
 
 impl RunOptions {
-    /// In `root`, with a checkpoint every minute.
+    /// Options for runs in `root`, with a checkpoint every minute.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), checkpoint_every: Duration::from_secs(60), keep_checkpoint: false }
     }
 }
 
-/// Makes the run that `config` describes in its folder, goes on with it from its last checkpoint, or reads its result if it
-/// is complete.
+/// Makes the run that `config` describes in its folder. A run with a checkpoint is continued; of a complete run the
+/// result is read.
 ///
-/// `progress` is called after each window; when `stop` is set, the run ends after its window with a checkpoint. However
-/// often and at whatever moment it was ended, the complete run has the same metrics (seconds aside) and weights, bit for
-/// bit.
+/// `progress` is called after each window. When `stop` is set, the run ends after its window, with a checkpoint.
+/// However often and at whatever moment it was interrupted, the complete run has the same metrics (seconds aside)
+/// and weights, bit for bit.
 ///
 /// # Errors
-/// If the configuration has no meaning or no end, data or folder cannot be used, another process is making the run, its data
-/// have changed since it began, or training diverges.
+/// If the configuration is invalid or has no number of steps, data or folder cannot be used, another process is
+/// making the run, its data have changed since it began, or training diverges.
 pub fn run(
     config: &RunConfig,
     options: &RunOptions,
@@ -81,7 +81,7 @@ pub fn run(
     if let Some(summary) = finished(config, &path)? {
         return Ok(Outcome::Finished(Box::new(summary)));
     }
-    // Before anything is written: a mistake leaves nothing behind.
+    // Built before the folder, so that an invalid configuration leaves nothing on the disk.
     let state = State::new(config)?;
     let folder = Folder::open(path.clone())?;
     if let Some(summary) = finished(config, &path)? {
@@ -96,7 +96,7 @@ pub fn run(
         steps,
         resumed_at: state.trainer.steps(),
         saved: Instant::now(),
-        // Seconds of a damaged record may reach back before the clock's beginning; time then begins anew.
+        // A damaged record may have more seconds than the clock can go back; then time begins at zero.
         started: Duration::try_from_secs_f64(before)
             .ok()
             .and_then(|before| Instant::now().checked_sub(before))
@@ -110,11 +110,12 @@ pub fn run(
     Ok(if run.all(progress, stop)? { run.finish(stop)? } else { Outcome::Interrupted })
 }
 
-/// Restores the last good checkpoint into a state, if there is one.
+/// Restores the last usable checkpoint; without one the state is `fresh`.
 fn resume(fresh: State, config: &RunConfig, folder: &Folder) -> Result<State, TrainError> {
     let path = folder.file("checkpoint");
     let mut fresh = Some(fresh);
-    // A second one is needed only if the first did not survive a checkpoint that does not fit.
+    // `build` is called a second time only if the latest checkpoint did not fit and may have left `fresh` half
+    // restored.
     let build = || fresh.take().map_or_else(|| State::new(config), Ok).map_err(ResumeError::Train);
     let loaded = rtrl_checkpoint::load_latest(&path, build, |state, archive| state.persist(archive));
     match loaded {
@@ -139,13 +140,14 @@ impl From<CheckpointError> for ResumeError {
 /// Everything that changes during a run.
 struct State {
     trainer: Trainer,
-    /// Losses since the last record.
+    /// Steps, targets, losses and skipped lanes since the last record.
     since: WindowReport,
     loss: Option<f64>,
     valid_loss: Option<f64>,
-    /// Lines of the metrics that belong to the steps made.
+    /// Number of lines of the metrics that belong to the steps made.
     records: u64,
-    /// For the policy of rolling back: the state at a regular step, as a checkpoint, and how often it was used.
+    /// For [`DivergencePolicy::RollBack`]: the remembered state, as a checkpoint, and the number of rollbacks so
+    /// far.
     good: Vec<u8>,
     attempts: u32,
 }
@@ -163,7 +165,7 @@ impl State {
         })
     }
 
-    /// What goes back when the run does.
+    /// Saves or restores the part of the state that a rollback undoes.
     fn persist_run(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.trainer.persist(archive)?;
         let WindowReport { steps, targets, loss, skipped } = &mut self.since;
@@ -188,10 +190,10 @@ impl Persist for State {
     }
 }
 
-/// A run that is being made.
+/// A run in progress.
 struct Run<'a> {
     config: &'a RunConfig,
-    /// Of the whole run.
+    /// Number of time steps of the whole run.
     steps: u64,
     options: &'a RunOptions,
     folder: Folder,
@@ -203,7 +205,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// All windows that are left; whether the run has come to its end.
+    /// Makes all windows that are left. Returns whether the run has come to its end.
     fn all(&mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<bool, TrainError> {
         while self.state.trainer.steps() < self.steps {
             if stop.load(Ordering::Relaxed) {
@@ -232,7 +234,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// One window; the record after it if one is due.
+    /// Makes one window. Returns the record after it, if one is due.
     fn window(&mut self) -> Result<Option<Record>, TrainError> {
         let t = &self.config.training;
         let before = self.state.trainer.steps();
@@ -282,12 +284,13 @@ impl Run<'_> {
         saved.map_err(|source| TrainError::Checkpoint { path, source })
     }
 
-    /// Keeps the state in memory if the policy says so and the time has come.
+    /// Keeps a copy of the state in memory if the policy is to roll back and the last window crossed a multiple of
+    /// `every`.
     fn remember(&mut self) -> Result<(), TrainError> {
         let DivergencePolicy::RollBack { every, .. } = self.config.divergence else { return Ok(()) };
         let (step, window) = (self.state.trainer.steps(), self.config.training.window as u64);
         let crossed = step == 0 || step / every != step.saturating_sub(window) / every;
-        // Having gone back, the run is at such a step again, and remembers the lower rate.
+        // After a rollback the run is at such a step again, and copies its state with the lowered learning rate.
         if crossed {
             let good = rtrl_checkpoint::to_bytes(|archive| self.state.persist_run(archive));
             let path = self.folder.file("checkpoint");
@@ -297,7 +300,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Goes back to the remembered state with a lower learning rate, or fails if the policy does not provide for it.
+    /// Goes back to the remembered state with a lower learning rate. An error if the policy does not provide for
+    /// it.
     fn roll_back(
         &mut self,
         step: u64,
@@ -311,7 +315,7 @@ impl Run<'_> {
         if self.state.attempts >= attempts {
             return Err(diverged());
         }
-        // Metrics are never cut off: a checkpoint on disk may know of records that are undone here.
+        // The metrics keep the undone records, since a checkpoint on disk may count them.
         let records = self.state.records;
         let (path, good) = (self.folder.file("checkpoint"), std::mem::take(&mut self.state.good));
         rtrl_checkpoint::from_bytes(&good, |archive| self.state.persist_run(archive))
@@ -366,7 +370,7 @@ impl Run<'_> {
         Ok(Outcome::Finished(Box::new(summary)))
     }
 
-    /// Adds what the net achieves if it goes on learning; whether it was not interrupted.
+    /// Adds the dynamic evaluation to the summary, if one is configured. Returns whether it was completed.
     fn evaluate_dynamically(&mut self, summary: &mut Summary, stop: &AtomicBool) -> Result<bool, TrainError> {
         let Some(config) = &self.config.dynamic else { return Ok(true) };
         let model = self.state.trainer.model();

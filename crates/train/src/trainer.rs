@@ -1,4 +1,4 @@
-//! The loop: a task, a net, an estimator, a readout and their optimizers.
+//! The training loop: a task, a net, an estimator, a readout and their optimizers.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_estimators::Cost;
@@ -13,13 +13,13 @@ use crate::{Alignment, Model, Readout, RunConfig, TrainError};
 /// What one window of training did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct WindowReport {
-    /// Time steps made.
+    /// Time steps of the window.
     pub steps: u64,
-    /// Predictions that had a target.
+    /// Number of targets.
     pub targets: u64,
-    /// Sum of their losses: in bits, or squared errors.
+    /// Sum of the losses of these targets: in bits, or squared errors.
     pub loss: f64,
-    /// Lanes that were not finite and begin anew; the window changed no weight then.
+    /// Lanes that became NaN or infinite and begin a new sequence. If there are any, the window changes no weight.
     pub skipped: u64,
 }
 
@@ -37,7 +37,7 @@ impl Trainer {
     /// Builds everything that `config` describes.
     ///
     /// # Errors
-    /// If a part of the configuration has no meaning or its data cannot be read.
+    /// If a part of the configuration is invalid, or its data cannot be read.
     pub fn new(config: &RunConfig) -> Result<Self, TrainError> {
         let data = config.task()?;
         let task = data.build(config.training.lanes.max(1), config.training.seed)?;
@@ -45,16 +45,16 @@ impl Trainer {
         Ok(Self { held_out, ..Self::with_task(config, task)? })
     }
 
-    /// The same with a task of one's own in place of the one that `config` names, without held-out data.
+    /// Builds everything that `config` describes, with another task in place of its own, and without held-out data.
     ///
     /// # Errors
-    /// If a part of the configuration has no meaning.
+    /// If a part of the configuration is invalid.
     pub fn with_task(config: &RunConfig, task: Box<dyn Task>) -> Result<Self, TrainError> {
         config.validate()?;
         Self::with_model(Model::new(config, task.inputs(), task.targets())?, task)
     }
 
-    /// Goes on from a net that may be trained already, by its configuration.
+    /// Begins with the weights of `model`, which may be trained already, by its configuration.
     pub(crate) fn with_model(model: Model, task: Box<dyn Task>) -> Result<Self, TrainError> {
         let config = model.config();
         let (t, stack) = (&config.training, model.stack());
@@ -71,12 +71,12 @@ impl Trainer {
         })
     }
 
-    /// The run.
+    /// The configuration of the run.
     pub fn config(&self) -> &RunConfig {
         self.learning.model.config()
     }
 
-    /// Time steps made so far.
+    /// Number of time steps made so far.
     pub fn steps(&self) -> u64 {
         self.learning.steps
     }
@@ -86,12 +86,12 @@ impl Trainer {
         self.task.level()
     }
 
-    /// The net as it is now.
+    /// The current net.
     pub fn model(&self) -> &Model {
         &self.learning.model
     }
 
-    /// The net as it is now, to be changed in its weights; its masks belong to the trainer.
+    /// The current net, whose weights may be changed. Its masks must not be: the trainer depends on them.
     pub fn model_mut(&mut self) -> &mut Model {
         &mut self.learning.model
     }
@@ -111,39 +111,40 @@ impl Trainer {
         self.learning.estimator.cost()
     }
 
-    /// How the passive estimators have compared with their reference since the last call.
+    /// How the passive estimators compare with their reference, as means over the windows since the last call.
     pub fn take_alignment(&mut self) -> Vec<Alignment> {
         self.comparison.as_mut().map(Comparison::take).unwrap_or_default()
     }
 
-    /// The levels of instructions that the steps were made with, each once, the present one last.
+    /// The levels of instructions that the steps were made with, each once, the current one last.
     pub fn instructions(&self) -> &str {
         &self.learning.instructions
     }
 
-    /// The level of instructions that the state which was restored last had been saved at, if it is not the present one.
+    /// The level of instructions at which the restored state was saved, if it is not the current one.
     pub fn resumed_from(&self) -> Option<&str> {
         self.learning.resumed_from.as_deref()
     }
 
-    /// The learning rate of the next update, before factors of groups.
+    /// The recurrent weights' learning rate at the next update, before the factors of groups.
     pub fn learning_rate(&self) -> f64 {
         self.learning.updater.next_rates().recurrent
     }
 
-    /// Multiplies the learning rate of everything to come.
+    /// Multiplies all learning rates, from the next update on.
     pub fn lower_rate(&mut self, factor: f64) {
         self.learning.updater.lower_rate(factor);
     }
 
-    /// Makes one window of time steps, or what is left of the run, and one update of all weights by the mean gradient over
-    /// the window's targets. In a window without any target nothing is updated: weights, moments and weight decay stand
-    /// still, and schedules do not advance.
+    /// Makes one window of time steps, or the rest of the run if that is shorter, and one update of all weights by
+    /// the mean gradient over the window's targets. In a window without any target nothing is updated: weights,
+    /// moments and weight decay stay as they are, and schedules do not advance.
     ///
     /// # Errors
-    /// [`TrainError::Finished`] if all steps of the run are made; nothing has changed then. If the data cannot be read, or a
-    /// loss, state, influence or gradient is no longer finite and the policy does not provide for it: the window then has
-    /// changed no weight, and whoever goes on does so with the next data and with new sequences in every lane.
+    /// [`TrainError::Finished`] if all steps of the run are made; then nothing has changed. Another error if the
+    /// data cannot be read, or if a loss, state, influence or gradient becomes NaN or infinite and the policy does
+    /// not provide for it. Then the window has changed no weight, and a further call goes on with the next data and
+    /// a new sequence in every lane.
     pub fn train_window(&mut self) -> Result<WindowReport, TrainError> {
         let t = &self.learning.model.config().training;
         let left = t.steps.map_or(u64::MAX, |steps| steps.saturating_sub(self.learning.steps));
@@ -211,7 +212,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The lanes that were skipped begin anew everywhere.
+    /// Resets the skipped lanes in the passive estimators and in the rewiring.
     fn forget_lanes(&mut self) {
         for (lane, _) in self.learning.restart.iter().enumerate().filter(|(_, restart)| **restart) {
             self.comparison.iter_mut().for_each(|comparison| comparison.forget(lane));
@@ -219,7 +220,7 @@ impl Trainer {
         }
     }
 
-    /// Changes the masks if that is due.
+    /// Changes the masks if a change is due.
     fn rewire(&mut self) -> Result<(), TrainError> {
         let Some(rewiring) = &mut self.rewiring else { return Ok(()) };
         let Learning { model, steps, .. } = &mut self.learning;
@@ -231,15 +232,15 @@ impl Trainer {
         Ok(())
     }
 
-    /// What stands beside the learning net follows its masks.
+    /// Adapts the passive estimators and the rewiring to the net's new masks.
     fn follow(&mut self, origin: &[Option<u32>]) {
         let model = &self.learning.model;
         self.comparison.iter_mut().for_each(|comparison| comparison.relay(model.stack(), origin));
         self.rewiring.iter_mut().for_each(|rewiring| rewiring.relay(model));
     }
 
-    /// Mean loss on the held-out data, per target, with the current weights and a state of its own; `None` for a task
-    /// without such data.
+    /// Mean loss per target on the held-out data, with the current weights and a state of its own; `None` for a
+    /// task without such data.
     ///
     /// # Errors
     /// If the data cannot be read, or the loss is not finite.
@@ -251,7 +252,7 @@ impl Trainer {
 }
 
 impl Persist for Trainer {
-    /// Between windows.
+    /// Saves or restores the trainer between windows.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         if self.learning.persist_net(archive)? {
             self.follow(&vec![None; self.learning.model.stack().weights_len()]);

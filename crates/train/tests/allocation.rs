@@ -41,7 +41,7 @@ fn windows_do_not_allocate() {
             for (lanes, hidden) in [(1, ""), (3, ""), (16, "readout.hidden = 6")] {
                 for optimizer in OptimizerConfig::every(0.001) {
                     let mut trainer = trainer(task, estimator, &optimizer, lanes, hidden);
-                    // Strings of the copy task grow to their length within a few.
+                    // The strings of the copy task reach their longest within a few sequences.
                     for _ in 0..40 {
                         trainer.train_window().unwrap();
                     }

@@ -1,4 +1,4 @@
-//! Numbers that are not finite, and the exact size of an update.
+//! NaN and infinity, and the exact size of an update.
 
 #![allow(missing_docs)]
 
@@ -9,7 +9,7 @@ use rtrl_train::{RunConfig, TrainError, Trainer};
 
 const LANES: usize = 3;
 
-/// Two smooth inputs; the target is their sum, except where there is none. `spoil` changes the inputs of a lane.
+/// Two smooth inputs. The target is their sum; some targets are missing. `spoil` replaces the input of a lane.
 struct Waves {
     step: u64,
     spoil: fn(u64, usize) -> Option<f32>,
@@ -70,7 +70,7 @@ fn clean(_: u64, _: usize) -> Option<f32> {
 
 #[test]
 fn an_update_is_the_mean_gradient_over_the_targets_of_the_window() {
-    // The gradient of the readout can be written down: y = w h + b, loss ½ (y - t)² for each target.
+    // The gradient of the readout has a closed form: y = w h + b, with the loss ½ (y - t)² for each target.
     let mut trainer = trainer(GRU, clean);
     let before = trainer.readout().parameters().to_vec();
     let weights = trainer.weights().to_vec();
@@ -96,7 +96,7 @@ fn an_update_is_the_mean_gradient_over_the_targets_of_the_window() {
     let report = trainer.train_window().unwrap();
     assert_eq!((report.targets, count), (8, 8), "lanes without a target are not counted");
     for ((after, before), gradient) in trainer.readout().parameters().iter().zip(&before).zip(&gradient) {
-        // f32 sums of eight terms near one.
+        // Sums of eight terms near one in `f32`.
         assert!((after - (before - 0.1 * gradient / 8.0)).abs() < 1e-6);
     }
     assert_ne!(trainer.weights(), weights);
@@ -116,7 +116,7 @@ fn what_is_not_finite_is_named_at_its_step() {
         }
         other => panic!("{other}"),
     }
-    // The readout alone: the core is frozen and stays finite.
+    // Only the readout learns: the recurrent weights are frozen, so the state stays finite.
     let frozen = GRU.replace("0.1", "1e30")
         + "update.groups = [{ name = 'readout', rate = 1.0 }, { name = 'input', rate = 0.0 }, { name = 'bias', rate = 0.0 }, { name = 'recurrent', rate = 0.0 }]\n";
     let error = error_of(trainer(&frozen, clean));
@@ -127,8 +127,8 @@ fn what_is_not_finite_is_named_at_its_step() {
         ),
         "{error}"
     );
-    // Inputs near the greatest number leave the state finite, since ReLU units weigh them by less than one, and not the
-    // influence, which adds them up.
+    // With inputs near the largest `f32` the state stays finite, since the weights of the input are below 1. The
+    // influence adds the inputs up and overflows.
     let relu = "layers = [{ kind = 'vanilla-relu', units = 4 }]\noptimizer = { kind = 'sgd', learning_rate = 1e-38 }\n";
     let huge = |_, _| Some(0.9 * f32::MAX);
     let quantity = |seed| match error_of(seeded(relu, seed, huge)) {
@@ -168,7 +168,7 @@ fn all_lanes_at_once_are_an_error_under_every_policy() {
     assert!(matches!(error, TrainError::Diverged { step: 12, .. }), "{error}");
 }
 
-/// With everything that stands beside the estimator, and at each step of a window.
+/// With passive estimators and rewiring, and with the divergence at each step of a window.
 #[test]
 fn after_a_divergence_a_trainer_goes_on_or_goes_back() {
     let settings = GRU.replace("units = 5", "units = 5, sparsity = 0.4")
@@ -193,10 +193,10 @@ fn after_a_divergence_a_trainer_goes_on_or_goes_back() {
             assert!(unlucky.train_window().unwrap().loss.is_finite());
         }
         assert_ne!(unlucky.weights(), weights);
-        // The failed window at most, where it was the gradient that failed.
+        // At most the failed window is counted as diverged: when its gradient is what failed.
         let alignment = unlucky.take_alignment();
         assert!(alignment.iter().all(|a| a.diverged <= 1 && a.windows > 30 && a.cosine.is_finite()));
-        // Restored, it is where it was, and fails there as before.
+        // A restored trainer fails at the same step again.
         let mut restored = unlucky;
         from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
         assert!(matches!(restored.train_window().unwrap_err(), TrainError::Diverged { .. }));
@@ -205,7 +205,8 @@ fn after_a_divergence_a_trainer_goes_on_or_goes_back() {
     }
 }
 
-/// Nothing to read and 1 to predict. All lanes but one begin a sequence at every step, that one at the fourth.
+/// The input is 0 and the target 1. Lane 1 begins a sequence at the fourth step only, every other lane at each
+/// step.
 struct Nothing {
     step: u64,
 }
@@ -249,12 +250,12 @@ fn a_lane_that_diverges_and_begins_anew_within_a_window_is_skipped() {
     );
     let config = RunConfig::from_toml(&text, "test").unwrap();
     let mut trainer = Trainer::with_task(&config, Box::new(Nothing { step: 0 })).unwrap();
-    // The state stays 0, and the influence of the bias on it is 1, 1e20 and infinity.
+    // The state stays 0. In lane 1 the influence of the bias is 1, 1e20 and infinity at the first three steps.
     trainer.model_mut().weights_mut().copy_from_slice(&[0.0, 0.0, 1e20]);
     let weights = trainer.weights().to_vec();
     let window = trainer.train_window().unwrap();
-    // Which of the lanes that have begun anew it was cannot be seen any more.
+    // Lane 1 has forgotten the infinity, so all lanes that began a sequence count as skipped.
     assert_eq!((window.skipped, trainer.weights()), (3, &weights[..]));
-    // In the next window the influence of that lane is still infinite at the end.
+    // In the next window lane 1 begins no sequence, so its influence is still infinite at the end.
     assert_eq!(trainer.train_window().unwrap().skipped, 1);
 }

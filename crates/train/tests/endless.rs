@@ -1,4 +1,4 @@
-//! Learners that have no last step, trainers that have one, and learners that meet a number that is not finite.
+//! Learners without a last step, trainers with one, and learners that meet NaN or infinity.
 
 #![allow(missing_docs)]
 
@@ -36,7 +36,7 @@ fn wave(t: usize, lane: usize) -> f32 {
     (0.3 * t as f32 + lane as f32).sin()
 }
 
-/// One step; the prediction as bits, and what learning says.
+/// Makes a step. Returns the bits of the prediction, and the error of learning.
 fn step(
     learner: &mut Learner,
     t: usize,
@@ -115,7 +115,7 @@ fn a_trainer_past_its_last_step_changes_nothing_and_says_so() {
     from_bytes(&before, |archive| Trainer::new(&config).unwrap().persist(archive)).unwrap();
 }
 
-/// Estimators that draw nothing at random while they run.
+/// Whether the estimator draws random numbers while it runs.
 fn drawn(estimator: &EstimatorConfig) -> bool {
     matches!(
         estimator,
@@ -141,7 +141,7 @@ fn after_a_divergence_a_learner_goes_on_with_its_weights_in_new_sequences() {
             }
             let (_, error) = step(&mut unlucky, bad, false, Some(1));
             assert!(matches!(error, Some(TrainError::Diverged { .. })), "{config:?}: {error:?}");
-            // What is left is what was there before the window, but for the states.
+            // Everything except the states is as it was before the window.
             let mut restored = learner(&config);
             restore(&mut restored, &bytes);
             assert_eq!(unlucky.model().weights(), restored.model().weights());
@@ -225,7 +225,7 @@ fn a_schedule_with_an_end_needs_a_number_of_steps() {
     let error = RunConfig::from_toml(&text(""), "x.toml").unwrap_err().to_string();
     assert!(error.contains("x.toml, line 5") && error.contains("`update.schedule`"), "{error}");
     assert!(error.contains("training.steps"), "{error}");
-    // With one, a learner may make more steps: the rate stays where it has come to.
+    // With `training.steps` a learner may make more steps: the rate stays at its last value.
     let mut learner = learner(&RunConfig::from_toml(&text("steps = 10,"), "x.toml").unwrap());
     (0..30).for_each(|t| drop(good(&mut learner, t, t == 0)));
     saved(&mut learner);

@@ -1,4 +1,4 @@
-//! Metrics for other people's tools, read back by code that shares nothing with what wrote them.
+//! Exported metrics, read back by code that shares nothing with the exporter.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn record(step: u64) -> Record {
     }
 }
 
-/// Records with everything that there is, zeros among it.
+/// Records with every quantity, some of them zero.
 fn records() -> Vec<Record> {
     let alignment = Alignment {
         label: "SnAp-1, \"quoted\"".into(),
@@ -54,7 +54,7 @@ fn lines(records: &[Record]) -> String {
     records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect()
 }
 
-/// One field of a protobuf message, from the description of its encoding.
+/// One field of a protobuf message, by the description of the encoding.
 #[derive(Debug, PartialEq)]
 enum Field<'a> {
     Varint(u64),
@@ -94,7 +94,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
     found
 }
 
-/// CRC-32C bit by bit, masked.
+/// CRC-32C computed bit by bit, masked.
 fn checksum(bytes: &[u8]) -> u32 {
     let mut crc = !0_u32;
     for byte in bytes {
@@ -115,7 +115,7 @@ struct Event {
     scalars: Vec<(String, f32)>,
 }
 
-/// The events of a file, all checksums checked.
+/// The events of a file; asserts that all checksums are right.
 fn events(path: &Path) -> Vec<Event> {
     let content = std::fs::read(path).unwrap();
     let mut rest = &content[..];
@@ -151,7 +151,7 @@ fn scalar((number, value): &(u64, Field<'_>)) -> (String, f32) {
     }
 }
 
-/// The check value of CRC-32C, from the catalog of checksums: the reader above is right.
+/// Tests the reader above with the check value of CRC-32C from the catalog of checksums.
 #[test]
 fn the_readers_checksum_is_crc_32c() {
     assert_eq!(checksum(b"123456789"), 0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8));
@@ -181,7 +181,7 @@ fn tensorboard_files_hold_what_was_measured() {
     assert_eq!(scalars(3), BTreeMap::from([("characters", 80.0)]));
     assert_eq!(scalars(4), BTreeMap::from([("characters", 120.0), ("error", 1e-30), ("skipped_lanes", 2.0)]));
     assert_eq!(events.iter().map(|e| e.step).collect::<Vec<_>>(), [0, 10, 20, 20, 30]);
-    // The run began as much before the last change of its metrics as it lasted.
+    // Without a lock, the run began as many seconds before the last change of its metrics as its last record has.
     assert_eq!(events[4].wall_time - events[0].wall_time, 3.75);
     let age = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
         - events[4].wall_time;
@@ -204,8 +204,8 @@ step,seconds,characters,bits,level,valid_bits,\
     assert_eq!(std::fs::read_to_string(&to).unwrap(), expected);
 }
 
-/// A run that goes on: a line that is being written waits, what is new is added to the same file, and a run that has gone back
-/// replaces it.
+/// A run in progress. A line that is still being written is left out, and new records are appended to the same
+/// file. After the run has gone back the file is replaced.
 #[test]
 fn running_runs_can_be_followed() {
     use std::io::Read;
@@ -237,12 +237,12 @@ fn what_cannot_be_converted_is_said() {
     let none = export(&folder.path().join("none"), &to).to_string();
     assert!(none.contains("cannot read") && none.contains("metrics.jsonl"), "{none}");
     std::fs::write(folder.path().join("metrics.jsonl"), lines(&records())).unwrap();
-    // A file is no folder.
+    // A file cannot be used as a folder.
     let nowhere = export(folder.path(), &folder.path().join("metrics.jsonl/metrics.csv")).to_string();
     assert!(nowhere.contains("cannot write"), "{nowhere}");
 }
 
-/// A real run, from its folder.
+/// A real run is exported from its folder.
 #[test]
 fn a_run_is_converted() {
     let config = "

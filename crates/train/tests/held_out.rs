@@ -17,7 +17,7 @@ fn file(bytes: &[u8]) -> NamedTempFile {
     file
 }
 
-/// A run on `train`, with `held_out` as validation text.
+/// A run on the text `train`, with the validation text `held_out`.
 fn config(train: &NamedTempFile, held_out: &NamedTempFile, steps: u64) -> RunConfig {
     let path = |file: &NamedTempFile| file.path().display().to_string();
     let text = format!(
@@ -62,10 +62,11 @@ fn learning_without_a_rate_is_the_evaluation_of_resting_weights() {
     let (train, held_out) = (file(&cycle(b"abcd", 4000)), file(&cycle(b"abdc", 1001)));
     let trainer = trained(&config(&train, &held_out, 200));
     let resting = evaluate(trainer.model(), Part::Valid, None).unwrap().unwrap();
-    // As many cold starts as there: 32 pieces. 1e-30 is below the last bit of any weight of ordinary size.
+    // 32 pieces, as many cold starts as in `evaluate`. A rate of 1e-30 changes no bit of a weight of ordinary size.
     let still = dynamic(&format!("lanes = 32\n{}", ONLINE.replace("0.5", "1e-30")));
     let moved = bits(trainer.model(), &still);
-    // Sums of f64 in another order; the losses themselves come from the same f32 operations on another number of lanes.
+    // The losses come from the same `f32` operations on another number of lanes. Their `f64` sums have another
+    // order.
     assert!((resting - moved).abs() < 1e-5 * resting, "{resting} {moved}");
     assert_ne!(resting, bits(trainer.model(), &dynamic(&format!("lanes = 32\n{ONLINE}"))));
 }
@@ -83,7 +84,8 @@ fn weights_that_learn_follow_a_text_that_is_not_what_they_know() {
     assert_eq!(bits(trainer.model(), &dynamic(ONLINE)).to_bits(), learning.to_bits());
 }
 
-/// No predictor has less than 3 bits per byte on bytes drawn uniformly from eight: one that has seen the target would.
+/// No predictor reaches less than 3 bits per byte on bytes drawn uniformly from eight, unless it has seen the
+/// target.
 #[test]
 fn a_loss_is_taken_before_it_is_learned_from() {
     let mut state = 1_u64;
@@ -128,7 +130,7 @@ fn a_run_tells_all_four_numbers_and_none_without_the_data() {
     assert_eq!(all.test_bits, evaluate(&model, Part::Test, None).unwrap());
     assert_eq!(all.dynamic_valid_bits, Some(bits(&model, &dynamic(ONLINE))));
     assert!(all.dynamic_test_bits.unwrap() != all.dynamic_valid_bits.unwrap());
-    // It has been trained on the test text here, and knows it.
+    // The training text contains the test text, so the net knows it.
     assert!(all.test_bits.unwrap() < all.valid_bits.unwrap());
 }
 

@@ -1,4 +1,4 @@
-//! A run records the instructions that it was made with, and says when they change.
+//! A run records its levels of instructions, and reports when they change.
 
 #![allow(missing_docs)]
 
@@ -19,7 +19,7 @@ fn config() -> RunConfig {
     RunConfig::from_toml(text, "test").unwrap()
 }
 
-/// Makes the run up to `last`; what was said of its resumption.
+/// Makes the run up to `last`. Returns the summary, and `resumed_from` of each window.
 fn up_to(last: u64, root: &Path) -> (Option<Summary>, Vec<Option<String>>) {
     let (stop, mut said) = (AtomicBool::new(false), Vec::new());
     let mut progress = |progress: Progress| {
@@ -55,7 +55,7 @@ fn a_run_that_is_resumed_with_other_instructions_says_so() {
     assert_eq!(summary.unwrap().instructions, format!("baseline, {now}"), "each once, the last one last");
 }
 
-/// Results of versions that recorded less are results.
+/// Results of older versions, which recorded less, can be read.
 #[test]
 fn older_results_are_read() {
     let root = tempfile::tempdir().unwrap();
@@ -67,7 +67,7 @@ fn older_results_are_read() {
     std::fs::write(&path, json.to_string()).unwrap();
     let older = read_summary(&folder).unwrap();
     assert_eq!(older.instructions, "");
-    // It is taken for what it is, and not made again.
+    // The result is accepted, and the run is not made again.
     let (again, said) = up_to(0, root.path());
     assert!(again == Some(older) && said.is_empty());
 }

@@ -1,11 +1,11 @@
-//! Tables with a `kind`: how they are read and written.
+//! Tables with a `kind`, or a field like it: how they are read and written.
 
 #![allow(missing_docs)]
 
 use rtrl_train::{CONFIG_VERSION, ConfigError, RunConfig};
 use sha2::{Digest, Sha256};
 
-/// Where a configuration can have a table with a kind, and the field that says which.
+/// The tables of a configuration that have a kind, and the field that names it.
 const TABLES: [(&str, &str); 11] = [
     ("task", "kind"),
     ("layers", "kind"),
@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 11] = [
     ("dynamic.optimizer", "kind"),
 ];
 
-/// What stands behind each name where its table is not the one in question.
+/// A valid value for each name, used where another table is tested.
 const GOOD: [(&str, &str); 8] = [
     ("task", "{ kind = 'copy' }"),
     ("layers", "[{ kind = 'gru', units = 4 }]"),
@@ -32,7 +32,7 @@ const GOOD: [(&str, &str); 8] = [
     ("dynamic.optimizer", "{ kind = 'sgd', learning_rate = 0.1 }"),
 ];
 
-/// A configuration that has `table` under this name, on its first line.
+/// A configuration with `table` under this name, on its first line.
 fn with(name: &str, table: &str) -> String {
     let first = match name {
         "layers" => format!("layers = [{table}]"),
@@ -50,7 +50,7 @@ fn refusal(text: &str) -> (usize, String) {
     }
 }
 
-/// What stands in backquotes.
+/// The texts in backquotes.
 fn quoted(message: &str) -> Vec<String> {
     message.split('`').skip(1).step_by(2).map(str::to_string).collect()
 }
@@ -75,7 +75,7 @@ fn every_kind_of_every_table_refuses_unknown_fields() {
     }
 }
 
-/// Folders of runs are named by the hash: what is written must not change with how it is read.
+/// Folders of runs are named by the hash of the written configuration, so its form must not change.
 #[test]
 fn kinds_are_written_as_ever() {
     let text = "

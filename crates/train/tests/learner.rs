@@ -1,4 +1,4 @@
-//! A learner that is handed its data does what a trainer does, at any pace.
+//! A learner whose caller brings the data does what a trainer does, whatever the time between its calls.
 
 #![allow(missing_docs)]
 
@@ -25,7 +25,7 @@ fn config(own: &str) -> RunConfig {
     RunConfig::from_toml(&format!("{SETTINGS}\n{own}"), "test").unwrap()
 }
 
-/// Hands the steps of `task` to a learner; the sum of all losses.
+/// Gives the steps of `task` to a learner. Returns the sum of all losses.
 fn drive(learner: &mut Learner, config: &RunConfig, task: &TaskConfig, steps: usize) -> f64 {
     let lanes = config.training.lanes;
     let mut task = task.build(lanes, config.training.seed).unwrap();
@@ -47,7 +47,7 @@ fn drive(learner: &mut Learner, config: &RunConfig, task: &TaskConfig, steps: us
 
 #[test]
 fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
-    // The last two have steps and whole windows without a target.
+    // The last two tasks have steps and whole windows without a target.
     let tasks = [
         "{ kind = 'chaos' }",
         "{ kind = 'char-lm', corpus_bytes = 5000, crop = 10 }",
@@ -73,7 +73,7 @@ fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
             let loss = drive(&mut learner, &config, config.task().unwrap(), 30);
             assert_eq!(learner.model().weights(), trainer.weights(), "{config:?}");
             assert_eq!(learner.model().readout().parameters(), trainer.readout().parameters());
-            // The same losses in another order of addition.
+            // The losses are added in another order.
             assert!((loss - expected).abs() < 1e-9 * expected, "{loss} and {expected}");
         }
     }
@@ -93,7 +93,7 @@ fn predict(learner: &mut Learner, t: usize) -> u32 {
 }
 
 fn learn(learner: &mut Learner, t: usize) -> u64 {
-    // Every third target is missing.
+    // Every third step has no target.
     let target = (!t.is_multiple_of(3)).then_some(wave(t)[0]);
     learner.learn(Targets::Values(&[target])).unwrap().loss.to_bits()
 }
@@ -197,7 +197,7 @@ fn a_trainer_needs_a_task() {
     assert!(error.contains("`task`"), "{error}");
 }
 
-/// The one that most tests need no more of than one.
+/// The configuration of the tests that need only one estimator.
 fn snap() -> RunConfig {
     online(EstimatorConfig::Snap(SnapConfig::new(1)))
 }
@@ -206,7 +206,7 @@ fn new(config: &RunConfig) -> Learner {
     Learner::new(config, Signal::Values(2), Signal::Values(1)).unwrap()
 }
 
-/// Steps; their losses as bits.
+/// Makes steps and returns the bits of their losses.
 fn go(learner: &mut Learner, steps: std::ops::Range<usize>) -> Vec<u64> {
     steps.map(|t| (predict(learner, t), learn(learner, t)).1).collect()
 }
@@ -223,7 +223,7 @@ fn bytes(learner: &mut Learner) -> Vec<u8> {
     to_bytes(|archive| learner.persist(archive)).unwrap()
 }
 
-/// A learner whose rates are 0 predicts what its fork predicts, from every moment; and neither disturbs the other.
+/// A learner with rates of 0 predicts what its fork predicts, whenever it was forked. Neither disturbs the other.
 #[test]
 fn a_fork_predicts_and_scores_as_a_learner_that_does_not_learn() {
     for estimator in EstimatorConfig::every() {
@@ -234,7 +234,7 @@ fn a_fork_predicts_and_scores_as_a_learner_that_does_not_learn() {
             let mut fork = learner.fork();
             if pending {
                 predict(&mut learner, 20);
-                // In the place of a fork that has gone elsewhere.
+                // This fork is in another state before it is overwritten.
                 fork.predict(dense(&[9.0, 9.0]), &[true]);
                 learner.fork_into(&mut fork);
                 let expected = bits(learner.prediction());
@@ -258,7 +258,7 @@ fn a_fork_predicts_and_scores_as_a_learner_that_does_not_learn() {
                 let expected = bits(learner.predict(dense(&wave(t + 1)), &starts));
                 assert_eq!(bits(fork.predict(dense(&wave(t + 1)), &starts)), expected, "{config:?} at {t}");
             }
-            // A fork that runs changes nothing in its learner.
+            // Running a fork changes nothing in its learner.
             from_bytes(&before, |archive| learner.persist(archive)).unwrap();
             let mut fork = learner.fork();
             for t in 0..5 {
@@ -280,7 +280,7 @@ fn a_fork_of_a_restored_learner_has_its_state() {
     assert_ne!(bits(restored.fork().predict(dense(&wave(20)), &[true])), expected, "the state counts");
 }
 
-/// After a divergence every lane of a fork is at rest, as the learner's is with its next step.
+/// After a divergence every lane of a fork has a state of zero, as the learner has at its next step.
 #[test]
 fn a_fork_begins_anew_where_its_learner_does() {
     let mut learner = new(&snap());
@@ -357,7 +357,7 @@ fn what_has_no_target_is_a_step_and_not_learned() {
             let mut with_target = 0;
             for t in 0..30 {
                 assert_eq!(predict(&mut passing, t), predict(&mut missing, t));
-                // Whole windows without one too.
+                // Some windows have no target at all.
                 let target = (t % 4 == 1 && t < 24).then_some(wave(t)[0]);
                 with_target += u64::from(target.is_some());
                 let expected = missing.learn(Targets::Values(&[target])).unwrap();

@@ -1,4 +1,4 @@
-//! Others can read what a run writes, if the umask lets them.
+//! Other users can read the files of a run, if the umask permits it.
 
 #![allow(missing_docs)]
 #![cfg(unix)]
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rtrl_train::{MetricsFormat, RunConfig, RunOptions, export_metrics, run};
 
-/// Not a test of its own: the process with another umask.
+/// Not a test of its own: the body of the process with another umask.
 #[test]
 fn child() {
     let Ok(root) = std::env::var("RTRL_TEST_ROOT") else { return };

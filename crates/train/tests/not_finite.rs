@@ -1,4 +1,4 @@
-//! What is not finite costs nothing that was finished, and is written and read as what it is.
+//! NaN and infinity do not spoil finite results, and are written and read as what they are.
 
 #![allow(missing_docs)]
 
@@ -39,7 +39,7 @@ fn a_dynamic_evaluation_that_diverges_costs_nothing_else() {
     let root = tempfile::tempdir().unwrap();
     let plain = finished(&parse(""), root.path());
     let config = parse(dynamic);
-    // Interrupted when the training is done, the run has its numbers already, and is not finished.
+    // Interrupted at the end of the training: the result has its numbers already, but the run is not finished.
     let stop = AtomicBool::new(false);
     let mut interrupt = |p: Progress| stop.store(p.step == 100, Ordering::Relaxed);
     let outcome = run(&config, &RunOptions::new(root.path()), &mut interrupt, &stop).unwrap();
@@ -56,11 +56,11 @@ fn a_dynamic_evaluation_that_diverges_costs_nothing_else() {
     let why = summary.dynamic_diverged.clone().expect("a reason");
     assert!(why.contains("step") && why.contains("not finite"), "{why}");
     assert_eq!(read_summary(&root.path().join(config.folder())).unwrap(), summary);
-    // Finished is finished.
+    // A finished run is not made again.
     assert_eq!(finished(&config, root.path()), summary);
 }
 
-/// Inputs near the greatest number, and nothing to predict.
+/// Inputs near the largest `f32`, and no targets.
 struct Huge;
 
 impl Persist for Huge {
@@ -86,7 +86,8 @@ impl Task for Huge {
     }
 }
 
-/// States are finite, since ReLU units weigh the input by less than one; RFLO without a leak adds the inputs up.
+/// States stay finite, since the weights of the input are below 1. The influence of RFLO without a leak is the sum
+/// of the inputs and overflows.
 #[test]
 fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
     let text = r#"
@@ -104,7 +105,7 @@ fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
     for _ in 0..5 {
         trainer.train_window().unwrap();
     }
-    // Through a checkpoint, too.
+    // The second half runs after a restoration from a checkpoint.
     let bytes = to_bytes(|archive| trainer.persist(archive)).unwrap();
     let mut trainer = Trainer::with_task(&config, Box::new(Huge)).unwrap();
     from_bytes(&bytes, |archive| trainer.persist(archive)).unwrap();
@@ -113,7 +114,7 @@ fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
     }
     let alignment = trainer.take_alignment();
     let all = alignment.iter().find(|a| a.group == "all").expect("it is said");
-    // J is finite at the first step, and there is no reference to compare it with.
+    // At the first step J is finite. Without targets the reference is zero, so the step is not compared.
     assert_eq!((all.label.as_str(), all.windows, all.diverged), ("RFLO", 0, 9));
     assert!([all.cosine, all.norm_ratio, all.sign_agreement].into_iter().all(f64::is_nan));
     assert!(trainer.take_alignment().is_empty(), "taken once");
@@ -146,7 +147,7 @@ fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
     assert!(row.contains(&("alignment/RFLO/all/diverged", "9")), "{table}");
     assert!(row.contains(&("alignment/RFLO/all/cosine", "NaN")), "{table}");
     assert!(export(MetricsFormat::TensorBoard, "m.tfevents").len() > 100);
-    // What older versions have written for such a number.
+    // Older versions wrote `null` for NaN and infinities.
     let old = r#"{"step":1,"characters":1,"alignment":[{"label":"A","group":"all","cosine":null,"norm_ratio":null,"sign_agreement":0.5,"windows":2}],"seconds":0.5}"#;
     std::fs::write(&metrics, old).unwrap();
     assert!(read_metrics(&metrics).unwrap()[0].alignment[0].cosine.is_nan());

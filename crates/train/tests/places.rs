@@ -1,10 +1,10 @@
-//! Where a mistake in a configuration is said to be.
+//! Messages name the place of a mistake in a configuration file.
 
 #![allow(missing_docs)]
 
 use rtrl_train::{ConfigError, RunConfig, TrainError, Trainer};
 
-/// What reading the file and building the run say: line, column and message.
+/// Line, column and message of the error from reading the file or building the run.
 fn refusal(text: &str) -> (usize, usize, String) {
     let built = RunConfig::from_toml(text, "a.toml")
         .map_err(TrainError::from)
@@ -44,7 +44,8 @@ steps = 100
 seed = 3
 "#;
 
-/// Refuses [`GOOD`] with `from` replaced by `to`, at the place of the `^` in `to` or else at the beginning of the file.
+/// Asserts that [`GOOD`] with `from` replaced by `to` is refused, at the place of the `^` in `to` or else at the
+/// beginning of the file.
 #[track_caller]
 fn refused(from: &str, to: &str, begins: &str) {
     assert!(GOOD.contains(from), "{from}");
@@ -73,7 +74,7 @@ fn what_is_no_configuration() {
         ),
         ("task = { kind = \"copy\" }", "", "`task` must be what the run learns"),
     ] {
-        // What has no place of its own is at the beginning of the file.
+        // A mistake without a place of its own is reported at the beginning of the file.
         refused(from, to, begins);
     }
 }
@@ -127,7 +128,7 @@ fn layers() {
     ] {
         refused(from, to, begins);
     }
-    // Both layers have a sparsity of a half; the second cannot.
+    // Both layers have a sparsity of a half, which the second cannot have.
     let both = GOOD.replace("units = 6", "units = 6\nsparsity = 0.5").replace("\"lstm\"", "\"quasi-lstm\"");
     let (line, column, message) = refusal(&both);
     assert_eq!((line, column), (12, 12), "{message}");

@@ -8,7 +8,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rtrl_sparse::Lanes;
 use rtrl_train::{Loss, Readout, Targets};
 
-/// Sum over lanes of the loss that is differentiated: in nats, or half the squared error.
+/// Sum over lanes of the loss whose gradient is computed: cross-entropy in nats, or half the squared error.
 fn loss(readout: &mut Readout<f64>, hidden: &[f64], targets: Targets<'_>, lanes: usize) -> f64 {
     readout.forward(Lanes::new(hidden, lanes));
     let mut losses = vec![0.0; lanes];
@@ -65,7 +65,7 @@ proptest! {
                 loss
             };
             let slope = (at(h) - at(-h)) / (2.0 * h);
-            // The gradient is added to what was there.
+            // The gradient was added to an initial 0.5.
             let found = found - 0.5;
             prop_assert!((slope - found).abs() < tolerance, "parameter {i}: {slope} and {found}");
         }

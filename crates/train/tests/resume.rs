@@ -1,4 +1,4 @@
-//! Runs that are killed, run out of disk or are made twice, and go on as if nothing had happened.
+//! Runs that are killed, run out of disk or are made twice: they continue as if nothing had happened.
 
 #![allow(missing_docs)]
 
@@ -14,7 +14,7 @@ use rtrl_train::{
 };
 use sha2::{Digest, Sha256};
 
-/// Runs that together carry everything a checkpoint can hold.
+/// Runs that together have everything that a checkpoint can hold.
 fn configs() -> Vec<RunConfig> {
     let common = r#"
         optimizer = { kind = "adam", learning_rate = 0.01 }
@@ -47,11 +47,11 @@ fn configs() -> Vec<RunConfig> {
         .collect()
 }
 
-/// The number of [`rolling`] behind those of [`configs`].
+/// Index of [`rolling`], after those of [`configs`].
 const ROLLING: usize = 2;
 
-/// A run whose learning rate rises until training diverges, again and again; each time it goes back and lowers it.
-/// Several records lie between the state it goes back to and the step that is not finite.
+/// A run whose learning rate rises until training diverges, again and again. Each time the run goes back and lowers
+/// the rate. Several records lie between the state that it goes back to and the step that diverges.
 fn rolling(attempts: u32) -> RunConfig {
     let text = format!(
         r#"
@@ -75,7 +75,7 @@ fn options(root: &Path) -> RunOptions {
     RunOptions { checkpoint_every: Duration::ZERO, keep_checkpoint: true, ..RunOptions::new(root) }
 }
 
-/// Checkpoint, model and metrics (without times) of a finished run.
+/// Checkpoint, model and metrics (without seconds) of a finished run.
 fn traces(root: &Path, config: &RunConfig) -> (Vec<u8>, Vec<u8>, Vec<Record>) {
     let folder = root.join(config.folder());
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
@@ -84,7 +84,7 @@ fn traces(root: &Path, config: &RunConfig) -> (Vec<u8>, Vec<u8>, Vec<Record>) {
     (read("checkpoint"), read("model"), lines.lines().map(record).collect())
 }
 
-/// Not a test of its own: the process that is killed.
+/// Not a test of its own: the body of the process that is killed.
 #[test]
 fn child() {
     let Ok(root) = std::env::var("RTRL_TEST_ROOT") else { return };
@@ -92,7 +92,7 @@ fn child() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let mut options = options(Path::new(&root));
     options.checkpoint_every = Duration::from_micros(number("RTRL_TEST_CHECKPOINT_EVERY").unwrap_or(0));
-    // So many windows after going back the process kills itself, as surely as from outside, and on time.
+    // The process aborts this many windows after a rollback: like a kill from outside, but at an exact moment.
     let (mut left, mut back) = (number("RTRL_TEST_ABORT_AFTER"), false);
     let mut progress = |progress: Progress| {
         back |= went_back(&progress);
@@ -134,16 +134,16 @@ fn fifty_kills_leave_no_trace() {
         let mut kills = 0;
         while kills < 25 {
             let mut child = spawn(killed.path(), index);
-            // A window takes about a millisecond, most of it for its checkpoint; the longest wait is a fraction of a run,
-            // so that most kills hit a run in progress.
+            // A window takes about a millisecond, most of it for its checkpoint. The longest wait is a fraction of
+            // a run, so that most kills hit a run in progress.
             std::thread::sleep(Duration::from_micros(3000 + rng.next_u64() % 25_000));
-            // An error means that the run has come to its end.
+            // A child that has exited has come to the end of its run.
             let was_alive = child.try_wait().unwrap().is_none();
             child.kill().unwrap();
             child.wait().unwrap();
             kills += 1;
             if !was_alive {
-                // Begin anew, so that each kill hits something.
+                // The next run begins from the start, so that each kill can hit a run in progress.
                 std::fs::remove_dir_all(killed.path().join(config.folder())).unwrap();
             }
         }
@@ -158,7 +158,7 @@ fn fifty_kills_leave_no_trace() {
     }
 }
 
-/// Steps at which a run has gone back.
+/// Steps to which a run has gone back.
 fn went_back_to(records: &[Record]) -> Vec<u64> {
     records.iter().filter(|record| record.rolled_back.is_some()).map(|record| record.step).collect()
 }
@@ -184,8 +184,8 @@ fn a_hundred_kills_while_rolling_back_leave_no_trace() {
     let mut aborted = 0;
     let mut killed = tempfile::tempdir().unwrap();
     for kill in 0..100 {
-        // Half of them die a few windows after going back, the others at any moment; checkpoints are rare enough that
-        // there is none in between, or so frequent that it is hit.
+        // Half of the processes die a few windows after a rollback, the others at a random moment. The time between
+        // checkpoints is random too: there may be none between rollback and kill, or so many that a kill hits one.
         let mut child = child_command(&program, killed.path(), ROLLING);
         child.env("RTRL_TEST_CHECKPOINT_EVERY", (rng.next_u64() % 20_000).to_string());
         if kill % 2 == 0 {
@@ -201,7 +201,8 @@ fn a_hundred_kills_while_rolling_back_leave_no_trace() {
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(!message.contains("ERROR"), "kill {kill}: {message}");
         if output.status.success() {
-            // The run has come to its end; the next one begins anew, so that each kill hits something.
+            // The run has come to its end. The next one begins from the start, so that each kill can hit a run in
+            // progress.
             finish(killed.path());
             killed = tempfile::tempdir().unwrap();
         }
@@ -210,8 +211,8 @@ fn a_hundred_kills_while_rolling_back_leave_no_trace() {
     finish(killed.path());
 }
 
-/// The same without chance: a checkpoint is made between the state that the run goes back to and the step that fails, and
-/// none after that.
+/// The same without randomness: there is a checkpoint between the state that the run goes back to and the step that
+/// diverges, and none after it.
 #[test]
 fn a_run_that_is_killed_after_going_back_goes_on() {
     let config = rolling(20);
@@ -220,7 +221,7 @@ fn a_run_that_is_killed_after_going_back_goes_on() {
     let mut progress = |progress: Progress| told.push(progress);
     run(&config, &options(unbroken.path()), &mut progress, &AtomicBool::new(false)).unwrap();
     let first = told.iter().position(went_back).unwrap();
-    // The last window before.
+    // The step of the last window before the rollback.
     let (last, back) = (told[first - 1].step, told[first].step);
     assert!(last > back + 20, "from {last} to {back}");
     let killed = tempfile::tempdir().unwrap();
@@ -237,7 +238,7 @@ fn a_run_that_is_killed_after_going_back_goes_on() {
 #[test]
 fn a_run_that_may_not_go_back_any_more_says_so_as_often_as_it_is_asked() {
     let config = rolling(1);
-    // The last step before it goes back.
+    // The last step before the rollback.
     let (mut last, mut first) = (0, None);
     let mut watch = |p: Progress| {
         if went_back(&p) {
@@ -253,7 +254,7 @@ fn a_run_that_may_not_go_back_any_more_says_so_as_often_as_it_is_asked() {
     let mut messages = Vec::new();
     for call in 0..3 {
         let stop = AtomicBool::new(false);
-        // With a checkpoint a little before it goes back.
+        // The first call stops just before the rollback, with a checkpoint.
         let mut interrupt = |p: Progress| {
             stop.store(call == 0 && p.step == first, Ordering::Relaxed);
         };
@@ -268,7 +269,7 @@ fn a_run_that_may_not_go_back_any_more_says_so_as_often_as_it_is_asked() {
     assert!(messages.len() == 2 && messages.iter().all(|message| *message == messages[0]), "{messages:?}");
 }
 
-/// What was undone is not part of the metrics that are read, though it is in the file.
+/// Undone records are not read, although they are in the file.
 #[test]
 fn steps_that_were_undone_are_not_read() {
     let config = rolling(20);
@@ -308,13 +309,14 @@ fn every_window_is_a_place_to_stop() {
         }
         assert!(calls > 5, "{calls}");
         assert_eq!(told, traces(stopped.path(), &config).2, "each record once, whoever stops");
-        // Up by the warm-up, and down along the cosine.
+        // Rises by the warm-up, and falls along the cosine.
         assert!(rates[5] < 0.008 && rates[20] > 0.009 && *rates.last().unwrap() < 1e-5, "{rates:?}");
         assert!(traces(stopped.path(), &config) == traces(unbroken.path(), &config));
     }
 }
 
-/// A limit on the size of files stands in for a full disk: the same error path, without the right to mount anything.
+/// A limit on the size of files stands in for a full disk: it takes the same error path and needs no right to
+/// mount.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_is_full_costs_nothing() {
@@ -325,7 +327,8 @@ fn a_disk_that_is_full_costs_nothing() {
     assert_eq!(run(config, &options(root.path()), interrupt, &stop).unwrap(), Outcome::Interrupted);
     let checkpoint = root.path().join(config.folder()).join("checkpoint");
     let before = std::fs::read(&checkpoint).unwrap();
-    // In blocks of 512 bytes: half of a checkpoint. The signal is ignored, so that writing fails instead.
+    // The limit is in blocks of 512 bytes: half of a checkpoint. The signal is ignored, so that writing returns an
+    // error.
     let limited = format!("trap \"\" XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", before.len() / 1024);
     let child = child_command(Path::new("sh"), root.path(), 0);
     let mut sh = Command::new("sh");
@@ -345,13 +348,13 @@ fn a_disk_that_is_full_costs_nothing() {
     assert!(traces(root.path(), config) == traces(unbroken.path(), config));
 }
 
-/// A run's folder is named by the hash of its configuration: what was made once must be found again, and what would have other
-/// numbers must not.
+/// A run's folder is named by the hash of its configuration. An earlier run must be found again, and a run with
+/// other numbers must not.
 #[test]
 fn a_run_is_named_by_the_version_and_its_configuration() {
     let config = rolling(20);
     let json = config.to_json();
-    // Steps are optional, and written as when they were not; so is a scope, which is left out unless it is set.
+    // `steps` became optional and is written as before. `scope` is left out unless it is set.
     assert!(json.contains(r#""window":2,"steps":600,"seed":3"#) && !json.contains("scope"), "{json}");
     let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{json}"));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -443,7 +446,7 @@ fn another_text_under_the_same_name_is_refused() {
     go_on().unwrap();
     write(b'b');
     assert!(matches!(go_on().unwrap_err(), TrainError::DataChanged { .. }));
-    // A result does not need the text any more.
+    // A finished run does not need its text any more.
     std::fs::remove_file(&text).unwrap();
     assert!(matches!(go_on().unwrap(), Outcome::Finished(_)));
 }

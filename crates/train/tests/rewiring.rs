@@ -30,7 +30,7 @@ fn trainer(rewiring: &str, sparsity: f64) -> Trainer {
     Trainer::new(&config(rewiring, sparsity).unwrap()).unwrap()
 }
 
-/// Recurrent weights of each gate.
+/// Number of recurrent weights of each gate.
 fn counts(trainer: &Trainer) -> Vec<usize> {
     trainer.model().masks()[0].gates.iter().map(|gate| gate.recurrent.nnz()).collect()
 }
@@ -41,7 +41,7 @@ fn entries(trainer: &Trainer) -> Vec<(usize, usize, u32, f32)> {
     let mut entries = Vec::new();
     for (g, gate) in masks.gates.iter().enumerate() {
         for unit in 0..8 {
-            // Rows are r, z, n on the input, n on the state.
+            // The rows are r, z, n of the input, n of the state, 8 of each.
             let (row, columns) = ([0, 8, 24][g] + unit, gate.recurrent.row(unit));
             let first = pattern.entries(row).end - columns.len();
             entries
@@ -69,7 +69,7 @@ fn pruning_follows_its_schedule_and_takes_the_smallest() {
             let of_gate = before.iter().filter(|e| e.0 == gate);
             let gone = of_gate.filter(|e| !kept(e)).map(|e| e.3.abs()).fold(0.0, f32::max);
             let least = now.iter().filter(|n| n.0 == gate).map(|n| n.3.abs()).fold(f32::MAX, f32::min);
-            // The weights were compared after an update that moved each by 0.01 or so.
+            // `before` and `now` are separated by an update, which moves each weight by about 0.01.
             assert!(gone <= least + 0.02, "gate {gate}: {gone} went, {least} stayed");
         }
         before = now;
@@ -77,7 +77,7 @@ fn pruning_follows_its_schedule_and_takes_the_smallest() {
     assert_eq!(counts(&trainer), [16; 3]);
 }
 
-/// Weights do not learn, so that only the change of masks can move them.
+/// The weights do not learn, so that only the change of masks can move them.
 const STILL: &str = "update.groups = [{ name = 'input', rate = 0.0 }, { name = 'bias', rate = 0.0 }, { name = 'recurrent', rate = 0.0 }]";
 
 fn still(rewiring: &str) -> Trainer {
@@ -110,7 +110,7 @@ fn replacing_keeps_the_number_of_weights_and_the_values_of_survivors() {
             assert!(fresh.iter().all(|e| (e.3 == 0.0) == fresh_is_zero), "{kind}: {fresh:?}");
             if trainer.steps().is_multiple_of(100) && trainer.steps() < 400 {
                 changes += 1;
-                // A quarter of 32 in each gate, less what was taken and chosen again.
+                // A quarter of 32 weights in each of 3 gates, less those that were dropped and chosen again.
                 assert!((1..=24).contains(&fresh.len()), "{kind}: {}", fresh.len());
             } else {
                 assert!(fresh.is_empty(), "{kind}: step {}", trainer.steps());
@@ -138,13 +138,13 @@ fn training_goes_on_while_masks_change() {
     }
 }
 
-/// Recurrent weights of each gate of 64 entries under pruning from `initial` to `last`.
+/// Number of recurrent weights, of 64, in each gate when the sparsity is on its way from `initial` to `last`.
 fn pruned(initial: f64, last: f64, progress: f64) -> usize {
     (64.0 * (1.0 - (last + (initial - last) * (1.0 - progress).powi(3)))).round() as usize
 }
 
-/// Changes are due at begin + k · every, and happen at the end of the window in which they are due; the last one is at the
-/// end, whether that is such a time or not.
+/// Changes are due at begin + k · every, and are made at the end of the window in which they are due. The last
+/// change is due at `end`, whatever `every` is.
 #[test]
 fn pruning_reaches_its_end_whatever_the_window() {
     for window in [1, 7, 64, 128, 400] {
@@ -193,7 +193,7 @@ fn weights_are_replaced_once_for_each_time_that_is_due() {
     }
 }
 
-/// Two lanes of waves; the first is not a number at some steps.
+/// Two lanes of waves; the input of the first is NaN at some steps.
 struct Waves {
     step: u64,
     spoilt: &'static [u64],
@@ -238,7 +238,7 @@ fn on_waves(rewiring: &str, spoilt: &'static [u64]) -> Trainer {
 
 #[test]
 fn a_skipped_window_skips_no_pruning() {
-    // The windows that end at 20, 35 and 43, the last one.
+    // NaN in the windows that end at 20, 35 and 43, the last one.
     let mut trainer =
         on_waves("{ kind = 'magnitude', sparsity = 0.75, end = 43, every = 10 }", &[17, 31, 41]);
     let mut skipped = Vec::new();
@@ -252,7 +252,7 @@ fn a_skipped_window_skips_no_pruning() {
     assert_eq!(skipped, [20, 35, 43]);
 }
 
-/// A skipped window has no gradient, by which new weights would be chosen: the next one makes the change, also after a
+/// A skipped window has no gradient to choose new weights by, so the next window makes the change, also after a
 /// restoration between the two.
 #[test]
 fn a_skipped_window_puts_off_what_needs_its_gradient() {
@@ -284,7 +284,7 @@ fn no_unit_is_cut_off() {
     }
 }
 
-/// The field that is refused, and where in `text` it was found.
+/// The refused field, and the text at the place in `text` that the error names.
 fn refused(text: &str) -> (&'static str, String) {
     let built = RunConfig::from_toml(text, "test")
         .map_err(TrainError::from)
@@ -303,9 +303,9 @@ fn settings_without_meaning_are_refused() {
     for (bad, field, at) in [
         ("{ kind = 'magnitude', sparsity = 1.0, end = 10, every = 1 }", "rewiring.sparsity", "1.0"),
         ("{ kind = 'magnitude', sparsity = 0.5, begin = 10, end = 10, every = 1 }", "rewiring.end", "10"),
-        // The run ends before.
+        // The run ends before `end`.
         ("{ kind = 'magnitude', sparsity = 0.5, end = 401, every = 1 }", "rewiring.end", "401"),
-        // The net begins with fewer weights than that.
+        // The net begins sparser than the final sparsity.
         ("{ kind = 'magnitude', sparsity = 0.2, end = 10, every = 1 }", "rewiring.sparsity", "0.2"),
         ("{ kind = 'set', share = 0.1, end = 10, every = 0 }", "rewiring.every", "0"),
         ("{ kind = 'rigl', share = 1.5, end = 10, every = 1 }", "rewiring.share", "1.5"),
@@ -330,7 +330,7 @@ fn nets_without_masks_are_refused() {
         assert_eq!(field, "rewiring");
         assert!(place.starts_with("rewiring = "), "{place}");
     }
-    // One that has some is enough: the others stay as they are.
+    // One layer with masks is enough: the others do not change.
     let mixed = with("{ kind = 'embedding', units = 8 }, { kind = 'gru', units = 8, sparsity = 0.25 }");
     Trainer::new(&RunConfig::from_toml(&mixed, "test").unwrap()).unwrap();
 }

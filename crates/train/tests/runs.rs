@@ -127,7 +127,7 @@ fn another_estimator_sees_the_same_masks_weights_and_data() {
     let (mut snap, mut bptt, mut frozen) = (trainer(SNAP), trainer(BPTT), trainer(FROZEN));
     assert_eq!(snap.weights(), bptt.weights());
     assert_eq!(snap.readout().parameters(), frozen.readout().parameters());
-    // The first window is run under the initial weights: equal losses on equal data.
+    // The first window uses the initial weights, so equal data give equal losses.
     let first = snap.train_window().unwrap();
     assert_eq!(first, bptt.train_window().unwrap());
     assert_eq!(first, frozen.train_window().unwrap());
@@ -175,7 +175,7 @@ fn a_finished_run_is_read_and_an_interrupted_one_goes_on() {
         run(&config, &RunOptions::new(dir.path()), &mut |_| panic!("made again"), &AtomicBool::new(false))
             .unwrap();
     assert!(matches!(again, Outcome::Finished(_)));
-    // A result that is damaged, or of another configuration, is none.
+    // A damaged result, or that of another configuration, does not count.
     std::fs::write(folder.join("result.json"), "{").unwrap();
     assert!(matches!(read_summary(&folder), Err(TrainError::Damaged { .. })));
     let mut windows = 0;
@@ -217,7 +217,7 @@ training = { lanes = 4, window = 16, steps = 400, seed = 0, evaluate_bytes = 200
     let mut trainer = Trainer::new(&RunConfig::from_toml(text, "test").unwrap()).unwrap();
     let first = trainer.evaluate().unwrap().expect("held-out text");
     assert_eq!(trainer.evaluate().unwrap(), Some(first), "the same text again");
-    // An untrained net is about as good as a guess among 256 bytes.
+    // An untrained net predicts about as well as a uniform guess among 256 bytes.
     assert!((7.5..8.5).contains(&first), "{first}");
     while trainer.steps() < 400 {
         trainer.train_window().unwrap();
@@ -248,7 +248,7 @@ compare.passive = [
     let cosine = |label: &str, group: &str| {
         alignment.iter().find(|a| a.label == label && a.group == group).map(|a| a.cosine).unwrap()
     };
-    // f32 sums in another order: 1e-3 on a mean of cosines leaves room for small gradients.
+    // Sums in `f32` in another order: 1e-3 on a mean of cosines leaves room for small gradients.
     assert!((cosine("exact", "all") - 1.0).abs() < 1e-3, "{}", cosine("exact", "all"));
     assert!((0.2..0.999).contains(&cosine("SnAp-1", "all")), "{}", cosine("SnAp-1", "all"));
     assert!(cosine("UORO", "all") < cosine("SnAp-1", "all"));
@@ -259,7 +259,7 @@ compare.passive = [
 
 #[test]
 fn runs_of_different_seeds_draw_different_signs() {
-    // The same net and data with the signs of seed 0 and of seed 1: only what is drawn differs.
+    // The same net and data, with the signs of seed 0 and of seed 1: only the random signs differ.
     let with = |seed: u64| {
         let estimator = format!("{{ kind = \"uoro\", seed = {seed} }}");
         let mut trainer = Trainer::new(&config(&estimator, 20)).unwrap();

@@ -18,7 +18,7 @@ fn held_out_loss_does_not_depend_on_the_number_of_threads() {
     while trainer.steps() < 80 {
         trainer.train_window().unwrap();
     }
-    // The lanes of an evaluation are four groups: more threads than groups, as many, and fewer.
+    // The lanes of an evaluation form four groups: more threads than groups, as many, and fewer.
     let losses = [1, 2, 3, 4, 7].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let loss = pool.install(|| {

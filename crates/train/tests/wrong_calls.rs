@@ -1,5 +1,5 @@
-//! A table of wrong calls. What a user gives is a typed error; a broken contract between pieces of code panics and says what
-//! was expected and what was found. Nothing is taken for something else.
+//! A table of wrong calls. A mistake of a user is a typed error. A broken contract between pieces of code panics
+//! and says what was expected and what was found. No wrong value is accepted as something else.
 
 #![allow(missing_docs)]
 
@@ -29,7 +29,7 @@ fn config(own: &str) -> RunConfig {
     RunConfig::from_toml(&text, "test").unwrap()
 }
 
-/// The call panics, and the message has all of the words.
+/// Asserts that the call panics with a message that contains all of the words.
 fn panics<R>(name: &str, words: &[&str], call: impl FnOnce() -> R) {
     let Err(panic) = catch_unwind(AssertUnwindSafe(call)) else { panic!("{name}: nothing happened") };
     let message = panic.downcast_ref::<String>().cloned();
@@ -74,7 +74,7 @@ fn of_a_learner() {
     panics("targets", &["2", "3"], || told().learn(Targets::Classes(&[Some(0); 3])));
     panics("a class that does not exist", &["5"], || told().learn(Targets::Classes(&[Some(5); 2])));
     panics("numbers for classes", &["classes", "numbers"], || told().learn(Targets::Values(&[None; 10])));
-    // What has failed in this way has changed nothing.
+    // A call that panics has changed nothing.
     let mut learner = values();
     let before = to_bytes(|archive| learner.persist(archive)).unwrap();
     panics("lanes", &[], || learner.predict(dense(&[1.0; 4], 1), &[true; 2]).lanes());
@@ -139,12 +139,12 @@ fn of_trainers_and_evaluations() {
     panics("a task of other lanes", &["3 lanes", "2"], || {
         Trainer::with_task(&config(""), task(3)).unwrap().train_window()
     });
-    // A net for other symbols than those of the task.
+    // A net for other symbols than the task has.
     let model = Model::new(&config(""), Signal::Symbols(9), Signal::Symbols(4)).unwrap();
     let text = rtrl_tasks::CharLmConfig { corpus_bytes: 20_000, ..Default::default() };
     let evaluation = text.evaluation(Part::Valid, 32, None).unwrap().unwrap();
     assert!(evaluate_on(&model, evaluation).unwrap_err().to_string().contains("fits the net"));
-    // A state of another net, of another number of lanes, or of another task.
+    // States of another net, of another number of lanes, and of another task.
     let with = |own: &str, lanes: usize, task: rtrl_tasks::TaskConfig| {
         let mut config = RunConfig { task: Some(task), ..config(own) };
         config.training.lanes = lanes;

@@ -68,17 +68,18 @@ fn the_best_constant_pays_the_documented_variance() {
     let n = targets.len() as f64;
     let mean = targets.iter().sum::<f64>() / n;
     let paid = targets.iter().map(|y| (y - MEAN).powi(2)).sum::<f64>() / n;
-    // About 20 000 targets. The mean has a standard deviation of √(1/6 / n) = 0.0029; a squared deviation has the
-    // variance 1/15 − 1/36 of a triangular distribution, its mean a standard deviation of 0.0014. Five of each.
+    // There are about 20 000 targets. Their mean has a standard deviation of √(1/6 / n) = 0.0029. A squared
+    // deviation has the variance 1/15 − 1/36 of a triangular distribution, so the mean of them has a standard
+    // deviation of 0.0014. The bounds are five standard deviations.
     assert!(n > 19_000.0 && (mean - MEAN).abs() < 0.015, "{n} {mean}");
     assert!((paid - VARIANCE).abs() < 0.007, "{paid}");
 }
 
-/// Numbers of lane 1, `*` behind the marked, `=` before the target, `|` before a sequence.
+/// The numbers of lane 1: `*` follows a marked number, `=` precedes a target, `|` precedes a sequence.
 const GOLDEN: &str = "|0.50351* 0.59930 0.82948 0.28515* =0.78866 |0.32274* 0.44924* 0.59120 =0.77198 |0.55864* 0.99797 \
                       0.86673* =1.42537";
 
-/// The stream may never change silently: runs are compared across versions.
+/// The stream must never change unnoticed, since runs are compared across versions.
 #[test]
 fn the_stream_of_a_seed_is_golden() {
     let mut task = AddingTask::new(&AddingConfig { length: 5, spread: 2 }, 2, 0).unwrap();

@@ -2,7 +2,7 @@
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
-/// The parameters of either system; those of the other are 0.
+/// The parameters of one of the systems; those of the other system are 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Law {
     pub sigma: f64,
@@ -14,7 +14,7 @@ pub(super) struct Law {
 
 /// One step of length `h` from `x`: the classical Runge–Kutta scheme, whose error over a fixed time is O(h⁴).
 ///
-/// `slope` is told how many half steps have passed, for what else depends on time.
+/// `slope(halves, x)` is the derivative of x after `halves` half steps: 0, 1 or 2.
 fn rk4<const N: usize>(x: [f64; N], h: f64, slope: impl Fn(usize, [f64; N]) -> [f64; N]) -> [f64; N] {
     let moved = |by: f64, k: [f64; N]| std::array::from_fn(|i| x[i] + by * k[i]);
     let k1 = slope(0, x);
@@ -38,7 +38,7 @@ impl Lorenz {
 impl Persist for Lorenz {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.slice("state", &mut self.0)?;
-        // Far outside of every attractor of the parameters allowed.
+        // Far outside the attractor for all allowed parameters.
         let inside = self.0.iter().all(|x| x.abs() < 1e4);
         archive.check("state", inside, || format!("{:?} is far from any attractor", self.0))
     }
@@ -46,16 +46,16 @@ impl Persist for Lorenz {
 
 /// x′ = β x(t − τ) / (1 + x(t − τ)¹⁰) − γ x.
 ///
-/// What lies between two steps of the past is the cubic with the values and slopes at both (Hermite), which keeps the
-/// order of the integrator. The slope jumps where the parameters change, so each step has one slope to its left and one
-/// to its right.
+/// Between two stored steps of the past, x is the cubic with the values and slopes at both (Hermite), which keeps
+/// the order of the integrator. The slope jumps where the parameters change, so each step has two slopes: `before`,
+/// on its left, and `after`, on its right.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MackeyGlass {
-    /// A ring, one entry for each step of the past.
+    /// x at each step of the past, as a ring buffer; `before` and `after` are its slopes there.
     values: Vec<f64>,
     before: Vec<f64>,
     after: Vec<f64>,
-    /// Where the present is in the ring.
+    /// Index of the present in the ring.
     newest: usize,
 }
 
@@ -66,7 +66,7 @@ impl MackeyGlass {
         Self { values: vec![x; len], before: vec![0.0; len], after: vec![0.0; len], newest: 0 }
     }
 
-    /// Leaves the ring.
+    /// Points outside of the ring.
     #[cfg(test)]
     pub fn misplace(&mut self) {
         self.newest = self.values.len();
@@ -76,9 +76,9 @@ impl MackeyGlass {
         self.values[self.newest]
     }
 
-    /// The value at `at` steps from now; not positive, and not before the beginning of the ring.
+    /// x at `at` steps from now. `at` is at most 0, and not before the oldest stored step.
     fn past(&self, at: f64, h: f64) -> f64 {
-        // The last step known is the present: its interval ends there.
+        // The last interval ends at the present, so `at` = 0 belongs to the interval that begins at -1.
         let first = at.floor().min(-1.0);
         let (s, len) = (at - first, self.values.len());
         let i = (self.newest + len - (-first) as usize) % len;
@@ -94,7 +94,7 @@ impl MackeyGlass {
         let &Law { beta, gamma, tau, .. } = law;
         let growth = [0.0, 0.5, 1.0].map(|passed| {
             let delayed = self.past(passed - tau / h, h);
-            // Products alone: `powf` differs from platform to platform, and chaos would make the most of it.
+            // Products only: `powf` differs between platforms, and chaos amplifies the difference.
             let square = delayed * delayed;
             let fourth = square * square;
             beta * delayed / (1.0 + fourth * fourth * square)

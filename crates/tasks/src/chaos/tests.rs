@@ -4,7 +4,7 @@ use super::*;
 
 const SYSTEMS: [System; 2] = [System::Lorenz, System::MackeyGlass];
 
-/// One configuration of each system with a shift.
+/// A configuration of the system with a shift of one parameter.
 fn shifting(system: System, shift_at: u64, shift_every: Option<u64>) -> ChaosConfig {
     let shifted = match system {
         System::Lorenz => ChaosParameters { rho: Some(40.0), ..ChaosParameters::default() },
@@ -23,7 +23,7 @@ fn steps(task: &mut ChaosTask, count: usize) -> Vec<(Step, Option<u32>)> {
         .collect()
 }
 
-/// State after `time` from a fixed beginning, in steps of length `h`; half way, the law changes.
+/// State after `time` from a fixed initial state, in steps of length `h`; the law changes half way.
 fn arrived(system: System, time: f64, h: f64) -> Vec<f64> {
     let law = system.law();
     let mut lane = match system {
@@ -47,15 +47,15 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[test]
 fn the_integrator_has_order_four_through_kinks_and_shifts() {
-    // Neighbors part by e^0.9 in a unit of Lorenz's time on average, by e² where it is worst: two units keep errors
-    // within two digits of what single steps commit, which is h⁵ times fifth derivatives of about 10⁸. Mackey–Glass
-    // hardly parts at all in the time of a few delays.
+    // In a unit of Lorenz's time neighboring states separate by e^0.9 on average, and by e² in the worst case. So
+    // within two units errors grow to at most about 100 times the error of single steps, which is h⁵ times fifth
+    // derivatives of about 10⁸. For Mackey–Glass neighboring states hardly separate within a few delays.
     for (system, time, tolerance) in [(System::Lorenz, 2.0, 1e-4), (System::MackeyGlass, 120.0, 1e-9)] {
         let h = system.longest_step();
         let fine = arrived(system, time, h / 32.0);
         let [coarse, half] = [1.0, 2.0].map(|k| distance(&arrived(system, time, h / k), &fine));
         assert!(coarse < tolerance, "{system:?}: {coarse}");
-        // Half the step, a sixteenth of the error.
+        // An integrator of order four has a sixteenth of the error at half the step.
         assert!((13.0..20.0).contains(&(coarse / half)), "{system:?}: {coarse} {half}");
         let observation = arrived(system, system.default_dt() * 2.0, h);
         let fine = arrived(system, system.default_dt() * 2.0, h / 32.0);
@@ -75,7 +75,7 @@ fn a_delay_that_is_no_multiple_of_the_step_lies_between_its_neighbors() {
         system.value()
     };
     let [before, between, after] = [17.0, 17.05, 17.1].map(at);
-    // Linear in τ up to second order: (0.05)² times a second derivative of about 1.
+    // x is linear in τ up to second order: (0.05)² times a second derivative of about 1.
     assert!(
         (between - (before + after) / 2.0).abs() < 0.003 && (before - after).abs() > 0.003,
         "{before} {after}"
@@ -102,7 +102,8 @@ fn the_strongest_parameters_allowed_stay_bounded() {
     }
 }
 
-/// Largest Lyapunov exponent, per unit of time: how fast two neighbors part, brought together again after each step.
+/// Largest Lyapunov exponent, per unit of time: the rate at which two neighboring states separate. After each step
+/// they are brought together again.
 fn lorenz_exponent(steps: usize) -> f64 {
     let (law, h) = (System::Lorenz.law(), System::Lorenz.longest_step());
     let mut lane = Lorenz([5.0, -3.0, 20.0]);
@@ -123,12 +124,13 @@ fn lorenz_exponent(steps: usize) -> f64 {
 
 #[test]
 fn neighbors_on_the_lorenz_attractor_part_as_published() {
-    // Sprott: 0.906 in base e. Over 1500 units of time the exponent varies by about 0.01.
+    // Sprott gives 0.906 in base e. Over 1500 units of time the exponent varies by about 0.01.
     let found = lorenz_exponent(300_000);
     assert!((found - 0.906).abs() < 0.03, "{found}");
 }
 
-/// Mean and variance of each standardized value over a long stream, and of what predicts that nothing changes.
+/// Mean and mean square of each standardized value over a long stream, and the mean squared error of predicting no
+/// change.
 fn statistics(system: System) -> Vec<(f64, f64, f64)> {
     let lanes = 8;
     let mut task = ChaosTask::new(&ChaosConfig { system, ..ChaosConfig::default() }, lanes, 1).unwrap();
@@ -151,7 +153,7 @@ fn constants_standardize_and_losses_are_as_documented() {
     let expected: [&[f64]; 2] = [&[0.071, 0.127, 0.203], &[0.0213]];
     for (system, expected) in SYSTEMS.into_iter().zip(expected) {
         for ((mean, square, persistence), expected) in statistics(system).into_iter().zip(expected) {
-            // 8 streams of 1000 (Lorenz) units of time, correlated over about one.
+            // 8 streams of 1000 (Lorenz) units of time; the values are correlated over about one unit.
             assert!(mean.abs() < 0.03 && (square - 1.0).abs() < 0.03, "{system:?}: {mean} {square}");
             assert!((persistence / expected - 1.0).abs() < 0.03, "{system:?}: {persistence}");
         }
@@ -160,7 +162,7 @@ fn constants_standardize_and_losses_are_as_documented() {
 
 #[test]
 fn attractors_keep_their_balances_and_their_known_ranges() {
-    // On average nothing grows: 0 = ⟨(x²)′⟩ gives ⟨x²⟩ = ⟨xy⟩, and 0 = ⟨z′⟩ gives ⟨xy⟩ = β⟨z⟩.
+    // Time averages of derivatives are 0: 0 = ⟨(x²)′⟩ gives ⟨x²⟩ = ⟨xy⟩, and 0 = ⟨z′⟩ gives ⟨xy⟩ = β⟨z⟩.
     let (law, mut system) = (System::Lorenz.law(), Lorenz([5.0, -3.0, 20.0]));
     (0..10_000).for_each(|_| system.step(&law, 0.005));
     let [mut xx, mut xy, mut z] = [0.0; 3];
@@ -223,7 +225,7 @@ fn lanes_and_seeds_are_streams_of_their_own() {
 fn the_shift_happens_at_the_step_it_says_and_back_again() {
     for system in SYSTEMS {
         let shifted = shifting(system, 25, Some(20));
-        // Both remember as much, so that their burn-ins agree.
+        // The second configuration has the same longest delay, so that both have the same burn-in.
         let late = shifting(system, 1_000_000, None);
         let run = |config| steps(&mut ChaosTask::new(config, 2, 3).unwrap(), 100);
         let (all, without) = (run(&shifted), run(&late));
@@ -256,12 +258,12 @@ fn each_step_obeys_the_law_of_its_phase() {
             distance(&system.0, &reached)
         };
         let phase = level.unwrap() as usize;
-        // Inputs are rounded to `f32`; ρ = 40 for 28 makes a difference of 12 x dt.
+        // Inputs are rounded to `f32`. ρ = 40 in place of 28 makes a difference of 12 x dt.
         assert!(error(&laws[phase]) < 1e-4 && error(&laws[1 - phase]) > 1e-3, "step {t}");
     }
 }
 
-/// The stream may never change silently: runs are compared across versions.
+/// The stream must never change unnoticed, since runs are compared across versions.
 #[test]
 fn the_stream_of_a_seed_is_golden() {
     let line = |system| {
@@ -343,7 +345,7 @@ fn states_that_no_task_can_reach_are_refused() {
     );
 }
 
-/// A lane written as it is.
+/// Writes a lane without the checks of its `persist`.
 struct Unchecked<'a>(&'a mut Lane);
 
 impl Persist for Unchecked<'_> {

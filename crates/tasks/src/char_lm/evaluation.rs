@@ -1,16 +1,16 @@
-//! One pass over a validation text.
+//! One pass over held-out text.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
 use crate::{Corpus, Signal, Step, Task, TaskError};
 
-/// Inputs and targets are bytes \[B\].
+/// Number of symbols of inputs and targets, which are bytes \[B\].
 pub const BYTES: usize = 256;
 
-/// Bytes that a lane reads at a time.
+/// Bytes that are read for a lane at a time.
 pub(super) const CHUNK: usize = 4096;
 
-/// Consecutive predictions of one lane: byte `first + 1 + i` from all before it, for `i` in `0..count`.
+/// Consecutive predictions of one lane: for `i` in `0..count`, byte `first + 1 + i` from the bytes before it.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub first: u64,
@@ -18,7 +18,8 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// All predictions, one contiguous piece per lane; the first lanes have one more if they do not divide evenly.
+    /// Shares out all predictions, one contiguous piece per lane. If they do not divide evenly, the first lanes
+    /// have one more.
     pub fn share(predictions: u64, lanes: usize) -> Vec<Self> {
         let (share, longer) = (predictions / lanes as u64, predictions % lanes as u64);
         let piece = |b: u64| Self { first: b * share + b.min(longer), count: share + u64::from(b < longer) };
@@ -26,13 +27,13 @@ impl Piece {
     }
 }
 
-/// A validation text cut into one contiguous piece per lane, each read once from a reset state that is then carried
-/// to the end of the piece.
+/// A held-out text cut into one contiguous piece per lane. Each piece is read once, beginning from a reset state
+/// that is carried to its end.
 ///
-/// N bytes have N − 1 predictions (the first byte is only read), or `max_bytes` if that is fewer, counted from the
-/// beginning. Every one of them appears exactly once, whether the lanes divide them or not: the first lanes have one
-/// more than the others, and a lane without a prediction left has the target `None` (and its last input once more, or
-/// byte 0 if it has none at all). More lanes mean more cold starts, so compare runs with equal lanes.
+/// N bytes have N − 1 predictions (the first byte is only read); with `max_bytes`, at most the first `max_bytes` of
+/// them. Each prediction appears exactly once. If the lanes do not divide them evenly, the first lanes have one
+/// more than the others. A lane that has no prediction left has the target `None`; it reads its last input again,
+/// or byte 0 if it never had one. More lanes mean more cold starts, so compare runs with equal numbers of lanes.
 ///
 /// The pass takes [`steps`](Self::steps) steps, then begins again identically, with `starts` set.
 #[derive(Debug, Clone)]
@@ -42,7 +43,8 @@ pub struct CharLmEvaluation {
     steps: u64,
     /// Steps of the pass handed out so far.
     position: u64,
-    /// `chunk + 1` bytes per lane, lane after lane: inputs and targets of `chunk` predictions.
+    /// The bytes that the lanes are reading, `chunk + 1` per lane, lane after lane: inputs and targets of `chunk`
+    /// predictions.
     chunks: Vec<u8>,
     chunk: usize,
 }
@@ -84,7 +86,7 @@ impl CharLmEvaluation {
         self.steps
     }
 
-    /// Reads what the next `chunk` steps of each lane need, as far as the lane goes.
+    /// Reads the bytes for the next `chunk` steps of each lane, or fewer at the end of its piece.
     fn read_chunks(&mut self) -> Result<(), TaskError> {
         for (piece, chunk) in self.pieces.iter().zip(self.chunks.chunks_exact_mut(self.chunk + 1)) {
             let left = piece.count.saturating_sub(self.position).min(self.chunk as u64) as usize;

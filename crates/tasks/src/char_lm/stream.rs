@@ -1,16 +1,16 @@
-//! The training text read in order, so that state can be carried from one window to the next.
+//! The training text read in order, so that the state can be carried from one window to the next.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
 use super::evaluation::{BYTES, CHUNK, Piece};
 use crate::{Corpus, Signal, Step, Task, TaskError};
 
-/// A text read from beginning to end, over and over: no crops, and no reset but at the seam.
+/// A text read from beginning to end, over and over, without crops.
 ///
-/// N bytes have N − 1 predictions, of which each lane owns a contiguous part, lane `b` of `lanes` from b / lanes on; the
-/// first lanes have one more than the others if they do not divide evenly. A lane reads its part, and at the end of it
-/// begins again; there, and at the first step, `starts` is set, because what follows is not what came before. A pass
-/// over the text asks each prediction once.
+/// N bytes have N − 1 predictions. Each lane owns a contiguous part of them: lane `b` begins at about the fraction
+/// b / lanes of the text. If the lanes do not divide the predictions evenly, the first lanes have one more than the
+/// others. A lane that has read its part begins it again. There, and at the first step, `starts` is set, because
+/// the text is not continuous. A pass over the text asks for each prediction once.
 ///
 /// Nothing is drawn: the seed changes nothing.
 #[derive(Debug, Clone)]
@@ -19,7 +19,8 @@ pub struct CharLmStream {
     pieces: Vec<Piece>,
     /// Steps handed out so far.
     position: u64,
-    /// Bytes of which the lanes read, `chunk + 1` per lane, lane after lane: inputs and targets of `chunk` predictions.
+    /// The bytes that the lanes are reading, `chunk + 1` per lane, lane after lane: inputs and targets of `chunk`
+    /// predictions.
     chunks: Vec<u8>,
     chunk: usize,
 }
@@ -38,12 +39,13 @@ impl CharLmStream {
             return Err(TaskError::TooShort { origin: text.origin().clone(), part: "training", len, need });
         }
         let pieces = Piece::share(len - 1, lanes);
-        // The first lane has the most.
+        // The first lane has the longest part.
         let chunk = pieces[0].count.min(CHUNK as u64) as usize;
         Ok(Self { text, pieces, position: 0, chunks: vec![0; lanes * (chunk + 1)], chunk })
     }
 
-    /// Reads the chunks that the next step of each lane is in: those that begin with it, or, after a restoration, all.
+    /// Fills the buffer of every lane whose next step is the first of a chunk; with `all` (after a restoration), of
+    /// every lane.
     fn read_chunks(&mut self, all: bool) -> Result<(), TaskError> {
         for (piece, chunk) in self.pieces.iter().zip(self.chunks.chunks_exact_mut(self.chunk + 1)) {
             let at = self.position % piece.count;
@@ -59,7 +61,7 @@ impl CharLmStream {
 }
 
 impl Persist for CharLmStream {
-    /// Refuses another text than the one that the state was saved with, and another number of lanes.
+    /// Refuses a state that was saved with another text or another number of lanes.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.text.expect_same(archive)?;
         archive.expect("lanes", self.pieces.len() as u64)?;
@@ -81,7 +83,8 @@ impl Task for CharLmStream {
         Signal::Symbols(BYTES)
     }
 
-    /// On an error, a shrinking file for one, nothing has been handed out; the next call tries again.
+    /// If the text cannot be read (because the file has shrunk, say), no step is handed out, and the next call
+    /// tries again.
     fn next(&mut self, step: &mut Step) -> Result<(), TaskError> {
         step.expect_fit(self.inputs(), self.targets(), self.pieces.len());
         self.read_chunks(false)?;
@@ -105,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// Input, target, whether the lane starts.
+    /// Input, target, and whether the lane starts a sequence.
     type Read = (u8, u8, bool);
 
     fn streams(task: &mut CharLmStream, lanes: usize, steps: usize) -> Vec<Vec<Read>> {
@@ -119,7 +122,7 @@ mod tests {
         all
     }
 
-    /// Two passes and a bit, against what the documentation promises.
+    /// Compares two passes and a bit with what the documentation of [`CharLmStream`] promises.
     fn reads_in_order(bytes: &[u8], lanes: usize) {
         let mut task = CharLmStream::new(Corpus::from_bytes(bytes.to_vec()).unwrap(), lanes).unwrap();
         let (share, longer) = ((bytes.len() - 1) / lanes, (bytes.len() - 1) % lanes);
@@ -159,7 +162,8 @@ mod tests {
     fn a_restored_stream_goes_on_as_if_it_had_not_stopped() {
         let text = |seed| Corpus::generated(seed, 20_000).unwrap();
         let new = |seed, lanes| CharLmStream::new(text(seed), lanes).unwrap();
-        // Lanes of 6667, 6666 and 6666 predictions: at the beginning, around a read, and before and behind the seams.
+        // The lanes have 6667, 6666 and 6666 predictions. The states are saved at the beginning, around the end of
+        // a chunk, and before and after the seams.
         for before in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 6665, 6666, 6667, 6668, 13_333] {
             let (mut task, mut resumed) = (new(0, 3), new(0, 3));
             streams(&mut task, 3, before);

@@ -5,7 +5,7 @@ use rtrl_checkpoint::{from_bytes, to_bytes};
 
 use super::*;
 
-/// Training bytes below 128 and validation bytes from 128 on, in one file.
+/// One file: training bytes below 128, then validation bytes from 128 on.
 fn halves(training: usize, validation: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
     let file = tempfile::NamedTempFile::new().unwrap();
     let bytes: Vec<u8> = (0..training)
@@ -49,7 +49,7 @@ fn crops_are_the_text_shifted_by_one_from_the_training_part_only() {
             );
         }
     }
-    // The text has period 127: every residue is found, by lanes that differ.
+    // The text has period 127, and crops begin at every residue. The lanes draw different crops.
     offsets.sort_unstable();
     offsets.dedup();
     assert_eq!(offsets, (0..127).collect::<Vec<_>>());
@@ -58,7 +58,7 @@ fn crops_are_the_text_shifted_by_one_from_the_training_part_only() {
 
 #[test]
 fn the_first_and_the_last_crop_are_drawn_and_nothing_behind() {
-    // 12 bytes, crops of 10 + 1: two places.
+    // A crop of 10 + 1 bytes fits a text of 12 bytes at two offsets.
     let text = Corpus::from_bytes((0..12).collect()).unwrap();
     let mut task = CharLm::new(text, 10, 1, 0).unwrap();
     let all = steps(&mut task, 1, 10 * 100);
@@ -84,7 +84,7 @@ fn crops_belong_to_seed_and_lane() {
 fn a_restored_task_goes_on_as_if_it_had_not_stopped() {
     let data = CharLmConfig { corpus_bytes: 20_000, ..CharLmConfig::default() }.data().unwrap();
     let new = |lanes, crop, seed| CharLm::new(data.training.clone(), crop, lanes, seed).unwrap();
-    // In the middle of a crop, at its end, and before the first.
+    // Saved in the middle of a crop, at its end, and before the first.
     for before in [333, 256, 0] {
         let (mut task, mut resumed) = (new(2, 128, 1), new(2, 128, 7));
         steps(&mut task, 2, before);
@@ -104,7 +104,7 @@ fn a_restored_task_goes_on_as_if_it_had_not_stopped() {
     assert!(error.starts_with("section `text`"), "another text is refused: {error}");
 }
 
-/// One pass: per lane, inputs and targets until the first `None`, behind which there must be nothing else.
+/// One pass: inputs and targets of each lane up to its first `None`, after which there must be no target.
 fn pass(task: &mut CharLmEvaluation, lanes: usize) -> Vec<Vec<(u8, u8)>> {
     let count = task.steps() as usize;
     let mut pieces = vec![Vec::new(); lanes];
@@ -149,7 +149,7 @@ proptest! {
 #[test]
 fn validation_is_covered_across_read_buffers() {
     let text = crate::grammar::generate(3, 26_000);
-    // 4096 bytes are read at a time: exactly two reads per lane, one prediction more, one less, several.
+    // 4096 bytes are read at a time: exactly two reads per lane, one prediction more, one less, and other sizes.
     for (bytes, lanes) in
         [(2 * 4096 * 2 + 1, 2), (2 * 4096 * 2 + 2, 2), (2 * 4096 * 2, 2), (26_000, 3), (4097, 1)]
     {
@@ -169,7 +169,7 @@ fn the_evaluation_of_a_configuration_is_the_held_out_part() {
     assert!(all.iter().zip(&bytes[950..]).all(|(step, &byte)| step.input[0] == u32::from(byte)));
     assert_eq!(config.evaluation(Part::Valid, 2, Some(7)).unwrap().unwrap().steps, 4);
 
-    // With a validation file of its own, nothing of the text is held out.
+    // With a validation file nothing of the text is held out.
     let (valid, _) = halves(0, 30);
     let config = CharLmConfig { valid: Some(valid.path().into()), ..config };
     let data = config.data().unwrap();
@@ -201,7 +201,7 @@ fn three_parts_are_cut_from_a_text_or_read_from_files() {
     assert_eq!(CharLmConfig::default().fingerprint().unwrap(), None, "the configuration says it all");
     let too_short = CharLmConfig { test_fraction: 0.01, ..base.clone() };
     assert!(matches!(too_short.data(), Err(TaskError::TooShort { part: "test", len: 10, .. })));
-    // Everything held out: nothing to train on.
+    // The two held-out parts leave nothing to train on.
     let all_held_out = CharLmConfig { test_fraction: 0.6, valid_fraction: 0.6, ..base };
     assert!(all_held_out.data().is_err());
 }
@@ -224,7 +224,7 @@ fn parts_that_hold_no_crop_are_refused() {
         TaskError::TooShort { part, len, need, .. } => (part, len, need),
         other => panic!("{other}"),
     };
-    // Exactly one crop fits 50 bytes.
+    // Exactly one crop of 49 predictions fits the 50 held-out bytes.
     assert!(CharLmConfig { crop: 49, ..base.clone() }.build(1, 0).is_ok());
     assert_eq!(short(&CharLmConfig { crop: 50, ..base.clone() }), ("validation", 50, 51));
     assert_eq!(

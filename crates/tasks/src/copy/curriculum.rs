@@ -1,34 +1,35 @@
-//! When the copy task gets harder.
+//! The curriculum of the copy task: when L is raised.
 
 use serde::{Deserialize, Serialize};
 
-/// The longest string. A sequence is held in memory, so its length must stay reasonable.
+/// Longest string, in bits. Each lane holds its string in memory, so the length is bounded.
 pub(super) const LONGEST: u32 = 1 << 20;
 
-/// Weight that the running average of [`Averaging::AllPositions`] keeps at each time step.
+/// Factor with which the running average of [`Averaging::AllPositions`] is multiplied at each time step.
 pub const AVERAGE_DECAY: f64 = 0.999;
-/// Where that average starts, in bits per character.
+/// Initial value of that average, in bits per character.
 pub const AVERAGE_AT_START: f64 = 1.0;
-/// Where it begins again after a raise, in bits per character.
+/// Value of that average after a raise of L, in bits per character.
 pub const AVERAGE_AFTER_RAISE: f64 = 0.3;
 
-/// Which average loss must fall below the threshold. The two give different curricula: plots say which it was.
+/// Which average loss must fall below the threshold. The two averages give different curricula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Averaging {
     /// An exponential average of bits per character over every position with a target (in the echo layout: all of
     /// them, blanks included). At each reported time step, `average ← 0.999 average + 0.001 mean`, where `mean` is
-    /// over the lanes that have a target; a step at which no lane has one changes nothing. It starts at 1.0 and is
-    /// set to 0.3 after a raise. Blanks are nearly free, so 0.15 here is about 0.30 per copied bit. \[C\]
+    /// over the lanes that have a target; a step at which no lane has one changes nothing. The average starts at
+    /// 1.0 and is set to 0.3 after a raise. Blanks cost almost nothing, so 0.15 here is about 0.30 per copied bit.
+    /// \[C\]
     #[default]
     AllPositions,
     /// The mean loss per copied bit of one minibatch: Σ loss / Σ count over the copied bits of the last finished
     /// sequence of each lane. Only sequences begun since the last raise count, and there is no average until every
-    /// lane has finished one of them. \[D\]
+    /// lane has finished such a sequence. \[D\]
     CopiedBits,
 }
 
-/// The copied bits of one sequence.
+/// Sum of the losses, in bits, and number of the copied bits of one sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Tally {
     bits: f64,
@@ -43,7 +44,7 @@ struct Record {
     finished: Option<Tally>,
 }
 
-/// L and the averages that raise it; both averages are kept, the configuration says which one is asked.
+/// L and the two averages. Both are always kept up to date; the configuration chooses the one that raises L.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Curriculum {
     level: u32,
@@ -66,14 +67,14 @@ impl Curriculum {
             && self.records.iter().all(|r| possible(&r.running) && r.finished.as_ref().is_none_or(possible))
     }
 
-    /// A lane begins a new sequence.
+    /// Notes that a lane begins a new sequence.
     pub(super) fn begin(&mut self, lane: usize) {
         let record = &mut self.records[lane];
         record.running = Tally::default();
         record.counts = true;
     }
 
-    /// The losses of the lanes that had a target at this step.
+    /// Adds one step to the running average: the losses, in bits, of the lanes that have a target at this step.
     pub(super) fn record_step(&mut self, losses: impl Iterator<Item = f64>) {
         let (sum, count) = losses.fold((0.0, 0_u32), |(sum, count), loss| (sum + loss, count + 1));
         if count > 0 {
@@ -81,7 +82,7 @@ impl Curriculum {
         }
     }
 
-    /// The loss of a copied bit of one lane.
+    /// Adds the loss, in bits, of one copied bit of a lane. `last`: the bit completes the sequence.
     pub(super) fn record_copied(&mut self, lane: usize, loss: f64, last: bool) {
         let record = &mut self.records[lane];
         record.running.bits += loss;
@@ -106,7 +107,7 @@ impl Curriculum {
         }
     }
 
-    /// Raises L by one if the average has fallen below the threshold, and begins a new average.
+    /// Raises L by one if the chosen average has fallen below the threshold, and restarts both averages.
     pub(super) fn raise_if_due(&mut self, averaging: Averaging, threshold: f64) {
         if self.average(averaging).is_some_and(|average| average < threshold) {
             self.level = (self.level + 1).min(LONGEST);

@@ -21,14 +21,14 @@ fn streams(task: &mut CopyTask, lanes: usize, steps: usize) -> Vec<Vec<Symbol>> 
     all
 }
 
-/// Whole sequences of a lane, as the `starts` flags cut them.
+/// The complete sequences of a lane, separated by the `starts` flags.
 fn sequences(lane: &[Symbol]) -> Vec<&[Symbol]> {
     let starts: Vec<_> = (0..lane.len()).filter(|&t| lane[t].2).collect();
     assert_eq!(starts.first(), Some(&0), "the first step starts a sequence");
     starts.windows(2).map(|pair| &lane[pair[0]..pair[1]]).collect()
 }
 
-/// What the layout's documentation promises for these bits.
+/// Inputs and targets that the documentation of the layout promises for these bits.
 fn laid_out(layout: Layout, bits: &[u32]) -> (Vec<u32>, Vec<Option<u32>>) {
     let n = bits.len();
     let copied = bits.iter().map(|&bit| Some(bit));
@@ -43,7 +43,7 @@ fn laid_out(layout: Layout, bits: &[u32]) -> (Vec<u32>, Vec<Option<u32>>) {
     }
 }
 
-/// A stream whose copied bits cost nothing, so that L may rise: symbols lane by lane, and L at each step.
+/// Runs the task with losses of 0 on copied bits, so that L may rise: symbols lane by lane, and L at each step.
 fn climbing(task: &mut CopyTask, lanes: usize, steps: usize) -> (Vec<Vec<Symbol>>, Vec<u32>) {
     let (mut all, mut levels) = (vec![Vec::new(); lanes], Vec::new());
     for _ in 0..steps {
@@ -59,7 +59,7 @@ fn climbing(task: &mut CopyTask, lanes: usize, steps: usize) -> (Vec<Vec<Symbol>
 fn parses(lane: &[Symbol], levels: &[u32], layout: Layout, spread: u32) {
     let mut t = 0;
     for sequence in sequences(lane) {
-        // Strings begun before a raise are finished as they are.
+        // A string begun before a raise of L is finished unchanged, so L is the one at its first step.
         let (n, level) = ((sequence.len() - 2) / 2, levels[t]);
         assert!(
             (level.saturating_sub(spread).max(1)..=level).contains(&(n as u32)),
@@ -76,7 +76,7 @@ fn parses(lane: &[Symbol], levels: &[u32], layout: Layout, spread: u32) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Every variant that a paper or its neighbors could have meant.
+    /// Every variant that the paper or neighboring public code may have used.
     #[test]
     fn streams_parse_in_every_variant_while_the_curriculum_moves(seed: u64, lanes in 2_usize..5, level in 3_u32..9) {
         for layout in [Layout::Echo, Layout::Delimiter] {
@@ -142,13 +142,14 @@ fn lengths_and_bits_are_even() {
         ones += sequence[1..=n].iter().map(|symbol| symbol.0).sum::<u32>();
         bits += n as u32;
     }
-    // About 1000 sequences, 200 ± 13 of each length, and 5000 ± 71 ones among 10 000 bits... five deviations.
+    // About 1000 sequences: 200 ± 13 of each length, and 5000 ± 71 ones among 10 000 bits. The bounds are five
+    // deviations.
     assert_eq!(lengths[..3], [0; 3]);
     assert!(lengths[3..].iter().all(|&count| (135..265).contains(&count)), "{lengths:?}");
     assert!((f64::from(ones) / f64::from(bits) - 0.5).abs() < 0.035, "{ones} of {bits}");
 }
 
-/// The stream may never change silently: runs are compared across versions.
+/// The stream must never change unnoticed, since runs are compared across versions.
 #[test]
 fn the_stream_of_a_seed_is_golden() {
     let line = |layout| {
@@ -170,8 +171,8 @@ fn the_stream_of_a_seed_is_golden() {
     );
 }
 
-/// Runs a task whose predictor pays `copied(lane)` bits per copied bit and nothing elsewhere; `watch` sees every step
-/// with the level at it.
+/// Runs a task with a predictor that pays `copied(lane)` bits per copied bit and nothing elsewhere. `watch` sees
+/// every step and L at that step.
 fn learn(
     config: &CopyConfig,
     lanes: usize,
@@ -181,7 +182,7 @@ fn learn(
 ) {
     let mut task = CopyTask::new(config, lanes, 11).unwrap();
     let (mut step, mut losses) = (Step::new(&task, lanes), vec![0.0; lanes]);
-    // In the echo layout the copied bits are what comes after the echo of START.
+    // In the echo layout the copied bits come after the echo of START.
     let mut echoed = vec![false; lanes];
     for _ in 0..steps {
         task.next(&mut step).unwrap();
@@ -197,8 +198,8 @@ fn learn(
 
 #[test]
 fn a_perfect_predictor_climbs_by_the_arithmetic_of_the_all_positions_rule() {
-    // From 1.0 the average falls below 0.15 after ln 0.15 / ln 0.999 = 1896.2 steps, from 0.3 after 692.8; the test
-    // waits for the next sequence start.
+    // From 1.0 the average falls below 0.15 after ln 0.15 / ln 0.999 = 1896.2 steps, from 0.3 after 692.8 steps. L
+    // is raised at the next start of a sequence.
     assert!(0.999_f64.powi(1896) > 0.15 && 0.999_f64.powi(1897) < 0.15);
     assert!(0.3 * 0.999_f64.powi(692) > 0.15 && 0.3 * 0.999_f64.powi(693) < 0.15);
     let (mut expected, mut reports, mut needed, mut t) = (1, 0, 1897, 0);
@@ -219,7 +220,7 @@ fn a_perfect_predictor_climbs_by_the_arithmetic_of_the_all_positions_rule() {
             (reports, t) = (reports + 1, t + 1);
         },
     );
-    // (6000 − 1900) / 693, less what is lost waiting for starts.
+    // (6000 − 1900) / 693 raises, less those lost by waiting for starts, after the first.
     assert_eq!(expected, 7);
 }
 
@@ -246,7 +247,8 @@ fn the_two_rules_disagree_between_015_and_030_bits_per_copied_bit() {
 
 #[test]
 fn copied_bits_is_the_mean_over_the_last_whole_sequence_of_each_lane() {
-    // Lane 0 pays nothing and lane 1 pays 1/4 per bit: below 1/8 exactly while lane 0 copied more bits.
+    // Lane 0 pays nothing and lane 1 pays 1/4 per bit, so the mean is below 1/8 exactly while lane 0 copied more
+    // bits.
     let config =
         CopyConfig { averaging: Averaging::CopiedBits, level: 4, threshold: 0.125, ..CopyConfig::default() };
     #[derive(Clone, Copy, Default)]
@@ -314,11 +316,11 @@ fn the_delimited_layout_averages_over_copied_bits_only() {
     while task.level() == Some(1) {
         task.next(&mut step).unwrap();
         reports += u32::from(step.target[0].is_some());
-        // What a lane without a target reports is ignored.
+        // The loss of a lane without a target is ignored.
         task.report(&[if step.target[0].is_some() { 0.0 } else { 99.0 }]);
     }
-    // As in the echo layout, but counted in steps with a target. Sequences of one bit have one such step each, so the
-    // test follows at once.
+    // As in the echo layout, but counted in steps with a target. A sequence of one bit has one such step, after
+    // which the average is tested at once.
     assert_eq!(reports, 1897);
 }
 

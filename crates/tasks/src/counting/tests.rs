@@ -20,7 +20,7 @@ fn streams(task: &mut CountingTask, lanes: usize, steps: usize) -> Vec<Vec<Symbo
     all
 }
 
-/// Whole strings, as the `starts` flags cut them: the marker that each begins with included.
+/// The complete strings of a lane, separated by the `starts` flags; each includes the marker that it begins with.
 fn strings(lane: &[Symbol]) -> Vec<&[Symbol]> {
     let starts: Vec<_> = (0..lane.len()).filter(|&t| lane[t].2).collect();
     assert_eq!(starts.first(), Some(&0), "the first step starts a string");
@@ -36,7 +36,7 @@ fn spelled(language: Language, symbols: impl IntoIterator<Item = u32>) -> String
     symbols.into_iter().map(|symbol| alphabet.as_bytes()[symbol as usize] as char).collect()
 }
 
-/// An independent recognizer: the middle is struck out until nothing is left; a string is not empty.
+/// An independent recognizer: strikes out adjacent pairs of brackets until nothing is left. A string is not empty.
 fn in_language(language: Language, string: &str) -> bool {
     let half = string.len() / 2;
     let mut rest = string.to_string();
@@ -51,7 +51,7 @@ fn in_language(language: Language, string: &str) -> bool {
         }
 }
 
-/// Most brackets open at once, whatever their kinds.
+/// Largest number of brackets open at once, whatever their kinds.
 fn depth(string: &str) -> i32 {
     let heights = string.chars().scan(0, |height, symbol| {
         *height += if "a([".contains(symbol) { 1 } else { -1 };
@@ -116,7 +116,7 @@ proptest! {
     }
 }
 
-/// All strings that a configuration allows, by trying all strings of that length.
+/// All strings that a configuration allows, found by trying all strings of these lengths.
 fn allowed(config: &CountingConfig) -> BTreeSet<String> {
     let language = config.language;
     let mut found = BTreeSet::new();
@@ -152,7 +152,7 @@ fn all_allowed_strings_come_and_targets_are_determined_where_one_symbol_can_foll
             for symbols in strings(&lane) {
                 let string = spelled(language, symbols[1..].iter().map(|symbol| symbol.0)) + "$";
                 for (t, symbol) in symbols.iter().enumerate() {
-                    // What begins alike is sorted side by side.
+                    // Strings with the same beginning are neighbors in the sorted set.
                     let following: BTreeSet<u8> = allowed
                         .range(string[..t].to_string()..)
                         .take_while(|other| other.starts_with(&string[..t]))
@@ -174,7 +174,7 @@ fn whoever_knows_the_frequencies_pays_what_is_documented() {
     let mut counts = [0.0; 3];
     lane.iter().for_each(|symbol| counts[symbol.1.unwrap() as usize] += 1.0);
     let bits: f64 = counts.iter().map(|n| -n / 2e5 * (n / 2e5_f64).log2()).sum();
-    // n has a mean of 5.5: 5.5 of each letter in 12 symbols. The share of the marker varies by 2 % at most.
+    // n has a mean of 5.5, so 12 symbols have 5.5 of each letter. The share of the marker varies by 2 % at most.
     assert!((bits - 1.330).abs() < 0.01, "{bits}");
 }
 
@@ -184,19 +184,19 @@ fn n_is_uniform_and_lanes_reset_on_their_own() {
     let all = streams(&mut CountingTask::new(&config, 2, 5).unwrap(), 2, 45_000);
     let mut counts = [0_u32; 7];
     strings(&all[0]).iter().for_each(|string| counts[string.len() / 2] += 1);
-    // About 5000 strings of 9 symbols: 1000 ± 28 of each n.
+    // About 5000 strings of 9 symbols on average: 1000 ± 28 of each n.
     assert!(counts[..2] == [0; 2] && counts[2..].iter().all(|&n| (850..1150).contains(&n)), "{counts:?}");
     assert!((1..45_000).any(|t| all[0][t].2 && !all[1][t].2));
 }
 
-/// Inputs and targets of one lane; `.` where nothing is asked.
+/// Inputs and targets of one lane; `.` where there is no target.
 fn lines(config: &CountingConfig) -> (String, String) {
     let lane = streams(&mut CountingTask::new(config, 2, 0).unwrap(), 2, 40).remove(1);
     let of = |symbol: Option<u32>| symbol.map_or(".".to_string(), |s| spelled(config.language, [s]));
     (lane.iter().map(|symbol| of(Some(symbol.0))).collect(), lane.iter().map(|symbol| of(symbol.1)).collect())
 }
 
-/// The stream may never change silently: runs are compared across versions.
+/// The stream must never change unnoticed, since runs are compared across versions.
 #[test]
 fn the_stream_of_a_seed_is_golden() {
     let golden = |language, targets, depth, inputs: &str, asked: &str| {

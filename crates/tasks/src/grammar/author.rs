@@ -1,4 +1,4 @@
-//! The writer: who is on stage, in which tense, and the phrases that agree with that.
+//! The author: who is on stage, the tense, and the phrases that agree with both.
 
 use super::page::Page;
 use super::words::{
@@ -9,7 +9,7 @@ use crate::streams::{Stream, below, lane_streams};
 
 /// Keeps the text apart from other uses of the same seed.
 const SALT: u64 = 0x6772_616d_6d61_7273;
-/// How deep noun phrases may sit in each other; deeper ones are bare.
+/// How deep noun phrases may be nested; at this depth they have no modifiers.
 const DEEPEST: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Person {
     }
 }
 
-/// A noun phrase without its modifiers, to be said more than once.
+/// A noun phrase without modifiers, kept so that it can be said more than once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bare {
     look: Option<&'static str>,
@@ -62,18 +62,18 @@ pub(super) struct Author {
     pub(super) page: Page,
     stream: Stream,
     pub(super) tense: Tense,
-    /// Three different people, the first of them the one it is about.
+    /// Three different people, who act in the current paragraph.
     pub(super) cast: [Person; 3],
     pub(super) chapters: u32,
-    /// Noun phrases that the present one sits in.
+    /// How many noun phrases the current one is nested in.
     depth: u32,
-    /// Brackets that are open, innermost last.
+    /// Open brackets, innermost last.
     open: Vec<char>,
 }
 
 impl Author {
     pub(super) fn new(seed: u64, capacity: usize) -> Self {
-        // A chapter may run over the number of bytes asked for.
+        // The last chapter may run over the number of bytes requested.
         let page = Page::new(capacity.saturating_add(16 << 10));
         let nobody = Person { name: "", woman: false };
         let stream = lane_streams(SALT, seed, 1).remove(0);
@@ -94,7 +94,7 @@ impl Author {
         of[self.roll(of.len())]
     }
 
-    /// Prefers the first ones, as words do: the chance falls linearly along the list.
+    /// Prefers the first entries, as word frequencies do: the probability falls linearly along the list.
     pub(super) fn favor<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len()).min(self.roll(of.len()))]
     }
@@ -104,7 +104,7 @@ impl Author {
         Person { name: self.pick(if woman { &WOMEN } else { &MEN }), woman }
     }
 
-    /// New people, all different.
+    /// Replaces the cast by new people, all different.
     pub(super) fn recast(&mut self) {
         for i in 0..self.cast.len() {
             self.cast[i] = loop {
@@ -120,7 +120,7 @@ impl Author {
         self.pick(&self.cast.clone())
     }
 
-    /// Someone on stage, and someone else.
+    /// Two different people of the cast.
     pub(super) fn two(&mut self) -> (Person, Person) {
         let (first, shift) = (self.roll(3), 1 + self.roll(2));
         (self.cast[first], self.cast[(first + shift) % 3])
@@ -130,7 +130,7 @@ impl Author {
         if self.chance(50) { Number::One } else { Number::Many }
     }
 
-    /// The name of a town, not heard of before as a rule.
+    /// The name of a town, usually one that has not occurred before.
     pub(super) fn town(&mut self) -> String {
         let (head, tail) = (self.pick(&TOWN_HEADS), self.pick(&TOWN_TAILS));
         format!("{head}{tail}")
@@ -185,7 +185,7 @@ impl Author {
         self.say(word);
     }
 
-    /// A bracket around `inside`, of the other kind than the one it may sit in.
+    /// A bracket around `inside`. Inside another bracket it is of the other kind.
     pub(super) fn bracketed(&mut self, inside: impl FnOnce(&mut Self)) {
         let (open, close) = match self.open.last() {
             Some('(') => ('[', ']'),
@@ -199,7 +199,7 @@ impl Author {
         self.page.mark(close);
     }
 
-    /// Something in the present tense between quotation marks, whatever the tense around it.
+    /// `inside` between quotation marks, in the present tense whatever the tense around it.
     pub(super) fn quoted(&mut self, mark: char, inside: impl FnOnce(&mut Self)) {
         let tense = std::mem::replace(&mut self.tense, Tense::Present);
         self.page.open(mark);
@@ -208,7 +208,8 @@ impl Author {
         self.tense = tense;
     }
 
-    /// A noun phrase about beings, with what may come between it and its verb. Returns the number of its head.
+    /// A noun phrase about beings, with modifiers that may separate it from its verb. Returns the number of its
+    /// head.
     pub(super) fn beings(&mut self) -> Number {
         let head = self.bare(&BEINGS);
         self.the(head);
@@ -241,7 +242,7 @@ impl Author {
         }
     }
 
-    /// What stands in a bracket: short or long, never with a verb of its own for the subject around it.
+    /// The content of a bracket, short or long. It never has a verb that belongs to the subject outside.
     fn aside(&mut self) {
         match self.roll(4) {
             0 => {
@@ -267,7 +268,7 @@ impl Author {
         }
     }
 
-    /// A name, now and then with an aside.
+    /// The name of a person, sometimes followed by an aside in brackets.
     pub(super) fn named(&mut self, person: Person) {
         self.say(person.name);
         if self.open.is_empty() && self.chance(20) {
@@ -278,13 +279,13 @@ impl Author {
         }
     }
 
-    /// Beings and what they do.
+    /// A noun phrase about beings, and what they do.
     pub(super) fn beings_deed(&mut self) {
         let number = self.beings();
         self.deed(number);
     }
 
-    /// What a subject does.
+    /// A verb phrase: what a subject does.
     pub(super) fn deed(&mut self, number: Number) {
         self.depth += 1;
         match self.roll(3) {
@@ -307,7 +308,7 @@ impl Author {
         self.depth -= 1;
     }
 
-    /// What a subject is or does.
+    /// A verb phrase: what a subject is or does.
     pub(super) fn predicate(&mut self, number: Number) {
         if self.chance(40) {
             let mood = self.favor(&MOODS);
@@ -318,7 +319,7 @@ impl Author {
         }
     }
 
-    /// Subject and predicate.
+    /// A subject and its predicate.
     pub(super) fn clause(&mut self) {
         let number = if self.chance(30) {
             let person = self.someone();

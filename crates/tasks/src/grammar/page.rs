@@ -1,12 +1,12 @@
 //! Typesetting: spaces, capitals and punctuation.
 
-/// What has been written so far. Words are spaced as they come; the first after a stop is capitalized.
+/// The text written so far. Words are separated by spaces; the first word of a sentence is capitalized.
 #[derive(Debug)]
 pub(super) struct Page {
     text: String,
-    /// The next word begins a sentence.
+    /// Whether the next word begins a sentence.
     capital: bool,
-    /// The next word follows without a space.
+    /// Whether the next word follows without a space.
     glued: bool,
 }
 
@@ -23,7 +23,7 @@ impl Page {
         self.text.into_bytes()
     }
 
-    /// Writes words, with a space before the first unless something was opened there.
+    /// Writes words, with a space before the first unless a bracket, quote or line begins there.
     pub(super) fn words(&mut self, words: &str) {
         if !std::mem::take(&mut self.glued) {
             self.text.push(' ');
@@ -54,7 +54,7 @@ impl Page {
         self.capital = true;
     }
 
-    /// The next word begins a sentence, as at the beginning of a quote.
+    /// Makes the next word begin a sentence, as at the beginning of a quote.
     pub(super) fn capitalize(&mut self) {
         self.capital = true;
     }

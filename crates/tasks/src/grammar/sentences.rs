@@ -7,7 +7,8 @@ use super::words::{
 };
 use Number::{Many, One};
 
-/// One entry per kind and chance; those that call something back come more often than those that only agree.
+/// Kinds of sentences; each entry is equally likely. Kinds that repeat something said before have more entries than
+/// kinds that only agree.
 const KINDS: [fn(&mut Author); 22] = [
     Author::state,
     Author::state,
@@ -34,7 +35,8 @@ const KINDS: [fn(&mut Author); 22] = [
 ];
 
 impl Author {
-    /// A heading and a few paragraphs. Its place comes up again at the beginning of the first.
+    /// A heading and a few paragraphs. The place named in the heading is repeated at the beginning of the first
+    /// paragraph.
     pub(super) fn chapter(&mut self) {
         self.chapters += 1;
         let (look, place) = (self.pick(&LOOKS), self.pick(&PLACES).0);
@@ -85,7 +87,7 @@ impl Author {
         self.page.stop('.');
     }
 
-    /// Someone's doings over a few sentences, in pronouns after the first.
+    /// A few sentences about what one person does; pronouns replace the name after the first.
     fn errand(&mut self) {
         let person = self.someone();
         self.named(person);
@@ -139,7 +141,7 @@ impl Author {
         }
     }
 
-    /// A question, answered in its own words by who was asked.
+    /// A question, and the answer of the person who was asked, in the words of the question.
     fn question(&mut self) {
         let (asking, asked) = self.two();
         let (subject, verb, object) = (self.bare(&BEINGS), self.favor(&MEETING), self.bare(&BEINGS));
@@ -242,7 +244,7 @@ impl Author {
         self.page.stop('.');
     }
 
-    /// A number of three digits that is read, thought of, and read again.
+    /// A number of three digits that comes up three times.
     fn label(&mut self) {
         let (person, thing) = (self.someone(), self.favor(&[THINGS[5], THINGS[3], PLACES[1], THINGS[17]]).0);
         let digits = (100 + self.roll(900)).to_string();
@@ -265,7 +267,7 @@ impl Author {
         self.page.stop('.');
     }
 
-    /// Three things taken along, and what becomes of them in the same order.
+    /// Three things that are taken along, listed again in the same order.
     fn luggage(&mut self) {
         let person = self.someone();
         let mut things = [""; 3];
@@ -326,7 +328,7 @@ impl Author {
         }
     }
 
-    /// Words that come in pairs.
+    /// Connectives that come in pairs.
     fn pairing(&mut self) {
         match self.roll(4) {
             0 => {
@@ -348,14 +350,14 @@ impl Author {
                 self.beings();
                 self.say(second);
                 let last = self.beings();
-                // `both` makes several of any two; after `nor` the verb agrees with what is nearer.
+                // After `both … and` the verb is plural; after `neither … nor` it agrees with the nearer subject.
                 self.predicate(if kind == 2 { last } else { Many });
             }
         }
         self.page.stop('.');
     }
 
-    /// A town heard of for the first time, and again a little later.
+    /// A town that is introduced, and named again a little later.
     fn origin(&mut self) {
         let (person, town) = (self.someone(), self.town());
         self.named(person);

@@ -10,7 +10,8 @@ fn text(seed: u64) -> String {
     String::from_utf8(generate(seed, SIZE)).unwrap()
 }
 
-/// Sentences: cut at full stops, which a quote that they end takes along, and at line ends.
+/// Sentences, cut at full stops and at line ends. A quotation mark after a full stop belongs to the sentence before
+/// it.
 fn sentences(text: &str) -> Vec<String> {
     let moved = text.replace(".\"", "\".");
     moved.split(['.', '\n']).map(|sentence| sentence.trim().to_string()).filter(|s| !s.is_empty()).collect()
@@ -24,7 +25,7 @@ fn numbers(words: &[&str]) -> Vec<usize> {
     words.iter().filter_map(|word| NUMBERS.iter().position(|number| number == word)).collect()
 }
 
-/// The sentence without what stands in brackets.
+/// The sentence without the contents of brackets.
 fn outside(sentence: &str) -> String {
     let mut depth = 0;
     sentence
@@ -50,7 +51,7 @@ fn fnv(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// The text may never change silently: runs are compared across versions and machines.
+/// The text must never change unnoticed, since runs are compared across versions and machines.
 #[test]
 fn the_text_of_a_seed_is_golden() {
     let bytes = generate(0, SIZE);
@@ -75,7 +76,7 @@ fn no_window_of_200_bytes_comes_twice() {
     const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
     let bytes = generate(1, SIZE);
     assert_eq!(bytes.len(), SIZE);
-    // A rolling hash modulo 2⁶⁴, checked on collision, finds repeats in one pass.
+    // A rolling hash modulo 2⁶⁴ finds repeats in one pass; equal hashes are checked byte by byte.
     let leaving = (0..WINDOW).fold(1_u64, |power, _| power.wrapping_mul(BASE));
     let (mut hash, mut seen) = (0_u64, HashMap::with_capacity(SIZE));
     for end in 1..=SIZE {
@@ -171,7 +172,7 @@ fn verbs_agree_with_their_subject_across_others() {
         let Some(at) = words.iter().position(|word| ["is", "are", "was", "were"].contains(word)) else {
             continue;
         };
-        // In another clause of the sentence the subject is another.
+        // After `and` the verb may belong to another clause with another subject.
         if words[..at].contains(&"and") {
             continue;
         }
@@ -303,7 +304,7 @@ fn towns_labels_and_luggage_come_up_again() {
             labels += 1;
         }
         if pair[1].starts_with("On the way") {
-            // `a cup, a map and a key` comes again as `the cup, the map and the key`.
+            // `a cup, a map and a key` is repeated as `the cup, the map and the key`.
             let list = words[words.len() - 7..].iter().map(|&word| if word == "a" { "the" } else { word });
             let again = self::words(&pair[1]);
             assert!(again[again.len() - 7..].iter().copied().eq(list), "{pair:?}");
@@ -327,7 +328,7 @@ fn questions_are_answered_in_their_own_words() {
             assert!(denied.iter().eq(&question[1..].iter().collect::<Vec<_>>()), "{chunk:?}");
             no += 1;
         } else {
-            // Only the verb may differ, by its ending.
+            // Only the verb may differ, in its ending.
             let differ = question[1..].iter().zip(&answer[1..]).filter(|(asked, said)| asked != said).count();
             assert_eq!(
                 (question.len(), differ),

@@ -1,9 +1,9 @@
-//! The vocabulary of the generated text: a few hundred short words, all lists our own.
+//! The vocabulary of the generated text: a few hundred short words. All lists are our own.
 
-/// A noun: one, several.
+/// A noun: singular, plural.
 pub(super) type Noun = (&'static str, &'static str);
 
-/// A verb: with several (and as infinitive), with one, in the past.
+/// A verb: plural (also the infinitive), singular, past.
 pub(super) type Verb = (&'static str, &'static str, &'static str);
 
 pub(super) const WOMEN: [&str; 24] = [
@@ -89,13 +89,13 @@ pub(super) const PLACES: [Noun; 18] = [
     ("harbor", "harbors"),
 ];
 
-/// After a form of "be".
+/// Adjectives that follow a form of "be".
 pub(super) const MOODS: [&str; 18] = [
     "tired", "hungry", "cold", "wet", "calm", "angry", "late", "lost", "happy", "proud", "quiet", "ill",
     "afraid", "lame", "warm", "safe", "alone", "blind",
 ];
 
-/// Before a noun; none begins with a vowel that would ask for "an".
+/// Adjectives that come before a noun; none begins with a vowel, which would need "an".
 pub(super) const LOOKS: [&str; 16] = [
     "red", "big", "small", "white", "black", "green", "blue", "young", "tall", "brown", "thin", "strange",
     "gray", "heavy", "round", "lean",
@@ -116,7 +116,7 @@ pub(super) const HOW: [&str; 10] = [
     "with care",
 ];
 
-/// Verbs without an object.
+/// Verbs that need no object.
 pub(super) const DOING: [Verb; 16] = [
     ("wait", "waits", "waited"),
     ("sleep", "sleeps", "slept"),
@@ -170,7 +170,7 @@ pub(super) const HANDLING: [Verb; 12] = [
     ("clean", "cleans", "cleaned"),
 ];
 
-/// Verbs that someone can do to himself, herself or themselves.
+/// Verbs that take a reflexive pronoun.
 pub(super) const SELF: [Verb; 6] = [
     ("wash", "washes", "washed"),
     ("hurt", "hurts", "hurt"),

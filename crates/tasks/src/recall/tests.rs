@@ -66,7 +66,7 @@ fn symbols_distractors_and_delays_are_even_and_lanes_reset_on_their_own() {
     assert!((1..24_000).any(|t| all[0][t].2 && !all[1][t].2));
 }
 
-/// The stream may never change silently: runs are compared across versions.
+/// The stream must never change unnoticed, since runs are compared across versions.
 #[test]
 fn the_stream_of_a_seed_is_golden() {
     let config = RecallConfig { delay: 6, spread: 4, ..RecallConfig::default() };

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::quantity::Value;
 use crate::Record;
 
-/// `step`, `seconds`, then every quantity in the order in which it first appears.
+/// One line per record. The columns are `step`, `seconds`, then every quantity in the order in which it first
+/// appears.
 pub fn render(records: &[Record]) -> Vec<u8> {
     let mut columns: Vec<String> = Vec::new();
     let rows: Vec<BTreeMap<String, Value>> =

@@ -1,8 +1,8 @@
-//! What a record has measured, by name.
+//! The measured quantities of a record, by name.
 
 use crate::Record;
 
-/// A quantity and its value; a rollback has text.
+/// Value of a quantity; only a rollback has text.
 pub enum Value {
     Number(f64),
     Count(u64),
@@ -10,7 +10,7 @@ pub enum Value {
 }
 
 impl Record {
-    /// Everything measured in this record but step and time, by name.
+    /// Everything measured in this record except step and time, by name.
     pub(super) fn quantities(&self) -> Vec<(String, Value)> {
         let named = |name: &str, value| (name.to_string(), value);
         let number = |name, value: Option<f64>| value.map(|value| named(name, Value::Number(value)));

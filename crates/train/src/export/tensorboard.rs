@@ -1,5 +1,5 @@
-//! TensorBoard's event files: messages of `tensorflow/core/util/event.proto`, each in a record of length, checksum of the
-//! length, message, checksum of the message.
+//! TensorBoard's event files: messages of `tensorflow/core/util/event.proto`. Each is stored as its length,
+//! checksum of the length, message, checksum of the message.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use crate::Record;
 
 #[derive(Clone, PartialEq, Message)]
 struct Event {
-    /// Seconds since 1970.
+    /// Seconds since the beginning of 1970.
     #[prost(double, tag = "1")]
     wall_time: f64,
     #[prost(int64, tag = "2")]
@@ -36,7 +36,7 @@ struct Scalar {
     simple_value: Option<f32>,
 }
 
-/// An event for each record, with the quantities that are numbers.
+/// The bytes of a file with an event for each record, which has the quantities that are numbers.
 pub fn render(records: &[Record], started: SystemTime) -> Vec<u8> {
     let started = started.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
     let mut file = Vec::new();
@@ -67,7 +67,8 @@ fn push(file: &mut Vec<u8>, event: &Event) {
     }
 }
 
-/// CRC-32C, rotated and moved as TFRecord wants it, so that a checksum of data with checksums in it stays one.
+/// CRC-32C, rotated and offset by a constant as TFRecord requires: a plain CRC of data that contain CRCs protects
+/// poorly.
 fn masked_checksum(bytes: &[u8]) -> u32 {
     const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
     CRC.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)

@@ -10,7 +10,7 @@ use super::build::{Build, Optimizer, check_decay, check_rate, relaid};
 use crate::ConfigError;
 use crate::fields::check;
 
-/// Settings of [`Adam`]; the defaults are those of the reference, but for the learning rate, which must be given.
+/// Settings of [`Adam`]. The defaults are those of the reference; the learning rate has no default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamConfig {
@@ -65,8 +65,8 @@ impl Build for AdamConfig {
     }
 }
 
-/// Settings of [`Adam`] with decoupled weight decay: each update also takes `learning_rate * weight_decay` of each weight
-/// away.
+/// Settings of [`Adam`] with decoupled weight decay: each update also subtracts `learning_rate * weight_decay * w`
+/// from each weight w.
 ///
 /// # Reference
 /// Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, arXiv:1711.05101.
@@ -84,7 +84,7 @@ pub struct AdamWConfig {
     /// ε, added to the root of the mean square.
     #[serde(default = "epsilon")]
     pub epsilon: f64,
-    /// λ, the decay.
+    /// λ, the weight decay.
     #[serde(default = "weight_decay")]
     pub weight_decay: f64,
 }
@@ -134,8 +134,8 @@ impl Build for AdamWConfig {
 /// w ← w - α (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
 /// ```
 ///
-/// where t counts the updates of the weight: one that grows late begins as those of a new net do. Corrected by the age of
-/// the net, its first step would be (1 - β₁) / √(1 - β₂) times α, 3.2 by default.
+/// where t counts the updates of the single weight, so that a weight that grows late begins like those of a new
+/// net. If t counted the updates of the net, its first step would be (1 - β₁) / √(1 - β₂) times α, 3.2 by default.
 ///
 /// # Reference
 /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
@@ -144,14 +144,15 @@ pub struct Adam<T> {
     config: AdamConfig,
     mean: Vec<T>,
     square: Vec<T>,
-    /// β₁ᵗ and β₂ᵗ of the weights that were there from the first update on.
+    /// β₁ᵗ and β₂ᵗ of the weights that have existed since the first update.
     powers: (f64, f64),
-    /// The same of each weight, before its next update; empty while no weight is younger than the net.
+    /// β₁ᵗ and β₂ᵗ of each weight, before its next update. Empty while all weights have existed since the first
+    /// update.
     ages: Vec<(f64, f64)>,
 }
 
 impl<T: Scalar> Adam<T> {
-    /// For `len` weights.
+    /// An optimizer for `len` weights.
     pub fn new(config: AdamConfig, len: usize) -> Self {
         let (mean, square) = (vec![T::ZERO; len], vec![T::ZERO; len]);
         Self { config, mean, square, powers: (1.0, 1.0), ages: Vec::new() }
@@ -185,7 +186,8 @@ impl<T: Scalar> Optimizer<T> for Adam<T> {
             (T::from_f64(learning_rate / (1.0 - powers.0)), T::from_f64(1.0 / (1.0 - powers.1)))
         };
         let step = |w: &mut T, g: T, m: &mut T, v: &mut T, (rate, correction): (T, T)| {
-            // Both decay for ever where no gradient comes any more.
+            // Without `flush`, the moments of a weight that gets no gradient any more would become subnormal, which
+            // is slow.
             *m = (b1 * *m + c1 * g).flush();
             *v = (b2 * *v + c2 * (g * g)).flush();
             *w -= rate * *m / ((*v * correction).sqrt() + epsilon);
@@ -236,8 +238,8 @@ mod tests {
         assert!((w[0] - second).abs() < 1e-12, "{} and {second}", w[0]);
     }
 
-    /// A weight that grows late takes the steps of a weight that was there from the first update on, and the one that stays
-    /// does not notice.
+    /// A weight that grows late takes the same steps as a weight that existed from the first update on. The weight
+    /// that stays is not affected.
     #[test]
     fn a_grown_weight_begins_as_one_of_a_new_net() {
         let gradient = |t: u32| f64::from(t).sin() + 0.3;

@@ -1,4 +1,4 @@
-//! What all optimizers have in common.
+//! The interface of all optimizers.
 
 use std::ops::Range;
 
@@ -15,22 +15,22 @@ pub trait Optimizer<T: Scalar>: Persist + Send {
     /// Begins an update.
     fn begin(&mut self);
 
-    /// Updates the weights in `range` at this learning rate; `weights` and `gradient` are all of them.
+    /// Updates the weights in `range` at this learning rate. `weights` and `gradient` are the complete vectors.
     ///
     /// # Panics
-    /// If the sizes differ from those it was built for.
+    /// If the number of weights differs from the one that the optimizer was built for.
     fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64);
 
-    /// Goes on with other weights: weight `w` is what weight `origin[w]` was, or is new.
+    /// Adapts to new masks: weight `w` was weight `origin[w]` before, or is new (`None`).
     fn relay(&mut self, origin: &[Option<u32>]);
 }
 
-/// The values of an array for a new set of weights; zero for new ones.
+/// The values of `old` for a new set of weights; zero for new weights.
 pub(super) fn relaid<T: Scalar>(old: &[T], origin: &[Option<u32>]) -> Vec<T> {
     origin.iter().map(|origin| origin.map_or(T::ZERO, |w| old[w as usize])).collect()
 }
 
-/// What the registry needs of an optimizer's settings.
+/// The interface of an optimizer's settings.
 pub(super) trait Build {
     fn build<T: Scalar>(&self, len: usize) -> Box<dyn Optimizer<T>>;
 

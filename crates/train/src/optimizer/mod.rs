@@ -1,4 +1,4 @@
-//! How a gradient changes weights.
+//! Optimizers: how a gradient changes weights.
 
 mod adam;
 mod build;

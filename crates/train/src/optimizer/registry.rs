@@ -43,7 +43,7 @@ macro_rules! registry {
             /// Checks the settings.
             ///
             /// # Errors
-            /// The first that has no meaning.
+            /// For the first invalid value.
             pub fn validate(&self) -> Result<(), ConfigError> {
                 match self {
                     $(Self::$optimizer(config) => Build::validate(config),)*

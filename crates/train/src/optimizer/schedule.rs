@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::ConfigError;
 use crate::fields::{check, no_fields};
 
-/// A factor of the learning rate as a function of the update, as configuration files name it: `kind = "cosine"`.
+/// A factor of the learning rate that depends on the number of the update, as configuration files name it:
+/// `kind = "cosine"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -16,12 +17,12 @@ pub enum RateSchedule {
     Constant,
     /// Rises linearly to 1 over the first updates.
     WarmUp {
-        /// How many updates; the first has the factor 1 / updates.
+        /// Number of updates of the rise; the first has the factor 1 / updates.
         updates: u64,
     },
-    /// Falls from 1 to `floor` along half a cosine, to the end of the run.
+    /// Falls from 1 to `floor` along half a cosine, which ends with the run.
     Cosine {
-        /// Updates of a linear rise before.
+        /// Number of updates of a linear rise before the fall.
         #[serde(default)]
         warm_up: u64,
         /// The factor at the end.
@@ -31,7 +32,8 @@ pub enum RateSchedule {
 }
 
 impl RateSchedule {
-    /// The factor of update `update` of `0..updates`.
+    /// The factor of update number `update`, from 0, in a run of `updates` updates. After the end of the run the
+    /// factor stays.
     #[must_use]
     pub fn factor(&self, update: u64, updates: u64) -> f64 {
         let rise = |over: u64| ((update + 1) as f64 / over as f64).min(1.0);
@@ -47,7 +49,7 @@ impl RateSchedule {
         }
     }
 
-    /// Whether it depends on how many updates there are in all.
+    /// Whether the factor depends on the number of updates of the run.
     pub(crate) fn has_end(&self) -> bool {
         match self {
             Self::Constant | Self::WarmUp { .. } => false,

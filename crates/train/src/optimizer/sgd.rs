@@ -48,7 +48,7 @@ pub struct MomentumConfig {
     /// μ, the decay of the velocity.
     #[serde(default = "momentum")]
     pub momentum: f64,
-    /// Whether the step looks ahead along the velocity.
+    /// Whether the step looks ahead along the velocity (Nesterov momentum).
     #[serde(default)]
     pub nesterov: bool,
 }
@@ -81,7 +81,8 @@ impl Build for MomentumConfig {
     }
 }
 
-/// Gradient descent: `v ← μ v + g`, `w ← w - α v`, or, looking ahead, `w ← w - α (g + μ v)`; without momentum `v` is `g`.
+/// Gradient descent: `v ← μ v + g`, then `w ← w - α v`, or with Nesterov momentum `w ← w - α (g + μ v)`. Without
+/// momentum v is g.
 ///
 /// # Reference
 /// Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, in the form with the
@@ -90,7 +91,7 @@ impl Build for MomentumConfig {
 pub struct Sgd<T> {
     momentum: f64,
     nesterov: bool,
-    /// Empty without momentum.
+    /// v; empty without momentum.
     velocity: Vec<T>,
     len: usize,
 }
@@ -146,7 +147,7 @@ mod tests {
         // v = 2, then 0.5 · 2 - 1 = 0.
         let momentum = MomentumConfig { momentum: 0.5, ..MomentumConfig::new(0.1) };
         assert!((step(&|| momentum.build(1)) - 0.8).abs() < 1e-15);
-        // Looking ahead: 2 + 0.5 · 2, then -1 + 0.5 · 0.
+        // With Nesterov momentum: 2 + 0.5 · 2, then -1 + 0.5 · 0.
         let nesterov = MomentumConfig { nesterov: true, ..momentum.clone() };
         assert!((step(&|| nesterov.build(1)) - (1.0 - 0.3 + 0.1)).abs() < 1e-15);
     }

@@ -1,4 +1,4 @@
-//! One update of all parameters: learning rates, clipping and decay by group.
+//! One update of all parameters: learning rates, clipping and weight decay, by groups.
 
 use std::ops::Range;
 
@@ -12,16 +12,16 @@ use crate::ConfigError;
 use crate::fields::check;
 use crate::number::MOST;
 
-/// Settings of updates beyond those of the optimizer.
+/// Settings of the updates beyond those of the optimizer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateConfig {
     /// How the learning rate changes over the run.
     pub schedule: RateSchedule,
-    /// Greatest Euclidean norm of the gradient of all parameters together; a longer one is scaled down.
+    /// Largest Euclidean norm of the gradient of all parameters together; a longer gradient is scaled down to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
-    /// Parameters with settings of their own.
+    /// Settings of single groups of parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupConfig>,
 }
@@ -30,16 +30,16 @@ pub struct UpdateConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
-    /// `readout`, or a group of [`Stack::groups`](rtrl_cells::Stack::groups): `recurrent`, or `layer 1 recurrent` in a
-    /// deep net, where `recurrent` means that of every layer.
+    /// `readout`, or a group of [`Stack::groups`](rtrl_cells::Stack::groups): `recurrent`, or in a deep net
+    /// `layer 1 recurrent`; there `recurrent` means the recurrent weights of every layer.
     pub name: String,
     /// Factor of the learning rate; 0 freezes the group.
     #[serde(default = "one")]
     pub rate: f64,
-    /// Greatest norm of the group's own gradient, before the clipping of all.
+    /// Largest norm of the group's own gradient. It is clipped before the gradient of all parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
-    /// Decoupled weight decay instead of the optimizer's.
+    /// Decoupled weight decay of the group, in place of the optimizer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
 }
@@ -49,7 +49,7 @@ fn one() -> f64 {
 }
 
 impl UpdateConfig {
-    /// Whether everything is as if nothing had been said.
+    /// Whether all settings are the defaults.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -77,14 +77,14 @@ fn check_norm(field: &'static str, clip: Option<f64>) -> Result<(), ConfigError>
 /// Learning rates, before the factors of a schedule and of groups; 0 freezes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
-    /// Of the recurrent weights.
+    /// Rate of the recurrent weights.
     pub recurrent: f64,
-    /// Of the readout.
+    /// Rate of the readout.
     pub readout: f64,
 }
 
 impl Rates {
-    /// The same for both.
+    /// The same rate for both.
     #[must_use]
     pub fn both(rate: f64) -> Self {
         Self { recurrent: rate, readout: rate }
@@ -100,15 +100,15 @@ impl Rates {
 /// A vector of parameters and its gradient.
 #[derive(Debug)]
 pub struct Parameters<'a> {
-    /// The parameters.
+    /// The complete vector.
     pub weights: &'a mut [f32],
-    /// The gradient; zero after the update.
+    /// Its gradient; zero after the update.
     pub gradient: &'a mut [f32],
 }
 
-/// One group, with its settings resolved.
+/// One group, with the settings that apply to it.
 struct Group {
-    /// Which of the two vectors: 0 for the recurrent weights, 1 for the readout.
+    /// Index of the group's vector: 0 for the recurrent weights, 1 for the readout.
     vector: usize,
     ranges: Vec<Range<usize>>,
     rate: f64,
@@ -122,22 +122,22 @@ pub struct Updater {
     optimizer: OptimizerConfig,
     optimizers: [Box<dyn Optimizer<f32>>; 2],
     groups: Vec<Group>,
-    /// Updates made, and those of the whole run, if it has an end.
+    /// Number of updates made; `updates` is the number in the whole run, if it has an end.
     done: u64,
     updates: Option<u64>,
-    /// Lowered after a divergence.
+    /// Factor of all learning rates, lowered after a divergence.
     rate: f64,
-    /// As configured, if nothing else was set.
+    /// The configured rates and clipping, unless others were set.
     rates: Rates,
     clip: Option<f64>,
 }
 
 impl Updater {
-    /// For recurrent weights in these groups and a readout of `readout` parameters, over a run of `updates` updates. More
-    /// may be made: a schedule then stays where it has come to.
+    /// An updater for recurrent weights in the groups `core` and a readout of `readout` parameters, over a run of
+    /// `updates` updates. More updates may be made: the factor of a schedule then stays at its last value.
     ///
     /// # Errors
-    /// If a group of the settings does not exist.
+    /// If the settings name a group that does not exist.
     pub fn new(
         optimizer: &OptimizerConfig,
         config: &UpdateConfig,
@@ -159,15 +159,15 @@ impl Updater {
         })
     }
 
-    /// Multiplies the learning rate of everything to come.
+    /// Multiplies all learning rates, from the next update on.
     pub fn lower_rate(&mut self, factor: f64) {
         self.rate *= factor;
     }
 
-    /// The learning rates of the next update, before factors of groups.
+    /// The learning rates of the next update, before the factors of groups.
     #[must_use]
     pub fn next_rates(&self) -> Rates {
-        // A schedule that depends on the end is refused where there is none.
+        // Without a number of updates the schedule does not depend on it: others are refused.
         let factor = self.config.schedule.factor(self.done, self.updates.unwrap_or(u64::MAX));
         let rate = |rate: f64| rate * self.rate * factor;
         Rates { recurrent: rate(self.rates.recurrent), readout: rate(self.rates.readout) }
@@ -179,36 +179,37 @@ impl Updater {
         self.rates
     }
 
-    /// Sets the learning rates of everything to come.
+    /// Sets the learning rates from the next update on.
     ///
     /// # Errors
-    /// If one is negative, NaN or infinite; nothing has changed then.
+    /// If a rate is negative, NaN or infinite; then nothing has changed.
     pub fn set_rates(&mut self, rates: Rates) -> Result<(), ConfigError> {
         rates.validate()?;
         self.rates = rates;
         Ok(())
     }
 
-    /// Greatest norm of the gradient of all parameters together.
+    /// Largest norm of the gradient of all parameters together; `None` for no limit.
     #[must_use]
     pub fn clip(&self) -> Option<f64> {
         self.clip
     }
 
-    /// Sets the greatest norm of the gradient of all parameters together; none for no limit.
+    /// Sets the largest norm of the gradient of all parameters together; `None` for no limit.
     ///
     /// # Errors
-    /// If it is not a positive number; nothing has changed then.
+    /// If the norm is not a positive number; then nothing has changed.
     pub fn set_clip(&mut self, norm: Option<f64>) -> Result<(), ConfigError> {
         check_norm("clip", norm)?;
         self.clip = norm;
         Ok(())
     }
 
-    /// One update by `scale` times the gradients, which are zero on return.
+    /// One update by `scale` times the gradients, which are zero afterwards. `vectors` are the recurrent weights
+    /// and the readout.
     ///
     /// # Panics
-    /// If the sizes differ from those it was built for.
+    /// If the sizes differ from those that the updater was built for.
     pub fn update(&mut self, mut vectors: [Parameters<'_>; 2], scale: f64) {
         for (index, vector) in vectors.iter().enumerate() {
             let ranges = self.groups.iter().filter(|g| g.vector == index).flat_map(|g| &g.ranges);
@@ -244,7 +245,7 @@ impl Updater {
         vectors.iter_mut().for_each(|vector| vector.gradient.fill(0.0));
     }
 
-    /// Goes on with other recurrent weights: weight `w` is what `origin[w]` was, or is new.
+    /// Adapts to new masks: recurrent weight `w` was weight `origin[w]` before, or is new (`None`).
     ///
     /// # Panics
     /// If the new groups lack one that the settings name.
@@ -276,7 +277,8 @@ impl Persist for Updater {
         let [core, readout] = &mut self.optimizers;
         archive.part("core", &mut **core)?;
         archive.part("readout", &mut **readout)?;
-        // What was set while it ran. Older checkpoints do not have it: as configured.
+        // The settings that can be changed during a run. Older checkpoints do not have them; the configured ones
+        // then apply.
         let (mut rates, mut clip) = match archive.is_loading() {
             true => ([self.optimizer.learning_rate(); 2], self.config.clip),
             false => ([self.rates.recurrent, self.rates.readout], self.clip),
@@ -292,7 +294,7 @@ impl Persist for Updater {
     }
 }
 
-/// All groups with their settings.
+/// All groups with the settings that apply to them.
 fn resolve(
     optimizer: &OptimizerConfig,
     config: &UpdateConfig,
@@ -315,7 +317,7 @@ fn resolve(
         }
     }
     let group = |(name, vector, ranges): (String, usize, Vec<Range<usize>>)| {
-        // The last that names it counts, so that the general comes before the particular.
+        // If several settings name a group, the last one applies, so that general settings can come first.
         let settings = config.groups.iter().rfind(|settings| named(settings, &name));
         Group {
             vector,
@@ -328,7 +330,7 @@ fn resolve(
     Ok(all.into_iter().map(group).collect())
 }
 
-/// What a gradient of this norm is multiplied with; the norm is computed only if it is asked for.
+/// The factor that clips a gradient of this norm; `norm` is called only if there is a limit.
 fn clip_factor(clip: Option<f64>, norm: impl FnOnce() -> f64) -> f64 {
     clip.map_or(1.0, |clip| {
         let norm = norm();
@@ -356,7 +358,7 @@ mod tests {
         vec![("layer 0 input".into(), vec![0..1, 2..3]), ("layer 0 recurrent".into(), vec![1..2, 3..4])]
     }
 
-    /// Weights of 1 after one update by gradients of 1 (core) and 2 (readout) at a rate of 0.1.
+    /// Recurrent weights and readout, all 1 at first, after one update by gradients of 1 and 2 at a rate of 0.1.
     fn updated(config: &str) -> Result<(Vec<f32>, Vec<f32>), ConfigError> {
         let config: UpdateConfig = toml::from_str(config).unwrap();
         config.validate()?;
@@ -391,7 +393,7 @@ mod tests {
         let (core, readout) = updated(decay).unwrap();
         close(&core, &[0.8, 0.9, 0.8, 0.9]);
         close(&readout, &[1.0; 2]);
-        // The norm of all is √(4 · 1 + 2 · 4); that of the readout alone √8.
+        // The norm of all gradients is √(4 · 1 + 2 · 4); that of the readout alone is √8.
         let all = 12.0_f32.sqrt();
         let (core, readout) = updated("clip = 1.0").unwrap();
         close(&core, &[1.0 - 0.1 / all; 4]);

@@ -1,91 +1,95 @@
-//! How masks are to change.
+//! The configuration of masks that change.
 
 use rtrl_cells::CellConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
 
-/// How the set of weights that exist changes, as configuration files name it: `kind = "magnitude"`. Biases always exist;
-/// each matrix is treated on its own, and no unit loses its last incoming weight. Layers without masks (embeddings,
-/// quasi-LSTMs) stay as they are; a net of nothing else is refused.
+/// How the masks, that is the set of weights that exist, change during training, as configuration files name it:
+/// `kind = "magnitude"`. Biases always exist. Each matrix is treated separately, and no unit loses its last
+/// incoming weight. Layers without masks (embeddings, quasi-LSTMs) do not change; a net without any other layer is
+/// refused.
 ///
-/// Changes are due every `every` steps, counted from `begin` or else from the first step; each is made at the end of the
-/// window in which it is due, also of one whose update a [`DivergencePolicy`](crate::DivergencePolicy) leaves out.
+/// A change is due every `every` steps, counted from `begin`, or from the first step if there is no `begin`. It is
+/// made at the end of the window in which it is due, even if a [`DivergencePolicy`](crate::DivergencePolicy) leaves
+/// out the update of that window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum RewiringConfig {
-    /// Gradual pruning of the weights of least magnitude: a matrix of sparsity s₀ has, at step t of `begin..=end`, the
-    /// sparsity `s + (s₀ − s) (1 − (t − begin) / (end − begin))³`. The last pruning is at `end`, whatever `every` is, so
-    /// that s is reached; what cannot reach it, because the run ends before or a matrix is sparser from the start, is
-    /// refused.
+    /// Gradual pruning of the weights of least magnitude. A matrix that begins with sparsity s₀ has, at step t of
+    /// `begin..=end`, the sparsity `s + (s₀ − s) (1 − (t − begin) / (end − begin))³`. The last pruning is at `end`,
+    /// whatever `every` is, so that s is reached. A configuration that cannot reach s is refused: because the run
+    /// ends earlier, or a matrix is sparser from the start.
     ///
     /// # Reference
     /// Zhu & Gupta, "To prune, or not to prune", arXiv:1710.01878, equation 1.
     Magnitude {
-        /// s: the share of weights that do not exist at the end.
+        /// s: share of the weights that do not exist at the end.
         sparsity: f64,
-        /// First step.
+        /// First step of the schedule.
         #[serde(default)]
         begin: u64,
-        /// Last step.
+        /// Last step of the schedule.
         end: u64,
         /// Steps between two prunings.
         every: u64,
-        /// Which matrices.
+        /// The matrices that change.
         #[serde(default)]
         matrices: Matrices,
     },
-    /// Replaces the weights of least magnitude by as many new ones at random places, with values drawn as the initial
-    /// ones.
+    /// Replaces the weights of least magnitude by as many new ones at random places. New weights are drawn as the
+    /// initial ones are.
     ///
     /// # Reference
-    /// Mocanu et al., "Scalable training of artificial neural networks with adaptive sparse connectivity inspired by network
-    /// science", Nature Communications 9 (2018), with magnitude in place of its two signs.
+    /// Mocanu et al., "Scalable training of artificial neural networks with adaptive sparse connectivity inspired
+    /// by network science", Nature Communications 9 (2018). There the smallest positive and the largest negative
+    /// weights are replaced; here it is those of least magnitude.
     Set {
-        /// The share of the weights that is replaced.
+        /// Share of the weights that is replaced.
         share: f64,
-        /// Last step.
+        /// Last step at which weights may be replaced.
         end: u64,
         /// Steps between two replacements.
         every: u64,
-        /// Which matrices.
+        /// The matrices that change.
         #[serde(default)]
         matrices: Matrices,
     },
-    /// Replaces the weights of least magnitude by as many where the gradient of a missing weight is greatest, with the value
-    /// 0. The gradient is that of the window that ends, by backpropagation through it; a window that was skipped has none,
-    /// and the next one makes the change. The share that is replaced falls along half a cosine to 0 at the last step.
+    /// Replaces the weights of least magnitude by as many missing weights with the greatest gradients; these begin
+    /// at 0. The gradient is that of the window that ends, by backpropagation through it. A skipped window has no
+    /// gradient, so the next window makes the change. The share that is replaced falls along half a cosine, to 0 at
+    /// `end`.
     ///
     /// # Reference
     /// Evci et al., "Rigging the lottery: making all tickets winners", arXiv:1911.11134, algorithm 1.
     Rigl {
-        /// The share of the weights that is replaced at first.
+        /// Share of the weights that is replaced at the beginning.
         share: f64,
-        /// Last step.
+        /// Last step at which weights may be replaced.
         end: u64,
         /// Steps between two replacements.
         every: u64,
-        /// Which matrices.
+        /// The matrices that change.
         #[serde(default)]
         matrices: Matrices,
     },
 }
 
-/// Which matrices change.
+/// The matrices that change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Matrices {
-    /// Those of the recurrent weights.
+    /// The matrices of recurrent weights.
     #[default]
     Recurrent,
-    /// Those of the inputs too.
+    /// The matrices of recurrent weights and of input weights.
     All,
 }
 
 impl RewiringConfig {
-    /// First and last step, and the steps between two changes.
+    /// First and last step of the schedule, and the steps between two changes.
     pub(super) fn times(&self) -> (u64, u64, u64) {
         match *self {
             Self::Magnitude { begin, end, every, .. } => (begin, end, every),
@@ -101,17 +105,17 @@ impl RewiringConfig {
         }
     }
 
-    /// The first time after `step` at which a change is due.
+    /// The next step after `step` at which a change is due; `None` if there is none.
     pub(super) fn next(&self, step: u64) -> Option<u64> {
         let (begin, end, every) = self.times();
         let changes = (step.saturating_sub(begin) / every).saturating_add(1);
         let next = begin.saturating_add(changes.saturating_mul(every));
-        // The share that is pruned depends on the time, and has to reach its end.
+        // The sparsity depends on the step, and must reach its final value at `end`.
         let next = if matches!(self, Self::Magnitude { .. }) { next.min(end) } else { next };
         (step < next && next <= end).then_some(next)
     }
 
-    /// For a net of these layers and a run of at most `steps` steps.
+    /// Checks the settings for a net of these layers and a run of `steps` steps, or without an end.
     pub(crate) fn validate(&self, layers: &[CellConfig], steps: Option<u64>) -> Result<(), ConfigError> {
         let (begin, end, every) = self.times();
         let error = |field, allowed, found: String| Err(ConfigError::Value { field, allowed, found });

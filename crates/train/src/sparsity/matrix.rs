@@ -1,4 +1,4 @@
-//! The matrices of a net, entry by entry.
+//! The matrices of a net, with access to single entries.
 
 use rtrl_cells::{Masks, Stack};
 use rtrl_sparse::Pattern;
@@ -16,16 +16,16 @@ pub(super) struct Matrix {
     pub columns: usize,
 }
 
-/// One entry of a matrix, there or not.
+/// One entry of a matrix, whether its weight exists or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub unit: usize,
     pub column: u32,
-    /// Position in the flat weights.
+    /// Index of the weight in the flat weights; `None` if the weight does not exist.
     pub weight: Option<usize>,
 }
 
-/// The matrices that change: those of layers that have masks.
+/// The matrices that change. Layers without masks have none.
 pub(super) fn of(model: &Model, which: Matrices) -> Vec<Matrix> {
     let mut matrices = Vec::new();
     for (layer, (masks, config)) in model.masks().iter().zip(&model.config().layers).enumerate() {
@@ -48,23 +48,24 @@ impl Matrix {
         if self.recurrent { &gate.recurrent } else { &gate.input }
     }
 
-    /// How many entries exist.
+    /// Number of weights that exist.
     pub fn exist(&self, masks: &[Masks]) -> usize {
         self.pattern(masks).nnz()
     }
 
-    /// Share of the entries that do not exist.
+    /// Share of the weights that do not exist.
     pub fn sparsity(&self, masks: &[Masks]) -> f64 {
         1.0 - self.exist(masks) as f64 / (self.units * self.columns) as f64
     }
 
-    /// How many entries exist at this sparsity.
+    /// Number of weights that exist at this sparsity.
     pub fn exist_at(&self, sparsity: f64) -> usize {
         ((1.0 - sparsity) * (self.units * self.columns) as f64).round() as usize
     }
 
-    /// The position in the flat weights of a net of the `k`-th entry of the matrix in the row of `unit`, which has `len`
-    /// entries: inputs stand at the front of a row, recurrent weights at its end.
+    /// Index in the flat weights of `stack` of the `k`-th entry of this matrix in the row of `unit`, which has
+    /// `len` entries of this matrix. In the flat weights a row begins with its inputs and ends with its recurrent
+    /// weights.
     pub fn weight(&self, stack: &Stack<f32>, unit: usize, k: usize, len: usize) -> usize {
         let rows = stack.layer_structure(self.layer).masked[self.gate];
         let first = if self.recurrent { rows.recurrent } else { rows.input };
@@ -88,8 +89,8 @@ impl Matrix {
         places
     }
 
-    /// Which entries are kept when `drop` of those that exist go, the ones of least magnitude first, and no unit loses its
-    /// last incoming weight under `masks`.
+    /// Returns which entries are kept if the `drop` existing ones of least magnitude are removed. Fewer are removed
+    /// if a unit would lose its last incoming weight under `masks`.
     pub fn prune(&self, model: &Model, masks: &[Masks], places: &[Place], drop: usize) -> Vec<bool> {
         let mut kept: Vec<bool> = places.iter().map(|place| place.weight.is_some()).collect();
         let fed = |unit: usize| -> usize {
@@ -112,7 +113,7 @@ impl Matrix {
         kept
     }
 
-    /// Replaces the matrix in `masks`.
+    /// Replaces this matrix's pattern in `masks` by the kept entries.
     pub fn write(&self, masks: &mut [Masks], kept: &[bool]) {
         let gate = &mut masks[self.layer].gates[self.gate];
         let pattern = if self.recurrent { &mut gate.recurrent } else { &mut gate.input };

@@ -1,4 +1,4 @@
-//! Which weights exist, changing during training.
+//! Masks that change during training.
 
 mod config;
 mod matrix;
@@ -19,9 +19,9 @@ use probe::Probe;
 /// Changes the masks of a training run.
 pub(crate) struct Rewiring {
     config: RewiringConfig,
-    /// The step until which everything that was due is done.
+    /// The step at which masks were last considered; changes due up to it are done.
     done: u64,
-    /// Whether the window that ended was skipped, so that the probe has no gradient of it.
+    /// Whether the last window was skipped, so that the probe has no gradient of it.
     skipped: bool,
     matrices: Vec<Matrix>,
     /// Sparsity of each matrix at the beginning.
@@ -31,7 +31,7 @@ pub(crate) struct Rewiring {
 }
 
 impl Rewiring {
-    /// For a net that learns in windows of `window` steps.
+    /// Rewiring for a net that learns in windows of `window` steps.
     pub fn new(config: &RewiringConfig, model: &Model, window: usize) -> Result<Self, TrainError> {
         let matrices = matrix::of(model, config.matrices());
         let probe = matches!(config, RewiringConfig::Rigl { .. });
@@ -53,7 +53,7 @@ impl Rewiring {
         })
     }
 
-    /// The same step as the estimator that trains.
+    /// Makes the step that the training estimator makes. `delta` is its `∂L_t/∂h_t`.
     pub fn step(&mut self, model: &Model, input: Input<'_, f32>, starts: &[bool], delta: Lanes<'_, f32>) {
         if let Some(probe) = &mut self.probe {
             probe.step(model, input, starts, delta);
@@ -68,7 +68,7 @@ impl Rewiring {
         }
     }
 
-    /// A lane begins anew, and the window has no update.
+    /// Resets a lane, which begins a new sequence. The window has no update.
     pub fn forget(&mut self, lane: usize) {
         self.skipped = true;
         if let Some(probe) = &mut self.probe {
@@ -76,7 +76,7 @@ impl Rewiring {
         }
     }
 
-    /// The masks from now on, if they change after the window that ended at this step, skipped or not.
+    /// The new masks, if a change is due after the window that ended at this step, skipped or not.
     pub fn due(&mut self, model: &Model, step: u64) -> Option<Vec<Masks>> {
         if step < self.config.next(self.done)? || (self.skipped && self.probe.is_some()) {
             return None;
@@ -107,7 +107,7 @@ impl Rewiring {
         (masks != model.masks()).then_some(masks)
     }
 
-    /// Adds `grow` entries that are not there.
+    /// Adds `grow` missing entries: those with the greatest gradients, or without a probe random ones.
     fn grow(&mut self, matrix: &Matrix, places: &[Place], kept: &mut [bool], grow: usize) {
         let mut missing: Vec<usize> = (0..kept.len()).filter(|&i| !kept[i]).collect();
         match &self.probe {
@@ -126,12 +126,12 @@ impl Rewiring {
         missing.iter().take(grow).for_each(|&i| kept[i] = true);
     }
 
-    /// Goes on with other masks.
+    /// Adapts the probe to new masks.
     pub fn relay(&mut self, model: &Model) {
         self.probe.iter_mut().for_each(|probe| probe.relay(model));
     }
 
-    /// Gives new weights their values, after the model has taken up the masks.
+    /// Draws the values of new weights for `set`, after the model has taken over the masks. Otherwise they stay 0.
     pub fn initialize(&mut self, model: &mut Model, origin: &[Option<u32>]) {
         if matches!(self.config, RewiringConfig::Set { .. }) {
             let drawn = rtrl_cells::init::uniform::<f32>(model.stack(), &mut self.rng);
@@ -144,7 +144,7 @@ impl Rewiring {
     }
 }
 
-/// What a share of the weights is, as a number to drop and to grow.
+/// How many weights are replaced: the same number is dropped and grown.
 fn replaced(share: f64, exist: usize) -> (usize, usize) {
     let n = (share * exist as f64).round() as usize;
     (n, n)

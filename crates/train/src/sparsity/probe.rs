@@ -10,8 +10,8 @@ use super::matrix::{Matrix, Place};
 use crate::model::build;
 use crate::{Model, TrainError};
 
-/// Runs beside the estimator and backpropagates each window as far as the rows, whose gradient times the sources is the
-/// gradient of every weight, there or not.
+/// Backpropagates each window, beside the estimator, to the gradients of the preactivations. Their outer product
+/// with the sources is the gradient of every weight, also of those that do not exist.
 pub(super) struct Probe {
     dense: Arc<Stack<f32>>,
     rollout: Rollout<f32>,
@@ -20,7 +20,7 @@ pub(super) struct Probe {
     backward: Backward<f32>,
     adjoint: Vec<f32>,
     steps: usize,
-    /// By the weights of `dense`, over the last window.
+    /// Gradient of the weights of `dense`, over the last window.
     gradient: Vec<f32>,
 }
 
@@ -70,7 +70,7 @@ impl Probe {
         self.steps = 0;
     }
 
-    /// Goes on with other masks.
+    /// Adapts the traces to new masks.
     pub fn relay(&mut self, model: &Model) {
         self.traces.fill(model.stack().trace(self.rollout.state().lanes()));
     }
@@ -80,14 +80,15 @@ impl Probe {
         self.steps = 0;
     }
 
-    /// The gradient of an entry, whether it exists or not.
+    /// The gradient of an entry, whether its weight exists or not.
     pub fn gradient(&self, matrix: &Matrix, place: &Place) -> f32 {
         self.gradient[matrix.weight(&self.dense, place.unit, place.column as usize, matrix.columns)]
     }
 }
 
 impl Persist for Probe {
-    /// The gradient is used at the end of its window only.
+    /// The gradient is not saved: it is used only at the end of its window, and checkpoints are made between
+    /// windows.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.part("rollout", &mut self.rollout)
     }
@@ -102,7 +103,7 @@ mod tests {
     use crate::RunConfig;
     use crate::sparsity::{Matrices, matrix};
 
-    /// BPTT of the dense net whose missing weights are zero knows the gradient of every weight.
+    /// Compares with BPTT of a dense net whose additional weights are zero: it yields the gradient of every weight.
     #[test]
     fn the_gradient_of_missing_weights_is_that_of_a_dense_net_with_zeros() {
         let text = r#"
@@ -132,7 +133,7 @@ mod tests {
         let largest = expected.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
         assert!(largest > 0.1, "not silent");
         for (found, expected) in probe.gradient.iter().zip(&expected) {
-            // f32 sums of a few dozen terms.
+            // Sums of a few dozen terms in `f32`.
             assert!((found - expected).abs() < 1e-5 * largest, "{found} and {expected}");
         }
         let mut missing = 0;

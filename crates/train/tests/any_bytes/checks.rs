@@ -1,5 +1,5 @@
-//! What must hold for any bytes, whoever makes them up: proptest (`main.rs`) or libFuzzer (`xtask/fuzz`). Each check
-//! panics if it does not.
+//! Checks that must hold for any bytes, whether they come from proptest (`main.rs`) or libFuzzer (`xtask/fuzz`). A
+//! check that fails panics.
 
 use rtrl_checkpoint::{FORMAT_VERSION, Persist, from_bytes, to_bytes};
 use rtrl_tasks::{CharLm, CharLmEvaluation, CharLmStream, Corpus, Step, Task};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// Bytes before the payload of a checkpoint.
 pub const HEADER: usize = 52;
 
-/// Runs that together have every kind of cell, estimator, optimizer, task and policy in their checkpoints.
+/// Runs whose checkpoints together hold every kind of cell, estimator, optimizer, task and policy.
 pub const RUNS: &[&str] = &[
     r#"
     task = { kind = "copy" }
@@ -111,7 +111,7 @@ pub fn run_config(index: usize) -> RunConfig {
     RunConfig::from_toml(RUNS[index % RUNS.len()], "run").expect("a run of the list")
 }
 
-/// A trainer of the run, some windows on its way.
+/// A trainer of the run after some windows.
 pub fn trained(index: usize, windows: usize) -> Trainer {
     let mut trainer = Trainer::new(&run_config(index)).expect("a run of the list");
     for _ in 0..windows {
@@ -120,31 +120,32 @@ pub fn trained(index: usize, windows: usize) -> Trainer {
     trainer
 }
 
-/// The model of [`trained`], as a file holds it.
+/// The model of [`trained`], as the bytes of its file.
 pub fn model_file(index: usize) -> Vec<u8> {
     let mut trainer = trained(index, 3);
     to_bytes(|archive| archive.part("model", trainer.model_mut())).expect("memory takes everything")
 }
 
-/// The checkpoint of [`trained`], as a file holds it.
+/// The checkpoint of [`trained`], as the bytes of its file.
 pub fn trainer_file(index: usize, windows: usize) -> Vec<u8> {
     to_bytes(|archive| trained(index, windows).persist(archive)).expect("memory takes everything")
 }
 
-/// A header that makes a checkpoint of whatever payload.
+/// A valid header for a checkpoint with this payload.
 pub fn header(payload: &[u8]) -> Vec<u8> {
     let (version, len) = (FORMAT_VERSION.to_le_bytes(), (payload.len() as u64).to_le_bytes());
     let hash = Sha256::new().chain_update(payload).chain_update(version).chain_update(len);
     [&b"RTRLCKPT"[..], &version, &len, &hash.finalize()].concat()
 }
 
-/// The same file with a header that fits its payload; nothing that is too short for a header.
+/// The same file with a header that fits its payload; `None` if the file is too short for a header.
 pub fn resealed(file: &[u8]) -> Option<Vec<u8>> {
     let payload = file.get(HEADER..)?;
     Some([&header(payload), payload].concat())
 }
 
-/// A model is read, as it is and behind a right checksum, or refused; what was read can be written.
+/// A model is read or refused, as it is and with a valid header. A model that was read can be written and read
+/// again.
 pub fn model(file: &[u8]) {
     let _ = Model::from_bytes(file);
     let Some(file) = resealed(file) else { return };
@@ -154,8 +155,8 @@ pub fn model(file: &[u8]) {
     }
 }
 
-/// The first byte chooses a run, the rest is a checkpoint: the run goes on from it, or it is refused; where it goes on, a
-/// window is made or says that it diverged.
+/// The first byte chooses a run, the rest is a checkpoint. The checkpoint is restored or refused. A restored run
+/// can make windows, or reports that it diverged.
 pub fn trainer(input: &[u8]) {
     let Some((&index, file)) = input.split_first() else { return };
     let config = run_config(index.into());
@@ -166,7 +167,7 @@ pub fn trainer(input: &[u8]) {
     if from_bytes(&file, |archive| trainer.persist(archive)).is_err() {
         return;
     }
-    // Not the file itself: that may describe its configuration in other words.
+    // `saved` is compared, not the file, which may describe its configuration in other words.
     let saved = to_bytes(|archive| trainer.persist(archive)).expect("memory takes everything");
     let mut again = Trainer::new(&config).expect("a run of the list");
     from_bytes(&saved, |archive| again.persist(archive)).expect("what was saved can be restored");
@@ -181,8 +182,8 @@ pub fn trainer(input: &[u8]) {
     trainer.take_alignment();
 }
 
-/// A configuration is understood, or refused with a reason; one that is understood means the same when it is written,
-/// and where its sizes are small, it is built and trained for a moment or refused with a reason.
+/// A configuration is read, or refused with a reason. One that was read means the same after it is written and read
+/// again. If its sizes are small, it is built and trained for a few windows, or refused with a reason.
 pub fn config(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let config = match RunConfig::from_toml(text, "any.toml") {
@@ -209,7 +210,7 @@ pub fn config(text: &[u8]) {
     let _ = trainer.evaluate();
 }
 
-/// Sizes that only make things slow.
+/// Fields that only make a run slow when they are large.
 const SIZES: &[&str] = &[
     "corpus_bytes",
     "crop",
@@ -230,7 +231,7 @@ const SIZES: &[&str] = &[
     "window",
 ];
 
-/// Whether a moment is enough, and nothing is read from the disk.
+/// Whether the run is fast enough for a test and reads nothing from the disk.
 fn is_small(json: &serde_json::Value) -> bool {
     use serde_json::Value;
     match json {
@@ -246,7 +247,8 @@ fn is_small(json: &serde_json::Value) -> bool {
     }
 }
 
-/// Five bytes of settings, then a text: however it is read, each prediction is of the byte that follows in the text.
+/// Five bytes of settings, then a text. However it is read, each target is the byte that follows the input in the
+/// text.
 pub fn corpus(input: &[u8]) {
     let Some((&[lanes, crop, seed, most, cut], text)) = input.split_first_chunk() else { return };
     let lanes = usize::from(lanes % 9);
@@ -278,7 +280,7 @@ pub fn corpus(input: &[u8]) {
     }
 }
 
-/// Number of predictions of these steps.
+/// Asserts that each target follows its input somewhere in the text. Returns the number of targets.
 fn predicts_what_follows(
     task: &mut dyn Task,
     lanes: usize,

@@ -1,4 +1,4 @@
-//! Files that nobody wrote, or that somebody changed: read or refused with a reason, without a panic and within memory.
+//! Random or damaged files are read, or refused with a reason, without a panic and within bounded memory.
 //! `cargo xtask fuzz` makes the same checks for longer.
 
 #![allow(missing_docs)]
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use rtrl_checkpoint::{FORMAT_VERSION, to_bytes};
 use rtrl_train::{Model, Outcome, RunConfig, RunOptions, TrainError, Trainer, run};
 
-/// Something that happens to bytes at some place.
+/// A change of some bytes at one position.
 #[derive(Debug, Clone)]
 enum Change {
     Byte(u8),
@@ -41,7 +41,7 @@ fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, Change)>> {
     prop::collection::vec((any::<prop::sample::Index>(), change()), 1..4)
 }
 
-/// `bytes` after all changes, none of which touches the first `from`.
+/// `bytes` after all changes. The first `from` bytes do not change.
 fn changed(mut bytes: Vec<u8>, from: usize, changes: &[(prop::sample::Index, Change)]) -> Vec<u8> {
     for (place, change) in changes {
         let at = from + place.index(bytes.len() - from + 1);
@@ -60,13 +60,14 @@ fn changed(mut bytes: Vec<u8>, from: usize, changes: &[(prop::sample::Index, Cha
     bytes
 }
 
-/// What reading a model may take at most. For each weight the file has eight bytes, the value and its column; a net has the
-/// value, and the column in its mask, in its layer and among the sources of its stack. Small nets consist of other things.
+/// Most bytes that reading a model may allocate. For each weight the file has eight bytes: the value and its
+/// column. A net has the value, and the column in its mask, in its layer and among the sources of its stack. The
+/// constant allows for the other parts of small nets.
 fn memory(file: &[u8]) -> u64 {
     3 * file.len() as u64 + (1 << 16)
 }
 
-/// A number of a configuration's text replaced by another.
+/// The text of a configuration with one of its numbers replaced.
 fn other_number(text: &str, place: prop::sample::Index, number: &str) -> String {
     let starts: Vec<usize> = text
         .match_indices(|c: char| c.is_ascii_digit())
@@ -181,7 +182,7 @@ fn sizes_that_no_machine_has_are_refused() {
         for number in [1_u64 << 33, 1 << 45, i64::MAX as u64] {
             let text = base.replace(from, &format!("{key} = {number}"));
             assert_ne!(text, base);
-            // Steps bound the window: that of the run is then as short as the run.
+            // A run has no window longer than itself, so `steps` grows with the window.
             let text = if key == "window" {
                 text.replace("steps = 1000", &format!("steps = {number}"))
             } else {

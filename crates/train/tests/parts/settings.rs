@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// What was set is what counts, and what is restored, into a learner with the configured settings or others.
+/// Settings that were changed apply, are saved, and are restored into a learner with the configured settings or
+/// others.
 #[test]
 fn settings_that_change_are_saved_and_restored() {
     let rates = Rates { recurrent: 0.02, readout: 0.005 };
@@ -25,7 +26,7 @@ fn settings_that_change_are_saved_and_restored() {
     assert_eq!(settings(&restored), (Rates::both(0.01), None, DivergencePolicy::Stop));
 }
 
-/// A learner that was told other rates is one that was configured with them.
+/// A learner whose rates were set does the same as one that was configured with these rates.
 #[test]
 fn rates_that_are_set_are_those_that_are_configured() {
     let mut config = snap();
@@ -94,13 +95,13 @@ fn a_learner_from_a_model_has_its_weights_and_begins_at_rest() {
         learn(&mut learner, 4);
         assert_ne!(learner.model().weights(), model.weights());
     }
-    // Other lanes, another estimator.
+    // The same net with other lanes and another estimator.
     let mut other = online(EstimatorConfig::Uoro(Default::default()));
     other.training.lanes = 3;
     let mut learner = Learner::from_model(model.for_run(other).unwrap()).unwrap();
     learner.predict(Input::Dense(Lanes::new(&[0.5; 6], 3)), &[true; 3]);
     assert_eq!(learner.learn(Targets::Values(&[Some(0.5); 3])).unwrap().targets, 3);
-    // Another net.
+    // Configurations of another net.
     let mut wider = snap();
     wider.readout.hidden = None;
     assert!(matches!(model.for_run(wider), Err(ConfigError::Value { field: "readout", .. })));
@@ -133,7 +134,7 @@ fn files_of_a_learner_are_the_latest_or_the_one_before() {
     std::fs::write(&path, "nonsense").unwrap();
     assert!(matches!(restored.restore(&path), Ok(Loaded::Previous((), _))));
     assert!(bytes(&mut restored) == expected[0]);
-    // Nothing that could be used: nothing has changed.
+    // If no file can be used, the learner does not change.
     std::fs::write(rtrl_checkpoint::previous(&path), "nonsense").unwrap();
     assert!(matches!(restored.restore(&path), Err(TrainError::Checkpoint { .. })));
     assert!(bytes(&mut restored) == expected[0]);
