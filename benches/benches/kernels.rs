@@ -10,7 +10,7 @@ use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Sources, math};
 
 const SIZE: usize = 256;
 
-/// Every second entry of each row, each other row shifted by one.
+/// A pattern with every second entry of each row, shifted by one in every other row.
 fn striped() -> Pattern {
     let row =
         |r: usize| (0..SIZE as u32).filter(move |&c| (c as usize + r).is_multiple_of(2)).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Time of one window of each row of `cargo xtask bench`, and of training a language model.
+//! Time of one window of each row of the table of `cargo xtask bench` that times all estimators.
 
 #![allow(missing_docs)]
 

@@ -19,9 +19,9 @@ pub struct Peak {
 /// Bytes per second, loaded and stored together, within arrays of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bandwidth {
-    /// What the arrays fit into.
+    /// The cache that the arrays fit, or `memory`.
     pub name: &'static str,
-    /// Size of the array of each core.
+    /// Size of the array of each core, in bytes.
     pub size: usize,
     /// On one core.
     pub one: f64,
@@ -34,20 +34,20 @@ pub struct Bandwidth {
 pub struct Ceilings {
     /// Cores that this process may use.
     pub cores: usize,
-    /// The slowest level first; the last one is in use.
+    /// By level of instructions, the slowest first; the last is in use.
     pub peaks: Vec<Peak>,
-    /// The smallest arrays first.
+    /// By size of the arrays, the smallest first.
     pub bandwidths: Vec<Bandwidth>,
 }
 
-/// How long each loop runs. Its best part counts.
+/// How long each loop runs; its best part counts.
 const TIME: Duration = Duration::from_millis(120);
 
-/// Rounds of multiply-adds between two looks at the clock: some twenty microseconds.
+/// Rounds of multiply-adds between two readings of the clock: some twenty microseconds.
 const ROUNDS: u64 = 1 << 13;
 
 impl Ceilings {
-    /// Measures them in about two seconds.
+    /// Measures the ceilings, in about two seconds.
     #[must_use]
     pub fn measure() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -73,7 +73,8 @@ impl Ceilings {
         self.peaks.last().map_or(f64::INFINITY, |peak| if threads > 1 { peak.all } else { peak.one })
     }
 
-    /// The bandwidth of data of this size.
+    /// The bandwidth of data of `working_set` bytes: that of the first arrays at least half as large, or of the
+    /// largest.
     ///
     /// # Panics
     /// Never: there is always a largest array.
@@ -92,7 +93,7 @@ fn name(level: Level) -> &'static str {
     }
 }
 
-/// Sizes that fit the second-level cache, the last one, and none.
+/// Sizes in bytes of arrays that fit L2, that fit L3, and that fit no cache.
 fn arrays() -> impl Iterator<Item = (&'static str, usize)> {
     let second = cache(2).unwrap_or(256 << 10);
     let last = cache(3);
@@ -102,7 +103,7 @@ fn arrays() -> impl Iterator<Item = (&'static str, usize)> {
         .filter_map(|(name, size)| Some((name, size?)))
 }
 
-/// Size of a cache, where the system tells it.
+/// Size of a cache in bytes, if the system tells it.
 fn cache(level: usize) -> Option<usize> {
     let path = format!("/sys/devices/system/cpu/cpu0/cache/index{level}/size");
     let text = std::fs::read_to_string(path).ok()?;
@@ -110,7 +111,7 @@ fn cache(level: usize) -> Option<usize> {
     Some(kibibytes << 10)
 }
 
-/// The best rate of `work`, which returns how much it did.
+/// The best rate of `work`, which returns how much it did, per second.
 fn best(mut work: impl FnMut() -> f64) -> f64 {
     let (begun, mut best) = (Instant::now(), 0.0_f64);
     while begun.elapsed() < TIME {

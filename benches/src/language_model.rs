@@ -29,10 +29,11 @@ fn config(estimator: &str) -> RunConfig {
     RunConfig::from_toml(&toml, "the language model").expect("a valid configuration")
 }
 
-/// Trains GRU-128 with a readout of 1024 units on 64 lanes under several estimators, in turn, `rounds` windows each.
+/// Trains GRU-128 with a readout of 1024 units on 64 lanes under several estimators, in turn, `rounds` windows
+/// each. `None` as soon as `go_on` says no.
 ///
 /// # Panics
-/// If training fails, which constant settings do not let it.
+/// If training fails, which these constant settings rule out.
 pub fn language_model(rounds: usize, go_on: &dyn Fn() -> bool) -> Option<Vec<CharactersPerSecond>> {
     let estimators = [
         ("BPTT", r#"{ kind = "bptt" }"#),

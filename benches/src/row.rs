@@ -22,7 +22,7 @@ pub const INPUTS: usize = 32;
 pub enum Kind {
     /// One gate, tanh.
     Vanilla,
-    /// Reset after the product.
+    /// GRU with the reset after the product.
     Gru,
     /// Four gates, two states for each unit.
     Lstm,
@@ -33,14 +33,14 @@ pub enum Kind {
 pub struct Net {
     /// Its cell.
     pub kind: Kind,
-    /// k.
+    /// Number of units, k.
     pub units: usize,
     /// Share of the recurrent weights that do not exist.
     pub sparsity: f64,
 }
 
 impl Net {
-    /// A net of `units` units without the share `sparsity` of its recurrent weights.
+    /// A net of `units` units in which the share `sparsity` of the recurrent weights does not exist.
     pub const fn new(kind: Kind, units: usize, sparsity: f64) -> Self {
         Self { kind, units, sparsity }
     }
@@ -54,7 +54,7 @@ impl Net {
         }
     }
 
-    /// The net with random masks, and random weights for it.
+    /// Builds the net with random masks, and random weights for it.
     ///
     /// # Panics
     /// If it has no units.
@@ -81,7 +81,7 @@ impl fmt::Display for Net {
     }
 }
 
-/// How an influence recursion goes through windows.
+/// How the recursion of J goes through windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Way {
     /// The schedule.
@@ -93,9 +93,9 @@ pub struct Way {
 impl Way {
     /// Every step updates J.
     pub const STREAMING: Self = Self::carried(Schedule::Streaming);
-    /// The adjoint from a reset state.
+    /// Adjoint windows, each of which begins with a reset.
     pub const RESET: Self = Self { schedule: Schedule::Adjoint, reset: true };
-    /// The adjoint, with J formed once in a window.
+    /// Adjoint windows that carry J: it is formed once for each window.
     pub const CARRIED: Self = Self::carried(Schedule::Adjoint);
 
     /// A schedule that carries J from window to window.
@@ -141,7 +141,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As a configuration file says it.
+    /// The configuration of the estimator.
     #[must_use]
     pub fn config(self) -> EstimatorConfig {
         match self {
@@ -224,7 +224,7 @@ impl Bench {
     /// Builds the net and the estimator of a row.
     ///
     /// # Panics
-    /// If the row has no meaning.
+    /// If the row's net or estimator cannot be built.
     pub fn new(row: &Row) -> Self {
         let (stack, weights) = row.net.build();
         let lanes = row.lanes;
@@ -239,7 +239,7 @@ impl Bench {
         }
     }
 
-    /// All steps of one window, and its end.
+    /// Makes all steps of one window, and ends it.
     pub fn window(&mut self) {
         let lanes = self.starts.len();
         for _ in 0..self.window {
@@ -254,14 +254,14 @@ impl Bench {
         self.estimator.cost()
     }
 
-    /// Bytes that a step of all lanes must move between core and memory, were nothing kept in a register: weights read, the
-    /// gradient read and written, and the state of the estimator read and written once in a window.
+    /// Bytes that a step of all lanes must move if nothing stays in a register: weights read, the gradient read
+    /// and written, and the state of the estimator read and written once in a window.
     pub fn traffic(&self) -> f64 {
         let parameters = 3 * size_of_val(&self.weights[..]);
         parameters as f64 + 2.0 * self.estimator.cost().bytes as f64 / self.window as f64
     }
 
-    /// Bytes that are used again and again: whether they fit a cache decides how fast they move.
+    /// Bytes that are used at every step: the cache that they fit decides how fast they move.
     pub fn working_set(&self) -> usize {
         2 * size_of_val(&self.weights[..]) + self.estimator.cost().bytes
     }

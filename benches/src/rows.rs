@@ -1,4 +1,4 @@
-//! The table: which nets, under which estimators, in how many lanes, with which windows.
+//! The table of rows: which nets, under which estimators, in how many lanes, with which windows.
 
 use rtrl_estimators::Schedule;
 use serde::Serialize;
@@ -49,7 +49,8 @@ pub fn steps(quick: bool) -> Vec<Row> {
             rows.extend(others.map(|method| row(net, method, lanes, 1)));
         }
     }
-    // Exact RTRL, where J is carried: the product of D with all of J, and the common product of transitions.
+    // Exact RTRL that carries J: streaming multiplies D with all of J, the adjoint forms one product of
+    // transitions for all rows.
     rows.push(row(GRU_DENSE, Method::Rtrl(streaming), 1, 1));
     rows.push(row(GRU_DENSE, Method::Rtrl(Way::CARRIED), 1, WINDOW));
     rows
@@ -58,9 +59,9 @@ pub fn steps(quick: bool) -> Vec<Row> {
 /// One line of a figure: time of a step of one lane against some size.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// What it is.
+    /// Label of the line.
     pub label: String,
-    /// The size and the row that has it.
+    /// Pairs of a size and the row that has it.
     pub points: Vec<(f64, Row)>,
 }
 
@@ -69,11 +70,11 @@ pub struct Line {
 pub struct Scaling {
     /// A name for files.
     pub id: &'static str,
-    /// The size.
+    /// The size that varies, for the axis.
     pub axis: &'static str,
-    /// What else the nets have in common.
+    /// What all rows have in common.
     pub setup: &'static str,
-    /// The estimators.
+    /// One line for each estimator.
     pub lines: Vec<Line>,
 }
 
@@ -148,7 +149,8 @@ pub fn scalings(quick: bool) -> Vec<Scaling> {
     ]
 }
 
-/// Cases in which a schedule is chosen: the choice of the cost model, then each schedule by itself.
+/// Cases for the choice of a schedule. Each has four rows: the choice of the cost model, then each schedule by
+/// itself.
 pub fn schedules(quick: bool) -> Vec<[Row; 4]> {
     let sparse = Net::new(Kind::Gru, 48, 0.9);
     let small = Net::new(Kind::Vanilla, 128, 0.9375);
@@ -187,7 +189,7 @@ pub fn schedules(quick: bool) -> Vec<[Row; 4]> {
     cases.iter().take(kept).map(case).collect()
 }
 
-/// The same work on one thread and on `cores`.
+/// Pairs of rows that do the same work: on one thread, and on `cores` threads.
 pub fn threads(cores: usize) -> Vec<[Row; 2]> {
     let cases = [
         (VANILLA[0], snap(2, Way::STREAMING), 16, 1),
@@ -209,14 +211,15 @@ pub fn threads(cores: usize) -> Vec<[Row; 2]> {
     cases.map(case).into()
 }
 
-/// A net as large as a machine of today learns online: 16 weights to each unit, whatever their number.
+/// Vanilla nets of growing size, up to what a present machine trains online, with 16.384 recurrent weights for
+/// each unit.
 pub fn scale(quick: bool) -> Vec<Row> {
     let units: &[usize] = if quick { &[1024, 2048] } else { &[1024, 2048, 4096, 8192, 16_384] };
     let net = |&units: &usize| Net::new(Kind::Vanilla, units, 1.0 - 16.384 / units as f64);
     units.iter().map(net).map(|net| Row::new(net, snap(2, Way::STREAMING), 1, 1)).collect()
 }
 
-/// Each row once, those of one net and as many lanes together: they are timed in turn.
+/// Each row once, in batches of the same net and number of lanes, whose rows are timed in turn.
 pub fn batches(rows: impl IntoIterator<Item = Row>) -> Vec<Vec<Row>> {
     let mut batches: Vec<Vec<Row>> = Vec::new();
     for row in rows {

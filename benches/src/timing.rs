@@ -13,7 +13,7 @@ use crate::row::{Bench, Row};
 pub struct Settings {
     /// How often each row of a batch has its turn.
     pub rounds: usize,
-    /// How long a turn is; a window more at most.
+    /// Length of a turn, which may last one window longer.
     pub turn: Duration,
 }
 
@@ -23,7 +23,8 @@ pub struct Measured {
     /// The row.
     #[serde(flatten)]
     pub row: Row,
-    /// Least time of a step of all lanes: that of the quickest window over its steps. Other processes only ever add to it.
+    /// Least seconds of a step of all lanes: those of the quickest window over its steps. Other processes can only
+    /// add to it.
     pub seconds: f64,
     /// Counted multiply-adds of a step of all lanes.
     pub macs: f64,
@@ -42,10 +43,10 @@ impl Measured {
     }
 }
 
-/// Times a batch of rows, in turn. `go_on` is asked before each turn; the times so far are then dropped.
+/// Times a batch of rows, in turn. `go_on` is asked before each turn; `None` as soon as it says no.
 ///
 /// # Panics
-/// If a row has no meaning, or threads cannot be started.
+/// If a row's net or estimator cannot be built, or threads cannot be started.
 pub fn measure(batch: &[Row], settings: Settings, go_on: &dyn Fn() -> bool) -> Option<Vec<Measured>> {
     let mut benches = Vec::new();
     for row in batch {
@@ -54,7 +55,8 @@ pub fn measure(batch: &[Row], settings: Settings, go_on: &dyn Fn() -> bool) -> O
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(row.threads).build().expect("threads");
         let level = Level::current();
-        // Estimators are built for the threads of the pool that they are built in. Once to warm up.
+        // An estimator is built for the threads of the pool in which it is built. The first window warms up the
+        // caches.
         let (bench, first) = pool.install(|| {
             level.force(|| {
                 let mut bench = Bench::new(row);

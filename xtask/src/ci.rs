@@ -2,14 +2,14 @@
 
 use std::process::Command;
 
-/// One check: what it is called, and the command.
+/// One check: its name and its `cargo` command.
 struct Check {
     name: &'static str,
     arguments: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// What follows the format, the cheapest first.
+/// The checks after that of the format, the cheapest first.
 const CHECKS: &[Check] = &[
     Check {
         name: "clippy",

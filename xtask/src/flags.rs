@@ -18,25 +18,26 @@ pub struct Flags {
 pub enum Command {
     /// Trains everything that an experiment compares, and writes a report.
     Reproduce(Reproduce),
-    /// Times every estimator beside the ceilings of this machine, and writes a report.
+    /// Times every estimator, measures the peak rates of this machine to compare with, and writes a report.
     Bench(Bench),
     /// Fetches public texts to train on.
     #[command(subcommand)]
     Data(Data),
-    /// Makes one run: what the tasks of `reproduce --engine` call.
+    /// Makes one run: the command of each task that `reproduce --engine` submits.
     #[command(hide = true)]
     RunOne(RunOne),
-    /// Writes a cell, an estimator, a task or an experiment that works, to be made into your own, and its line.
+    /// Writes a working template of a cell, an estimator, a task or an experiment, and its line in the registry.
     New(New),
-    /// Makes what of the documentation is made from the code: figures, equations, the reference of configurations.
+    /// Generates the figures, the equations and the reference of configurations in the documentation.
     Figures,
-    /// Formats every Rust file of the workspace, also those that only a macro declares.
+    /// Formats every Rust file of the workspace, including those that only a macro declares.
     Fmt,
-    /// Prints which file of a crate imports which: circles, and imports against the order of modules.
+    /// Prints which files of a crate import which, circles, and imports against the declared order of modules.
     Imports(Imports),
-    /// Feeds made-up bytes to everything that reads a file; needs nightly and cargo-fuzz.
+    /// Fuzzes everything that reads a file; needs the nightly toolchain and cargo-fuzz.
     Fuzz(Fuzz),
-    /// Runs tests under Miri, which sees undefined behavior; needs nightly and Miri.
+    /// Runs the tests of rtrl-sparse under Miri, which detects undefined behavior; needs the nightly toolchain and
+    /// Miri.
     Miri,
     /// Runs every check that a change must pass.
     Ci {
@@ -49,7 +50,7 @@ pub enum Command {
 /// How large the experiments are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// Minutes on two cores: every figure, in small.
+    /// Minutes on two cores: every figure, at a small size.
     Quick,
     /// Hours: enough seeds and steps to decide each claim.
     Standard,
@@ -68,7 +69,7 @@ impl Profile {
     }
 }
 
-/// Who makes the runs.
+/// What makes the runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineKind {
     /// Threads of this process.
@@ -83,16 +84,16 @@ pub enum EngineKind {
 /// Flags of `cargo xtask run-one`.
 #[derive(Debug, Clone, Parser)]
 pub struct RunOne {
-    /// The run's configuration, or a list of such files, one a line.
+    /// Configuration file of the run; with an index, a list of such files, one per line.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Folder of the runs' folders.
+    /// Folder in which the run's folder is made.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Which line of the list, from 0.
+    /// Line of the list, from 0.
     #[arg(long, value_name = "N")]
     pub index: Option<usize>,
-    /// The environment variable that says which line of the list.
+    /// Environment variable that holds the line of the list.
     #[arg(long, value_name = "NAME", conflicts_with = "index")]
     pub index_from: Option<String>,
 }
@@ -105,19 +106,19 @@ pub struct Reproduce {
     /// How large the experiments are.
     #[arg(long, value_enum, default_value = "quick")]
     pub profile: Profile,
-    /// A text to learn in place of the generated one; its last part is held out for validation.
+    /// Text to learn instead of the generated one; its last part is held out for validation.
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
-    /// The validation text, instead of the last part of the training text.
+    /// Validation text, instead of the last part of the training text.
     #[arg(long, value_name = "FILE", requires = "text")]
     pub valid: Option<PathBuf>,
     /// Number of seeds, instead of the profile's.
     #[arg(long, value_name = "N")]
     pub seeds: Option<u64>,
-    /// Who makes the runs; docs/CLUSTERS.md tells more.
+    /// What makes the runs: threads of this process or a scheduler; see docs/CLUSTERS.md.
     #[arg(long, value_enum, default_value = "local")]
     pub engine: EngineKind,
-    /// Time limit of a task of a scheduler; a run that reaches it goes on from a checkpoint.
+    /// Time limit of each task of a scheduler; a run that reaches it is continued from its checkpoint.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(3..))]
     pub time_limit: Option<u32>,
     /// Further options of `sbatch` or `hq submit`, quoted as for a shell: "--partition=long --account=mine".
@@ -126,7 +127,7 @@ pub struct Reproduce {
     /// The HyperQueue server's folder, instead of what HQ_SERVER_DIR says.
     #[arg(long, value_name = "DIR")]
     pub server_dir: Option<PathBuf>,
-    /// Runs at a time; as many as there are cores by default, or as the scheduler allows.
+    /// Runs at a time; by default as many as there are cores, or as the scheduler allows.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Folder for the runs and the report.
@@ -143,13 +144,13 @@ pub struct Reproduce {
 /// Flags of `cargo xtask imports`.
 #[derive(Debug, Clone, Parser)]
 pub struct Imports {
-    /// A crate, whose files are listed with their imports; without it a summary of all crates.
+    /// Crate whose files are listed with their imports; without it, a summary of all crates.
     #[arg(value_name = "CRATE")]
     pub name: Option<String>,
     /// Prints the graph for Graphviz.
     #[arg(long)]
     pub dot: bool,
-    /// Another checkout of the workspace.
+    /// Root of another checkout of the workspace.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -175,7 +176,7 @@ pub struct New {
     pub kind: NewKind,
     /// Its name in configuration files, such as `gated-unit`.
     pub name: String,
-    /// Another checkout of the workspace.
+    /// Root of another checkout of the workspace.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -199,7 +200,7 @@ pub struct Fuzz {
     /// What to fuzz; everything if nothing is named.
     #[arg(value_enum, value_name = "TARGET")]
     pub targets: Vec<FuzzTarget>,
-    /// Time for each target.
+    /// Seconds for each target.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
 }
@@ -207,13 +208,13 @@ pub struct Fuzz {
 /// Flags of `cargo xtask bench`.
 #[derive(Debug, Clone, Parser)]
 pub struct Bench {
-    /// Fewer rows, each for a shorter time: under half a minute.
+    /// Times fewer rows, each for a shorter time: under half a minute.
     #[arg(long)]
     pub quick: bool,
     /// Also times the same nets in JAX, and in braintrace if it is installed.
     #[arg(long)]
     pub peers: bool,
-    /// The Python that has them.
+    /// Python interpreter that has JAX, and braintrace for its rows.
     #[arg(long, value_name = "FILE", default_value = "python3")]
     pub python: PathBuf,
     /// Folder for bench.json and the report.

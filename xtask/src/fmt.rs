@@ -1,11 +1,12 @@
-//! `cargo xtask fmt`: every Rust file of the workspace in the house's format.
+//! `cargo xtask fmt`: formats every Rust file of the workspace.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::nightly::root;
 
-/// All Rust files of the workspace, in order. `cargo fmt` finds only those that a `mod` line names, not those of registries.
+/// All Rust files of the workspace, in order. `cargo fmt` finds only files that a `mod` line names, not those that
+/// the macro of a registry declares.
 ///
 /// # Errors
 /// If a folder cannot be read.

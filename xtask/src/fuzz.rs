@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: bytes that nobody would write, against everything that reads a file.
+//! `cargo xtask fuzz`: fuzzes everything that reads a file.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ impl FuzzTarget {
 pub fn run(flags: &Fuzz) -> Result<(), Failure> {
     nightly::require("fuzz", "cargo install cargo-fuzz")?;
     let own = nightly::root().join("xtask/fuzz");
-    // The versions that the workspace is tested with are those that are fuzzed.
+    // Fuzz targets are built with the versions of dependencies that the workspace is tested with.
     std::fs::copy(nightly::root().join("Cargo.lock"), own.join("Cargo.lock"))
         .map_err(|error| (1, format!("cannot copy Cargo.lock to {}: {error}", own.display())))?;
     let all = [FuzzTarget::Model, FuzzTarget::Trainer, FuzzTarget::Config, FuzzTarget::Corpus];
@@ -51,12 +51,12 @@ fn one(target: FuzzTarget, seconds: u64) -> Result<(), Failure> {
             .map_err(|error| (1, format!("cannot create {}: {error}", path.display())))?;
         Ok::<_, Failure>(path.display().to_string())
     };
-    // What was found interesting stays for the next time.
+    // The corpus is kept: the next call begins with the inputs that this one finds interesting.
     let (corpus, found) = (folder("corpus")?, folder("found")?);
     let mut command = nightly::cargo(&["fuzz", "run", "--fuzz-dir", "xtask/fuzz", name, &corpus]);
     command.arg("--target-dir").arg(&build).arg("--").env("RTRL_FUZZ_SEEDS", &corpus);
     command.arg(format!("-artifact_prefix={found}/")).arg(format!("-max_len={}", target.longest()));
-    // One allocation of this size is a reader that believes what a file says.
+    // A single allocation of this size means that a reader trusts a length that the file claims.
     command.args(["-malloc_limit_mb=64", "-timeout=20", "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={seconds}"));
     nightly::run(&mut command, &format!("the target {name} found an input; it is the newest in {found}"))

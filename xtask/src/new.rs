@@ -1,4 +1,4 @@
-//! `cargo xtask new`: a file that works, to be made into something of one's own, and its line in the registry.
+//! `cargo xtask new`: writes a file that works, to be changed into one's own, and its line in the registry.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,18 @@ use crate::flags::{New, NewKind};
 use crate::nightly::{Failure, root};
 use crate::report;
 
-/// Where something new goes.
+/// Where the file and the line of a new item go.
 struct Place {
     /// Folder of the file.
     folder: &'static str,
     template: &'static str,
-    /// The file that names all of its kind, in a list that begins with `opening` and ends with a `}` in a line as deep.
+    /// The file that lists all items of the kind. The list begins with the line `opening` and ends at a `}` with
+    /// the same indentation.
     registry: &'static str,
     opening: &'static str,
     /// The line in that list.
     line: &'static str,
-    /// What tests it.
+    /// The commands that test the new item.
     tests: &'static [&'static str],
 }
 
@@ -62,10 +63,10 @@ impl NewKind {
     }
 }
 
-/// Writes the file of something new and its line.
+/// Writes the file of a new item, and its line.
 ///
 /// # Errors
-/// Status 2 if the name is taken or no name, with what is wrong; 1 if a file cannot be read or written.
+/// Status 2 if the name is taken or not valid; 1 if a file cannot be read or written.
 pub fn run(flags: &New) -> Result<(), Failure> {
     let folder = flags.root.as_deref().unwrap_or_else(|| root());
     let name = words(&flags.name)?;
@@ -73,7 +74,7 @@ pub fn run(flags: &New) -> Result<(), Failure> {
     let camel: String = name.iter().map(|word| word[..1].to_uppercase() + &word[1..]).collect();
     let named = |text: &str, small: &str| text.replace("Template", &camel).replace("template", small);
     let place = flags.kind.place();
-    // A name in quotes is one that configurations and reports use.
+    // In quotes stands the name that configurations and reports use; elsewhere it is a name in Rust.
     let quoted = |text: &str| {
         let text = text.replace("\"template\"", &format!("\"{kebab}\""));
         text.replace(&salt("template"), &salt(&snake))
@@ -115,7 +116,8 @@ pub fn run(flags: &New) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The first letters of a name as the number that keeps the draws of a task apart.
+/// The `SALT` of a new task, which keeps its draws apart from those of others: the first eight letters of its name
+/// in hexadecimal.
 fn salt(name: &str) -> String {
     let mut letters = name.bytes().chain(std::iter::repeat(b'_'));
     let pairs: Vec<_> =
@@ -130,7 +132,7 @@ fn words(name: &str) -> Result<Vec<String>, Failure> {
         word.starts_with(|c: char| c.is_ascii_lowercase())
             && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
-    // What a file is called must be the name of a module, too.
+    // The name is also that of a module, so it must not be a keyword.
     let keyword = syn::parse_str::<syn::Ident>(&words.join("_")).is_err();
     if words.iter().all(good) && !keyword && words != ["template"] {
         return Ok(words);
@@ -141,7 +143,7 @@ fn words(name: &str) -> Result<Vec<String>, Failure> {
     Err((2, message))
 }
 
-/// The text with a line at the end of the list that begins with `opening`.
+/// The text with a line added at the end of the list that begins with `opening`; `None` if there is no such list.
 fn with_line(text: &str, opening: &str, line: &str) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().collect();
     let first = lines.iter().position(|line| line.trim_start() == opening)?;

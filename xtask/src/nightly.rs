@@ -1,4 +1,4 @@
-//! Cargo subcommands that only the nightly toolchain has, or needs.
+//! Cargo subcommands that need the nightly toolchain.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 /// A message for the user and the exit status that goes with it.
 pub type Failure = (u8, String);
 
-/// The workspace.
+/// The root folder of the workspace.
 ///
 /// # Panics
 /// Never: this package lies in a folder of the workspace.
@@ -21,7 +21,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Makes sure that a subcommand is there.
+/// Checks that `rustup`, the nightly toolchain and a subcommand of Cargo are installed.
 ///
 /// # Errors
 /// Status 2, with how to get what is missing: `rustup`, the toolchain, or the subcommand by `install`.
@@ -46,7 +46,7 @@ pub fn require(subcommand: &str, install: &str) -> Result<(), Failure> {
 /// Runs a command to its end.
 ///
 /// # Errors
-/// Status 1 and `failure`, if it fails; status 1 too if it cannot be started.
+/// Status 1: with `failure` if the command fails, or with the reason why it cannot be started.
 pub fn run(command: &mut Command, failure: &str) -> Result<(), Failure> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),

@@ -9,7 +9,7 @@ use rtrl_train::{
 use crate::flags::{self, Eval};
 use crate::{Failure, nets, signals};
 
-/// Prints the mean loss and what it was taken on.
+/// Prints the mean loss, its unit, and the data that it was taken on.
 ///
 /// # Errors
 /// If the model or the data cannot be used, or do not fit each other.
@@ -35,7 +35,7 @@ pub fn run(flags: &Eval) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Learning at every step, from one piece.
+/// The settings of `--dynamic`: SnAp-1 and SGD, an update at every step, one lane.
 fn online(rate: f64) -> DynamicConfig {
     DynamicConfig {
         estimator: EstimatorConfig::Snap(SnapConfig::new(1)),
@@ -62,7 +62,7 @@ fn data(flags: &Eval, model: &Model, lanes: usize) -> Result<(String, Evaluation
     if let Some(evaluation) = task.evaluation(part, lanes, flags.max_bytes)? {
         return Ok((name.into(), evaluation));
     }
-    // The other part tells whether nothing is held out, or only no test data.
+    // If there is validation data, only the test data is missing; otherwise nothing is held out.
     if part == Part::Test && task.evaluation(Part::Valid, lanes, None)?.is_some() {
         return Err(Failure::usage("the task has no test data: give it some by `test` or `test_fraction`"));
     }

@@ -13,19 +13,19 @@ impl From<InterchangeError> for Failure {
     }
 }
 
-/// Writes safetensors.
+/// `rtrl export`: writes the weights of a model as safetensors.
 ///
 /// # Errors
-/// If there is no model, PyTorch has no such net, or the file cannot be written.
+/// If there is no model, PyTorch has no equivalent of the net, or the file cannot be written.
 pub fn export(flags: &Export) -> Result<(), Failure> {
     nets::check_folder(&flags.to)?;
     Ok(save(&nets::load(&flags.model)?, &Names::default(), &flags.to)?)
 }
 
-/// Reads safetensors and writes a model.
+/// `rtrl import`: reads weights from safetensors and writes a model.
 ///
 /// # Errors
-/// If the configuration has no meaning, the weights do not fit it, or the model cannot be written.
+/// If the configuration is not valid, the weights do not fit it, or the model cannot be written.
 pub fn import(flags: &Import) -> Result<(), Failure> {
     nets::check_folder(&flags.to)?;
     let config = nets::config(&flags.config)?;
@@ -41,10 +41,10 @@ pub fn import(flags: &Import) -> Result<(), Failure> {
     Ok(model.save(&flags.to)?)
 }
 
-/// Converts metrics.
+/// `rtrl metrics`: converts the metrics of a run.
 ///
 /// # Errors
-/// If the name tells no format, there are no metrics, or the file cannot be written.
+/// If the file name implies no format, there are no metrics, or the file cannot be written.
 pub fn metrics(flags: &Metrics) -> Result<(), Failure> {
     let name = flags.to.file_name().unwrap_or_default().to_string_lossy();
     let format = match name.as_ref() {

@@ -48,7 +48,7 @@ pub enum Command {
         after_help = "Example:\n  rtrl completions bash > ~/.local/share/bash-completion/completions/rtrl"
     )]
     Completions {
-        /// Which shell.
+        /// Shell that the script is for.
         shell: clap_complete::Shell,
     },
 }
@@ -58,14 +58,14 @@ pub enum Command {
 pub enum OnError {
     /// Save the checkpoint, print what is wrong and where, and end with status 1.
     Stop,
-    /// Leave the row out and count it; the first one is printed.
+    /// Leave the row out and count it; only the first such row is printed.
     Skip,
 }
 
 /// Whether the first line names the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Header {
-    /// The first line is a header if it has a text and no cell that begins with a digit.
+    /// The first line is a header if it contains text and no cell begins with a digit.
     Auto,
     /// The first line is a header.
     Yes,
@@ -73,12 +73,13 @@ pub enum Header {
     No,
 }
 
-/// Which rows of the input were seen before.
+/// Which rows of the input are skipped because they were seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SkipSeen {
-    /// Skip the rows of a file that the checkpoint has seen; a file with other rows and a pipe are new.
+    /// Skip the rows of a file that the checkpoint has seen; read any other file, and any pipe, from its first
+    /// row.
     Auto,
-    /// Skip as many rows as were seen of the last input, whatever they are.
+    /// Skip as many rows as were seen of the last input, without comparing them.
     Yes,
     /// Skip no row.
     No,
@@ -117,13 +118,14 @@ pub struct Stream {
     /// Format of the input; by default JSON lines if the first line begins with a brace, else CSV.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Separator of the cells of CSV: one character, or `tab`; by default comma, semicolon or tab, whichever the first line has.
+    /// Separator of the cells of CSV: one character, or `tab`; by default comma, semicolon or tab, whichever is
+    /// most frequent in the first line.
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     pub delimiter: Option<u8>,
     /// Decimal sign of the numbers in CSV: a point or a comma.
     #[arg(long, value_name = "SIGN", default_value = ".", value_parser = decimal)]
     pub decimal: u8,
-    /// Cells that stand for a missing value, beside empty ones; upper and lower case are the same.
+    /// Texts that mean a missing value, in addition to empty cells; upper and lower case are the same.
     #[arg(
         long,
         value_name = "LIST",
@@ -132,7 +134,7 @@ pub struct Stream {
         default_value = "NA,N/A,NaN,null,None,-,?"
     )]
     pub missing: Vec<String>,
-    /// First character of the lines that are comments, which are left out; `none` if there are no comments.
+    /// Lines that begin with this character are comments and are left out; `none` if there are no comments.
     #[arg(long, value_name = "CHARACTER", default_value = "#", value_parser = comment)]
     pub comment: Comment,
     /// Whether the first line of CSV names the columns.
@@ -147,14 +149,15 @@ pub struct Stream {
     /// Format of the output [default: that of the input].
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,
-    /// Significant digits of predictions, errors and scores; by default as many as read back to the same number. Observed
-    /// values always have them all.
+    /// Significant digits of predictions, errors and scores; by default as many as it takes to read back the same
+    /// number. Observed values are always written in full.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
     pub digits: Option<u8>,
-    /// What to do at a row with text in a column of numbers, or with another number of columns.
+    /// What to do with a row that cannot be used, such as text in a column of numbers or another number of cells.
     #[arg(long, value_enum, default_value = "stop")]
     pub on_error: OnError,
-    /// TOML file with the sections of a training configuration, without `task`; flags override it.
+    /// TOML file with the tables `layers`, `estimator`, `readout`, `optimizer` and `update` of a training
+    /// configuration, the `seed` in `training`, and the columns in `stream`; flags override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Settings of the net.
@@ -166,16 +169,16 @@ pub struct Stream {
     /// File that keeps what was learned; if it exists, learning continues from it.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
-    /// Whether rows that were seen before are skipped.
+    /// Whether to skip rows of the input that the checkpoint has seen.
     #[arg(long, value_enum, value_name = "WHEN", requires = "checkpoint", default_value = "auto")]
     pub skip_seen: SkipSeen,
-    /// Save the checkpoint every N rows, too.
+    /// Also save the checkpoint every N rows.
     #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
     pub checkpoint_rows: Option<u64>,
-    /// Save the checkpoint at the latest after this many seconds.
+    /// Save the checkpoint at least every SECONDS seconds while rows come in.
     #[arg(long, value_name = "SECONDS", requires = "checkpoint", default_value = "60")]
     pub checkpoint_seconds: u64,
-    /// Draw the scores as a figure.
+    /// At the end, draw the scores over the rows as a figure in this file.
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
     /// Print no notes and no summary on standard error.
@@ -251,7 +254,7 @@ pub struct Generate {
     pub format: Format,
 }
 
-/// What a comment line begins with, if there are comments.
+/// First character of a comment line; `None` if there are no comments.
 pub type Comment = Option<u8>;
 
 fn comment(text: &str) -> Result<Comment, String> {
@@ -299,10 +302,10 @@ pub struct Train {
     /// Seed; overrides the one of the configuration.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Save a checkpoint at the latest after this many seconds.
+    /// Save a checkpoint at least every SECONDS seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub checkpoint_seconds: u64,
-    /// Draw the learning curves on the terminal during training; `q` stops as Ctrl-C does.
+    /// Draw the learning curves on the terminal during training; `q` stops the run, as Ctrl-C does.
     #[arg(long, conflicts_with = "quiet")]
     pub live: bool,
     /// Print no progress and no notes.
@@ -342,13 +345,15 @@ pub struct Eval {
     /// Part of the held-out data.
     #[arg(long, value_enum, default_value = "valid")]
     pub part: Part,
-    /// Greatest number of predictions on held-out data.
+    /// Evaluate at most the first N predictions on the text or the held-out data.
     #[arg(long, value_name = "N")]
     pub max_bytes: Option<u64>,
-    /// Go on learning during the evaluation, by SnAp-1 and SGD with this learning rate, at every step, in one lane.
+    /// Keep learning during the evaluation: SnAp-1 and SGD with this learning rate, an update at every step, one
+    /// lane.
     #[arg(long, value_name = "RATE")]
     pub dynamic: Option<f64>,
-    /// Time steps in each of 32 lanes (one lane with `--dynamic`), for a task without held-out data.
+    /// Time steps to evaluate in each of 32 lanes (in one lane with `--dynamic`), for a task without held-out
+    /// data.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
 }
@@ -411,13 +416,13 @@ The configuration describes the net: its layers, its readout, and, by its task, 
 Example:
   rtrl import net.safetensors lm.toml model --mask")]
 pub struct Import {
-    /// Weights, as safetensors.
+    /// Safetensors file with the weights.
     pub from: PathBuf,
     /// Configuration file of the net, in TOML.
     pub config: PathBuf,
     /// Model file to write.
     pub to: PathBuf,
-    /// Make the net sparse: weights that are exactly zero are removed from it.
+    /// Make the net sparse: remove the weights that are exactly zero.
     #[arg(long)]
     pub mask: bool,
 }

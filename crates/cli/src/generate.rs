@@ -1,4 +1,4 @@
-//! Streams to try things with.
+//! `rtrl generate`: test streams of observations of chaotic systems.
 
 use std::io::{BufWriter, ErrorKind, Write};
 
@@ -9,10 +9,10 @@ use crate::Failure;
 use crate::flags::{self, Generate};
 use crate::stream::rows::Format;
 
-/// Writes rows to standard output until they are enough or nobody reads them.
+/// Writes rows to standard output until there are `--rows` of them or nobody reads them any more.
 ///
 /// # Errors
-/// If a parameter has no meaning, or the output cannot be written.
+/// If a parameter is out of range, or the output cannot be written.
 pub fn run(flags: &Generate) -> Result<(), Failure> {
     let mut task = task(flags)?;
     let mut step = Step::new(&task, 1);
@@ -63,7 +63,8 @@ fn task(flags: &Generate) -> Result<ChaosTask, Failure> {
             flags::System::MackeyGlass => System::MackeyGlass,
         },
         dt: flags.dt,
-        // The first row that obeys the new law is the target of the step before it; steps are counted from 0.
+        // Row r, counted from 1, is the target of step r − 2, counted from 0. `shift_at` is the first step whose
+        // target obeys the new law.
         shift_at: flags.shift_at.map(|row| row - 2),
         shifted,
         ..Default::default()

@@ -13,7 +13,8 @@ use crate::stream::config::StreamConfig;
 use crate::stream::predictor::read_identity;
 use crate::{Failure, nets};
 
-/// Estimators whose influence would have more entries than this are not built: they would take gigabytes.
+/// Most entries of J of exact RTRL for which RTRL and SnAp are built to count their cost: as `f32` half a
+/// gigabyte. Beyond this only the configured estimator is built.
 const GREATEST: usize = 1 << 27;
 
 /// Prints sizes, sparsity, reach and costs.
@@ -37,7 +38,8 @@ pub fn run(flags: &Inspect) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The net of a model or of the checkpoint of a run; of the checkpoint of a stream, a net of the same sizes.
+/// The net in a model or in the checkpoint of a run. For the checkpoint of a stream, a new net of the same sizes:
+/// the weights in the checkpoint are not read.
 fn from_checkpoint(path: &Path, bytes: &[u8]) -> Result<Model, Failure> {
     let Ok(identity) = rtrl_checkpoint::from_bytes(bytes, read_identity) else {
         let unfit = |error| Failure::new(format!("{}: {error}", path.display()));
@@ -135,7 +137,7 @@ fn describe(model: &Model) -> String {
     }
     let mut used = config.estimator.clone();
     if stack.depth() > 1 {
-        // In a stack the scope of SnAp decides about the cost: both are shown.
+        // In a stack the cost of SnAp depends on its scope, so both scopes are shown.
         let with = |snap: &SnapConfig, scope| SnapConfig { scope: Some(scope), ..snap.clone() }.into();
         let both = |estimator| match estimator {
             EstimatorConfig::Snap(snap) => vec![with(&snap, Scope::Layer), with(&snap, Scope::Stack)],
@@ -172,7 +174,7 @@ fn describe(model: &Model) -> String {
     text
 }
 
-/// Its kind, its order, and the settings that are not the default.
+/// The name of an estimator in the table: kind, order, and every setting that differs from its default.
 fn label(estimator: &EstimatorConfig) -> String {
     let fields = |config: &EstimatorConfig| serde_json::to_value(config).unwrap_or_default();
     let value = fields(estimator);
@@ -191,7 +193,7 @@ fn label(estimator: &EstimatorConfig) -> String {
     label
 }
 
-/// For each row the states that it reaches and the weights that it has.
+/// For each row: how many states its weights reach, and how many weights it has.
 fn sizes(stack: &Stack<f32>, order: Order, scope: Scope) -> Vec<(usize, usize)> {
     let rows = reach(stack, stack.dynamics(), order, scope);
     let weights = |row| stack.linear().pattern().row(row).len();

@@ -20,12 +20,14 @@ pub use failure::Failure;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    // Mistakes are told by clap, with its hints, and end with status 2.
+    // On a mistake clap prints its message and hints and exits with status 2; after `--help` or `--version` it
+    // exits with 0.
     let flags = match Flags::from_arg_matches(&command().get_matches()) {
         Ok(flags) => flags,
         Err(error) => error.exit(),
     };
-    // On a thread of the pool: work begins on others many times as fast from there as from outside.
+    // Run on a pool thread: handing work to other threads is many times faster from there than from outside the
+    // pool.
     match rayon::scope(|_| run(&flags.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -37,7 +39,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The commands. Clap takes `-5` as a value everywhere, so that a range error is told instead of an unknown flag.
+/// The commands with their flags. Every flag that takes a value accepts `-5` as one, so that the user is told of a
+/// wrong range and not of an unknown flag.
 fn command() -> clap::Command {
     let negative = |flag: clap::Arg| {
         let takes = flag.get_action().takes_values();

@@ -6,10 +6,11 @@ use rtrl_train::{Model, RunConfig, TrainError};
 
 use crate::Failure;
 
-/// The file that a path means: of a run's folder its model, or its checkpoint if it has not ended.
+/// The file to load for `path`: in the folder of a run its `model`, or its `checkpoint` while the run is
+/// unfinished; any other path is the file itself.
 ///
 /// # Errors
-/// If it is a folder that has neither.
+/// If `path` is a folder without either file.
 pub fn file(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
@@ -24,15 +25,15 @@ pub fn file(path: &Path) -> Result<PathBuf, Failure> {
 /// The net of a model, a checkpoint or the folder of a run.
 ///
 /// # Errors
-/// If there is none.
+/// If the file cannot be read or holds no net.
 pub fn load(path: &Path) -> Result<Model, Failure> {
     Ok(Model::load(&file(path)?)?)
 }
 
-/// The configuration in a file.
+/// The run configuration in a TOML file.
 ///
 /// # Errors
-/// If it cannot be read or has no meaning.
+/// If the file cannot be read, or its configuration is not valid.
 pub fn config(path: &Path) -> Result<RunConfig, Failure> {
     let text = text(path)?;
     Ok(RunConfig::from_toml(&text, &path.display().to_string())?)
@@ -41,26 +42,27 @@ pub fn config(path: &Path) -> Result<RunConfig, Failure> {
 /// The text of a configuration file.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If the file cannot be read.
 pub fn text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
 }
 
-/// Why a run or a net of the configuration in a file failed, with the line if the configuration is to blame.
+/// Turns the error of a run or net that was made from the configuration file at `path` into a failure, with the
+/// line if a field of the file is to blame.
 pub fn blame(path: &Path) -> impl Fn(TrainError) -> Failure {
     let path = path.to_path_buf();
     move |error| {
-        // A file that has vanished since it was read has no lines.
+        // If the file has vanished since it was read, the message names no line.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         error.located(&text, &path.display().to_string()).into()
     }
 }
 
-/// What a mistyped path would otherwise cost is found before anything is done.
+/// Checks that `file` could be written. Called before any work, which a mistyped path would make useless.
 ///
 /// # Errors
-/// If there is no folder in which the file could be, or it is a folder itself.
+/// If the folder of `file` does not exist, or `file` is a folder itself.
 pub fn check_folder(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() && !file.is_dir() {

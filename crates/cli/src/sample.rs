@@ -13,10 +13,11 @@ use rtrl_train::Predictor;
 use crate::flags::Sample;
 use crate::{Failure, nets};
 
-/// Writes the prompt and what the net makes of it to standard output.
+/// Writes the prompt, and then the text with which the model continues it, to standard output.
 ///
 /// # Errors
-/// If the model is none of characters, the temperature has no meaning, or the output cannot be written.
+/// If the model is not a character model, the temperature is negative or not finite, the prompt is empty, or the
+/// output cannot be written.
 pub fn run(flags: &Sample) -> Result<(), Failure> {
     let model = nets::load(&flags.model)?;
     if model.signals() != (Signal::Symbols(BYTES), Signal::Symbols(BYTES)) {
@@ -51,7 +52,7 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
             output.write_all(&[byte])?;
             byte = next(byte, false);
         }
-        // Not of the text: the shell's next line begins below it.
+        // This line end is not part of the text: it puts the shell's prompt on a line of its own.
         if terminal {
             output.write_all(b"\n")?;
         }
@@ -65,7 +66,9 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
     }
 }
 
-/// The byte at the share `at`, in 0..1, of the probabilities with these logarithms, sharpened by the temperature.
+/// Draws a byte from the distribution with these log probabilities, each divided by the temperature: the first
+/// byte at which the cumulative probability exceeds `at`, which lies in 0..1. Temperature 0 gives the likeliest
+/// byte.
 fn draw(logs: &[f32], temperature: f64, at: f64) -> u8 {
     let greatest = logs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let likeliest = logs.iter().position(|&log| log == greatest).unwrap_or(0);
@@ -80,7 +83,7 @@ fn draw(logs: &[f32], temperature: f64, at: f64) -> u8 {
             return byte as u8;
         }
     }
-    // Rounding, at the very end.
+    // Only the rounding of the sum leads here.
     likeliest as u8
 }
 
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn draws_follow_the_probabilities() {
         let logs = [0.25_f32, 0.5, 0.25].map(f32::ln);
-        // In the middle of a thousand equal parts: rounding moves none of them across a border.
+        // Each draw lies in the middle of one of a thousand equal parts, so rounding moves none across a border.
         let counts = |temperature| {
             let mut counts = [0; 3];
             (0..1000).for_each(|i| {

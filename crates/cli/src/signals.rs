@@ -7,11 +7,11 @@ use crate::Failure;
 use crate::failure::INTERRUPTED;
 use crate::live::terminal;
 
-/// A flag that is set at the first such signal, when `also` is called too, which must not block; the second ends the process
-/// at once.
+/// A flag that Ctrl-C or another request to terminate sets. `also` is called at the first request and must not
+/// block; the second request ends the process at once.
 ///
 /// # Errors
-/// If the system refuses.
+/// If the system does not let a handler be installed.
 pub fn stop_flag(also: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
@@ -24,7 +24,8 @@ pub fn stop_flag(also: impl Fn() + Send + 'static) -> Result<Arc<AtomicBool>, Fa
     Ok(stop)
 }
 
-/// The first time sets the flag, the second ends the process at once.
+/// Sets the flag at the first call. The second call restores the terminal and ends the process at once, with
+/// status 130.
 pub fn asked(stop: &AtomicBool) {
     if stop.swap(true, Ordering::Relaxed) {
         terminal::restore();

@@ -11,7 +11,7 @@ use rtrl_train::{Outcome, RunOptions, Summary};
 use crate::flags::Train;
 use crate::{Failure, live, nets, signals};
 
-/// Makes the run, with a bar on a terminal, or its curves.
+/// Makes the run or resumes it, with a progress bar on a terminal, or with its curves if `--live` is given.
 ///
 /// # Errors
 /// If the configuration, the data or the folder cannot be used, training diverges, or a signal has ended it.
@@ -41,7 +41,7 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
             if !flags.quiet && !flags.live {
                 bar.suspend(|| eprintln!("going on from step {}", progress.resumed_at));
             }
-            // Curves would be written over.
+            // Under `--live` the warning waits until the end: now it would write over the curves.
             if let Some(level) = progress.resumed_from.clone() {
                 if flags.live { resumed_from = Some(level) } else { bar.suspend(|| warn(&level)) }
             }
@@ -74,13 +74,14 @@ fn warn(level: &str) {
     );
 }
 
-/// Hands a window to those who draw, the first one with all records of the calls before.
+/// Adds a window to the state that is drawn. Before the first window of a resumed run come all records of earlier
+/// calls.
 fn follow(state: &Mutex<live::State>, progress: &rtrl_train::Progress, first: bool, folder: &Path) {
     let mut state = live::lock(state);
     if first && progress.resumed_at > 0 {
-        // Curves that cannot be read are no reason to stop training.
+        // If the earlier records cannot be read, the curves lack them; that is no reason to stop training.
         let mut records = rtrl_train::read_metrics(&folder.join("metrics.jsonl")).unwrap_or_default();
-        // Of this window, which follows.
+        // The last record is the one of this window, which `advance` adds.
         if progress.record.is_some() {
             records.pop();
         }

@@ -39,7 +39,7 @@ fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(a? / b?)
 }
 
-/// Goal 1.
+/// Goal 1: SnAp-2 against JAX, braintrace and the FMA peak.
 fn snap_2(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
     for net in VANILLA {
@@ -63,7 +63,7 @@ fn snap_2(results: &Results) -> Vec<Goal> {
     goals
 }
 
-/// Goal 2.
+/// Goal 2: SnAp-1 against BPTT.
 fn snap_1(results: &Results) -> Vec<Goal> {
     let bptt = seconds(results, GRU_DENSE, Method::Bptt, 1, T);
     let streaming = seconds(results, GRU_DENSE, SNAP_1, 1, 1);
@@ -76,7 +76,7 @@ fn snap_1(results: &Results) -> Vec<Goal> {
     ]
 }
 
-/// Goal 3.
+/// Goal 3: BPTT against JAX, and on a sparse net against a dense one.
 fn bptt(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
     for lanes in [1, 16] {
@@ -103,7 +103,7 @@ fn bptt(results: &Results) -> Vec<Goal> {
     goals
 }
 
-/// Goals 4 and 5.
+/// Goals 4 and 5: exact RTRL in windows against streaming, SnAp-2 in windows against BPTT.
 fn exact(results: &Results) -> Vec<Goal> {
     let streaming = seconds(results, GRU_DENSE, Method::Rtrl(Way::STREAMING), 1, 1);
     let window = seconds(results, GRU_DENSE, Method::Rtrl(Way::CARRIED), 1, T);
@@ -121,7 +121,7 @@ fn exact(results: &Results) -> Vec<Goal> {
     ]
 }
 
-/// Goal 6.
+/// Goal 6: many lanes and threads against one, and the language model from end to end.
 fn lanes(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
     let bptt = Row::new(GRU_DENSE, Method::Bptt, 16, T);
@@ -143,7 +143,7 @@ fn lanes(results: &Results) -> Vec<Goal> {
     goals
 }
 
-/// Goal 7.
+/// Goal 7: cost per multiply-add of the largest net against the smallest.
 fn scale(results: &Results) -> Vec<Goal> {
     let rows: Vec<&Measured> = results.plan.scale.iter().filter_map(|row| results.find(row)).collect();
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Vec::new() };

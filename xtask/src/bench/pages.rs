@@ -36,7 +36,7 @@ fn section(name: &str, question: &str, setup: &[&str], tables: Vec<Table>) -> Se
     }
 }
 
-/// Three digits.
+/// A positive number with about three digits.
 fn short(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -93,7 +93,7 @@ fn summary(results: &Results) -> Section {
     section("Goals", "Is it fast enough?", &["Ratios are between rows of one run.", &peers], tables)
 }
 
-/// One row with everything that is said about it.
+/// The cells of one row, under [`HEADERS`].
 fn cells(results: &Results, m: &Measured) -> Vec<String> {
     let (arithmetic, movement, name) = binding(results, m);
     let (binding, ceiling) = if arithmetic > movement { ("FMA", arithmetic) } else { (name, movement) };
@@ -101,7 +101,7 @@ fn cells(results: &Results, m: &Measured) -> Vec<String> {
         let (own, other) = (m.row, other.row);
         other.method == Method::Bptt && (own.net, own.lanes) == (other.net, other.lanes)
     });
-    // The windows of BPTT differ in some figures; the longest one is usual.
+    // Figures time BPTT with several windows; the longest one is the usual one.
     let bptt = bptt.max_by_key(|other| other.row.window);
     vec![
         m.row.to_string(),
@@ -115,7 +115,8 @@ fn cells(results: &Results, m: &Measured) -> Vec<String> {
     ]
 }
 
-/// The least times that arithmetic and movement can take, and where the data must come from.
+/// The least seconds that arithmetic and data movement can take for a step, and the cache or memory that the data
+/// fit.
 fn binding(results: &Results, m: &Measured) -> (f64, f64, &'static str) {
     let bandwidth = results.ceilings.bandwidth(m.working_set);
     let speed = if m.row.threads > 1 { bandwidth.all } else { bandwidth.one };
@@ -169,7 +170,7 @@ fn per_lane(m: &Measured) -> f64 {
     m.seconds * 1e6 / m.row.lanes as f64
 }
 
-/// The exponent between the last two points.
+/// The exponent of the growth between the last two points: their slope on logarithmic axes.
 fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let [.., (x0, y0), (x1, y1)] = points else { return None };
     Some((y1 / y0).ln() / (x1 / x0).ln())

@@ -71,7 +71,7 @@ impl Timed {
     }
 }
 
-/// What came of asking the peers.
+/// What came of timing the peers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Peers {
@@ -83,7 +83,7 @@ pub enum Peers {
     Found(Vec<Timed>, Vec<String>),
 }
 
-/// The end of what the script prints.
+/// The file that the script writes.
 #[derive(Deserialize)]
 struct Output {
     rows: Vec<Timed>,
@@ -115,7 +115,7 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
     let stderr = child.stderr.take();
     let messages = std::thread::spawn(move || {
         let mut text = Vec::new();
-        // What could be read before a failure is message enough.
+        // Whatever was read before a failure is message enough.
         let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
         String::from_utf8_lossy(&text).into_owned()
     });
@@ -123,7 +123,7 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) if stop.load(Ordering::Relaxed) => {
-                // It has nothing to save, and its end is awaited so that it does not linger.
+                // The script has nothing to save. Its end is awaited so that no zombie process remains.
                 let _ = child.kill().and_then(|()| child.wait().map(drop));
                 return Err("interrupted".to_string());
             }
@@ -141,7 +141,7 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
 }
 
 impl Peers {
-    /// Time of a step of what our row does, if it was measured.
+    /// Seconds that the peer takes for a step of the same work as our row, if it was measured.
     pub fn seconds(&self, peer: Peer, row: &Row) -> Option<f64> {
         let Self::Found(rows, _) = self else { return None };
         let found = rows.iter().find(|timed| timed.peer == peer && timed.row() == *row);
@@ -165,7 +165,7 @@ impl Peers {
         }
     }
 
-    /// The times, beside our own on one thread and on all cores if `own` knows them.
+    /// The times beside our own, on one thread and on all cores, where `own` knows them.
     pub fn table(&self, cores: usize, own: impl Fn(&Row) -> Option<f64>) -> Option<Table> {
         let Self::Found(rows, _) = self else { return None };
         let micros = |seconds: f64| format!("{:.1}", seconds * 1e6);

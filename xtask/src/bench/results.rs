@@ -1,4 +1,4 @@
-//! What a benchmark measures, and what it is to reach.
+//! The results of the benchmark, and its goals.
 
 use rtrl_benches::{
     Ceilings, CharactersPerSecond, Measured, Row, Scaling, batches, scale, scalings, schedules, steps,
@@ -66,7 +66,7 @@ pub struct Goal {
     pub id: &'static str,
     /// What is to be reached.
     pub goal: String,
-    /// What was; none if it was not measured.
+    /// The value reached; `None` if it was not measured.
     pub reached: Option<f64>,
     /// The bound.
     pub bound: f64,
@@ -83,7 +83,7 @@ impl Goal {
         Self { id, goal: goal.into(), reached, bound, at_least: false }
     }
 
-    /// Whether it is met; none if it was not measured.
+    /// Whether it is met; `None` if it was not measured.
     pub fn met(&self) -> Option<bool> {
         let reached = self.reached?;
         Some(if self.at_least { reached >= self.bound } else { reached <= self.bound })

@@ -1,4 +1,4 @@
-//! What an estimator costs, as its own count says.
+//! Charts of the cost of estimators, as they count it themselves.
 
 use std::sync::Arc;
 

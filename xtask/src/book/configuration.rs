@@ -10,7 +10,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 use crate::nightly::root;
 
-/// Where configurations are declared, and the lists of what they can name: the enum, and its file.
+/// The crates that declare configurations, and the enums that a registry's macro declares, each with its file.
 const CRATES: [&str; 4] = ["cells", "estimators", "tasks", "train"];
 const REGISTRIES: [(&str, &str); 4] = [
     ("CellConfig", "crates/cells/src/registry.rs"),
@@ -32,9 +32,9 @@ struct Item {
 
 enum Shape {
     Struct(Vec<Field>),
-    /// An enum of tables, and the field that says which.
+    /// An enum whose variants are tables, and the field that names the variant.
     Tables(String, Vec<Variant>),
-    /// An enum of words.
+    /// An enum whose variants are words.
     Words(Vec<Variant>),
 }
 
@@ -58,10 +58,11 @@ enum Content {
     Config(String),
 }
 
-/// The page.
+/// The page as Markdown.
 ///
 /// # Errors
-/// If a source cannot be read, a type not be found, or a field is required that can be left out, or the reverse.
+/// If a source cannot be read, a type is not found, or the source of a type and the parser disagree on whether a
+/// field is required.
 pub fn page() -> Result<String, String> {
     let mut page = Page { items: Vec::new(), inline: Vec::new(), seen: Vec::new(), text: HEAD.to_string() };
     for name in CRATES {
@@ -87,14 +88,14 @@ fn read(path: &Path) -> Result<String, String> {
 
 struct Page {
     items: Vec<Item>,
-    /// The fields of variants that have their own.
+    /// The fields of variants that declare their own: [`Content::Fields`] is an index of this.
     inline: Vec<Vec<Field>>,
     /// Types that have a section, with its heading.
     seen: Vec<(usize, String)>,
     text: String,
 }
 
-/// How a field holds its type.
+/// Whether a field holds its type once, optionally or in a list.
 #[derive(PartialEq)]
 enum Held {
     Once,
@@ -103,7 +104,7 @@ enum Held {
 }
 
 impl Page {
-    /// Adds every type of a folder that a file can be read as.
+    /// Adds every type of a folder that derives `Deserialize`.
     fn read(&mut self, folder: &Path) -> Result<(), String> {
         let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -149,7 +150,7 @@ impl Page {
         }
     }
 
-    /// The type of a name that is used in a file.
+    /// The index of the type that `name` means in `file`: the one declared there, or the only one of this name.
     fn find(&self, name: &str, file: &str) -> Result<usize, String> {
         let named: Vec<usize> = (0..self.items.len()).filter(|&at| self.items[at].name == name).collect();
         let here = named.iter().copied().find(|&at| self.items[at].file == file);
@@ -169,7 +170,7 @@ impl Page {
         }
     }
 
-    /// A value that a file may have here, with no more than is required.
+    /// A value that a file may have for a type: its required fields alone, or its first variant.
     fn sample_of(&self, item: usize) -> Result<toml::Value, String> {
         let Item { file, shape, .. } = &self.items[item];
         match shape {
@@ -306,7 +307,8 @@ impl Page {
             let written = here.and_then(|value| value.get(&field.name));
             let default = match (zero(&name), field.required, written, &held) {
                 (_, true, ..) => "required".to_string(),
-                // A number or a switch that is not written has been left out because it is zero or off: it reads as that.
+                // A field that serialization leaves out is zero or off. Check it: written as such, it must read
+                // the same.
                 (Some(zero), false, None, Held::Once) => {
                     let shown = format!("`{zero}`");
                     at(&mut without, path).insert(field.name.clone(), zero);
@@ -332,7 +334,8 @@ impl Page {
         Ok(())
     }
 
-    /// A default in words, from what the field was read as; what is not written is as the type has it by default.
+    /// A default in words, from the value that the field was read as. If serialization leaves it out, the value is
+    /// the default of its type.
     fn default(
         &self,
         value: Option<&serde_json::Value>,
@@ -364,7 +367,7 @@ fn of_default(variants: &[Variant]) -> Result<&str, String> {
     Ok(&found.ok_or("an enum without a default is left out of what is written")?.word)
 }
 
-/// Zero of a type of numbers, and off.
+/// Zero of a type of numbers, or `false`.
 fn zero(name: &str) -> Option<toml::Value> {
     match name {
         "usize" | "u32" | "u64" => Some(0.into()),
@@ -380,7 +383,7 @@ fn parse(table: &toml::Table) -> Result<serde_json::Value, String> {
     serde_json::to_value(config).map_err(|error| error.to_string())
 }
 
-/// The table at a place; the first one where there is a list.
+/// The table at `path`, which is made if it is missing; in a list, its first table.
 fn at<'a>(table: &'a mut toml::Table, path: &[String]) -> &'a mut toml::Table {
     path.iter().fold(table, |table, key| {
         let value = table.entry(key).or_insert_with(|| toml::Table::new().into());
@@ -389,7 +392,7 @@ fn at<'a>(table: &'a mut toml::Table, path: &[String]) -> &'a mut toml::Table {
     })
 }
 
-/// Puts a value at a place; into the list that is there.
+/// Puts a value at `path`; where there is a list, as its only element.
 fn set(table: &mut toml::Table, path: &[String], value: toml::Value) {
     let Some((last, above)) = path.split_last() else { return };
     let table = at(table, above);
@@ -401,7 +404,7 @@ fn remove(table: &mut toml::Table, path: &[String], field: &str) {
     at(table, path).remove(field);
 }
 
-/// The last name in a type, without what holds it.
+/// The innermost name in a type, and whether an `Option` or a `Vec` holds it.
 fn held(kind: &syn::Type) -> Result<(Held, String), String> {
     let syn::Type::Path(path) = kind else { return Err("a field whose type has no name".to_string()) };
     let last = path.path.segments.last().ok_or("an empty type")?;
@@ -416,7 +419,7 @@ fn held(kind: &syn::Type) -> Result<(Held, String), String> {
     Ok((if name == "Option" { Held::Maybe } else { Held::List }, held(inner)?.1))
 }
 
-/// Whether files are read as this type.
+/// Whether a type derives `Deserialize`, so that files may be read as it.
 fn is_read(attributes: &[Attribute]) -> bool {
     let derives = attributes.iter().filter(|a| a.path().is_ident("derive"));
     derives
@@ -437,7 +440,7 @@ fn fields(fields: &syn::Fields, all_default: bool) -> Vec<Field> {
     fields.iter().filter_map(field).collect()
 }
 
-/// What an attribute of serde says: the text behind `key = `, or nothing more than that it is there.
+/// The value of `key` in the attributes of serde: the text of `key = "text"`, or an empty one for `key` alone.
 fn serde(attributes: &[Attribute], key: &str) -> Option<String> {
     let mut found = None;
     for attribute in attributes.iter().filter(|a| a.path().is_ident("serde")) {
@@ -541,7 +544,7 @@ fn registered(
                 let source: TokenStream =
                     [tree.clone(), TokenTree::Group(group.clone())].into_iter().collect();
                 let parsed = syn::parse::Parser::parse2(Attribute::parse_outer, source);
-                // Attributes with variables of a macro are not of a line.
+                // Attributes with variables of a macro do not parse; they belong to no line.
                 attributes.extend(parsed.into_iter().flatten());
             }
             (TokenTree::Ident(_), Some(TokenTree::Punct(punct))) if punct.as_char() == '/' => {
@@ -580,7 +583,7 @@ mod tests {
         }
     }
 
-    /// What a reader would look for, from the types' own `Default` and by hand.
+    /// Compares the page with each type's own `Default`, and with values written by hand.
     #[test]
     fn defaults_are_those_of_the_types() {
         let page = page().unwrap();

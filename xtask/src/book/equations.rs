@@ -8,7 +8,8 @@ use pulldown_latex::{Parser, RenderConfig, Storage, push_mathml};
 /// The crates whose documentation has a page of equations in `docs/equations`.
 const CRATES: [&str; 3] = ["sparse", "cells", "estimators"];
 
-/// Rustdoc lets every paragraph scroll, and does so for an index that hangs a pixel too low.
+/// Rustdoc makes every paragraph scrollable, and a subscript that hangs a pixel too low then shows a scroll bar.
+/// This style prevents it.
 const STYLE: &str = "<style>\n\
     .docblock p:has(math) { overflow: visible !important; }\n\
     .docblock div:has(> math) { overflow-y: hidden !important; padding: 0.3em 0 0.6em; }\n\

@@ -47,7 +47,7 @@ impl Drawing {
         );
     }
 
-    /// The file.
+    /// The drawing as an SVG file.
     fn finish(&self, title: &str) -> String {
         let (width, height, paper) = (self.width, self.height, palette::hex(palette::PAPER.light));
         format!(
@@ -81,14 +81,14 @@ impl Net {
         self.stack.linear().pattern().row(row).len()
     }
 
-    /// Entries of J that are kept, of all.
+    /// Share of the entries of J that are kept.
     fn share(&self, reach: &[Vec<u32>]) -> f64 {
         let kept: usize = reach.iter().enumerate().map(|(row, r)| r.len() * self.row_len(row)).sum();
         kept as f64 / (self.stack.states() * self.stack.weights_len()) as f64
     }
 }
 
-/// For each row a number that it shares with the rows of its block, by first row.
+/// For each row the number of its block, which rows of equal reach share. Blocks are numbered by their first rows.
 fn block_of(reach: &[Vec<u32>]) -> Vec<usize> {
     let mut seen: BTreeMap<&[u32], usize> = BTreeMap::new();
     reach

@@ -1,5 +1,5 @@
-//! `cargo xtask figures`: what of the documentation the code makes: figures, drawn from what it computes, equations for browsers,
-//! and the reference of configurations.
+//! `cargo xtask figures`: the parts of the documentation that the code makes: figures of what it computes,
+//! equations for browsers, and the reference of configurations.
 
 mod charts;
 mod configuration;

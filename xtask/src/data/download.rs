@@ -1,4 +1,4 @@
-//! From an address to a verified archive: attempts, addresses, resumption.
+//! Downloads an archive and verifies it: several addresses, several attempts, resumption.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use super::hash;
 use super::http::{self, Exchange, Head, Request, Settings, Trouble};
 use super::part::Part;
 
-/// An attempt that brought this many new bytes was worth it, and does not count as failed.
+/// Bytes of progress after which the count of failed attempts begins anew.
 const WORTH: u64 = 1 << 20;
 
-/// Who is told, and who may end it.
+/// How the user sees a download, and how it is interrupted.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Shows what has arrived.
@@ -52,7 +52,7 @@ pub fn download(
         match download.try_address(url, path) {
             Ok(()) => return Ok(download.part),
             Err(Trouble::Fatal(error)) => return Err(error),
-            // What a server says must not write on the terminal.
+            // The text may come from a server; its control characters must not reach the terminal.
             Err(Trouble::Never(reason) | Trouble::Again(reason)) => {
                 reasons.push(format!("{url}: {reason}").replace(char::is_control, " "));
             }
@@ -87,7 +87,7 @@ impl Download<'_> {
         self.watch.bar.set_message("checking");
         let found = hash::of_file(self.part.reader()?, path, self.watch.stop)?;
         if found != self.dataset.sha256 {
-            // Also if only a part of it was wrong: which one, nobody knows.
+            // Begin anew even if only a part is wrong, since nobody knows which.
             self.part.restart()?;
             return Err(Trouble::Never(format!("SHA-256 is {found}, expected {}", self.dataset.sha256)));
         }
@@ -124,13 +124,14 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Decides by the head of an answer whether its body belongs behind what has arrived, or in its place, or nowhere.
+    /// Decides by the head of an answer whether its body goes behind what has arrived, replaces it, or is refused.
     fn accept(&mut self, url: &str, head: &Head, etag: Option<&str>) -> Result<(), Trouble> {
         let from = self.part.length();
         match head.status {
             200 => {
                 self.check_size(head.length)?;
-                // Also the answer of a server that knows no ranges, or whose file has another tag now.
+                // A request for a range is answered like this too, if the server supports no ranges or its file
+                // has another tag now.
                 self.part.restart()?;
                 self.watch.bar.set_position(0);
                 self.part.remember(url, head.etag.as_deref())?;
@@ -169,7 +170,7 @@ impl Download<'_> {
         }
     }
 
-    /// Waits, unless the user does not want to.
+    /// Waits, or ends with an error as soon as the user interrupts.
     fn pause(&self, time: Duration) -> Result<(), DataError> {
         let end = Instant::now() + time;
         while Instant::now() < end {

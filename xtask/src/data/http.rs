@@ -13,13 +13,13 @@ use super::error::DataError;
 /// Patience with servers and networks.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// For a name to be resolved, and for a connection to be made.
+    /// Longest time for resolving a name, and for making a connection.
     pub connect: Duration,
-    /// For the next bytes to arrive.
+    /// Longest time until the next bytes arrive.
     pub stall: Duration,
     /// Attempts in a row that may fail, for each address.
     pub attempts: u32,
-    /// Before the second attempt; doubled for each one after it.
+    /// Pause before the second attempt; doubled for each one after it.
     pub backoff: Duration,
     /// Redirects that are followed.
     pub redirects: u32,
@@ -47,7 +47,7 @@ pub enum Trouble {
     Again(String),
     /// This address is of no use.
     Never(String),
-    /// No address is.
+    /// No address is of use: the failure is on this side, or the user has interrupted.
     Fatal(DataError),
 }
 
@@ -78,7 +78,7 @@ pub struct Head {
     pub status: u16,
     /// Size of the body, if the server says.
     pub length: Option<u64>,
-    /// What the body is a range of.
+    /// The range of the file that the body is, if it is one.
     pub range: Option<ContentRange>,
     /// The entity tag.
     pub etag: Option<String>,
@@ -112,7 +112,7 @@ enum Message {
     End,
 }
 
-/// An exchange under way. Dropped, it is given up: its thread ends with the next piece or at a timeout.
+/// A running exchange. Dropping it gives it up: its thread ends with the next piece or at a timeout.
 pub struct Exchange {
     messages: Receiver<Result<Message, Trouble>>,
 }
@@ -129,12 +129,12 @@ pub fn agent(settings: &Settings) -> Agent {
         .timeout_connect(Some(settings.connect))
         .timeout_per_read(Some(settings.stall))
         .timeout_per_write(Some(settings.stall))
-        // Headers that trickle in would pass every single read.
+        // Headers that trickle in would never exceed the limit of a single read.
         .timeout_recv_response(Some(settings.stall))
-        // One file is fetched; a connection kept open may be a dead one at the next attempt.
+        // No connection is kept for the next attempt: it may be dead by then.
         .max_idle_connections(0)
         .user_agent(concat!("rtrl-xtask/", env!("CARGO_PKG_VERSION")))
-        // The bytes that were hashed, not a compression of them.
+        // The hash is that of the bytes themselves, not of a compression of them.
         .accept_encoding("identity")
         .build()
         .into()
@@ -219,7 +219,7 @@ fn head(response: &Response<Body>) -> Head {
     }
 }
 
-/// Whether another attempt can mend it. Of what is not known, it can.
+/// Whether another attempt can succeed after an error; after one that is not listed here, it can.
 fn trouble(error: &Error) -> Trouble {
     let message = error.to_string();
     match error {

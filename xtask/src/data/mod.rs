@@ -24,12 +24,12 @@ pub use http::Settings;
 
 use crate::flags::Data;
 
-/// What it took to have a dataset.
+/// What had to be done to have a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing: it was there.
+    /// Nothing: the dataset was there, and unchanged.
     Present,
-    /// It was fetched, or its archive had been.
+    /// It was downloaded, or unpacked from an archive that was there.
     Fetched,
 }
 
@@ -70,7 +70,7 @@ fn get_and_tell(name: &str, url: Option<&str>, to: &Path) -> Result<(), DataErro
     let style = "{prefix}  {bar:32} {bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
     let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(dataset.bytes).with_style(style).with_prefix(dataset.name);
-    // A stalled download must be seen to be one.
+    // The bar is redrawn even if nothing arrives, so that a stalled download can be seen.
     bar.enable_steady_tick(Duration::from_millis(500));
     let stop = stop_on_interrupt();
     let result = get(dataset, &urls, to, &Settings::default(), Watch { bar: &bar, stop: &stop });
@@ -104,11 +104,11 @@ fn check_address(url: &str) -> Result<String, DataError> {
     }
 }
 
-/// Makes sure that `dataset` is in the data folder `to`, whole. An archive that the user put into `to` is taken, and
-/// kept; a downloaded one is removed after it was unpacked.
+/// Makes sure that `dataset` is in the data folder `to`, whole. An archive that the user has put into `to` is
+/// used, and kept; a downloaded one is removed after it was unpacked.
 ///
 /// # Errors
-/// Why it is not.
+/// If the dataset is not there in the end: why.
 pub fn get(
     dataset: &Dataset,
     urls: &[String],
@@ -171,7 +171,8 @@ fn check_given(dataset: &Dataset, path: &Path, stop: &AtomicBool) -> Result<File
 fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = stop.clone();
-    // Without a handler an interruption still ends the program, and what has arrived stays as well.
+    // If no handler can be installed, an interruption still ends the program, and what has arrived is kept as
+    // well.
     let _ = ctrlc::set_handler(move || set.store(true, Ordering::Relaxed));
     stop
 }

@@ -19,7 +19,7 @@ impl Part {
         let fail = |source| DataError::Write { path: path.to_path_buf(), source };
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = options.map_err(fail)?;
-        // A file system that knows no locks is no reason to refuse.
+        // On a file system without locks the download goes on without one.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(DataError::Busy { path: path.to_path_buf() });
         }
@@ -44,7 +44,8 @@ impl Part {
     /// Adds what has arrived.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         if let Err(source) = self.file.write_all(bytes) {
-            // A full disk takes a part of the piece; counted, it can be gone on from.
+            // A full disk may have taken part of the piece: it counts, so that the download can be resumed behind
+            // it.
             self.length = self.file.stream_position().unwrap_or(self.length);
             return Err(self.fail(source));
         }
@@ -76,7 +77,7 @@ impl Part {
         (address == url && is_strong(etag)).then(|| etag.to_string())
     }
 
-    /// Keeps the entity tag. One that promises less than equal bytes is of no use.
+    /// Keeps the entity tag of the file that is served. A weak tag is not kept: it does not promise equal bytes.
     pub fn remember(&self, url: &str, etag: Option<&str>) -> Result<(), DataError> {
         let Some(etag) = etag.filter(|etag| is_strong(etag)) else {
             self.forget_origin();
@@ -87,7 +88,7 @@ impl Part {
     }
 
     fn forget_origin(&self) {
-        // Without it a download is resumed less safely, and the hash still decides.
+        // If a tag is left behind or missing, the hash of the whole archive still decides.
         let _ = std::fs::remove_file(self.origin());
     }
 

@@ -1,4 +1,5 @@
-//! The folder of a dataset that has been fetched. `SHA256SUMS` in it is written last: where it is, all is.
+//! The folder of a dataset that has been fetched. `SHA256SUMS` in it is written last: if it exists, the dataset is
+//! complete.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,10 +10,10 @@ use super::error::DataError;
 use super::hash;
 use super::unpack::Unpacked;
 
-/// In the format of `sha256sum`, which can check it.
+/// Name of the file of hashes, in the format of `sha256sum`, which can check it.
 const SUMS: &str = "SHA256SUMS";
 
-/// Whether all files of `dataset` lie in `folder`, without a look into them.
+/// Whether all files of `dataset` lie in `folder`; their content is not looked at.
 #[must_use]
 pub fn is_present(dataset: &Dataset, folder: &Path) -> bool {
     folder.join(SUMS).is_file() && dataset.members.iter().all(|member| folder.join(member.name).is_file())

@@ -66,13 +66,14 @@ impl Target<'_> {
         Ok(written)
     }
 
-    /// Which entry is which file. Looks at every entry before anything is unpacked.
+    /// The files of the catalogue by index of their entry in the archive. Every entry is checked before anything
+    /// is unpacked.
     fn plan<R: Read + Seek>(
         &self,
         dataset: &Dataset,
         zip: &ZipArchive<R>,
     ) -> Result<Vec<(usize, &'static Member)>, DataError> {
-        // Of two entries with one name a reader may show either.
+        // If two entries have the same name, it depends on the reader which one counts.
         if zip.has_duplicate_names() {
             return Err(self.refuse("two entries have the same name"));
         }
@@ -106,7 +107,7 @@ impl Target<'_> {
         let mut temporary = Replacement::begin(&path).map_err(|source| write_error(&path, source))?;
         match hash::copy(from, temporary.file(), member.at_most, self.stop) {
             Ok(Copied::All(hash)) => Ok((member, temporary, hash)),
-            // Whatever size the archive declares: it may lie.
+            // The bytes are counted as they come: the size that the archive declares may be wrong.
             Ok(Copied::TooLong) => Err(self.refuse(&format!(
                 "{:?} is larger than the {} bytes expected",
                 member.inside, member.at_most

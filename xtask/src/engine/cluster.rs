@@ -9,10 +9,10 @@ use super::error::EngineError;
 use super::job::{Engine, Event, Failure, Job, finished};
 use super::queue::{List, Queue, Submission};
 
-/// Tasks of a submission that are told to a scheduler at once: Slurm by default takes no array index above 1000.
+/// Most tasks of one submission: by default Slurm accepts no array index above 1000.
 const AT_ONCE: usize = 1000;
 
-/// What a scheduler knows of a submission.
+/// What a scheduler knows about the tasks of a submission, by index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tasks {
     /// Tasks that wait or run.
@@ -23,18 +23,19 @@ pub struct Tasks {
     pub canceled: BTreeSet<usize>,
 }
 
-/// A scheduler that is there already.
+/// A scheduler that is installed on this machine.
 pub trait Scheduler {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
-    /// Submits a list as one array of tasks with the indices of the list, and returns the scheduler's number of it.
+    /// Submits a list as one array of tasks with the indices of the list, and returns the scheduler's id of it.
     ///
     /// # Errors
-    /// If the scheduler is not there or does not take it.
+    /// If the scheduler cannot be found or refuses the list.
     fn submit(&self, list: &List) -> Result<String, EngineError>;
 
-    /// The state of the submission with this number and this name; one that it does not know has no tasks.
+    /// The state of the submission with this id and this name; a submission that the scheduler does not know has
+    /// no tasks.
     ///
     /// # Errors
     /// If the scheduler does not answer.
@@ -47,14 +48,15 @@ pub trait Scheduler {
     fn retries(&self) -> u32;
 }
 
-/// How the scheduler is asked.
+/// How often the scheduler is polled, and how long for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Time between two questions.
+    /// Time between two polls.
     pub pause: Duration,
-    /// Questions until a run without a task and a result counts as failed: files of another machine may be late.
+    /// Polls for which a run that has neither a task nor a result is waited for before it counts as failed: files
+    /// of another machine may appear late.
     pub patience: u32,
-    /// Questions in a row that may remain without an answer.
+    /// Polls in a row that may remain without an answer.
     pub silence: u32,
 }
 
@@ -73,15 +75,15 @@ pub struct Cluster<S> {
     pub out: PathBuf,
     /// The program whose `run-one` makes a run; every machine must see it at the same path.
     pub xtask: PathBuf,
-    /// How the scheduler is asked.
+    /// How the scheduler is polled.
     pub pace: Pace,
 }
 
 impl<S: Scheduler> Cluster<S> {
-    /// With this program as the one that makes runs.
+    /// An engine whose tasks run the present program.
     ///
     /// # Errors
-    /// If the program does not know its own path.
+    /// If the path of the present program cannot be found.
     pub fn new(scheduler: S, out: &Path) -> Result<Self, EngineError> {
         let xtask = std::env::current_exe().map_err(EngineError::file("find", Path::new("this program")))?;
         Ok(Self { scheduler, out: out.to_path_buf(), xtask, pace: Pace::default() })
@@ -124,7 +126,7 @@ struct Place {
     id: String,
     list: u32,
     task: usize,
-    /// Questions since the task was last seen.
+    /// Polls since the task was last seen.
     unseen: u32,
 }
 
@@ -135,12 +137,12 @@ struct Watch<'a, S> {
     jobs: &'a [Job],
     report: &'a (dyn Fn(Event<'_>) + Sync),
     submitted: Vec<Submission>,
-    /// Unfinished runs.
+    /// Places of unfinished runs, by the index of their job.
     placed: BTreeMap<usize, Place>,
     /// How often each run has failed.
     attempts: HashMap<usize, u32>,
     failures: Vec<Failure>,
-    /// Remarks that were made.
+    /// Notes that were reported, so that none is repeated.
     noted: BTreeSet<String>,
 }
 
@@ -158,7 +160,7 @@ impl<S: Scheduler> Watch<'_, S> {
         self.failures.push(failure);
     }
 
-    /// Whether nothing is left to do for a run; then it is reported.
+    /// Reports a run that has ended; returns whether it has.
     fn settle(&mut self, job: usize) -> bool {
         match finished(&self.jobs[job].config, &self.cluster.out) {
             None => return false,
@@ -239,7 +241,7 @@ impl<S: Scheduler> Watch<'_, S> {
                     silence = 0;
                     self.submit(&again)?;
                 }
-                // A controller that is restarted does not end the runs.
+                // The scheduler may be restarting; its runs go on meanwhile.
                 Err(error) if silence < self.cluster.pace.silence => {
                     silence += 1;
                     self.note(format!("{error}; asking again"));
@@ -253,7 +255,7 @@ impl<S: Scheduler> Watch<'_, S> {
         Ok(())
     }
 
-    /// Pauses; whether to go on.
+    /// Waits until the next poll; returns whether to go on.
     fn sleep(&self, stop: &AtomicBool) -> bool {
         const SLICE: Duration = Duration::from_millis(100);
         let mut left = self.cluster.pace.pause;
@@ -265,7 +267,7 @@ impl<S: Scheduler> Watch<'_, S> {
         !stop.load(Ordering::Relaxed)
     }
 
-    /// Says what becomes of tasks that are no longer awaited.
+    /// Notes what becomes of the tasks that are no longer waited for.
     fn leave(&mut self) {
         let ids: BTreeSet<String> = self.placed.values().map(|place| place.id.clone()).collect();
         for id in ids {
@@ -277,12 +279,12 @@ impl<S: Scheduler> Watch<'_, S> {
         }
     }
 
-    /// Asks once, and returns the runs to submit again.
+    /// Polls once, and returns the runs to submit again.
     fn look(&mut self) -> Result<Vec<usize>, EngineError> {
         let mut tasks = HashMap::new();
         for submission in &self.submitted {
             if self.placed.values().any(|place| place.id == submission.id) {
-                // Before the results are read: a run that ends in between is finished, not lost.
+                // Poll before results are read: a run that ends in between then counts as finished, not as lost.
                 let known = self.cluster.scheduler.tasks(&submission.id, &submission.name)?;
                 tasks.insert(submission.id.clone(), known);
             }

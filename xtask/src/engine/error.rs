@@ -1,3 +1,5 @@
+//! Why an engine cannot be used.
+
 use std::path::{Path, PathBuf};
 
 /// Why an engine cannot be used.
@@ -15,7 +17,7 @@ pub enum EngineError {
     /// Options for the scheduler that a shell would not take.
     #[error("--scheduler-options: a quotation mark is not closed in `{text}`")]
     Options {
-        /// As given.
+        /// The options as given.
         text: String,
     },
     /// A path that cannot be written into a script.
@@ -33,7 +35,7 @@ pub enum EngineError {
         program: String,
         /// The engine.
         engine: &'static str,
-        /// Where it would be there.
+        /// Where the program would be found, in words.
         place: &'static str,
     },
     /// The scheduler's program failed.

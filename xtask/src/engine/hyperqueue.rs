@@ -18,13 +18,13 @@ const ASKING: Asking = Asking {
 pub struct HyperQueue {
     /// Folder of the server's address and keys; what `HQ_SERVER_DIR` says, or HyperQueue's own default, if there is none.
     pub server_dir: Option<PathBuf>,
-    /// Time limit of a task.
+    /// Time limit of a task in minutes.
     pub minutes: Option<u32>,
     /// Further arguments of `hq submit`.
     pub options: Vec<String>,
     /// The program; `hq` if there is none.
     pub hq: Option<PathBuf>,
-    /// Where it is looked up.
+    /// Where the program is looked up.
     pub programs: Programs,
 }
 
@@ -39,7 +39,7 @@ impl HyperQueue {
     }
 }
 
-/// What a call has written, as JSON.
+/// The output of a call as JSON; an error that it reports becomes an error here.
 fn json(command: &mut Command) -> Result<Value, EngineError> {
     let written = output(command, ASKING)?;
     if written.trim().is_empty() {
@@ -79,8 +79,9 @@ impl Scheduler for HyperQueue {
     fn tasks(&self, id: &str, name: &str) -> Result<Tasks, EngineError> {
         let answer = json(self.hq().args(["job", "info", id]))?;
         let mut tasks = Tasks::default();
-        // Empty if the server does not know the job; not a list in old versions. A server that was started anew counts from 1 again, so that another job
-        // may have the number.
+        // The answer is a list, empty if the server does not know the job; in old versions it is the job itself. A
+        // restarted server counts jobs from 1 again, so another job may have the id: hence the comparison of
+        // names.
         let jobs = answer.as_array().map_or_else(|| std::slice::from_ref(&answer), Vec::as_slice);
         let Some(job) = jobs.iter().find(|job| job["info"]["name"] == name) else { return Ok(tasks) };
         let list = job["tasks"].as_array().ok_or_else(|| unexpected("hq job info", &answer.to_string()))?;
@@ -98,7 +99,7 @@ impl Scheduler for HyperQueue {
                     let error = task["error"].as_str().and_then(last_line).unwrap_or(state);
                     tasks.notes.insert(index, error.to_string());
                 }
-                // Waiting, running, or something that later versions know.
+                // Waiting, running, or a state of later versions.
                 _ => drop(tasks.live.insert(index)),
             }
         }
@@ -109,7 +110,7 @@ impl Scheduler for HyperQueue {
         format!("hq job cancel {id}")
     }
 
-    /// A task that was killed, with the worker or by a time limit, goes on from its checkpoint.
+    /// One: a task that was killed, with its worker or by a time limit, continues from its checkpoint.
     fn retries(&self) -> u32 {
         1
     }

@@ -75,13 +75,14 @@ pub trait Engine {
     ) -> Result<Vec<Failure>, EngineError>;
 }
 
-/// The result of a run that needs no more than to be read: `None` if there is something left to make.
+/// The result of a run that is complete, or why it cannot be used; `None` if the run is not complete.
 pub(super) fn finished(config: &RunConfig, out: &Path) -> Option<Result<Summary, String>> {
     let summary = rtrl_train::read_summary(&out.join(config.folder())).ok()?;
     if summary.hash != config.hash() {
         return None;
     }
-    // Now a call only compares the data; should the folder vanish under it, it is not this process that makes the run.
+    // For a complete run this call only checks that its data are the same. `stop` is set, so that no run is made
+    // here if the folder vanishes meanwhile.
     let stop = AtomicBool::new(true);
     match rtrl_train::run(config, &rtrl_train::RunOptions::new(out), &mut |_| {}, &stop) {
         Ok(rtrl_train::Outcome::Finished(summary)) => Some(Ok(*summary)),

@@ -13,7 +13,7 @@ use super::job::{Engine, Event, Failure, Job};
 pub(crate) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
         Ok(pool) => pool.install(work),
-        // Without threads of its own it takes those of the process: slower, with the same results.
+        // If no threads can be started, the work shares those of the process: slower, with the same results.
         Err(_) => work(),
     }
 }
@@ -59,7 +59,7 @@ impl Engine for Local {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
             for _ in 0..runs {
-                // Runs share the cores instead of each starting a thread for every one of them.
+                // Runs share the cores; otherwise each would start one thread for every core.
                 scope.spawn(|| on_threads((cores / runs).max(1), work));
             }
         });

@@ -1,7 +1,7 @@
-//! Who makes training runs: threads of this process, or a scheduler that is there already.
+//! Engines, which make training runs: threads of this process, or a scheduler that is installed.
 //!
-//! A run is made in its folder, resumes by itself and is read if it is complete (`rtrl_train::run`), so that an engine only
-//! decides where and when. Results do not depend on it.
+//! `rtrl_train::run` makes a run in its folder, resumes it, or reads its result if it is complete. An engine
+//! therefore only decides where and when; results do not depend on it.
 
 mod cluster;
 mod error;

@@ -13,16 +13,16 @@ pub struct Programs {
     pub path: Option<OsString>,
 }
 
-/// Which engine asks, for messages.
+/// The engine that calls a program, for messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking {
     pub engine: &'static str,
-    /// Where its programs are there.
+    /// Where its programs are found, in words.
     pub place: &'static str,
 }
 
 impl Programs {
-    /// A command that is looked up here.
+    /// A command for a program on the search path.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         if let Some(path) = &self.path {

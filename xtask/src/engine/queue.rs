@@ -119,7 +119,7 @@ impl Queue {
         Ok(List { number, len: jobs.len(), file, out: self.out.clone(), xtask: xtask.to_path_buf(), from })
     }
 
-    /// What may still be in the scheduler's queue.
+    /// The submissions that may still have tasks in the scheduler's queue.
     pub(super) fn submitted(&self) -> Result<Vec<Submission>, EngineError> {
         let path = self.path.join("submitted.json");
         let text = match std::fs::read_to_string(&path) {
@@ -148,7 +148,7 @@ impl Queue {
     /// The last time step in the metrics of a run.
     pub(super) fn last_step(&self, folder: &str) -> Option<u64> {
         let text = tail(&self.out.join(folder).join("metrics.jsonl"))?;
-        // The last line may be in the making.
+        // The last line may be half written.
         text.lines()
             .rev()
             .find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64())
@@ -156,13 +156,14 @@ impl Queue {
 }
 
 impl Drop for Queue {
-    /// Closing the file would not do: a process that was just forked may still have it open.
+    /// Unlocks the file; closing it is not enough, since a child process that was just forked may still have it
+    /// open.
     fn drop(&mut self) {
         drop(self.lock.unlock());
     }
 }
 
-/// The end of a file.
+/// The last 16 KiB of a file.
 fn tail(path: &Path) -> Option<String> {
     const ENOUGH: u64 = 16 * 1024;
     let mut file = File::open(path).ok()?;

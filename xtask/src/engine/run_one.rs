@@ -8,10 +8,10 @@ use rtrl_train::{Outcome, RunConfig, RunOptions, TrainError};
 
 use crate::flags::RunOne;
 
-/// `EX_TEMPFAIL`: made again, the run goes on.
+/// Exit status after which the same command continues the run: `EX_TEMPFAIL` of `sysexits.h`.
 const AGAIN: u8 = 75;
 
-/// Makes one run, and prints one line of it.
+/// Makes one run, and prints one line about it.
 ///
 /// # Errors
 /// Exit status and message: 75 if the run was interrupted or is being made by another process, 2 for a mistake in the
@@ -20,7 +20,8 @@ pub fn run(flags: &RunOne) -> Result<(), (u8, String)> {
     let config = config(flags).map_err(|message| (2, message))?;
     let stop = Arc::new(AtomicBool::new(false));
     let set = stop.clone();
-    // Without a handler an interruption still ends the run, at its last regular checkpoint.
+    // If no handler can be installed, an interruption still ends the run, which then resumes from its last regular
+    // checkpoint.
     let _ = ctrlc::set_handler(move || set.store(true, Ordering::Relaxed));
     match rtrl_train::run(&config, &RunOptions::new(&flags.out), &mut |_| {}, &stop) {
         Ok(Outcome::Finished(summary)) => {

@@ -16,7 +16,7 @@ const NOTICE: u32 = 60;
 pub struct Slurm {
     /// Runs at a time, at most.
     pub at_a_time: Option<usize>,
-    /// Time limit of a task; the partition's if there is none.
+    /// Time limit of a task in minutes; that of the partition if there is none.
     pub minutes: Option<u32>,
     /// Further arguments of `sbatch`.
     pub options: Vec<String>,
@@ -64,14 +64,15 @@ impl Slurm {
     }
 }
 
-/// Before the run. The notice of a time limit is a signal of its own: told to terminate, by a cancellation or a preemption,
-/// the task must not put itself back into the queue, for Slurm does so itself where it should be done.
+/// Part of the script before the run. USR1 announces the time limit: the task then requeues itself. TERM comes
+/// from a cancellation or a preemption: the task must not requeue itself, since Slurm does so where it is wanted.
 const TRAPS: &str = r#"requeue=no
 trap 'requeue=yes; kill -TERM "$run" 2>/dev/null' USR1
 trap 'kill -TERM "$run" 2>/dev/null' TERM
 "#;
 
-/// After its start.
+/// Part of the script after the start of the run: waits for its end, and requeues the task if its time limit has
+/// ended it.
 const WAIT: &str = r#"run=$!
 wait "$run"
 status=$?
@@ -113,10 +114,10 @@ impl Scheduler for Slurm {
         report::replace(&path, &self.script(list)?)
             .map_err(|error| EngineError::file("write", &path)(std::io::Error::other(error)))?;
         let mut sbatch = self.programs.command("sbatch");
-        // Options of the command line go before those of the script.
+        // Options of the command line override those of the script.
         sbatch.arg("--parsable").args(&self.options).arg(&path);
         let written = output(&mut sbatch, ASKING)?;
-        // `id` or `id;cluster`.
+        // The answer is `id` or `id;cluster`.
         let id = written.trim().split(';').next().unwrap_or_default();
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_digit()) {
             return Err(unexpected("sbatch --parsable", &written));
@@ -128,7 +129,7 @@ impl Scheduler for Slurm {
         let mut squeue = self.programs.command("squeue");
         squeue.args(["--noheader", "--array", "--format=%K|%T|%r", "--jobs", id]);
         let written = match output(&mut squeue, ASKING) {
-            // A job that ended a while ago is forgotten.
+            // Slurm forgets a job some time after its end.
             Err(EngineError::Program { message, .. }) if message.contains("Invalid job id") => String::new(),
             other => other?,
         };
@@ -151,7 +152,7 @@ impl Scheduler for Slurm {
         format!("scancel {id}")
     }
 
-    /// Slurm itself requeues what was lost with a node.
+    /// None: Slurm itself requeues tasks that were lost with a node.
     fn retries(&self) -> u32 {
         0
     }

@@ -22,7 +22,7 @@ pub struct Graph {
     pub imports: BTreeSet<(usize, usize)>,
     /// The imports against the order of modules, in files that say that their modules have one.
     pub against: BTreeSet<(usize, usize)>,
-    /// Whether any file says so.
+    /// Whether any file says that its modules have an order.
     pub ordered: bool,
 }
 
@@ -158,7 +158,7 @@ impl Resolver<'_> {
     fn imports(&self) -> BTreeSet<(usize, usize)> {
         let mut imports = BTreeSet::new();
         for (at, module) in self.source.modules.iter().enumerate() {
-            // `use a::*` gives names, of which some occur.
+            // Of the names that `use a::*` imports, those count that occur in the module.
             let globs =
                 module.globs.iter().filter_map(|path| match self.resolve(at, path, &mut Vec::new())? {
                     Target::Module(from) if from != at => Some(from),
@@ -178,7 +178,7 @@ impl Resolver<'_> {
         imports
     }
 
-    /// What a path in a module leads to; none if it leads out of the crate.
+    /// What a path in a module leads to; `None` if it leads out of the crate.
     fn resolve(&self, at: usize, path: &[String], seen: &mut Vec<(usize, String)>) -> Option<Target> {
         let modules = &self.source.modules;
         let mut module = match path.first()?.as_str() {
@@ -191,7 +191,7 @@ impl Resolver<'_> {
             }
             "self" => at,
             "super" => modules[at].parent?,
-            // What `main.rs` has from `lib.rs`.
+            // `main.rs` calls the library by the name of the crate; the root of the library is module 0.
             name if name == self.name && !modules[at].children.contains_key(name) => 0,
             _ => return self.member(at, path, seen),
         };
@@ -208,7 +208,8 @@ impl Resolver<'_> {
         )
     }
 
-    /// What a path below a module leads to.
+    /// What a path below a module leads to. `seen` holds the names being resolved, so that re-exports in a circle
+    /// end.
     fn member(&self, module: usize, path: &[String], seen: &mut Vec<(usize, String)>) -> Option<Target> {
         let (name, rest) = path.split_first()?;
         let found = &self.source.modules[module];
@@ -266,7 +267,7 @@ impl Resolver<'_> {
         };
         let (a, b) = (above(importing), above(imported));
         let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
-        // One of them lies in the other, or they have nothing in common.
+        // There is no order if one of them lies in the other, or if they have no parent in common.
         let (Some(parent), Some(a), Some(b)) =
             (same.checked_sub(1).map(|at| a[at]), a.get(same), b.get(same))
         else {

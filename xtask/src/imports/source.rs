@@ -43,12 +43,12 @@ pub(super) struct Module {
     folder: PathBuf,
 }
 
-/// All modules of a package that are reached from `lib.rs` and `main.rs`, but for those that only tests have.
+/// All modules of a package that are reached from `lib.rs` and `main.rs`, except those under `cfg(test)`.
 #[derive(Default)]
 pub(super) struct Source {
     pub files: Vec<File>,
     pub modules: Vec<Module>,
-    /// Macros by name.
+    /// The bodies of macros, by name.
     macros: BTreeMap<String, Vec<TokenTree>>,
 }
 
@@ -56,7 +56,7 @@ impl Source {
     /// Reads the package in `folder`.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let mut source = Self::default();
-        // A list may be called in a file that is read before its own.
+        // Macros are collected first: one may be called in a file that is read before its own.
         let mut folders = vec![folder.join("src")];
         while let Some(folder) = folders.pop() {
             let entries =
@@ -192,7 +192,7 @@ impl Source {
                     let arguments = trees(arguments.stream());
                     let declares = |name: &str| self.macros.get(name).is_some_and(|body| declares(body));
                     let list = match arguments.as_slice() {
-                        // The list of another macro is given to one of this module.
+                        // In `for_each!(then)` the list stands in the macro that is called, and goes to `then`.
                         [TokenTree::Ident(then)] if self.macros.contains_key(&then.to_string()) => {
                             let list = self.macros[&word].clone();
                             words(&list, &mut self.modules[module].listed);
@@ -225,8 +225,9 @@ impl Source {
         Ok(())
     }
 
-    /// The modules that the call of a macro declares: every word that is a file no one else has declared. What they have in
-    /// the crate is what the macro makes of them, so the caller imports them.
+    /// The modules that the call of a macro declares: every word that names a file which nothing else has
+    /// declared. What the rest of the crate sees of them is made by the macro, so the calling module counts as
+    /// their importer.
     fn declared(&mut self, arguments: &[TokenTree], module: usize) -> Result<(), String> {
         for tree in arguments {
             match tree {
@@ -258,7 +259,7 @@ impl Source {
                     }
                     return;
                 }
-                // Names of a macro's list, which is looked up by itself.
+                // A variable of a macro stands for names of its list, which is looked up by itself.
                 TokenTree::Punct(punct) if punct.as_char() == '$' => return,
                 TokenTree::Punct(punct) if punct.as_char() == '*' => {
                     self.modules[module].globs.push(prefix);
@@ -281,7 +282,7 @@ impl Source {
 fn tokens(path: &Path) -> Result<(String, Vec<TokenTree>), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-    // The lexer knows no "#!" line; comments are no tokens.
+    // Comments are no tokens. The lexer would refuse a "#!" line.
     let tokens: TokenStream = text.parse().map_err(|error| failed(&error))?;
     Ok((text, trees(tokens)))
 }
@@ -316,7 +317,7 @@ fn path(tokens: &[TokenTree], at: usize) -> (Vec<String>, usize) {
     (path, end)
 }
 
-/// Every word.
+/// Collects every word.
 fn words(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
     for tree in tokens {
         match tree {
@@ -336,7 +337,7 @@ fn declares(body: &[TokenTree]) -> bool {
     })
 }
 
-/// Where the tokens go on behind the attribute at `at`; behind the item, if only tests have it.
+/// The index behind the attribute at `at`; behind its whole item if the attribute is `cfg(test)`.
 fn after_attribute(tokens: &[TokenTree], at: usize) -> usize {
     let group = at + 1 + usize::from(is_punct(tokens, at + 1, '!'));
     let Some(TokenTree::Group(attribute)) = tokens.get(group) else { return at + 1 };

@@ -76,7 +76,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Written, ReportError> {
     ];
 
     make_dir(if files.is_empty() { dir } else { &figures })?;
-    // The pages last: when they are there, what they point to is there.
+    // Pages are written last, so that everything they link to exists.
     for (path, text) in files.iter().chain(&pages) {
         replace(path, text)?;
     }
@@ -84,7 +84,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Written, ReportError> {
     Ok(Written { html, markdown, figures })
 }
 
-/// What the model's types cannot promise.
+/// Checks what the types of the model cannot promise: valid ids and distinct labels.
 fn check(report: &Report) -> Result<(), ReportError> {
     let mut ids = HashSet::new();
     for figure in report.experiments.iter().flat_map(|section| &section.figures) {
@@ -92,7 +92,7 @@ fn check(report: &Report) -> Result<(), ReportError> {
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return Err(ReportError::FigureId { id: id.clone() });
         }
-        // Some file systems do not tell cases apart.
+        // Some file systems do not tell upper from lower case.
         if !ids.insert(id.to_ascii_lowercase()) {
             return Err(ReportError::DuplicateFigure { id: id.clone() });
         }

@@ -1,4 +1,4 @@
-//! JSON has no NaN and no infinity, and a diverged run is a result: write such values as words.
+//! JSON has no NaN and no infinity, but a diverged run is a result: such values are written as words.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

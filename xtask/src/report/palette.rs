@@ -81,7 +81,7 @@ pub(super) fn style(index: usize) -> (Style, usize) {
     (STYLES[index % STYLES.len()], index + index / STYLES.len())
 }
 
-/// As the plot library writes it.
+/// A color as the plot library writes it, such as `#0072B2`.
 pub(crate) fn hex((r, g, b): (u8, u8, u8)) -> String {
     format!("#{r:02X}{g:02X}{b:02X}")
 }

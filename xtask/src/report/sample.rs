@@ -1,4 +1,4 @@
-//! A realistic report, for the tests and for looking at.
+//! A realistic report, for tests and for looking at its design.
 
 use super::model::*;
 

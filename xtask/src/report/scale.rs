@@ -9,7 +9,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 /// Beyond this magnitude differences overflow or vanish; such values are left out of a figure like infinities.
 const DRAWABLE: f64 = 1e150;
-/// From here on powers of ten are written as such, below plainly or with a suffix.
+/// Values outside this range are written as powers of ten, values inside plainly or with a suffix.
 const PLAIN: Range<f64> = 1e-3..1e13;
 
 /// One axis: how values map to axis space, its limits there, and its ticks.
@@ -51,8 +51,8 @@ impl Scale {
         Self { log, low, high, ticks }
     }
 
-    /// With ticks at the values themselves if the axis is logarithmic and they are few and well apart: sizes that were
-    /// chosen by hand, as 16, 32, 64.
+    /// Puts ticks at the values themselves if the axis is logarithmic and the values are few and well apart: sizes
+    /// that were chosen by hand, such as 16, 32, 64.
     pub(super) fn ticks_at(mut self, values: &[f64], max_ticks: usize) -> Self {
         let mut values = values.to_vec();
         values.sort_by(f64::total_cmp);
@@ -102,7 +102,7 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
-/// Gives an extent of nothing, or next to nothing, some width.
+/// Widens an extent that is empty, or nearly so.
 fn widen(low: f64, high: f64, log: bool) -> (f64, f64) {
     let scale = low.abs().max(high.abs());
     if high - low > scale * 1e-9 && high - low > DRAWABLE.recip() {
@@ -118,7 +118,7 @@ fn widen(low: f64, high: f64, log: bool) -> (f64, f64) {
 
 fn pad(low: f64, high: f64, log: bool, margin: f64) -> (f64, f64) {
     let room = (high - low) * margin;
-    // A quantity that starts near zero is read against zero.
+    // A quantity that starts near zero is shown on an axis from zero.
     let from_zero = !log && low >= 0.0 && low <= (high - low) * 0.5;
     (if from_zero { 0.0 } else { low - room }, high + room)
 }
@@ -210,7 +210,7 @@ fn number(value: f64, last: i32) -> String {
     }
     let digits = (power - last).max(0) as usize;
     let text = format!("{:.digits$}", value / unit);
-    // With a suffix the ticks differ in magnitude anyway; 1.50M and 2.00M only cost room.
+    // With a suffix, ticks differ in magnitude anyway, and zeros at the end only cost room.
     let text = if suffix.is_empty() { &text } else { trim(&text) };
     format!("{}{suffix}", minus(text))
 }
@@ -229,7 +229,7 @@ fn superscript(power: i32) -> String {
     })
 }
 
-/// Without the zeros that end a decimal fraction.
+/// The text without the zeros at the end of a decimal fraction.
 pub(super) fn trim(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }

@@ -4,8 +4,8 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::model::{Figure, Point};
 
-/// Mean and half the width of Student's 95 % confidence interval of the mean, which is infinite for a single value; `None`
-/// of no values. Verdicts and bands are both made of this.
+/// Mean and half the width of Student's 95 % confidence interval of the mean, which is infinite for a single
+/// value; `None` without values. Verdicts and bands are both made of this.
 pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     let n = values.len() as f64;
     let mean = mean(values)?;
@@ -17,7 +17,7 @@ pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     Some((mean, student.inverse_cdf(0.975) * (variance / n).sqrt()))
 }
 
-/// A figure with the mean and spread of each of its points, computed once for all that is made of it.
+/// A figure with the mean and spread of each of its points, computed once for everything that shows the figure.
 #[derive(Debug)]
 pub(super) struct Digest<'f> {
     pub(super) figure: &'f Figure,
@@ -96,7 +96,7 @@ fn summarize(values: &[f64]) -> Option<Summary> {
     Some(Summary { mean, low, high, used: finite.len() })
 }
 
-/// `None` of no values.
+/// The mean; `None` without values.
 fn mean(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -109,7 +109,8 @@ fn mean(values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Half-widths over the standard error are quantiles of Student's t; these are from tables, with all their digits.
+    /// The half-width over the standard error is a quantile of Student's t. These are from tables, with all their
+    /// digits.
     #[test]
     fn quantiles_are_those_of_the_tables_for_any_number_of_values() {
         for (n, quantile) in [
@@ -125,7 +126,7 @@ mod tests {
             let (mean, half) = interval(&values).unwrap();
             let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
             let error = (squares / f64::from(n - 1) / f64::from(n)).sqrt();
-            // Half a unit of the table's last digit, over the quantile.
+            // The tolerance is half a unit of the table's last digit, relative to the quantile.
             assert!((half / error / quantile - 1.0).abs() < 5e-6, "{n}: {}", half / error);
         }
         assert_eq!(interval(&[2.0]), Some((2.0, f64::INFINITY)));
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn only_finite_values_are_summarized() {
         let s = summarize(&[3.0, f64::NAN, 1.0, f64::INFINITY]).unwrap();
-        // Deviation √2, over √2.
+        // The standard deviation is √2, and the standard error this over √2.
         assert!(
             (s.mean, s.used) == (2.0, 2) && (s.high - 14.7062).abs() < 1e-4 && (s.low + 10.7062).abs() < 1e-4
         );

@@ -92,7 +92,7 @@ pub(super) fn draw(digest: &Digest<'_>, canvas: Canvas) -> Result<String, Report
         ReportError::Drawing { figure: digest.figure.id.clone(), reason: error.to_string() }
     })?;
     drop(area);
-    // Everything after the library's own opening tag, which knows neither titles nor roles.
+    // The library's own opening tag, which has neither title nor role, is replaced.
     let elements = body.split_once('>').map_or("", |(_, elements)| elements);
     Ok(format!("{}{elements}", opening(digest, canvas)))
 }
@@ -265,7 +265,7 @@ impl<'f> Drawing<'f> {
         Ok(())
     }
 
-    /// Markers at the end of each run and, along it, at most [`MARKERS`] apart evenly in points.
+    /// Draws markers along each run: at its end, and at equal numbers of points before it, at most [`MARKERS`].
     fn markers(
         &self,
         area: &Area<'_>,
@@ -322,7 +322,7 @@ impl<'f> Drawing<'f> {
         for ((label, at), center) in self.labels.iter().zip(anchors).zip(centers) {
             let left = edge_x.end + units(16.0);
             let tip = (left - units(3.0), center.round() as i32);
-            // The eye joins a label to its line by itself only if they touch.
+            // A line leads to the label, unless the label is right beside its curve.
             if (tip.1 - at.1).abs() > units(3.0) || tip.0 - at.0 > units(30.0) {
                 let bend = (edge_x.end + units(4.0), at.1);
                 let start = (at.0 + units(6.0), at.1);
@@ -385,7 +385,7 @@ fn end_labels(
 ) -> Vec<EndLabel> {
     let series = figure.series.iter().zip(curves).enumerate().map(|(index, (series, runs))| {
         let end = runs.last().and_then(|run| run.last());
-        // A line without a drawable point still owes the reader its name.
+        // A curve without a drawable point is named all the same.
         let (label, at) = match end {
             Some(spot) => (series.label.clone(), (spot.x, spot.mean)),
             None => (format!("{} (no data)", series.label), (x.high, y.low)),
@@ -418,7 +418,7 @@ fn wrap(text: &str, at: usize) -> Vec<String> {
     lines
 }
 
-/// Without the characters that XML cannot hold; the library escapes the rest.
+/// The text without the characters that XML cannot hold; the library escapes the rest.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !is_forbidden(*c)).collect()
 }

@@ -11,7 +11,7 @@ use super::svg::{Canvas, draw};
 use super::*;
 
 const CANVASES: [Canvas; 3] = [Canvas::Wide, Canvas::Narrow, Canvas::File];
-/// Everything that HTML, SVG, Markdown or CSV could trip over.
+/// Characters that could break HTML, SVG, Markdown or CSV.
 const HOSTILE: &str = "a|b,\"c\" & <script>alert('x')</script> $y_1$ *z* `q`";
 
 fn svg(figure: &Figure, canvas: Canvas) -> String {
@@ -302,7 +302,7 @@ fn the_csv_holds_mean_and_band() {
     // Of two values 3 apart the standard error is 1.5, and t is 12.7062.
     let ends = [cells[3], cells[4]].map(|cell| cell.parse::<f64>().unwrap());
     assert!((ends[0] - (2.5 - 1.5 * 12.7062)).abs() < 1e-4 && (ends[1] - (2.5 + 1.5 * 12.7062)).abs() < 1e-4);
-    // Where only one seed is left there is no band.
+    // With a single finite value there is no band.
     figure.series[0].points[0].y = vec![f64::NAN, 3.0, f64::NAN];
     assert!(csv::render(&Digest::new(&figure)).ends_with("0.5,a,3.0,,,NaN,3.0,NaN\r\n"));
     (figure.seeds, figure.series[0].points[0].y) = (Vec::new(), vec![3.0]);
@@ -342,7 +342,7 @@ fn deviations_near_rounding_error_are_drawn_where_they_are() {
             && n.attribute("stroke-width") == Some("22")
     });
     let ys: Vec<f64> = points_of(line.unwrap());
-    // Equal ratios, equal distances.
+    // Equal ratios of values lie at equal distances.
     assert!(((ys[1] - ys[0]) - (ys[2] - ys[1])).abs() <= 1.0 && ys[0] < ys[1], "{ys:?}");
 }
 
@@ -394,7 +394,7 @@ fn reports_survive_json_with_what_json_cannot_hold() {
     assert!(back.experiments[0].figures[0].series[0].points[0].y[0].is_nan());
 }
 
-/// Any `f64`, and often the ones that hurt.
+/// Any `f64`, and often one of those that are hard to handle.
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         3 => any::<f64>(),
@@ -463,7 +463,7 @@ proptest! {
                 prop_assert_eq!(&row[1], &series.label);
                 let read: Vec<u64> =
                     [&row[0]].into_iter().chain(&row[5..5 + point.y.len()]).map(bits).collect();
-                // All NaN are one, as in text.
+                // Text knows only one NaN.
                 let same = |v: &f64| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() };
                 let expected: Vec<u64> = [point.x].iter().chain(&point.y).map(same).collect();
                 prop_assert_eq!(read, expected);

@@ -27,7 +27,7 @@ pub const EXPERIMENTS: &[Experiment] = &[Experiment {
     kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
 }];
 
-/// The orders whose patterns are looked at.
+/// The orders n whose patterns are looked at.
 const ORDERS: [usize; 2] = [1, 2];
 
 /// The table `measure`.
@@ -61,7 +61,7 @@ struct Found {
     share: Vec<f64>,
     /// Share of the live entries that are kept.
     entries: Vec<f64>,
-    /// Mean |J| of kept and of dropped entries.
+    /// Mean |J| of kept entries, and of dropped ones.
     kept: Vec<f64>,
     dropped: Vec<f64>,
 }
@@ -131,7 +131,7 @@ impl Exact {
         })
     }
 
-    /// A step under the weights that the run is about to use. Whether |J| is added to the sums.
+    /// Makes a step under the weights that the run is about to use; `add` says whether |J| is added to the sums.
     fn step(&mut self, weights: &[f32], add: bool) -> Result<(), String> {
         use rtrl_estimators::GradientEstimator;
         self.task.next(&mut self.data).map_err(|error| error.to_string())?;
@@ -276,7 +276,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
     })
 }
 
-/// A value of every seed of the runs that SnAp-n trains, at one of the times.
+/// A value by seed, in the runs that SnAp-n trains, at one of the times.
 fn values(measured: &All, n: usize, time: usize, of: fn(&Found, usize) -> f64) -> BySeed {
     let index = ORDERS.iter().position(|&order| order == n).unwrap_or(0);
     let runs = measured.iter().filter(|m| m.settings.order == n);

@@ -55,7 +55,7 @@ fn section(study: &Study) -> Section {
     }
 }
 
-/// The error of the record that ends at or before a step, counted from the shift in records.
+/// The error in a record near the shift: 0 is the first record after it, −1 the last one before.
 fn around(run: &Done, shift: u64, records: i64) -> Option<f64> {
     let first_after = run.records.iter().position(|r| r.step > shift)? as i64;
     let index = usize::try_from(first_after + records).ok()?;

@@ -33,7 +33,7 @@ fn level(summary: &Summary) -> Option<f64> {
 fn section(study: &Study, claims: Vec<Claim>, caveats: &[&str]) -> Section {
     let series = study.series(|r| r.step as f64, |r: &Record| r.level.map(f64::from));
     let longest = study.configs().filter_map(|config| config.training.steps).max().unwrap_or(0) as f64;
-    // The yardstick belongs beside runs of its length only.
+    // The published numbers are shown only beside runs that are as long.
     let reached = PUBLIC.iter().filter(|(step, _)| *step <= longest);
     let yardsticks = reached.map(|&(x, y)| Yardstick { label: "OK-16, public".to_string(), x, y }).collect();
     Section {
@@ -69,14 +69,14 @@ fn compared(study: &Study, a: &str, b: &str) -> (Verdict, String, Vec<(String, f
     }
 }
 
-/// The parts that say something.
+/// The parts that are not empty, as one sentence.
 fn sentence(parts: &[String]) -> String {
     let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { String::new() } else { parts.join("; ") + "." }
 }
 
 fn sparse(study: &Study) -> Section {
-    // BPTT that changes the weights as rarely as its window demands is what online learning is to beat.
+    // Online learning is to beat BPTT that changes the weights once in a window.
     let (faster, words, numbers) = compared(study, "SnAp-2", "BPTT");
     let (learns, more, others) = compared(study, "SnAp-2", "Frozen");
     let numbers = [numbers, others].concat();

@@ -59,7 +59,7 @@ struct Found {
     states: usize,
     /// Share of J that SnAp-n keeps, for n = 1, 2, 3.
     densities: Vec<f64>,
-    /// Share of D and of the recurrent weights that exist.
+    /// Share of the entries of D that are not structurally zero.
     dynamics: f64,
     estimators: Vec<Row>,
 }
@@ -70,7 +70,7 @@ struct Row {
     label: String,
     macs: f64,
     bytes: usize,
-    /// Least of several; none where a window would take too long.
+    /// Least time of a step over several windows.
     nanoseconds: Option<f64>,
 }
 
@@ -120,7 +120,7 @@ fn estimators(window: usize) -> Vec<(&'static str, EstimatorConfig, usize)> {
     ]
 }
 
-/// J of more entries is counted from its structure and not built.
+/// Greatest J that is built. An estimator whose J has more entries is left out.
 const LARGEST: u64 = 200_000_000;
 
 fn measure(one: &One) -> Result<Found, String> {
@@ -157,7 +157,7 @@ fn measure(one: &One) -> Result<Found, String> {
     })
 }
 
-/// Nanoseconds of a step: the least over windows that together take about `seconds`. None if a window takes ten times that.
+/// Nanoseconds of a step: the least over windows that together take about `seconds`, and over one window at least.
 fn time(
     driver: &Driver<f32>,
     estimator: &mut dyn rtrl_estimators::GradientEstimator<f32>,

@@ -26,10 +26,12 @@ pub const EXPERIMENTS: &[Experiment] = &[Experiment {
     kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
 }];
 
-/// Sums of a few thousand products in `f64`, taken in another order.
+/// Greatest relative deviation that is called rounding: gradients are sums of a few thousand `f64` products, taken
+/// in another order.
 const ROUNDING: f64 = 1e-10;
 
-/// Gradients of nets that learn are of order 1; below this, deviations over the norm are those of rounding.
+/// Least norm of a gradient for a comparison. Gradients of nets that learn are of order 1; for much smaller ones
+/// the relative deviation is only rounding.
 const LEAST_NORM: f64 = 1e-6;
 
 /// The greatest of the values, NaN if one of them is.

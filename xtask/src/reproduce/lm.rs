@@ -56,7 +56,8 @@ fn section(study: &Study, claims: Vec<Claim>) -> Section {
     }
 }
 
-/// A claim from differences of final bits: each with the bound that it must exceed.
+/// A claim from differences of held-out bits between two methods, at the last step that all their runs have
+/// recorded: each must exceed its bound.
 fn decided(study: &Study, statement: Statement, conditions: &[(&str, &str, f64)]) -> Claim {
     let (mut verdicts, mut words, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     for &(a, b, bound) in conditions {
@@ -75,7 +76,8 @@ fn decided(study: &Study, statement: Statement, conditions: &[(&str, &str, f64)]
     study.backed(statement.decided(all(&verdicts), words.join("; ") + ".", numbers), &methods)
 }
 
-/// How near "close" is, in bits per character: the tenth in which two numbers of one digit would be called equal.
+/// Greatest difference that is called close, in bits per character: a tenth, within which two numbers with one
+/// decimal would be called equal.
 const CLOSE: f64 = 0.1;
 
 fn dense(study: &Study) -> Section {
@@ -113,7 +115,7 @@ fn width(study: &Study) -> Section {
     let (words, verdicts): (Vec<_>, Vec<_>) = steps.unzip();
     claim.evidence = format!("{} Step by step: {}.", claim.evidence, words.join("; "));
     if claim.verdict == Verdict::Supported && verdicts.contains(&Verdict::NotSupported) {
-        // The ends differ as claimed; a step between them goes the other way.
+        // The first and the last net differ as claimed, but a step between them goes the other way.
         claim.verdict = Verdict::Undecided;
     }
     section(study, vec![claim])

@@ -1,4 +1,4 @@
-//! Runs and measurements are made, and what they leave is read; what fails is kept with its reason.
+//! Makes runs and measurements, and reads their results; a failure is kept with its reason.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) struct Place<'a> {
     pub environment: &'a Environment,
 }
 
-/// What was to be run or measured and has no result.
+/// A run or a measurement that has no result.
 pub(super) struct Missing {
     pub label: String,
     pub seed: u64,
@@ -44,8 +44,8 @@ pub(super) struct Missing {
     pub folder: String,
 }
 
-/// Measures everything that is not measured yet: what is timed alone, then the rest side by side. What failed, by folder,
-/// and why.
+/// Measures everything that is not measured yet: first, one by one, items that are timed, then the rest side by
+/// side. Returns the reasons of failures, by folder.
 pub(super) fn measure(selected: &[Selected], place: &Place<'_>) -> Result<HashMap<String, String>, Failure> {
     let mut failures = HashMap::new();
     for alone in [true, false] {
@@ -135,7 +135,7 @@ fn collect(run: &Planned, out: &Path) -> Result<Done, String> {
     Ok(done)
 }
 
-/// What failed and why.
+/// The table of failures.
 pub(super) fn failures(missing: &[Missing]) -> Table {
     let row = |m: &Missing| vec![m.label.clone(), m.seed.to_string(), m.reason.clone(), m.folder.clone()];
     Table {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::report::{Environment, RunEntry};
 
-/// Raised when an item of the same settings would be measured differently.
+/// To be raised when an item of the same settings is measured differently.
 const VERSION: u32 = 1;
 
 /// One thing to measure: settings as JSON, in the form that is hashed.
@@ -19,11 +19,11 @@ pub struct Item {
     pub label: String,
     /// The experiment it belongs to.
     pub experiment: &'static str,
-    /// What it is.
+    /// Everything that determines what is measured.
     pub settings: serde_json::Value,
 }
 
-/// What numbers depend on beyond their settings.
+/// What measured numbers depend on besides their settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Machine {
     commit: Option<String>,
@@ -47,7 +47,7 @@ struct Stored {
     settings: serde_json::Value,
     result: serde_json::Value,
     seconds: f64,
-    /// Where it was measured; unknown of measurements from before this was stored.
+    /// Where it was measured; `None` for measurements from before this was stored.
     #[serde(default)]
     machine: Option<Machine>,
 }
@@ -59,7 +59,7 @@ pub struct Measured<S, R> {
     pub settings: S,
     /// The result.
     pub result: R,
-    /// Where it is kept.
+    /// Its entry in the report, with the folder that keeps it.
     pub entry: RunEntry,
 }
 

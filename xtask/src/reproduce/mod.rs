@@ -119,7 +119,7 @@ fn not_run(sections: &[Section]) -> Vec<Claim> {
     missing.map(|statement| statement.decided(Verdict::NotRun, String::new(), Vec::new())).collect()
 }
 
-/// A report that lacks something is written, and its command has failed.
+/// Fails the command if its report, which has been written, lacks runs or measurements.
 fn outcome(failures: &[String]) -> Result<(), Failure> {
     let Some(first) = failures.first() else { return Ok(()) };
     Err((
@@ -128,8 +128,8 @@ fn outcome(failures: &[String]) -> Result<(), Failure> {
     ))
 }
 
-/// Makes everything and reports what there is; with it the messages of what failed. What fails in a sweep is not among
-/// them: it is a result, a value that is not chosen.
+/// Makes all measurements, sweeps and runs. Returns the sections of the experiments, and a message for everything
+/// that failed. A run of a sweep that fails has no message: that is a result, a value that is not chosen.
 fn sections(
     selected: Vec<Selected>,
     request: Request<'_>,
@@ -172,8 +172,8 @@ fn sections(
     Ok((sections, failures))
 }
 
-/// What is to be run and measured of an experiment; each method is built once, so that a bad text or setting is found
-/// before anything is written.
+/// What is to be run and measured for an experiment. Each method is built once, so that a bad text or setting is
+/// found before anything is written.
 fn prepared(
     experiment: &'static Experiment,
     settings: Settings,
@@ -191,7 +191,7 @@ fn prepared(
     Ok(Selected { experiment, settings, sweep, items })
 }
 
-/// A text that no experiment reads is a mistake.
+/// Refuses a text that no selected experiment reads.
 fn check_text(flags: &Reproduce, selected: &[Selected], request: Request<'_>) -> Result<(), Failure> {
     let Some(text) = &flags.text else { return Ok(()) };
     for Selected { settings, .. } in selected {
@@ -264,12 +264,12 @@ fn prepare(out: &Path) -> Result<(), Failure> {
 pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = stop.clone();
-    // Without a handler an interruption still ends the program, only less politely.
+    // If no handler can be installed, an interruption still ends the program, without a message.
     let _ = ctrlc::set_handler(move || set.store(true, Ordering::Relaxed));
     stop
 }
 
-/// The section of what was made of an experiment.
+/// The section of an experiment, from its finished runs and measurements.
 fn section(
     experiment: &Experiment,
     study: &Study,
@@ -278,7 +278,7 @@ fn section(
     place: &Place<'_>,
 ) -> Result<Section, Failure> {
     let mut section = match experiment.kind {
-        // Nothing is left of it but what failed.
+        // All measurements failed: the section has only the list of failures.
         Kind::Measured { .. } if items.is_empty() => Section::default(),
         Kind::Measured { section, .. } => {
             let mut section = section(items, place.out).map_err(|message| (1, message))?;
@@ -326,7 +326,7 @@ fn command(flags: &Reproduce) -> String {
     words.extend(flags.names.iter().cloned());
     words.push(format!("--profile {}", flags.profile.name()));
     for (flag, path) in [("--text", &flags.text), ("--valid", &flags.valid)] {
-        // The folder it lay in is nobody else's business.
+        // The name alone: the folder is of no use to other readers.
         let name = path.as_deref().and_then(Path::file_name);
         words.extend(name.map(|name| format!("{flag} {}", name.to_string_lossy())));
     }

@@ -17,7 +17,7 @@ pub struct Net {
     pub cell: CellConfig,
     /// Dense inputs.
     pub inputs: usize,
-    /// Of masks, weights and data.
+    /// Seed of masks, weights and data.
     pub seed: u64,
 }
 
@@ -33,7 +33,7 @@ impl Net {
     /// Builds the net.
     ///
     /// # Errors
-    /// If the cell has no meaning.
+    /// If the cell's settings are not valid.
     pub fn build<T: Scalar>(&self) -> Result<Driver<T>, String> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         let cell =
@@ -48,7 +48,7 @@ impl<T: Scalar> Driver<T> {
     /// The estimator for one lane.
     ///
     /// # Errors
-    /// If its settings have no meaning.
+    /// If the estimator's settings are not valid.
     pub fn estimator(
         &self,
         config: &EstimatorConfig,

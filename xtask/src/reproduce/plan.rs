@@ -7,7 +7,7 @@ use rtrl_train::{RunConfig, Trainer};
 use super::settings::Planned;
 use crate::report::{Align, Table};
 
-/// How long a method is tried out.
+/// For how long windows of a method are made to estimate its speed.
 const CALIBRATION: Duration = Duration::from_millis(300);
 
 /// Runs of one method of one experiment.
@@ -88,7 +88,7 @@ pub fn table(
     })
 }
 
-/// Makes windows of a run for a moment.
+/// Makes windows of a run for a moment, to measure the time of a step and count the memory.
 fn calibrate(config: &RunConfig) -> Result<Calibrated, String> {
     let mut trainer = Trainer::new(config).map_err(|error| error.to_string())?;
     // The first window pays for cold caches.
@@ -99,7 +99,7 @@ fn calibrate(config: &RunConfig) -> Result<Calibrated, String> {
         trainer.train_window().map_err(|error| error.to_string())?;
     }
     let steps = (trainer.steps() - before).max(1) as f64;
-    // The readout with its gradient and two moments of Adam for each parameter.
+    // For each weight of net and readout: the weight, its gradient and two moments of Adam, 4 bytes each.
     let parameters = (trainer.weights().len() + trainer.readout().parameters().len()) as f64;
     Ok(Calibrated {
         seconds_per_step: started.elapsed().as_secs_f64() / steps,

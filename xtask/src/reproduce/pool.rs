@@ -10,8 +10,8 @@ use rtrl_train::Summary;
 use super::settings::Planned;
 use crate::engine::{Engine, EngineError, Event, Failure, Job, on_threads};
 
-/// Applies `make` to everything in `queue`, on `threads` threads, until `stop` is set. One that fails does not stop the
-/// others; returned are those that did, by index, with their messages.
+/// Applies `make` to everything in `queue`, on `threads` threads, until `stop` is set. A failure does not stop the
+/// others. Returns the failures: index and message.
 pub fn each<T: Sync>(
     queue: &[T],
     threads: usize,
@@ -27,7 +27,7 @@ pub fn each<T: Sync>(
                     let Some(item) = queue.get(index).filter(|_| !stop.load(Ordering::Relaxed)) else {
                         break;
                     };
-                    // What is timed is timed on one core.
+                    // Times are measured on one core.
                     if let Err(message) = on_threads(1, || make(item)) {
                         failed.lock().unwrap_or_else(PoisonError::into_inner).push((index, message));
                     }
@@ -40,7 +40,7 @@ pub fn each<T: Sync>(
     failed
 }
 
-/// Makes all runs with `engine`. A run that fails does not stop the others; returned are those that did. Results do not
+/// Makes all runs with `engine`. A failure does not stop the others. Returns the runs that failed. Results do not
 /// depend on the engine.
 pub fn run(
     experiments: &[(&'static str, &[Planned])],

@@ -1,4 +1,4 @@
-//! Runs that were made or failed, and numbers of theirs by seed.
+//! Runs that were made or have failed, and values by seed.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Done {
     pub tried: Option<f64>,
     /// Its measurements, in order.
     pub records: Vec<Record>,
-    /// Its end.
+    /// Its final values and its cost.
     pub summary: Summary,
 }
 
@@ -44,7 +44,7 @@ pub fn in_order(seeds: &[u64], values: &BySeed) -> Vec<f64> {
     seeds.iter().map(|seed| values.get(seed).copied().unwrap_or(f64::NAN)).collect()
 }
 
-/// Points at each x that any seed has, in ascending order, with the values of `seeds` in theirs.
+/// Points at each x for which any seed has a value, in ascending order, with the values in the order of `seeds`.
 pub fn points(seeds: &[u64], values: impl IntoIterator<Item = (f64, u64, f64)>) -> Vec<Point> {
     let mut found: Vec<(f64, BySeed)> = Vec::new();
     for (x, seed, value) in values {

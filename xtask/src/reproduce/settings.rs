@@ -35,7 +35,7 @@ pub struct Sweep {
     pub key: String,
     /// What is tried.
     pub values: Vec<f64>,
-    /// By what is chosen.
+    /// The score by which the value is chosen.
     pub score: Score,
 }
 
@@ -58,7 +58,7 @@ impl Score {
         match self {
             Self::ValidBits => -summary.valid_bits.unwrap_or(f64::INFINITY),
             Self::Loss => -loss,
-            // A loss of a few bits decides between equal levels only.
+            // The loss decides only between equal levels.
             Self::Level => summary.level.map_or(f64::NEG_INFINITY, f64::from) - 1e-3 * loss.min(100.0),
         }
     }
@@ -73,7 +73,7 @@ pub struct Method {
     run: toml::Table,
 }
 
-/// What a profile has different.
+/// What a profile adds to the common configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProfileSettings {
@@ -81,23 +81,23 @@ struct ProfileSettings {
     seeds: u64,
     #[serde(default)]
     run: toml::Table,
-    /// Seeds of the sweep; none without.
+    /// Number of seeds of the sweep; 0 if the profile has no sweep.
     #[serde(default)]
     sweep_seeds: u64,
-    /// What the runs of the sweep have different, usually fewer steps.
+    /// What the runs of the sweep change in it, usually to fewer steps.
     #[serde(default)]
     sweep_run: toml::Table,
-    /// What the runs of the sweep of single methods have different beyond that, by label.
+    /// What the runs of the sweep change beyond that for single methods, by label.
     #[serde(default)]
     sweep_methods: std::collections::BTreeMap<String, toml::Table>,
     #[serde(default)]
     measure: toml::Table,
-    /// What single methods have different, by label.
+    /// What the profile changes for single methods, by label.
     #[serde(default)]
     methods: std::collections::BTreeMap<String, toml::Table>,
 }
 
-/// Seeds of sweeps, far from those of final runs.
+/// First seed of a sweep, far from the seeds of final runs.
 const FIRST_SWEEP_SEED: u64 = 1000;
 
 /// One run that is to be made.
@@ -157,7 +157,8 @@ impl Settings {
         Ok(table)
     }
 
-    /// Every run of the sweep: method after method, value after value, seed after seed. None if the profile has no sweep.
+    /// Every run of the sweep: method after method, value after value, seed after seed. Empty if the experiment or
+    /// the profile has no sweep.
     ///
     /// # Errors
     /// If the profile is missing or a merged configuration is not valid.
@@ -179,8 +180,8 @@ impl Settings {
         Ok(planned)
     }
 
-    /// The best value of each method, from the runs of the sweep, and what the reader must know of the choice. A value at
-    /// which a run failed is worse than any other: its survivors say nothing about it.
+    /// The best value for each method, from the runs of the sweep, and notes for the reader. A value at which a
+    /// run failed is not chosen, whatever its other runs say.
     pub fn choose(&self, runs: &[Done], failed: &[Failed]) -> (Choice, Vec<String>) {
         let (mut choice, mut notes) = (Choice::new(), Vec::new());
         let Some(sweep) = &self.sweep else { return (choice, notes) };
@@ -205,7 +206,7 @@ impl Settings {
                 choice.insert(label.clone(), first);
             }
             match best.as_slice() {
-                // A profile without a sweep has no runs here, and nothing to say.
+                // Without a sweep there are no runs here, and there is nothing to note.
                 [] if runs.iter().any(|run| run.method == *label)
                     || failed.iter().any(|run| run.method == *label) =>
                 {

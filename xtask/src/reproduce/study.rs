@@ -1,4 +1,4 @@
-//! What the runs of an experiment came to, by method and seed.
+//! The results of the runs of an experiment, by method and seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +17,13 @@ pub struct Study {
     pub name: &'static str,
     /// All runs that were finished: method after method, seed after seed.
     pub runs: Vec<Done>,
-    /// Those that were not.
+    /// The runs that failed.
     pub failed: Vec<Failed>,
     /// The runs of the sweep that were finished.
     pub sweep: Vec<Done>,
-    /// Those of the sweep that were not.
+    /// The runs of the sweep that failed.
     pub sweep_failed: Vec<Failed>,
-    /// What the sweep has chosen, and what is to be said about it.
+    /// What the sweep has chosen, and notes on it for the reader.
     pub choice: (Choice, Vec<String>),
 }
 
@@ -43,7 +43,7 @@ impl Study {
         self.configs().map(|config| config.training.seed).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// A curve: what `values` finds of x and y in the records of one method's runs, seed by seed.
+    /// A curve of one method: (x, y) of each record in which `values` finds them, over all seeds.
     pub fn curve(&self, method: &str, label: &str, values: impl Fn(&Record) -> Option<(f64, f64)>) -> Series {
         let of_run = |run: &Done| -> Vec<(f64, u64, f64)> {
             let found = run.records.iter().filter_map(&values);
@@ -105,7 +105,7 @@ impl Study {
         undecided(claim, failed, "runs")
     }
 
-    /// What was chosen for each method, in sentences; nothing without a sweep.
+    /// What the sweep chose for each method, in sentences; `None` without a sweep.
     pub fn chosen(&self) -> Option<String> {
         let (choice, notes) = &self.choice;
         let sweep = self.settings.sweep.as_ref().filter(|_| !choice.is_empty() || !notes.is_empty())?;

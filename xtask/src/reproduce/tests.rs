@@ -39,7 +39,7 @@ fn every_experiment_plans_every_profile() {
     }
 }
 
-/// A study of these runs in which nothing was learned: made-up numbers that differ by method and seed.
+/// A study of these runs without training: made-up numbers that differ by method and seed.
 fn made_up(name: &'static str, settings: Settings, plan: &[Planned]) -> Study {
     let done = |(index, run): (usize, &Planned)| {
         let Planned { method, config, tried } = run.clone();
@@ -96,8 +96,8 @@ fn made_up(name: &'static str, settings: Settings, plan: &[Planned]) -> Study {
     Study { settings, name, runs, failed: Vec::new(), sweep: Vec::new(), sweep_failed: none, choice }
 }
 
-/// The quick study of an experiment whose runs end with these values, for each method those of seeds 0, 1, …; `set` says
-/// of what.
+/// The quick study of an experiment whose runs end with given values: for each method, those of seeds 0, 1, ….
+/// `set` puts a value into a summary.
 pub(super) fn ending(
     experiment: &'static Experiment,
     set: fn(&mut rtrl_train::Summary, f64),
@@ -142,7 +142,7 @@ fn claims_about_levels_come_out_as_the_numbers_are() {
     assert_eq!(verdict(online, &[("SnAp-1, online", &high)]), Verdict::NotRun);
 }
 
-/// So that a claim that is not declared, or a panic, shows before any run is made.
+/// A claim that is not declared, or a panic, shows here before any run is made.
 #[test]
 fn every_section_decides_what_its_experiment_declares() {
     let out = tempfile::tempdir().unwrap();
@@ -154,7 +154,7 @@ fn every_section_decides_what_its_experiment_declares() {
         let sections = match experiment.kind {
             Kind::Runs { section } => {
                 let plan = settings.plan(request("quick"), &Choice::new()).unwrap();
-                // All runs; of a single seed; of a single method; none.
+                // All runs; those of one seed; those of one method; none.
                 let one_seed: Vec<_> =
                     plan.iter().filter(|run| run.config.training.seed == 0).cloned().collect();
                 let plans = [&plan[..], &one_seed, &plan[..1], &[]];
@@ -184,10 +184,10 @@ fn claims_that_no_section_decides_are_not_run_each_once_and_in_order() {
         report::claims(&report).into_iter().map(|(_, claim)| claim.id.clone()).collect()
     };
     let all = ids(&[]);
-    // Those of the paper come first.
+    // The claims of the paper come first.
     assert_eq!(all[..11], (1..=11).map(|n| format!("C{n}")).collect::<Vec<_>>());
     assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
-    // Another claim of that name would stand twice.
+    // A claim that a section decides is not listed again among those that were not run.
     let claims = vec![ONES.decided(Verdict::Supported, String::new(), Vec::new())];
     let without: Vec<_> = all.iter().filter(|id| *id != "C5").cloned().collect();
     assert_eq!(ids(&[Section { claims, ..Section::default() }]), without);
@@ -252,7 +252,7 @@ fn parsed(toml: &str) -> Settings {
     Settings::parse(toml).unwrap()
 }
 
-/// Makes runs on this machine, but for those that are to fail.
+/// Makes runs on this machine, except those that are to fail.
 struct Spoilt {
     local: Local,
     fails: fn(&Job) -> bool,
@@ -324,7 +324,7 @@ fn a_report_is_made_of_what_there_is_and_says_what_failed() {
             .iter()
             .all(|w| markdown.contains(w))
     );
-    // The claims that need it are not decided by the others.
+    // The claims that need a failed run are undecided.
     for (section, evidence) in [
         (runs, "1 of the runs behind it failed. Of the others: final L"),
         (items, "1 of the measurements behind it"),
@@ -333,7 +333,7 @@ fn a_report_is_made_of_what_there_is_and_says_what_failed() {
         assert_eq!(claim.verdict, Verdict::Undecided, "{claim:?}");
         assert!(claim.evidence.starts_with(evidence), "{claim:?}");
     }
-    // The others keep their places.
+    // The values of other seeds keep their places.
     let figure = &runs.figures[0];
     assert_eq!(figure.seeds, [0, 1, 2]);
     for (series, missing) in figure.series.iter().zip([true, false, false]) {
@@ -341,7 +341,7 @@ fn a_report_is_made_of_what_there_is_and_says_what_failed() {
         assert_eq!(series.points.len(), 2);
         assert!(series.points.iter().all(|point| nan(point) == [false, missing, false]), "{series:?}");
     }
-    // 9 final runs and 12 of the sweep.
+    // 9 final runs, of which one failed, and 12 of the sweep.
     assert_eq!(runs.runs.len(), 20);
 }
 
@@ -358,7 +358,7 @@ fn a_report_of_nothing_but_failures_is_a_report() {
 
 #[test]
 fn a_value_at_which_a_seed_fails_is_not_chosen() {
-    // The greater rate learns more in so few steps, where it is not spoilt.
+    // In so few steps the greater rate learns more, unless one of its runs fails.
     let rate = |report: &Report, method: &str| {
         let runs = &report.experiments[0].runs;
         let run = runs.iter().find(|run| run.label == method).unwrap();
@@ -387,7 +387,7 @@ fn equal_values_are_said_to_be_equal() {
     let (choice, notes) = settings.choose(&done, &[]);
     assert!(choice.len() == 3 && choice.values().all(|&value| value == 0.1), "{choice:?}");
     assert_eq!(notes[1], "Equally good for BPTT: 1.0e-1, 1.0e-2; it has the first.");
-    // What lacks its number is not better than anything.
+    // A value whose score is not finite is never the best.
     done.iter_mut().filter(|run| run.tried == Some(0.1)).for_each(|run| run.summary.bits = Some(f64::NAN));
     let (choice, notes) = settings.choose(&done, &[]);
     assert!(choice.values().all(|&value| value == 0.01) && notes.is_empty(), "{choice:?} {notes:?}");
@@ -413,7 +413,7 @@ fn records_are_compared_at_the_last_step_that_all_runs_have() {
     let (sweep, choice) = (Vec::new(), (Choice::new(), Vec::new()));
     let study = Study { settings, name: "runs", runs, failed, sweep, sweep_failed: Vec::new(), choice };
     let (step, difference) = study.difference_when_equal("SnAp-2", "BPTT", |record| record.bits).unwrap();
-    // Seeds 0, 1 and 2 exceed the other method by as much.
+    // The differences of seeds 0, 1 and 2 are 0, 1 and 2.
     assert_eq!((step, difference.mean, difference.pairs), (20, 1.0, 3));
     assert!(study.difference_when_equal("SnAp-2", "BPTT", |record| record.error).is_none());
 }
@@ -428,7 +428,7 @@ fn measurements_from_elsewhere_are_named() {
     assert_eq!(measured::elsewhere(&items, out.path(), &here), None);
     let said = measured::elsewhere(&items, out.path(), &there).unwrap();
     assert!(said.contains(&here.cpu) && said.contains(&here.isa) && said.ends_with("number 0."), "{said}");
-    // Kept by earlier versions, without a machine.
+    // Earlier versions stored no machine.
     let file = out.path().join(items[0].folder()).join("result.json");
     let mut stored: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

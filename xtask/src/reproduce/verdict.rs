@@ -15,8 +15,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Of `a - b`, paired by seed: what has the same seed was made with the same data, masks and initial weights. Seeds that
-    /// only one of the two has are left out. Student's interval of the mean difference. `None` without a pair.
+    /// Mean and Student's interval of `a - b`, paired by seed: runs of the same seed have the same data, masks and
+    /// initial weights. Seeds that only one of the two has are left out. `None` without a pair.
     #[must_use]
     pub fn paired(a: &BySeed, b: &BySeed) -> Option<Self> {
         let differences = a.iter().filter_map(|(seed, a)| Some(a - b.get(seed)?));
@@ -94,8 +94,8 @@ impl Statement {
     }
 }
 
-/// The claim as it is if `failed` of the runs or measurements behind it have failed: what the others say is told, but
-/// decides nothing, as those that fail are not a random choice.
+/// The claim if `failed` of the runs or measurements behind it have failed: the others are reported, but decide
+/// nothing, since failures are not a random choice.
 #[must_use]
 pub fn undecided(mut claim: Claim, failed: usize, what: &str) -> Claim {
     if failed > 0 {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn intervals_by_hand() {
-        // Differences 1, 2, 3: mean 2, deviation 1, t of two degrees of freedom 4.30265 over √3.
+        // Differences 1, 2, 3: mean 2, standard deviation 1, t of two degrees of freedom 4.30265 over √3.
         let difference = paired(&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0]).unwrap();
         assert!((difference.mean - 2.0).abs() < 1e-12);
         assert!((difference.half - 4.30265 / 3_f64.sqrt()).abs() < 1e-5, "{difference:?}");
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(paired(&[1.0, 1.1], &[2.0, 2.1]).unwrap().positive(), Verdict::NotSupported);
         assert_eq!(paired(&[1.0], &[0.0]).unwrap().positive(), Verdict::Undecided, "one seed");
         assert!(paired(&[], &[]).is_none());
-        // 17 pairs of deviation 1: t of 16 degrees of freedom is 2.11991, not 1.96.
+        // 17 pairs of standard deviation 1: t of 16 degrees of freedom is 2.11991, not 1.96.
         let values: Vec<f64> =
             (0..17).map(|i| if i == 16 { 0.0 } else { f64::from(i % 2) * 2.0 - 1.0 }).collect();
         let half = paired(&values, &[0.0; 17]).unwrap().half;

@@ -14,26 +14,27 @@ pub use state::State;
 
 use crate::{Failure, signals};
 
-/// Between two drawings, and the longest that a key waits.
+/// Time between two drawings; a key press waits for at most this long.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Does `work`, and draws `state` from its first step on until it is done. `q` and Ctrl-C set `stop`, as the signal does.
+/// Does `work` while another thread draws `state`, from the first window until `work` is done. `q` and Ctrl-C set
+/// `stop`, as a signal does.
 ///
 /// # Errors
-/// If the terminal cannot be drawn on; the work was told to stop then.
+/// If the terminal cannot be drawn on; `stop` is then set, so that `work` ends early.
 pub fn during<T>(state: &Mutex<State>, stop: &AtomicBool, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let done = AtomicBool::new(false);
     let (result, drawn) = std::thread::scope(|scope| {
         let drawing = scope.spawn(|| {
             let drawn = draw_until(&done, state, stop);
             terminal::restore();
-            // What cannot be shown should not go on unseen; a terminal that is gone has nobody to press a key.
+            // Without its terminal the run would go on unseen, and nobody could press a key to stop it.
             if drawn.is_err() {
                 stop.store(true, Ordering::Relaxed);
             }
             drawn
         });
-        // Also when the work panics, or the scope would wait for ever.
+        // `done` is set even if `work` panics: otherwise the scope would wait for the drawing thread forever.
         let finished = OnDrop(|| done.store(true, Ordering::Relaxed));
         let result = work();
         drop(finished);
@@ -46,7 +47,7 @@ pub fn during<T>(state: &Mutex<State>, stop: &AtomicBool, work: impl FnOnce() ->
     }
 }
 
-/// The state, also after a panic: it is drawn, nothing else.
+/// Locks the state, even if another thread has panicked with the lock: the state is only drawn.
 pub fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -71,7 +72,7 @@ fn draw_until(done: &AtomicBool, state: &Mutex<State>, stop: &AtomicBool) -> io:
     while terminal::taken() && !done.load(Ordering::Relaxed) {
         let stopping = stop.load(Ordering::Relaxed);
         terminal.draw(|frame| screen::draw(frame, &lock(state), stopping))?;
-        // An event is also that the window has another size, which the next drawing heeds.
+        // A new size of the terminal is an event too; the next drawing takes it into account.
         if event::poll(PAUSE)? && ends(&event::read()?) {
             signals::asked(stop);
         }
@@ -79,7 +80,7 @@ fn draw_until(done: &AtomicBool, state: &Mutex<State>, stop: &AtomicBool) -> io:
     Ok(())
 }
 
-/// Whether a key asks the run to stop: on a terminal that is ours, Ctrl-C is a key.
+/// Whether an event asks the run to stop: in raw mode Ctrl-C arrives as a key and raises no signal.
 fn ends(event: &Event) -> bool {
     event.as_key_press_event().is_some_and(|key| match key.code {
         KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),

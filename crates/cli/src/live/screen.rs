@@ -1,4 +1,4 @@
-//! One drawing of a run's state.
+//! Draws the state of a run on the whole terminal.
 
 use indicatif::{HumanCount, HumanDuration};
 use ratatui::Frame;
@@ -10,7 +10,7 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LegendPosition, L
 
 use super::state::{Curve, State};
 
-/// Rows below which the level has no chart of its own.
+/// Height of the area for charts, in rows, from which on the level has a chart of its own.
 const TALL: u16 = 20;
 
 const TRAIN: Color = Color::Cyan;
@@ -24,14 +24,14 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, stopping: bool) {
     frame.render_widget(Paragraph::new(vec![title(state), place(state)]), head);
     let ratio = state.step as f64 / state.steps.max(1) as f64;
     let bar = LineGauge::default().ratio(ratio.clamp(0.0, 1.0)).filled_style(Style::new().fg(TRAIN));
-    // Apart also without colors.
+    // The two parts of the bar differ in thickness, so that they can be told apart without colors.
     let bar = bar.filled_symbol(line::THICK_HORIZONTAL).unfilled_symbol(line::HORIZONTAL);
     frame.render_widget(bar.label(format!("{:>3.0} %", 100.0 * ratio)), gauge);
     draw_charts(frame, charts, state);
     frame.render_widget(Line::styled(advice(state, stopping), Modifier::DIM), foot);
 }
 
-/// Which run, and what happened to it.
+/// The name of the run, and whether it was resumed or rolled back.
 fn title(state: &State) -> Line<'_> {
     let mut line = Line::from(Span::styled(state.name.as_str(), Modifier::BOLD));
     if state.resumed_at > 0 {
@@ -43,7 +43,7 @@ fn title(state: &State) -> Line<'_> {
     line
 }
 
-/// How far, how fast, how long still.
+/// Steps made, speed, time left, learning rate.
 fn place(state: &State) -> Line<'static> {
     let (speed, left) = state.speed();
     let parts = [
@@ -115,7 +115,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// Points that a logarithm cannot show are left out.
+    /// Points in units of the axis. A logarithmic axis leaves out values that are not positive.
     fn points(self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         if !self.logarithmic {
             return points.to_vec();
@@ -128,8 +128,9 @@ impl Scale {
     }
 }
 
-/// Least and greatest value to show up to step `end`, a little apart if they are equal. The first tenth may rise above it: a
-/// net that has seen nothing would flatten all that follows.
+/// Ends of the vertical axis for points up to step `end`: least and greatest value, a little apart if they are
+/// equal. Points in the first tenth of the steps do not raise the upper end, unless there are no others: the loss
+/// of an untrained net would flatten the rest of the curve.
 fn range(points: &[Vec<(f64, f64)>], end: f64) -> Option<(f64, f64)> {
     let greatest = |from: f64| {
         let later = points.iter().flatten().filter(|point| point.0 >= from);
@@ -141,7 +142,8 @@ fn range(points: &[Vec<(f64, f64)>], end: f64) -> Option<(f64, f64)> {
     Some((low - margin, high + margin))
 }
 
-/// Three decimals or digits, fewer if they are zeros.
+/// A number in few characters: one, three or six decimals, more for smaller numbers, without trailing zeros; in
+/// scientific form below 1e-4 and from 1e5 on.
 fn number(x: f64) -> String {
     let fixed = |decimals: usize| format!("{x:.decimals$}");
     let text = match x.abs() {
@@ -163,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A run after these records, drawn on a terminal of this size.
+    /// The screen of a run that has made these records, on a terminal of this size (columns, rows).
     fn drawn(size: (u16, u16), records: &[&str], stopping: bool) -> String {
         let mut state = State::new(
             "runs/copy-0123".into(),
@@ -189,7 +191,7 @@ mod tests {
         r#"{"step":500,"characters":500,"bits":1.0,"valid_bits":1.5,"level":7,"seconds":0}"#,
     ];
 
-    /// In which columns and rows there are dots of Braille.
+    /// Columns and rows of the screen that hold dots of Braille.
     fn dots(screen: &str) -> Vec<(usize, usize)> {
         let braille = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
         let row = |(y, line): (usize, &str)| -> Vec<_> {
@@ -212,7 +214,7 @@ mod tests {
         ] {
             assert!(screen.contains(part), "{part}:\n{screen}");
         }
-        // Too low for a second chart. The loss falls from the left to the right: so do the dots.
+        // The terminal is too low for a second chart. The loss falls from left to right, and so do the dots.
         assert!(!screen.contains("curriculum"), "{screen}");
         let dots = dots(&screen);
         let highest = |x: usize| dots.iter().filter(|dot| dot.0 == x).map(|dot| dot.1).min();

@@ -1,11 +1,11 @@
-//! What is drawn of a run.
+//! What the terminal shows of a run: progress and curves.
 
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 use rtrl_train::{Progress, Record};
 
-/// Points of a curve that are kept at most: more than a terminal has columns of dots.
+/// Most points kept of a curve: more than a terminal has columns of Braille dots.
 const POINTS: usize = 2048;
 
 /// How far a run has come, and its curves.
@@ -17,17 +17,17 @@ pub struct State {
     pub step: u64,
     /// Time steps of the whole run.
     pub steps: u64,
-    /// Where this call began.
+    /// Time step at which this call began; 0 for a new run.
     pub resumed_at: u64,
-    /// Of the next update.
+    /// Learning rate of the next update.
     pub learning_rate: f64,
-    /// Knows speed and what is left.
+    /// The progress bar, which estimates speed and time left.
     bar: ProgressBar,
-    /// Bits per target, or squared errors.
+    /// Training loss over time steps: bits per target, or squared errors.
     pub train: Curve,
-    /// Bits per target on held-out data.
+    /// Bits per target on held-out data, over time steps.
     pub held_out: Curve,
-    /// Level of the curriculum.
+    /// Level of the curriculum, over time steps.
     pub level: Curve,
     /// Whether losses are bits; otherwise they are squared errors.
     pub bits: bool,
@@ -36,7 +36,7 @@ pub struct State {
 }
 
 impl State {
-    /// Of a run of which nothing is known yet; `bar` is moved by who makes it.
+    /// The state of a run before its first window. `bar` is moved by the caller.
     pub fn new(name: String, bar: ProgressBar) -> Self {
         Self {
             name,
@@ -53,17 +53,17 @@ impl State {
         }
     }
 
-    /// Whether a window was made.
+    /// Whether the run has made a window.
     pub fn begun(&self) -> bool {
         self.step > 0
     }
 
-    /// Time steps in a second, and what is left at this speed.
+    /// Time steps per second, and the time left at this speed.
     pub fn speed(&self) -> (f64, Duration) {
         (self.bar.per_sec(), self.bar.eta())
     }
 
-    /// After a window.
+    /// Takes in how far the run has come after a window.
     pub fn advance(&mut self, progress: &Progress) {
         self.step = progress.step;
         self.resumed_at = progress.resumed_at;
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// One more record.
+    /// Adds a record to the curves. If it tells of a rollback, the curves first lose the points after its step.
     pub fn add(&mut self, record: &Record) {
         let x = record.step as f64;
         if record.rolled_back.is_some() {
@@ -89,9 +89,11 @@ impl State {
     }
 }
 
-/// Points over time in bounded memory: of too many, every second one is left out, and so is of those to come.
+/// Points (time step, value) in bounded memory: whenever there are `POINTS`, every second one is dropped, and only
+/// half as many of later ones are kept.
 #[derive(Debug)]
 pub struct Curve {
+    /// Of so many points one is kept.
     stride: usize,
     /// Points since the last that was kept, itself included.
     since: usize,
@@ -106,7 +108,7 @@ impl Default for Curve {
 }
 
 impl Curve {
-    /// What was kept.
+    /// The points kept.
     pub fn points(&self) -> &[(f64, f64)] {
         &self.points
     }
@@ -130,7 +132,7 @@ impl Curve {
         self.since = (self.since + 1) % self.stride;
     }
 
-    /// Forgets what lies behind `x`.
+    /// Drops the points after time step `x`.
     fn cut(&mut self, x: f64) {
         self.points.retain(|point| point.0 <= x);
         self.last = self.points.last().map(|point| point.1);

@@ -7,10 +7,10 @@ use ratatui::DefaultTerminal;
 
 use crate::Failure;
 
-/// Whether the terminal is ours: alternate screen, keys unprocessed.
+/// Whether the terminal is taken: in raw mode, on its alternate screen.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Refuses what cannot be drawn on.
+/// Checks that standard output is a terminal, on which curves can be drawn.
 ///
 /// # Errors
 /// If standard output is no terminal.
@@ -23,7 +23,8 @@ pub fn check() -> Result<(), Failure> {
     ))
 }
 
-/// Takes the terminal, until [`restore`] or a panic in any thread, whose message would be drawn over.
+/// Puts the terminal into raw mode and on its alternate screen, until [`restore`]. A panic in any thread restores
+/// it first, or the message of the panic would be drawn over.
 pub fn take() -> io::Result<DefaultTerminal> {
     let terminal = ratatui::try_init()?;
     TAKEN.store(true, Ordering::Relaxed);
@@ -35,7 +36,7 @@ pub fn take() -> io::Result<DefaultTerminal> {
     Ok(terminal)
 }
 
-/// Whether the terminal is ours still.
+/// Whether the terminal is taken and has not been restored yet.
 pub fn taken() -> bool {
     TAKEN.load(Ordering::Relaxed)
 }

@@ -1,40 +1,41 @@
-//! What a cell means.
+//! Cells of the input: numbers, missing values, texts.
 
 use serde_json::Value;
 
 use crate::flags::Stream;
 
-/// A number, or nothing.
+/// The content of a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     /// A finite number.
     Number(f64),
     /// No value.
     Missing,
-    /// Something else.
+    /// Anything else, as it stands in the input.
     Text(String),
 }
 
-/// How cells are read.
+/// The rules by which cells are read.
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// Texts that stand for a missing value, beside the empty one.
     missing: Vec<String>,
-    /// Those of them that are numbers, as -999.
+    /// Those of `missing` that are numbers, such as -999. They also match other spellings of the number, such as
+    /// -999.0.
     sentinels: Vec<f64>,
-    /// A point or a comma.
+    /// Decimal sign: a point or a comma.
     decimal: u8,
 }
 
 impl Reading {
-    /// As the flags say.
+    /// The rules that the flags give.
     pub fn new(flags: &Stream) -> Self {
         let missing: Vec<String> = flags.missing.iter().map(|text| text.trim().to_string()).collect();
         let sentinels = missing.iter().filter_map(|text| text.parse().ok()).filter(|x: &f64| x.is_finite());
         Self { sentinels: sentinels.collect(), missing, decimal: flags.decimal }
     }
 
-    /// A cell of CSV.
+    /// Reads a cell of CSV.
     pub fn cell(&self, cell: &[u8]) -> Cell {
         let text = String::from_utf8_lossy(cell);
         if self.is_missing(&text) {
@@ -48,7 +49,7 @@ impl Reading {
         number.and_then(|x| self.number(x)).unwrap_or_else(|| Cell::Text(text.into_owned()))
     }
 
-    /// A value of JSON.
+    /// Reads a value of JSON.
     pub fn value(&self, value: &Value) -> Cell {
         match value {
             Value::Null => Cell::Missing,
@@ -71,7 +72,7 @@ impl Reading {
         x.is_finite().then_some(cell)
     }
 
-    /// What is wrong with a text where a number should be.
+    /// The message for a text where a number should be.
     pub fn complaint(&self, text: &str) -> String {
         let short = shown(text);
         if self.decimal == b'.' && is_decimal_comma(text) {
@@ -81,7 +82,7 @@ impl Reading {
     }
 }
 
-/// The beginning of a text, in one line.
+/// The first 40 characters of a text, in one line: control characters become spaces.
 pub fn shown(text: &str) -> String {
     text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -9,7 +9,7 @@ use super::rows::Record;
 /// Names that a message lists at most.
 const LISTED: usize = 12;
 
-/// What is asked for; everything, where nothing is named.
+/// The columns that are asked for. An empty list stands for all columns with numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     /// Names or numbers of columns to read.
@@ -19,7 +19,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether what the columns hold makes no difference.
+    /// Whether inputs and targets are both named, so that it makes no difference what the columns hold.
     pub fn is_complete(&self) -> bool {
         !self.inputs.is_empty() && !self.targets.is_empty()
     }
@@ -32,18 +32,19 @@ pub enum Kind {
     Empty,
     /// Numbers.
     Numbers,
-    /// Text, and the first of it.
+    /// Text; the first value is kept.
     Text(String),
 }
 
-/// The columns of the first rows.
+/// Names of the columns, and what they hold as far as the first rows show it.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
     names: Vec<String>,
     kinds: Vec<Kind>,
 }
 
-/// A header, if the record is one: it has a text, and no cell of it begins with a digit, as numbers and times do.
+/// The names of the columns, if the record is a header: it contains text, and none of its cells begins with a
+/// digit, as numbers and times do.
 pub fn header(record: &Record, reading: &Reading) -> Option<Vec<String>> {
     let Record::Cells(cells) = record else { return None };
     let digit = |cell: &[u8]| {
@@ -64,7 +65,7 @@ pub fn names(cells: &ByteRecord) -> Vec<String> {
 }
 
 impl Columns {
-    /// The columns of a header; of CSV without one, or JSON, those of the first row.
+    /// The columns that a header names. Without one, [`see`](Self::see) adds those of the rows.
     pub fn new(header: Option<Vec<String>>) -> Self {
         let names = header.unwrap_or_default();
         Self { kinds: vec![Kind::Empty; names.len()], names }
@@ -117,7 +118,7 @@ impl Columns {
         self.kinds.iter().any(|kind| *kind != Kind::Empty)
     }
 
-    /// Whether more rows can say nothing new of the columns there are.
+    /// Whether it is known of every column what it holds.
     pub fn are_known(&self) -> bool {
         self.has_numbers() && !self.kinds.contains(&Kind::Empty)
     }
@@ -126,11 +127,11 @@ impl Columns {
 /// Which columns are used, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// All columns; of JSON, those that are used.
+    /// Names of all columns; for JSON, of those that are used.
     pub columns: Vec<String>,
-    /// Those that the net reads.
+    /// Indices of the columns that the net reads, ascending.
     pub inputs: Vec<usize>,
-    /// Those that it predicts.
+    /// Indices of the columns that the net predicts, ascending.
     pub targets: Vec<usize>,
 }
 
@@ -142,7 +143,7 @@ impl Layout {
     pub fn new(seen: &Columns, json: bool, wanted: &Selection) -> Result<Self, String> {
         let (mut columns, mut kinds) = (seen.names.clone(), seen.kinds.clone());
         if json {
-            // A key that is asked for may come later.
+            // A key that is asked for may first occur in a later row.
             for name in wanted.inputs.iter().chain(&wanted.targets) {
                 if !columns.contains(name) {
                     columns.push(name.clone());
@@ -193,7 +194,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The columns that are used, in order.
+    /// Indices of all inputs and targets, ascending, each once.
     pub fn used(&self) -> Vec<usize> {
         let mut used: Vec<usize> = self.inputs.iter().chain(&self.targets).copied().collect();
         used.sort_unstable();
@@ -201,7 +202,7 @@ impl Layout {
         used
     }
 
-    /// Reads the columns `used` of a row.
+    /// Reads the columns `used` of a row into `values`; `None` for a missing value.
     ///
     /// # Errors
     /// If the row has another number of cells, or one of its cells holds text: what and where.
@@ -235,7 +236,8 @@ impl Layout {
         Ok(())
     }
 
-    /// A column that is not used although it holds a number in this row, and is none of the `known` ones.
+    /// The name of a column that is not used although it holds a number in this row. Columns in `known` are passed
+    /// over.
     pub fn overlooked(
         &self,
         record: &Record,
@@ -262,7 +264,8 @@ impl Layout {
         }
     }
 
-    /// What is read, predicted and left out, in one line. `seen` is what the first rows hold, if that was decisive.
+    /// One line for the user: which columns are read, predicted and left out. Those left out are named only if
+    /// `seen`, the columns of the first rows, is given.
     pub fn told(&self, seen: Option<&Columns>) -> String {
         let names = |columns: &[usize]| list(columns.iter().map(|&column| self.columns[column].clone()));
         let mut told = format!("reads {}; predicts {}", names(&self.inputs), names(&self.targets));
@@ -281,7 +284,7 @@ impl Layout {
     }
 }
 
-/// Names, not too many of them.
+/// The names with commas between them; at most [`LISTED`], and how many more there are.
 fn list(names: impl Iterator<Item = String>) -> String {
     let mut names: Vec<String> = names.collect();
     let more = names.len().saturating_sub(LISTED);

@@ -1,4 +1,4 @@
-//! What learns a stream, from a file and from flags.
+//! The configuration of `rtrl stream`: a file or the defaults, changed by flags.
 
 use std::path::Path;
 
@@ -29,13 +29,13 @@ pub struct StreamConfig {
     pub optimizer: OptimizerConfig,
     /// Schedule, clipping and groups of the updates.
     pub update: UpdateConfig,
-    /// The loop.
+    /// Seed of the run.
     pub training: StreamTraining,
-    /// The columns.
+    /// Columns, and over how many rows their statistics and the scores are taken.
     pub stream: Columns,
 }
 
-/// Settings of the loop: one lane, one step to a window.
+/// The table `training`. Only the seed can be set: a stream has one lane, and windows of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamTraining {
@@ -51,9 +51,9 @@ pub struct Columns {
     pub input: Vec<String>,
     /// Columns that it predicts; all that hold numbers if none is named.
     pub target: Vec<String>,
-    /// Rows over which means and deviations of the columns are taken.
+    /// Rows over which the running mean and standard deviation of each column are taken, at least 2.
     pub scale_rows: u64,
-    /// Rows over which scores are taken.
+    /// Rows over which scores are averaged, at least 2.
     pub score_rows: u64,
 }
 
@@ -77,7 +77,8 @@ impl Default for StreamConfig {
     }
 }
 
-/// `old` with the kind and the fields that flags name; another kind takes over none of the old fields but `kept`.
+/// `old` with the `kind` and the `fields` that the flags of `what` give. If the kind changes, only the fields
+/// named in `kept` are taken over.
 fn changed<T: Serialize + DeserializeOwned>(
     what: &str,
     old: &T,
@@ -98,7 +99,7 @@ fn changed<T: Serialize + DeserializeOwned>(
     serde_json::from_value(Value::Object(all)).map_err(unfit)
 }
 
-/// The field and its value, if there is one.
+/// A map of one field, or an empty one without a value.
 fn field(name: &str, value: Option<impl Into<Value>>) -> Map<String, Value> {
     value.map(|value| (name.to_string(), value.into())).into_iter().collect()
 }
@@ -107,7 +108,7 @@ impl StreamConfig {
     /// The file that the flags name, or the defaults, changed by the other flags.
     ///
     /// # Errors
-    /// If the file cannot be read, or a value has no meaning.
+    /// If the file cannot be read, or a value in it or in the flags is not valid.
     pub fn new(flags: &Stream) -> Result<Self, Failure> {
         let mut config = flags.config.as_deref().map_or_else(|| Ok(Self::default()), read)?;
         config.apply(&flags.net)?;

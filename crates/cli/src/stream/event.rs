@@ -1,4 +1,4 @@
-//! What happens to a stream, and how it ends.
+//! Events of a stream, from the thread that reads it and from signals, and the reasons for which it ends early.
 
 use std::io::ErrorKind;
 
@@ -7,11 +7,11 @@ use crate::Failure;
 
 /// What the main loop waits for.
 pub enum Event {
-    /// The format that was found, and what separates cells.
+    /// Format and delimiter of the input, before its first row.
     Format(Format, u8),
     /// A row.
     Row(Row),
-    /// There are no more rows; what all lines without one are.
+    /// There are no more rows; counts of all lines without a row.
     End(LeftOut),
     /// The input cannot be read.
     Failed(std::io::Error),
@@ -23,11 +23,11 @@ pub enum Event {
 pub enum Ended {
     /// Nobody reads the output.
     NobodyReads,
-    /// A signal asked for it.
+    /// A signal asked for the end.
     Asked,
     /// Predictions cannot be written.
     Lost(Failure),
-    /// Something else was wrong.
+    /// Any other failure.
     Bad(Failure),
 }
 
@@ -38,7 +38,7 @@ impl From<Failure> for Ended {
 }
 
 impl From<std::io::Error> for Ended {
-    /// An error of the output.
+    /// Takes `error` for one of writing the output.
     fn from(error: std::io::Error) -> Self {
         if error.kind() == ErrorKind::BrokenPipe {
             return Self::NobodyReads;

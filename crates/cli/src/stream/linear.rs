@@ -3,24 +3,26 @@
 use nalgebra::{DMatrix, DVector};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
-/// What a row counts after the next one.
+/// Factor by which the weight of all earlier rows shrinks with each row.
 const FORGETTING: f64 = 0.999;
 
-/// The mean variance of a weight above which nothing is forgotten: inputs that never vary would let it grow for ever.
+/// Greatest mean of the diagonal of `inverse`: above it nothing is forgotten, or inputs that never vary would let
+/// it grow forever.
 const GREATEST: f64 = 1e4;
 
-/// The variance of a weight of which nothing is known.
+/// Initial diagonal of `inverse`: the prior variance of each weight.
 const INITIAL: f64 = 100.0;
 
-/// Inputs at most: memory and time of a row grow with their square, 32 MB here.
+/// Most inputs of the model. Memory and time of a row grow with their square; this many take 32 MB.
 pub const GREATEST_INPUTS: usize = 2000;
 
-/// Recursive least squares from the inputs of a row, and a constant, to the targets of the next.
+/// Recursive least squares: a linear map from the inputs of a row, and the constant 1, to the targets of the next
+/// row.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    /// The inverse of the weighted sum of `u uᵀ`.
+    /// Inverse of the sum of `u uᵀ` over all rows, weighted by age: (inputs + 1) × (inputs + 1).
     inverse: DMatrix<f64>,
-    /// Inputs × targets.
+    /// (Inputs + 1) × targets.
     weights: DMatrix<f64>,
     /// The inputs of the last prediction, then 1.
     input: DVector<f64>,
@@ -28,7 +30,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From `inputs` to `targets` numbers.
+    /// A model of `inputs` and `targets` numbers that has seen no row.
     pub fn new(inputs: usize, targets: usize) -> Self {
         let n = inputs + 1;
         Self {
@@ -39,17 +41,17 @@ impl Linear {
         }
     }
 
-    /// Reads a row.
+    /// Takes in the inputs of a row.
     pub fn read(&mut self, input: &[f32]) {
         self.input.iter_mut().zip(input).for_each(|(u, &x)| *u = f64::from(x));
     }
 
-    /// What is expected of target `target` after the row read last.
+    /// The prediction of target `target` in the row after the one read last.
     pub fn prediction(&self, target: usize) -> f64 {
         self.weights.column(target).dot(&self.input)
     }
 
-    /// Learns what came after the row read last.
+    /// Learns the targets of the row after the one read last; `None` stands for a missing value.
     pub fn learn(&mut self, targets: &[Option<f32>]) {
         if targets.iter().all(Option::is_none) {
             return;
@@ -65,7 +67,7 @@ impl Linear {
         }
         self.inverse.ger(-1.0 / scale, &self.gain, &self.gain, 1.0);
         self.inverse /= forgetting;
-        // Rounding would let the two halves drift apart.
+        // The matrix is symmetric; rounding would let its two triangles drift apart.
         for i in 0..n {
             for j in 0..i {
                 self.inverse[(i, j)] = self.inverse[(j, i)];
@@ -109,7 +111,7 @@ mod tests {
             }
             linear.learn(&[Some(law(t, x))]);
         }
-        // A prior of 1/100 beside 1000 rows; then e^-17 of the old law.
+        // First the prior counts 1/100 against 1000 rows; then the old law counts e^-17.
         assert!(worst[0] < 1e-3 && worst[1] < 1e-4, "{worst:?}");
     }
 

@@ -34,10 +34,10 @@ impl<R: Read> Lines<R> {
         Self { from: BufReader::with_capacity(1 << 16, from), count: 0, after_return: false, inside: false }
     }
 
-    /// The next line; nothing at the end. A line that is too long is handed out as soon as that is known.
+    /// The next line, or `None` at the end. A line that is too long is handed out as soon as that is known.
     ///
     /// # Errors
-    /// If nothing can be read.
+    /// If the input cannot be read.
     pub fn next(&mut self) -> std::io::Result<Option<Line>> {
         let mut text = Vec::new();
         loop {

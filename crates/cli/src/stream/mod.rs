@@ -26,14 +26,14 @@ use event::Event;
 use rows::{Dialect, Rows};
 use session::Session;
 
-/// Rows that are read ahead; each takes at most a few times the longest line.
+/// Rows that are read ahead of the net. A row takes at most a few times the memory of the longest line.
 const AHEAD: usize = 64;
 
-/// Reads a stream to its end, or until a signal or an error ends it. The checkpoint is written in any case but one: a state
-/// whose predictions could not be written is not kept.
+/// Reads a stream to its end, or until a signal or an error ends it. The checkpoint is then saved, except if
+/// predictions could not be written: the state has seen their rows.
 ///
 /// # Errors
-/// If a setting, the input, the checkpoint or the output cannot be used, or a signal has ended it.
+/// If a setting, the input, the checkpoint or the output cannot be used, or a signal has ended the stream.
 pub fn run(flags: &Stream) -> Result<(), Failure> {
     if flags.delimiter == Some(flags.decimal) {
         return Err(Failure::usage(
@@ -56,7 +56,8 @@ pub fn run(flags: &Stream) -> Result<(), Failure> {
     let saved = flags.checkpoint.as_deref().map(state::saved_identity).transpose()?.flatten();
     let (sender, events) = sync_channel(AHEAD);
     let wake = sender.clone();
-    // The flag ends a stream that is busy, the event one that waits: then there is room for it.
+    // The flag ends a loop that is busy. The event wakes a loop that waits for a row: the channel is then empty
+    // and has room for it.
     let stop = signals::stop_flag(move || drop(wake.try_send(Event::Stop)))?;
     let dialect = Dialect {
         format: flags.format,
@@ -70,7 +71,7 @@ pub fn run(flags: &Stream) -> Result<(), Failure> {
     session.finish(ended)
 }
 
-/// Hands on everything that can be read.
+/// Sends the format of the input, its rows and its end as events.
 fn read(input: impl Read, dialect: Dialect, events: &SyncSender<Event>) {
     let mut rows = Rows::new(input, dialect);
     let mut all = || -> std::io::Result<()> {

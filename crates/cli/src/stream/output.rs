@@ -1,4 +1,4 @@
-//! Predictions as rows.
+//! The output: a row of predictions for each row of the input, and the summary.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use super::rows::{Format, LeftOut};
 pub struct Output<W> {
     to: W,
     format: Format,
-    /// Significant digits of what is computed; all of them by default.
+    /// Significant digits of computed numbers; `None` for as many as it takes to read back the same number.
     digits: Option<usize>,
     targets: Vec<String>,
     line: String,
@@ -49,7 +49,7 @@ impl<W: Write> Output<W> {
         csv.flush()
     }
 
-    /// What `predictor` tells of the row it has just read.
+    /// Writes the row that `predictor` has just read, with predictions, errors and scores.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -63,7 +63,7 @@ impl<W: Write> Output<W> {
         self.to.write_all(self.line.as_bytes())
     }
 
-    /// Hands on what was written.
+    /// Flushes the buffer.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -108,10 +108,10 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// A number with so many significant digits.
+/// A number rounded to so many significant digits.
 fn rounded(x: f64, digits: Option<usize>) -> f64 {
     let text = digits.map(|digits| format!("{x:.*e}", digits.max(1) - 1));
-    // Rounding up may leave the range of numbers.
+    // Near `f64::MAX` rounding up gives infinity; the number then stays as it is.
     text.and_then(|text| text.parse().ok()).filter(|x: &f64| x.is_finite()).unwrap_or(x)
 }
 
@@ -125,7 +125,7 @@ fn short(x: f64) -> String {
     decimal(rounded(x, Some(6)))
 }
 
-/// What is told at the end of a stream, in one line.
+/// The summary of a stream at its end, in one line.
 pub fn summary(predictor: &Predictor, left_out: LeftOut, score_rows: u64) -> String {
     let counts = predictor.counts();
     let mut parts = vec![format!("{} rows", counts.rows)];

@@ -8,13 +8,13 @@ use plotters::prelude::*;
 use super::predictor::PREDICTORS;
 use crate::Failure;
 
-/// Points that are kept at most.
+/// Most points kept.
 const POINTS: usize = 2000;
 
 /// Blue, gray and orange that stay apart for all kinds of color vision.
 const COLORS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(130, 130, 130), RGBColor(213, 94, 0)];
 
-/// Scores at equal distances, in constant memory: the distance doubles when there are too many.
+/// Scores of every `stride`-th row, in constant memory: the stride doubles whenever there are `POINTS` of them.
 #[derive(Debug)]
 pub struct Curve {
     stride: u64,
@@ -22,12 +22,12 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Nothing yet.
+    /// A curve without points.
     pub fn new() -> Self {
         Self { stride: 1, points: Vec::with_capacity(POINTS) }
     }
 
-    /// The scores after a row.
+    /// Adds the scores after a row, if its number is a multiple of the stride.
     pub fn add(&mut self, row: u64, scores: [f64; 3]) {
         if !row.is_multiple_of(self.stride) {
             return;
@@ -40,7 +40,7 @@ impl Curve {
         self.points.push((row, scores));
     }
 
-    /// Draws one line for each predictor on a logarithmic axis.
+    /// Writes an SVG file with one line for each predictor, on a logarithmic axis.
     ///
     /// # Errors
     /// If there is nothing to draw, or the file cannot be written.
@@ -82,7 +82,7 @@ impl Curve {
             .y_label_formatter(&|y| format!("{y:e}"))
             .draw()?;
         for (i, (name, color)) in PREDICTORS.iter().zip(COLORS).enumerate() {
-            // A linear model that there is not has no scores.
+            // If there is no linear model, its scores are NaN.
             if self.points.iter().all(|(_, scores)| scores[i].is_nan()) {
                 continue;
             }

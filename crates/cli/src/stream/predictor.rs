@@ -1,4 +1,4 @@
-//! A net that predicts the next row of a stream, and what it has to beat.
+//! A net that predicts the next row of a stream, and the two predictors that it has to beat.
 
 use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
@@ -12,25 +12,26 @@ use super::config::{StreamConfig, difference};
 use super::linear::{GREATEST_INPUTS, Linear};
 use super::scaler::Scaler;
 
-/// Who predicts, in the order of scores.
+/// The predictors in the order of predictions and scores: the net, the last observed value, the linear model.
 pub const PREDICTORS: [&str; 3] = ["model", "last", "linear"];
 
-/// An error counts in the scores as at most this many deviations, so that one absurd value can be forgotten again.
+/// Greatest error that enters the scores, in standard deviations of its column, so that the scores recover from
+/// one absurd value.
 const GREATEST: f64 = 1e3;
 
-/// What is told of a target at a row.
+/// What the output says about one target in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Told {
-    /// What came; nothing if it was missing.
+    /// The observed value; `None` if it was missing.
     pub value: Option<f64>,
-    /// What each of [`PREDICTORS`] predicted for this row before it was read; nothing at the first row.
+    /// What each of [`PREDICTORS`] predicted for this row before it was read; `None` in the first row.
     pub predicted: Option<[f64; 3]>,
     /// What each of them predicts for the next row; NaN where nothing can be predicted, as before the first value.
     pub next: [f64; 3],
 }
 
 impl Told {
-    /// What came minus what the net predicted, or the greatest number.
+    /// The observed value minus the net's prediction, clamped to finite numbers.
     pub fn error(&self) -> Option<f64> {
         self.value
             .zip(self.predicted)
@@ -47,25 +48,26 @@ pub struct Counts {
     pub left_out: u64,
     /// Values that were missing.
     pub missing: u64,
-    /// How often the net began anew because a number was not finite.
+    /// How often the net began anew because of NaN or infinity.
     pub resets: u64,
 }
 
 /// Everything that changes while a stream is read.
 pub struct Predictor {
     run: RunConfig,
-    /// Settings and columns, which a checkpoint must have been made with.
+    /// Settings and columns; a checkpoint with others is refused.
     identity: Value,
     score_rows: u64,
     inputs: Vec<usize>,
     targets: Vec<usize>,
-    /// Of values, and of the changes of targets.
+    /// Statistics of the values of each column that is used.
     values: Scaler,
+    /// Statistics of the changes of each target from row to row.
     changes: Scaler,
     learner: Learner,
-    /// Nothing if there are too many inputs for it.
+    /// `None` if there are too many inputs for it.
     linear: Option<Linear>,
-    /// The last row as the net reads it: for missing values what was predicted.
+    /// The last row as the net reads it: in place of a missing value a prediction, or the value before it.
     row: Vec<f64>,
     /// The last value that was observed in each column; NaN before the first.
     observed: Vec<f64>,
@@ -76,7 +78,7 @@ pub struct Predictor {
     counts: Counts,
     /// Whether the row before made the net begin anew.
     just_reset: bool,
-    /// Memory for a step.
+    /// Buffers for one step: inputs of the net, targets of the net, targets of the linear model.
     read: Vec<f32>,
     wanted: Vec<Option<f32>>,
     wanted_linear: Vec<Option<f32>>,
@@ -117,7 +119,7 @@ impl Predictor {
         })
     }
 
-    /// What is told of each target at the last row.
+    /// What the output says about each target in the last row.
     pub fn told(&self) -> &[Told] {
         &self.told
     }
@@ -127,8 +129,8 @@ impl Predictor {
         self.linear.is_some()
     }
 
-    /// Running mean squared errors of [`PREDICTORS`], in units of the variance; nothing before the second row, and NaN for
-    /// a linear model that there is not.
+    /// Running mean squared errors of [`PREDICTORS`], in units of the variance; `None` before the first row that
+    /// is scored, and NaN for the linear model if there is none.
     pub fn scores(&self) -> Option<[f64; 3]> {
         (self.scored > 0).then_some(self.scores)
     }
@@ -146,7 +148,7 @@ impl Predictor {
     /// Takes in a row of the columns that are used: scores what was predicted for it, learns from it, and predicts the next.
     ///
     /// # Errors
-    /// If the net cannot be built anew.
+    /// If the net cannot be built anew, or cannot learn for another reason than NaN or infinity.
     pub fn step(&mut self, row: &[Option<f64>]) -> Result<(), TrainError> {
         let first = self.counts.rows == 0;
         for (told, &column) in self.told.iter_mut().zip(&self.targets) {
@@ -182,11 +184,12 @@ impl Predictor {
         }
     }
 
-    /// The net learns the change of each target, in deviations of its changes; the linear model its value. A net that is not
-    /// finite forgets its state, and if that does not help, or is not to blame, everything.
+    /// The net learns the standardized change of each target, the linear model its standardized value. On NaN or
+    /// infinity the net's state begins anew. If it did so in the row before too, or if the state is not the cause,
+    /// the weights begin anew as well.
     fn learn(&mut self) -> Result<(), TrainError> {
         for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
-            // The first value of a column is no change.
+            // The first value of a column has no value before it to differ from.
             let change = told.value.filter(|_| !self.observed[column].is_nan()).map(|x| x - self.row[column]);
             self.wanted[target] = change.map(|change| self.changes.standardized(target, change));
             self.wanted_linear[target] = told.value.map(|value| self.values.standardized(column, value));
@@ -196,7 +199,7 @@ impl Predictor {
         }
         let (begun_anew, blame_weights) = match self.learner.learn(Targets::Values(&self.wanted)) {
             Ok(report) => (report.skipped > 0, report.skipped > 0 && self.just_reset),
-            // Not a state: the gradient, so weights that are too large.
+            // State and influence are finite and the gradient is not: the weights are too large.
             Err(TrainError::Diverged { .. }) => (true, true),
             Err(other) => return Err(other),
         };
@@ -208,7 +211,8 @@ impl Predictor {
         Ok(())
     }
 
-    /// The row becomes the last row; a value that is missing is replaced by what was predicted, or stays as it was.
+    /// Makes `row` the last row, and updates the statistics. In place of a missing target comes the net's
+    /// prediction if there is one; any other missing value stays as it was in the row before.
     fn take_in(&mut self, row: &[Option<f64>]) {
         for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
             match told.value {
@@ -253,7 +257,7 @@ impl Predictor {
 }
 
 impl Persist for Predictor {
-    /// Refuses a state that was made with other settings or columns, and says which.
+    /// Refuses a checkpoint that was made with other settings or columns, and names the first difference.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         let mut identity = self.identity.to_string().into_bytes();
         archive.vec(IDENTITY, &mut identity)?;
@@ -283,13 +287,13 @@ impl Persist for Predictor {
     }
 }
 
-/// The section of a checkpoint that tells its settings and columns, the first one.
+/// Name of the first section of a checkpoint, which holds its settings and columns.
 pub const IDENTITY: &str = "stream";
 
 /// The settings and columns with which a checkpoint of a stream was made.
 ///
 /// # Errors
-/// If it is none.
+/// If the checkpoint is not one of a stream.
 pub fn read_identity(archive: &mut Archive<'_>) -> Result<Value, ArchiveError> {
     let mut identity = Vec::new();
     archive.vec(IDENTITY, &mut identity)?;

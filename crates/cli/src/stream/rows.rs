@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::lines::{LONGEST, Line, Lines};
 
-/// The lines over which one row may reach, by line ends inside quotes: a quote that is never closed must not swallow the
+/// Most lines of one row, which has line ends inside quotes: a quote that is never closed must not swallow the
 /// stream.
 const TALLEST: usize = 64;
 
@@ -20,20 +20,20 @@ const TALLEST: usize = 64;
 pub enum Format {
     /// Comma-separated values, with or without a header.
     Csv,
-    /// One JSON object a line.
+    /// JSON lines: one object per line.
     Json,
 }
 
-/// What is known of the format before anything is read.
+/// What the user says about the format.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
     /// The format; found from the first line if it is not given.
     pub format: Option<Format>,
-    /// What separates the cells of CSV; found from the first line if it is not given.
+    /// The delimiter of CSV; found from the first line if it is not given.
     pub delimiter: Option<u8>,
-    /// What a comment line begins with.
+    /// First character of a comment line; `None` if there are no comments.
     pub comment: Option<u8>,
-    /// What separates the fraction of a number: a comma here separates no cells.
+    /// Decimal sign of numbers. If it is a comma, no comma is found to be the delimiter.
     pub decimal: u8,
 }
 
@@ -55,25 +55,25 @@ pub struct Row {
     pub lines: u64,
     /// A hash of its bytes.
     pub hash: u64,
-    /// Lines without a row up to here.
+    /// Counts of lines without a row, from the beginning of the input to this row.
     pub left_out: LeftOut,
-    /// Its content, or why it has none.
+    /// Its content, or the message why it cannot be used.
     pub content: Result<Record, String>,
 }
 
-/// Lines that have no row.
+/// Counts of lines without a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
-    /// Those that begin as a comment.
+    /// Comment lines.
     pub comments: u64,
-    /// Those with nothing but spaces.
+    /// Lines of nothing but white space.
     pub blank: u64,
 }
 
 /// Reads rows.
 pub struct Rows<R> {
     lines: Lines<R>,
-    /// Lines that are read again, since the quote before them was not closed.
+    /// Lines to read again: they followed a quote that turned out not to be closed.
     again: VecDeque<Line>,
     dialect: Dialect,
     csv: Option<csv_core::Reader>,
@@ -92,7 +92,7 @@ impl<R: Read> Rows<R> {
         self.dialect.format.unwrap_or(Format::Csv)
     }
 
-    /// What separates cells: what was given, or found when the first row was read.
+    /// The delimiter: what was given, or found when the first row was read.
     pub fn delimiter(&self) -> u8 {
         self.dialect.delimiter.unwrap_or(b',')
     }
@@ -102,10 +102,10 @@ impl<R: Read> Rows<R> {
         self.left_out
     }
 
-    /// The next row; nothing at the end.
+    /// The next row, or `None` at the end.
     ///
     /// # Errors
-    /// If nothing can be read, or the input is UTF-16.
+    /// If the input cannot be read, or is UTF-16.
     pub fn next(&mut self) -> std::io::Result<Option<Row>> {
         while let Some(line) = self.line()? {
             let begin = line.text.trim_ascii_start();
@@ -145,7 +145,7 @@ impl<R: Read> Rows<R> {
             match self.format() {
                 Format::Json => {
                     serde_json::from_slice(text.trim_ascii()).map(Record::Object).map_err(|error| {
-                        // The line that the library counts is that of the row.
+                        // The library counts lines from the beginning of the row, so its position is left out.
                         let error = error.to_string();
                         format!("no JSON object: {}", error.split(" at line ").next().unwrap_or_default())
                     })
@@ -164,8 +164,9 @@ impl<R: Read> Rows<R> {
         Ok(Row { line: number, lines, hash, left_out: self.left_out, content })
     }
 
-    /// The cells of the row that begins with `text`, to which further lines are added as long as a quote is open. Nothing
-    /// if it is not closed: then only the first line is taken.
+    /// The cells of the row that begins with the line `text`. While a quote is open, further lines are added to
+    /// `text` and counted in `lines`. `None` if the quote is not closed: the row is then the first line alone, and
+    /// the others are read again.
     fn cells(&mut self, text: &mut Vec<u8>, lines: &mut u64) -> std::io::Result<Option<ByteRecord>> {
         let delimiter = self.delimiter();
         let mut csv = self.csv.take().unwrap_or_else(|| {
@@ -205,7 +206,7 @@ impl<R: Read> Rows<R> {
         Ok(None)
     }
 
-    /// Finds from the first line what was not given.
+    /// Finds format and delimiter from the first line, unless they are given.
     fn detect(&mut self, line: &[u8]) {
         let json = line.trim_ascii_start().first() == Some(&b'{');
         self.dialect.format.get_or_insert(if json { Format::Json } else { Format::Csv });
@@ -214,8 +215,8 @@ impl<R: Read> Rows<R> {
     }
 }
 
-/// A semicolon or a tab, if the line has more of these than commas outside quotes; a comma between digits may be a decimal
-/// one and is not counted beside them.
+/// The most frequent of comma, semicolon and tab outside quotes. A comma between digits may be a decimal comma,
+/// and counts only if there is neither semicolon nor tab. With decimal commas, semicolon or tab.
 fn delimiter(line: &[u8], decimal: u8) -> u8 {
     let mut quoted = false;
     let [mut tabs, mut semicolons, mut commas, mut decimals] = [0; 4];
@@ -238,14 +239,14 @@ fn delimiter(line: &[u8], decimal: u8) -> u8 {
         commas += decimals;
     }
     let all = [(commas, b','), (semicolons, b';'), (tabs, b'\t')];
-    // Of equal counts the last: a comma may stand in a text.
+    // Of equal counts `max_by_key` takes the last: a comma may stand in a text.
     all.into_iter()
         .filter(|(count, _)| *count > 0)
         .max_by_key(|(count, _)| *count)
         .map_or(b',', |(_, byte)| byte)
 }
 
-/// The first eight bytes of SHA-256.
+/// The first eight bytes of the SHA-256 of `bytes`.
 pub fn hash(bytes: &[u8]) -> u64 {
     let all = Sha256::digest(bytes);
     all.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte))
@@ -268,7 +269,7 @@ mod tests {
         (all, rows.left_out())
     }
 
-    /// Lines as everyone counts them.
+    /// Number of lines, counted without the reader under test.
     fn lines(text: &[u8]) -> u64 {
         let ends = |i: usize| text[i] == b'\n' || (text[i] == b'\r' && text.get(i + 1) != Some(&b'\n'));
         let count = (0..text.len()).filter(|&i| ends(i)).count() as u64;
@@ -292,7 +293,7 @@ mod tests {
         let expected = [(1, 1, "a|b;c|d\"e"), (2, 2, "1||2\n3"), (7, 1, ";x|y\"|z"), (8, 1, "4|5|6")];
         assert_eq!(found, expected.map(|(line, lines, cells)| (line, lines, cells.to_string())));
         assert_eq!(left_out, LeftOut { comments: 1, blank: 2 });
-        // A row of tabs is one of empty cells.
+        // A line of nothing but tabs is a row of empty cells.
         let (rows, _) = read(b"a\tb\n\t\n", AUTO);
         assert_eq!(cells(&rows[1]), ["", ""]);
     }
@@ -304,7 +305,7 @@ mod tests {
         assert_ne!(hashes(b"1,2\n"), hashes(b"1,20\n"));
     }
 
-    /// Bytes that mean something to a reader of rows, more often than others.
+    /// Random bytes, most of which mean something to a reader of rows.
     fn input() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![
             6 => prop::sample::select(b"\"\n\r,;\t #{}:0123456789.-ae[]\\\xef\xbb\xbf\xff\0".to_vec()),
@@ -336,7 +337,7 @@ mod tests {
             let (rows, left_out) = read(&text, dialect);
             let in_rows: u64 = rows.iter().map(|row| row.lines).sum();
             prop_assert_eq!(in_rows + left_out.comments + left_out.blank, lines(&text));
-            // In order, and none twice.
+            // Rows are in order, and no line is in two of them.
             let mut next = 1;
             for row in &rows {
                 prop_assert!(row.line >= next && row.lines >= 1);

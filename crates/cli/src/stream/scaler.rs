@@ -1,19 +1,19 @@
-//! Columns of any scale as numbers around zero.
+//! Running statistics, by which columns of any scale are standardized.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
-/// Standardized numbers lie within this many standard deviations.
+/// Standardized values are clamped to this many standard deviations.
 const LIMIT: f64 = 10.0;
 
-/// Values of a column that are taken as they come; later ones count as at most [`LIMIT`] standard deviations away, so that
-/// one absurd value does not spoil the scale.
+/// The first values of a column, this many, enter its statistics as they are. Later ones are clamped to [`LIMIT`]
+/// standard deviations from the mean, so that one absurd value does not spoil the scale.
 const SETTLED: u64 = 20;
 
-/// The greatest difference whose square is a number.
+/// Greatest difference from the mean: the square of a much larger one would overflow.
 const GREATEST: f64 = 1e150;
 
-/// Running mean and variance of each column: over all values at first, then with a weight that falls by a factor of e over
-/// the memory.
+/// Running mean and variance of each column: of all values while they are fewer than the memory, then with weights
+/// that fall by a factor of e over the memory.
 #[derive(Debug, Clone)]
 pub struct Scaler {
     memory: u64,
@@ -23,12 +23,12 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// For `columns` columns with a memory of `memory` values.
+    /// Statistics of `columns` columns with a memory of `memory` values, without a value yet.
     pub fn new(columns: usize, memory: u64) -> Self {
         Self { memory, counts: vec![0; columns], means: vec![0.0; columns], variances: vec![0.0; columns] }
     }
 
-    /// Takes in a value.
+    /// Takes a value into the statistics of a column.
     pub fn update(&mut self, column: usize, value: f64) {
         let n = self.counts[column] + 1;
         let limit =
@@ -55,7 +55,7 @@ impl Scaler {
         self.means[column]
     }
 
-    /// A value as a number of standard deviations above the mean.
+    /// A value as a number of standard deviations above the mean, clamped to ±[`LIMIT`].
     pub fn standardized(&self, column: usize, value: f64) -> f32 {
         ((value - self.means[column]) / self.deviation(column)).clamp(-LIMIT, LIMIT) as f32
     }

@@ -1,4 +1,4 @@
-//! A stream from its first row to its last.
+//! The main loop of `rtrl stream`, from the first row of the input to the last.
 
 use std::io::{BufWriter, Stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,13 +22,14 @@ use super::state::{self, State};
 use crate::Failure;
 use crate::flags::{Header, OnError, SkipSeen, Stream};
 
-/// Rows that tell at most what the columns of a file hold. Of a pipe, which may be slow, it is the first that has a number.
+/// Most rows of a file that are looked at to choose the columns. Of a pipe, which may be slow, the first row with
+/// a number is enough.
 const LOOKED_AT: usize = 100;
 
-/// Columns of which it is told that they were overlooked.
+/// Most columns for which a note says that they were overlooked.
 const OVERLOOKED: usize = 10;
 
-/// A stream whose columns are known.
+/// What can only be made once the columns are known.
 struct Open {
     state: State,
     layout: Layout,
@@ -40,15 +41,15 @@ struct Open {
 /// What the next row is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// To find out what the columns hold; it is held back.
+    /// To find out what the columns hold; the row is held back.
     Columns,
-    /// To find out whether the input is known; it is held back.
+    /// To find out whether the input is known; the row is held back.
     Source,
     /// To learn from, or to be skipped.
     Rows,
 }
 
-/// A stream that is read.
+/// A stream that is being read.
 pub struct Session<'a> {
     flags: &'a Stream,
     config: StreamConfig,
@@ -64,7 +65,7 @@ pub struct Session<'a> {
     phase: Phase,
     columns: Columns,
     held: Vec<Row>,
-    /// Rows of the input, those that cannot be used among them.
+    /// Rows of the input so far, including those that cannot be used.
     position: u64,
     left_out: LeftOut,
     open: Option<Open>,
@@ -77,7 +78,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Before anything is read.
+    /// A session that has read nothing.
     pub fn new(flags: &'a Stream, config: StreamConfig, saved: Option<Value>, regular: bool) -> Self {
         Self {
             reading: Reading::new(flags),
@@ -104,7 +105,7 @@ impl<'a> Session<'a> {
     /// Reads until the input ends.
     ///
     /// # Errors
-    /// Why it ended earlier.
+    /// The reason for which the stream ended before its input.
     pub fn all(&mut self, events: &Receiver<Event>, stop: &AtomicBool) -> Result<(), Ended> {
         loop {
             if stop.load(Ordering::Relaxed) {
@@ -113,7 +114,7 @@ impl<'a> Session<'a> {
             let end = || Event::End(LeftOut::default());
             let event = match events.try_recv() {
                 Err(TryRecvError::Empty) => {
-                    // Whoever reads the predictions has them all while the next row is awaited.
+                    // Before the next row is waited for, the reader of the output gets all predictions.
                     if let Some(open) = &mut self.open {
                         open.output.flush()?;
                     }
@@ -158,7 +159,7 @@ impl<'a> Session<'a> {
             (Phase::Rows, _) => return self.take(&row),
             (Phase::Columns, Ok(record)) => self.columns.see(record, &self.reading),
             (Phase::Columns, Err(message)) if self.flags.on_error == OnError::Stop => {
-                // Nothing has been learned: whoever corrects the row begins anew.
+                // Nothing has been learned yet, so the user can correct the row and begin anew.
                 return Err(refuse(self.held.len() as u64 + 1, &row, message).into());
             }
             _ => {}
@@ -186,7 +187,8 @@ impl<'a> Session<'a> {
         list.into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect()
     }
 
-    /// Takes the rows that were held back as soon as enough is known; at the `end` of the input it is.
+    /// Takes the rows that were held back as soon as enough is known; at the `end` of the input what is known must
+    /// do.
     fn advance(&mut self, end: bool) -> Result<(), Ended> {
         if self.phase == Phase::Columns && (end || self.columns_are_known()) {
             let Some(first) = self.held.iter().position(|row| row.content.is_ok()) else { return Ok(()) };
@@ -206,7 +208,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether the rows held back are enough to choose columns. Of JSON more keys may come.
+    /// Whether the rows held back are enough to choose columns. Later rows of JSON may have further keys, so that
+    /// of a file [`LOOKED_AT`] rows are awaited.
     fn columns_are_known(&self) -> bool {
         let wanted = self.wanted();
         let all = self.columns.are_known() && self.format == Format::Csv;
@@ -215,7 +218,7 @@ impl<'a> Session<'a> {
             || (wanted.is_complete() && self.held.iter().any(|row| row.content.is_ok()))
     }
 
-    /// The columns asked for: those of the checkpoint, if nothing else is said.
+    /// The columns asked for by flags or file; otherwise those of the checkpoint.
     fn wanted(&self) -> Selection {
         let stream = &self.config.stream;
         let pick = |named: &[String], field| {
@@ -224,7 +227,8 @@ impl<'a> Session<'a> {
         Selection { inputs: pick(&stream.input, "input"), targets: pick(&stream.target, "target") }
     }
 
-    /// Hands a row held back to those who find out what the input is.
+    /// Compares a row that was held back, by its index, with the inputs that the checkpoint remembers. Once it is
+    /// known which input this is, rows are taken.
     fn compare(&mut self, row: Option<usize>, end: bool) {
         let Some(open) = self.open.as_mut().filter(|_| self.phase == Phase::Source) else { return };
         let sources = &mut open.state.sources;
@@ -234,7 +238,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What of an input becomes of the rows that a state of before has seen.
+    /// Notes how many rows of the input are skipped because the checkpoint has seen them.
     fn tell_skipped(&self) {
         let Some(open) = &self.open else { return };
         let name =
@@ -291,7 +295,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Tells of numbers in columns that are not used, once for each column.
+    /// Notes a number in a column that is not used, once for each column.
     fn look_at_others(&mut self, record: &Record) {
         let stream = &self.config.stream;
         let chosen = !stream.input.is_empty() && !stream.target.is_empty();
@@ -308,7 +312,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A row that cannot be used.
+    /// A row that cannot be used ends the stream, or is left out: the first one with a note.
     fn bad(&mut self, row: &Row, message: &str) -> Result<(), Ended> {
         if self.flags.on_error == OnError::Stop {
             return Err(refuse(self.position, row, message).into());
@@ -331,7 +335,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Everything that needs the columns; `first` is the first of the rows held back that can be read.
+    /// Chooses the columns, and makes everything that needs them; `first` is the index of the first row held back
+    /// that can be read.
     fn open(&mut self, first: usize) -> Result<(), Ended> {
         let known = self.saved_names("columns");
         if let Ok(Record::Cells(cells)) = &self.held[first].content
@@ -386,7 +391,7 @@ impl<'a> Session<'a> {
         let due = self.flags.checkpoint_rows.is_some_and(|every| rows >= every)
             || self.saved_at.1.elapsed() >= Duration::from_secs(self.flags.checkpoint_seconds);
         if due && rows > 0 {
-            // What the state has seen is written out before the state is.
+            // The predictions for all rows that the state has seen go before the state.
             open.output.flush()?;
             self.save()?;
         }
@@ -405,7 +410,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether the input, which has ended, was what it should be.
+    /// Checks an input that has ended: it must have had a row that can be used, and all rows that were to be
+    /// skipped.
     fn end(&self) -> Result<(), Failure> {
         let Some(open) = &self.open else {
             let found = match (&self.header, self.left_out.comments, self.held.len()) {
@@ -432,18 +438,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Leaves everything in order, however the stream has ended.
+    /// Ends the stream: flushes the output, saves the checkpoint, prints the summary and draws the figure, as far
+    /// as the reason for its end allows.
     ///
     /// # Errors
-    /// Why it has ended, if not by the end of its input or of its readers; or if the checkpoint or the figure cannot be
-    /// written.
+    /// The reason for the end, unless the input has ended or nobody reads the output; or that the checkpoint or
+    /// the figure cannot be written.
     pub fn finish(&mut self, ended: Result<(), Ended>) -> Result<(), Failure> {
         let written = match (&ended, &mut self.open) {
             (Err(Ended::NobodyReads | Ended::Lost(_)), _) | (_, None) => Ok(()),
             (_, Some(open)) => open.output.flush().map_err(Ended::from),
         };
         let ended = written.and(ended);
-        // A state that has seen rows whose predictions are lost would skip these rows the next time.
+        // A state that has seen rows whose predictions are lost is not saved: it would skip these rows the next
+        // time.
         if !matches!(ended, Err(Ended::NobodyReads | Ended::Lost(_))) {
             self.save()?;
         }
@@ -475,7 +483,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What is wrong with row `position`, and where it is.
+/// A failure at row `position`, with its lines and what is wrong.
 fn at(position: u64, row: &Row, message: &str) -> Failure {
     let (first, last) = (row.line, row.line + row.lines - 1);
     let lines = if first == last { format!("line {first}") } else { format!("lines {first} to {last}") };

@@ -4,51 +4,51 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
 use super::rows::hash;
 
-/// Rows by which an input is known again.
+/// Number of first rows by which an input is recognized.
 const HEAD: usize = 32;
 
-/// Inputs that are remembered: the last ones.
+/// Most inputs that are remembered; the oldest are forgotten.
 const REMEMBERED: usize = 16;
 
 /// An input of which rows were seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Source {
-    /// How many.
+    /// How many rows were seen.
     rows: u64,
-    /// The hash of these.
+    /// Hash of all rows that were seen.
     all: u64,
-    /// The hash of the first row, of the first two, …, of the first [`HEAD`] at most.
+    /// Hash of the first row, of the first two rows, …, of the first [`HEAD`] at most.
     head: Vec<u64>,
 }
 
 /// Whether a row is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// It is.
+    /// It has not been seen before.
     New,
     /// It was seen before.
     Seen,
-    /// As many rows as were seen before have come, and they are not the same ones.
+    /// It is the last row to be skipped, and the rows up to it are not those that were seen before.
     Changed,
 }
 
-/// The inputs of which rows were seen, and the one that is read.
+/// The inputs of which rows were seen, and how far the present one has been read.
 ///
-/// An input is known again by its first rows; that all rows that are skipped are the same ones is found out at the last of
-/// them.
+/// An input is recognized by hashes of its first rows. Whether all skipped rows are those seen before is checked
+/// at the last of them.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The one that is read is the last.
+    /// The present input is the last.
     all: Vec<Source>,
-    /// Of the rows compared: how many, and their hash.
+    /// Number of rows compared with remembered inputs, and their hash.
     compared: usize,
     compared_hash: u64,
-    /// Which of `all` begin with these.
+    /// Indices of the inputs in `all` that begin with the rows compared.
     candidates: Vec<usize>,
-    /// Of the rows taken: how many, and their hash.
+    /// Number of rows taken of the present input, and their hash.
     taken: u64,
     taken_hash: u64,
-    /// How many are skipped, and whether they are compared.
+    /// Number of rows to skip, and whether they must be those seen before.
     skipped: u64,
     checked: bool,
 }
@@ -59,19 +59,19 @@ impl Sources {
         self.all.is_empty()
     }
 
-    /// Rows of the input that is read that will be skipped.
+    /// Number of rows at the beginning of the present input that are skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Begins with an input that is new.
+    /// Begins a new input: no row is skipped.
     pub fn begin_new(&mut self) {
         self.all.push(Source::default());
         let surplus = self.all.len().saturating_sub(REMEMBERED);
         self.all.drain(..surplus);
     }
 
-    /// Begins with the input that was read last, whatever its rows are.
+    /// Goes on with the last input: as many rows as were seen of it are skipped, without being compared.
     pub fn begin_last(&mut self) {
         match self.all.last() {
             Some(last) => self.skipped = last.rows,
@@ -79,8 +79,8 @@ impl Sources {
         }
     }
 
-    /// Takes in the hash of a row to find out which input this is, the latest of those that fit. Whether that is known now;
-    /// at the `end` it is.
+    /// Compares the hash of the next row with the remembered inputs. Returns whether it is now decided which input
+    /// this is: the latest one that fits, or a new one. At the `end` of the input it is decided.
     pub fn compare(&mut self, row: Option<u64>, end: bool) -> bool {
         if let Some(row) = row {
             if self.compared == 0 {
@@ -107,7 +107,7 @@ impl Sources {
         true
     }
 
-    /// Takes in the hash of a row. One that is new is remembered when it is [kept](Self::keep).
+    /// Takes the hash of the next row. A new row is remembered only when it is [kept](Self::keep).
     pub fn take(&mut self, row: u64) -> Taken {
         self.taken += 1;
         self.taken_hash = link(self.taken_hash, row);
@@ -142,7 +142,7 @@ impl Sources {
     }
 }
 
-/// The hash of rows, from that of all but the last and that of the last.
+/// The hash of a sequence of rows, from the hash of all but the last row and that of the last row.
 fn link(before: u64, row: u64) -> u64 {
     let mut both = [0; 16];
     both[..8].copy_from_slice(&before.to_le_bytes());

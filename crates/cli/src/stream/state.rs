@@ -11,9 +11,9 @@ use crate::Failure;
 
 /// Everything that is kept from one call to the next.
 pub struct State {
-    /// What learns.
+    /// The net and the predictors beside it.
     pub predictor: Predictor,
-    /// What it has learned from.
+    /// The inputs that it has learned from.
     pub sources: Sources,
 }
 
@@ -27,7 +27,7 @@ impl Persist for State {
 /// The settings and columns of the checkpoint that will be restored, if there is one.
 ///
 /// # Errors
-/// If it cannot be used.
+/// If the checkpoint cannot be used.
 pub fn saved_identity(path: &Path) -> Result<Option<Value>, Failure> {
     let build = || Ok::<_, CheckpointError>(Value::Null);
     let read = |identity: &mut Value, archive: &mut Archive<'_>| {
@@ -41,10 +41,11 @@ pub fn saved_identity(path: &Path) -> Result<Option<Value>, Failure> {
     }
 }
 
-/// The state of the checkpoint, and what is to be told of it; a new one and nothing if there is no checkpoint.
+/// The state in the checkpoint at `path`, and a note for the user; a new state and no note if there is no
+/// checkpoint.
 ///
 /// # Errors
-/// If it cannot be used.
+/// If the checkpoint cannot be used.
 pub fn restore(
     path: &Path,
     new: impl Fn() -> Result<Predictor, Failure>,
