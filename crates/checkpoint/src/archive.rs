@@ -1,4 +1,4 @@
-//! A sequence of named sections, walked through in one direction: writing or reading.
+//! A sequence of named sections, which an archive either writes or reads, in order.
 
 use std::io::Write;
 
@@ -9,11 +9,13 @@ use crate::ArchiveError;
 
 /// Something whose state can be saved and restored.
 pub trait Persist {
-    /// Hands everything that changes while it runs to `archive`, always the same sections in the same order. What
-    /// construction determines (sizes, settings) is left out: a state is restored into something built alike.
+    /// Hands every value that changes while it runs to `archive`, always in the same sections and in the same
+    /// order. Values that construction determines (sizes, settings) are left out: a state is restored into an
+    /// object that was constructed in the same way.
     ///
     /// # Errors
-    /// If a section cannot be written, or does not fit. After a failed restoration the state is unspecified: build anew.
+    /// If a section cannot be written, or does not fit. After a failed restoration the state is unspecified:
+    /// construct a new object.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError>;
 }
 
@@ -23,17 +25,17 @@ pub trait Persist {
 /// in bincode with fixed-width little-endian integers.
 pub struct Archive<'a> {
     mode: Mode<'a>,
-    /// The scopes that are open, each with a slash behind it.
+    /// The names of the open scopes, each followed by a slash.
     scope: String,
 }
 
 enum Mode<'a> {
     Save(&'a mut dyn Write),
-    /// What has not been read yet.
+    /// The bytes that have not been read yet.
     Load(&'a [u8]),
 }
 
-/// The longest name, with its scopes.
+/// The most bytes of a name with its scopes: the file keeps the length in one byte.
 const LONGEST_NAME: usize = 255;
 
 fn config() -> impl bincode::config::Config {
@@ -56,21 +58,21 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Whether sections are read: then derived state has to follow what was read.
+    /// Whether the archive reads. Derived state then has to be recomputed from the sections.
     #[must_use]
     pub fn is_loading(&self) -> bool {
         matches!(self.mode, Mode::Load(_))
     }
 
-    /// The sections of a part, their names prefixed with `name` and a slash.
+    /// Calls [`Persist::persist`] of `part`, with the names of its sections prefixed with `name` and a slash.
     ///
     /// # Errors
-    /// As the part's.
+    /// Those of the part.
     pub fn part(&mut self, name: &str, part: &mut (impl Persist + ?Sized)) -> Result<(), ArchiveError> {
         self.scope(name, |archive| part.persist(archive))
     }
 
-    /// Sections whose names are prefixed with `name` and a slash.
+    /// Calls `sections`, with the names of its sections prefixed with `name` and a slash.
     pub fn scope<R>(&mut self, name: &str, sections: impl FnOnce(&mut Self) -> R) -> R {
         let outer = self.scope.len();
         self.scope.push_str(name);
@@ -80,11 +82,11 @@ impl<'a> Archive<'a> {
         result
     }
 
-    /// An array whose length is known: reading refuses any other. `T` should be a number; all its values must take the
-    /// same number of bytes.
+    /// A section of an array of known length: reading refuses any other. All values must take the same number of
+    /// bytes, as numbers do.
     ///
     /// # Errors
-    /// If the section cannot be written, is another one, or has another size.
+    /// If the section cannot be written; if the next section has another name or size, or is malformed.
     pub fn slice<T>(&mut self, name: &str, values: &mut [T]) -> Result<(), ArchiveError>
     where
         T: Serialize + DeserializeOwned,
@@ -108,11 +110,11 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// An array whose length the state itself decides; reading allocates no more than the section's own size (and at
-    /// most a constant number of times the size of its elements in memory over that in the file).
+    /// A section of an array whose length may have changed. Reading allocates in proportion to the section's size
+    /// in the file.
     ///
     /// # Errors
-    /// If the section cannot be written, is another one, or is malformed.
+    /// If the section cannot be written; if the next section has another name, or is malformed.
     pub fn vec<T>(&mut self, name: &str, values: &mut Vec<T>) -> Result<(), ArchiveError>
     where
         T: Serialize + DeserializeOwned,
@@ -134,11 +136,11 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Anything small. Its arrays are read element by element, so what reading allocates is bounded by the file; but
-    /// strings would not be: keep them as [`vec`](Self::vec) of bytes.
+    /// A section of one small value. Arrays in it are read element by element, so that the file's size bounds the
+    /// memory that reading allocates. That does not hold for strings: save them as [`vec`](Self::vec) of bytes.
     ///
     /// # Errors
-    /// If the section cannot be written, is another one, or is malformed.
+    /// If the section cannot be written; if the next section has another name, or is malformed.
     pub fn value<T>(&mut self, name: &str, value: &mut T) -> Result<(), ArchiveError>
     where
         T: Serialize + DeserializeOwned,
@@ -154,18 +156,18 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// A number that must be the same as when the state was saved.
+    /// A section of a number that must be the same as when the state was saved.
     ///
     /// # Errors
-    /// If it is not, or as [`value`](Self::value).
+    /// [`ArchiveError::Content`] if the saved number is not `number`, else as [`value`](Self::value).
     pub fn expect(&mut self, name: &str, number: u64) -> Result<(), ArchiveError> {
         let mut found = number;
         self.value(name, &mut found)?;
         self.check(name, found == number, || format!("expected {number}, found {found}"))
     }
 
-    /// Whether the next section has this name: for sections that came later, and that older files do not have. Always when
-    /// saving.
+    /// Whether the next section has this name; always true when saving. It lets [`Persist::persist`] read files of
+    /// older versions, which lack sections that were added later.
     #[must_use]
     pub fn next_is(&self, name: &str) -> bool {
         let full = self.full(name);
@@ -177,7 +179,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Bytes that have not been read; 0 when saving. What is built from a file should not be larger.
+    /// Number of bytes that have not been read; 0 when saving. A bound for sizes that are read from the file.
     #[must_use]
     pub fn remaining(&self) -> usize {
         match &self.mode {
@@ -186,14 +188,14 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Leaves unread whatever follows.
+    /// Skips all sections that have not been read.
     pub fn skip_rest(&mut self) {
         if let Mode::Load(rest) = &mut self.mode {
             *rest = &[];
         }
     }
 
-    /// Refuses content that contradicts what is known.
+    /// Refuses the content of a section if `fits` is false.
     ///
     /// # Errors
     /// [`ArchiveError::Content`] if `fits` is false.
@@ -201,7 +203,7 @@ impl<'a> Archive<'a> {
         if fits { Ok(()) } else { Err(self.refusal(name, reason())) }
     }
 
-    /// The error for content that contradicts what is known.
+    /// The error for a section with content that does not fit, for `reason`.
     #[must_use]
     pub fn refusal(&self, name: &str, reason: String) -> ArchiveError {
         ArchiveError::Content { name: self.full(name), reason }
@@ -214,10 +216,10 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Bytes that a value takes.
+/// Bytes that a value takes in a section.
 fn encoded_len<T: Serialize>(value: &T) -> u64 {
     let mut counter = bincode::enc::write::SizeWriter::default();
-    // Only a type that refuses to be serialized can fail here, and it fails again, with its name, when written.
+    // Only a type that refuses to be serialized fails here. Writing it fails again, with the section's name.
     let _ = bincode::serde::encode_into_writer(value, &mut counter, config());
     counter.bytes_written as u64
 }
@@ -245,14 +247,14 @@ fn write_section<'v, T: Serialize + 'v>(
     write().map_err(|source| ArchiveError::Write { name: name.to_string(), source })
 }
 
-/// Takes the next section, which must be `name`, off the front of `rest`.
+/// Removes the next section, which must be called `name`, from the front of `rest`, and returns its content.
 fn read_section<'a>(rest: &mut &'a [u8], name: &str) -> Result<&'a [u8], ArchiveError> {
     let malformed = || ArchiveError::Malformed { name: name.to_string() };
     let take = |rest: &mut &'a [u8], len: usize| rest.split_off(..len).ok_or_else(malformed);
     let [len] = *take(rest, 1)? else { unreachable!("one byte was taken") };
     let found = take(rest, usize::from(len))?;
     if found != name.as_bytes() {
-        // Whatever stands there: a message is one line of text.
+        // The bytes may be anything; escaped, they keep the error message on one line.
         let found = String::from_utf8_lossy(found).escape_debug().to_string();
         return Err(ArchiveError::Section { expected: name.to_string(), found });
     }
@@ -260,12 +262,12 @@ fn read_section<'a>(rest: &mut &'a [u8], name: &str) -> Result<&'a [u8], Archive
     take(rest, usize::try_from(u64::from_le_bytes(len)).map_err(|_| malformed())?)
 }
 
-/// Takes one value off the front of `content`.
+/// Removes one value from the front of `content`.
 fn decode<T: DeserializeOwned>(content: &mut &[u8], name: &str) -> Result<T, ArchiveError> {
     let (value, len) = bincode::serde::decode_from_slice(content, config())
         .map_err(|_| ArchiveError::Malformed { name: name.to_string() })?;
     if len == 0 {
-        // A type without bytes would be read for ever.
+        // `vec` would never reach the end of a section whose elements take no bytes.
         return Err(ArchiveError::Malformed { name: name.to_string() });
     }
     *content = &content[len..];

@@ -1,14 +1,13 @@
 use std::path::PathBuf;
 
-/// Why sections cannot be written or do not fit what they should restore.
+/// Why sections cannot be written or cannot be restored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// Another section follows than the one that is wanted: the state was described by another version, or by something
-    /// else.
+    /// The next section has an unexpected name: another version, or an object of another type, saved the state.
     #[error("expected the section `{expected}`, found `{found}`")]
     Section {
-        /// The name that is wanted, with its scopes.
+        /// The expected name, with its scopes.
         expected: String,
         /// The name found.
         found: String,
@@ -29,7 +28,7 @@ pub enum ArchiveError {
         /// The section, with its scopes.
         name: String,
     },
-    /// The content of a section contradicts what is known.
+    /// The content of a section does not fit the object that is restored.
     #[error("section `{name}`: {reason}")]
     Content {
         /// The section, with its scopes.
@@ -37,7 +36,7 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: String,
     },
-    /// Sections are left over.
+    /// Bytes follow the last section that was read.
     #[error("{bytes} bytes follow the last section")]
     Trailing {
         /// How many bytes.
@@ -70,7 +69,7 @@ pub enum CheckpointError {
     /// The file does not begin as a checkpoint does.
     #[error("this is not a checkpoint")]
     NotACheckpoint,
-    /// The format is not one that this version reads.
+    /// This version does not read the file's format.
     #[error("a checkpoint of format {found}; this version reads format {supported}")]
     Version {
         /// Format of the file.
@@ -78,7 +77,7 @@ pub enum CheckpointError {
         /// Format that can be read.
         supported: u32,
     },
-    /// The file is shorter or longer than it says.
+    /// The file is shorter or longer than its header says.
     #[error("{found} bytes where the checkpoint says {expected}: it is cut off, or something follows it")]
     Length {
         /// Bytes that the file should have.
@@ -89,7 +88,7 @@ pub enum CheckpointError {
     /// The bytes are not those that were written.
     #[error("the checksum does not match: the file is damaged")]
     Checksum,
-    /// The content does not fit.
+    /// The sections do not fit the state that is saved or restored.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
 }

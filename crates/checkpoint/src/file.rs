@@ -1,4 +1,4 @@
-//! The file around the sections.
+//! The file format around the sections, and its saving and loading.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -22,7 +22,7 @@ pub const FORMAT_VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"RTRLCKPT";
 const HEADER: usize = 8 + 4 + 8 + 32;
 
-/// Writes everything through and remembers its checksum and length.
+/// Passes all bytes on to `to`, and keeps their checksum and number.
 struct Hashing<W> {
     to: W,
     hash: Sha256,
@@ -42,7 +42,7 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Everything before the payload.
+/// The header before a payload of `len` bytes, whose bytes `hash` has taken in.
 fn header(len: u64, mut hash: Sha256) -> [u8; HEADER] {
     let (version, len) = (FORMAT_VERSION.to_le_bytes(), len.to_le_bytes());
     hash.update(version);
@@ -59,7 +59,7 @@ fn write<W: Write + Seek>(
     to: W,
     persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
 ) -> Result<W, WriteError> {
-    // Sections come in small pieces; the buffer stands before the hash, which likes large ones.
+    // Sections are written in small pieces. The buffer is in front of the hash, which is faster with large ones.
     let mut to = BufWriter::with_capacity(1 << 16, Hashing { to, hash: Sha256::new(), len: 0 });
     to.get_mut().to.write_all(&[0; HEADER])?;
     let mut archive = Archive::saving(&mut to);
@@ -91,7 +91,7 @@ impl From<ArchiveError> for WriteError {
     }
 }
 
-/// A checkpoint in memory.
+/// Writes a checkpoint to memory, with the sections that `persist` hands over.
 ///
 /// # Errors
 /// If `persist` fails.
@@ -105,7 +105,7 @@ pub fn to_bytes(
     }
 }
 
-/// Restores from a checkpoint in memory, and returns what `persist` does.
+/// Restores from a checkpoint in memory, and returns the result of `persist`.
 ///
 /// # Errors
 /// If the bytes are not a checkpoint, are damaged, or do not fit what `persist` restores.
@@ -126,7 +126,7 @@ fn restore<R>(
     Ok(restored)
 }
 
-/// Checks everything about the envelope.
+/// Checks the first bytes, version, length and checksum of a checkpoint, and returns its payload.
 fn payload(bytes: &[u8]) -> Result<&[u8], CheckpointError> {
     if !bytes.starts_with(MAGIC) {
         return Err(CheckpointError::NotACheckpoint);
@@ -149,7 +149,7 @@ fn payload(bytes: &[u8]) -> Result<&[u8], CheckpointError> {
     Ok(payload)
 }
 
-/// Where the checkpoint before the one at `path` is kept.
+/// The path of the previous checkpoint beside the one at `path`: the same name with `.previous` at its end.
 #[must_use]
 pub fn previous(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -157,8 +157,9 @@ pub fn previous(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes a checkpoint to `path`, as [`replace`](crate::replace) does. The one that was there becomes [`previous`]. At every
-/// moment, whatever happens, `path` is whole: the newer of the two or the older.
+/// Writes a checkpoint to `path`, as [`replace`](crate::replace) does. The checkpoint that was there becomes the
+/// [`previous`] one. At every moment, also after a crash, the file at `path` is complete: the new checkpoint or
+/// the old.
 ///
 /// # Errors
 /// If `persist` fails or the file cannot be written; what was there before is then still there.
@@ -170,10 +171,10 @@ pub fn save(
     save_after(path, persist, || link(&resolved(path), &older).map_err(failed("replace", &older)))
 }
 
-/// [`save`]s without keeping what was there.
+/// [`save`]s without keeping the checkpoint that was there as the [`previous`] one.
 ///
 /// # Errors
-/// As there.
+/// As for [`save`].
 pub fn overwrite(
     path: &Path,
     persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
@@ -181,7 +182,7 @@ pub fn overwrite(
     save_after(path, persist, || Ok(()))
 }
 
-/// `before` comes between the writing and the renaming.
+/// Writes a checkpoint to a temporary file, calls `before`, and renames the file to `path`.
 fn save_after(
     path: &Path,
     persist: impl FnOnce(&mut Archive<'_>) -> Result<(), ArchiveError>,
@@ -197,12 +198,12 @@ fn save_after(
     replacement.commit().map_err(failed("replace", path))
 }
 
-/// For `map_err` on file operations.
+/// Makes the error of a file operation, for `map_err`.
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
     move |source| CheckpointError::File { action, path: path.to_path_buf(), source }
 }
 
-/// Restores from the checkpoint at `path`, and returns what `persist` does. Reading takes the file's size in memory, once.
+/// Restores from the checkpoint at `path`, and returns the result of `persist`. The whole file is held in memory.
 ///
 /// # Errors
 /// If the file cannot be read, is not a checkpoint, is damaged, or does not fit what `persist` restores.
@@ -217,22 +218,23 @@ fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     std::fs::read(path).map_err(failed("read", path))
 }
 
-/// What [`load_latest`] restored.
+/// The outcome of [`load_latest`].
 #[derive(Debug)]
 pub enum Loaded<S> {
-    /// There is no checkpoint.
+    /// There is no checkpoint, neither at the path nor the [`previous`] one.
     Nothing,
     /// The state of the latest checkpoint.
     Latest(S),
-    /// The state of the checkpoint before, because the latest is missing or cannot be used: why.
+    /// The state of the [`previous`] checkpoint, and the reason why the latest one cannot be used; it may be
+    /// missing.
     Previous(S, CheckpointError),
 }
 
-/// Restores the latest usable checkpoint at `path`: that one, or else the [`previous`]. `build` makes a fresh state for
-/// each attempt, once the file has turned out to be an undamaged checkpoint.
+/// Restores the checkpoint at `path` or, if that cannot be used, the [`previous`] one. `build` makes a fresh state
+/// for each attempt, after the file was found to be an undamaged checkpoint.
 ///
 /// # Errors
-/// That of `build`, or, where a checkpoint exists but none can be used, that of the latest.
+/// That of `build`; or, if there is a checkpoint but none can be used, that of the one at `path`.
 pub fn load_latest<S, E: From<CheckpointError>>(
     path: &Path,
     mut build: impl FnMut() -> Result<S, E>,

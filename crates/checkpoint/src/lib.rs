@@ -1,8 +1,9 @@
 //! State that is saved and restored through one function, in files that survive crashes and refuse damage.
 //!
-//! Whatever has state describes it once, by [`Persist::persist`], as a sequence of named sections; an [`Archive`] walks
-//! through them and either writes each or overwrites it with what it reads. Saving and restoring cannot drift apart,
-//! and since arrays are read into arrays that exist already, a file cannot make its reader allocate what it likes.
+//! An object with state describes it once, in [`Persist::persist`], as a sequence of named sections. An
+//! [`Archive`] goes through the sections and either writes each or overwrites it from the file, so that saving and
+//! restoring cannot drift apart. Arrays are read into arrays that exist already, so that a file cannot make its
+//! reader allocate as much as it likes.
 //!
 //! ```
 //! use rtrl_checkpoint::{Archive, ArchiveError, Persist, load, save};

@@ -3,36 +3,36 @@ use std::path::PathBuf;
 use rtrl_cells::CellError;
 use safetensors::{Dtype, SafeTensorError};
 
-/// Why weights cannot be exchanged. The model is unchanged then.
+/// Why weights cannot be exported or imported. The model is then unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InterchangeError {
-    /// A layer has no equal in PyTorch.
+    /// PyTorch has no equivalent of a layer.
     #[error("layer {layer}: {reason}")]
     Layer {
         /// The layer, counted from 0.
         layer: usize,
-        /// What PyTorch does not have.
+        /// Why not.
         reason: &'static str,
     },
-    /// The bytes are not a safetensors file, or are damaged.
+    /// The bytes are not a safetensors file, or are damaged; or the tensors cannot be written as one.
     #[error("not a safetensors file: {0}")]
     Format(#[source] SafeTensorError),
-    /// A tensor is not there.
+    /// The file lacks a tensor that the net needs.
     #[error("there is no tensor `{name}`; the file has: {found}")]
     Missing {
         /// Its name.
         name: String,
-        /// The names that there are.
+        /// The names of the file's tensors, separated by commas.
         found: String,
     },
     /// The file has tensors that the net has no place for.
     #[error("the net has no place for the tensors {names}")]
     Unexpected {
-        /// Their names.
+        /// Their names, separated by commas.
         names: String,
     },
-    /// A tensor has another shape than the net.
+    /// A tensor has another shape than the net needs.
     #[error("`{name}` has the shape {found:?}, the net needs {expected:?}")]
     Shape {
         /// Its name.
@@ -42,7 +42,7 @@ pub enum InterchangeError {
         /// What the file has.
         found: Vec<usize>,
     },
-    /// A tensor is not of 32-bit floating point numbers.
+    /// The numbers of a tensor are not 32-bit floating point.
     #[error("`{name}` is {found:?}: convert it to F32")]
     Type {
         /// Its name.
@@ -55,12 +55,12 @@ pub enum InterchangeError {
     NotFinite {
         /// Its name.
         name: String,
-        /// Where: row and column, or row alone.
+        /// Its index: row and column, or the row of a vector.
         index: Vec<usize>,
         /// The number.
         found: f32,
     },
-    /// A weight that the net does not have is not zero.
+    /// A number of the file is not zero where the masks of the net leave no weight.
     #[error(
         "`{name}` is {found} at {index:?}, where the masks of the net leave no weight; import with `Zeros::Mask`"
     )]
@@ -72,7 +72,7 @@ pub enum InterchangeError {
         /// The number.
         found: f32,
     },
-    /// The masks that the zeros make are no masks for the net.
+    /// The net does not take the masks that the zeros of the file imply ([`Zeros::Mask`](crate::Zeros::Mask)).
     #[error("zeros as masks: {0}")]
     Masks(#[from] CellError),
     /// A file cannot be read or written.

@@ -1,4 +1,4 @@
-//! To PyTorch.
+//! Export: the weights of a net as tensors of PyTorch.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -10,20 +10,21 @@ use safetensors::{Dtype, tensor::TensorView};
 use crate::InterchangeError;
 use crate::layout::{self, Kind, Layout, Names, Tensor};
 
-/// The weights of a net as a safetensors file, named as in PyTorch. Weights that do not exist are zeros.
+/// The bytes of a safetensors file with the weights of a net, named as in PyTorch. Weights that do not exist are
+/// zeros.
 ///
 /// # Errors
-/// If PyTorch has no such net.
+/// [`InterchangeError::Layer`] if PyTorch has no equivalent of a layer.
 pub fn export(model: &Model, names: &Names) -> Result<Vec<u8>, InterchangeError> {
     let tensors = tensors(model, names)?;
     let bytes: Vec<_> = tensors.iter().map(bytes).collect();
     safetensors::serialize(views(&tensors, &bytes)?, information()).map_err(InterchangeError::Format)
 }
 
-/// [`export`]s to a file, which is either whole or as it was before.
+/// [`export`]s to the file at `path`. Also after a failure, the file is either complete or as it was before.
 ///
 /// # Errors
-/// If PyTorch has no such net, or the file cannot be written.
+/// Those of [`export`], or [`InterchangeError::File`] if the file cannot be written.
 pub fn save(model: &Model, names: &Names, path: &Path) -> Result<(), InterchangeError> {
     let bytes = export(model, names)?;
     rtrl_checkpoint::replace(path, |file| file.write_all(&bytes)).map_err(|source| InterchangeError::File {
@@ -33,7 +34,7 @@ pub fn save(model: &Model, names: &Names, path: &Path) -> Result<(), Interchange
     })
 }
 
-/// What loaders for PyTorch expect to find beside the tensors.
+/// The metadata that loaders for PyTorch expect beside the tensors.
 fn information() -> Option<HashMap<String, String>> {
     Some(HashMap::from([("format".to_string(), "pt".to_string())]))
 }
@@ -71,8 +72,8 @@ fn tensors(model: &Model, names: &Names) -> Result<Vec<Tensor>, InterchangeError
 fn fill(layer: &Layout<'_>, mut tensors: Vec<Tensor>, weights: &[f32]) -> Vec<Tensor> {
     match layer.kind {
         Kind::Embedding => {
-            // Each unit's row is its weight of every symbol, then its bias, which nn.Embedding does not have: exactly
-            // one symbol is read at a step, so that it can be part of every weight.
+            // The row of a unit is its weight of every symbol, then its bias. nn.Embedding has no bias, but a step
+            // reads exactly one symbol, so the bias can be added to every weight.
             let table = &mut tensors[0].values;
             let symbols = layer.structure.inputs.len();
             for (unit, row) in weights[layer.first..].chunks_exact(symbols + 1).take(layer.units).enumerate()

@@ -1,4 +1,4 @@
-//! From PyTorch.
+//! Import: the weights of a net from tensors of PyTorch.
 
 use std::path::Path;
 
@@ -10,23 +10,26 @@ use safetensors::{Dtype, SafeTensors};
 use crate::InterchangeError;
 use crate::layout::{self, INPUT, INPUT_BIAS, Kind, Layout, Names, RECURRENT, RECURRENT_BIAS, Tensor};
 
-/// What a weight that is exactly zero means.
+/// The meaning of a weight that is exactly zero in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zeros {
-    /// A weight like any other; the net keeps its masks.
+    /// It is a weight like any other; the net keeps its masks.
     Keep,
-    /// That there is no such weight: the masks of the net become those of the file.
+    /// There is no such weight: the nonzero weights of the file become the masks of the net.
     Mask,
 }
 
-/// Reads the weights of a net from a safetensors file with PyTorch's names. The net has the layers and the readout that
-/// its configuration says; it is changed in whole or not at all.
+/// Reads the weights of a net from the bytes of a safetensors file with PyTorch's names. The file must have the
+/// tensors of exactly the layers and the readout of the model. All weights change or, after an error, none.
 ///
-/// [`Zeros::Mask`] is for a model of its own: a trainer does not notice that the masks of its model are others.
+/// [`Zeros::Mask`] must not be used on the model of a trainer: the trainer would not notice that the masks
+/// changed.
 ///
 /// # Errors
-/// If the file is damaged, tensors are missing, too many, or of another shape or type than the net needs, a weight is
-/// not finite, or one that the net does not have is not zero.
+/// If PyTorch has no equivalent of a layer; if the file is damaged; if tensors are missing, or the net has no
+/// place for them, or they have another shape or type than the net needs; if a weight is not finite; with
+/// [`Zeros::Keep`], if the file has a weight other than zero that the masks leave out; with [`Zeros::Mask`], if
+/// the masks do not fit.
 pub fn import(model: &mut Model, bytes: &[u8], names: &Names, zeros: Zeros) -> Result<(), InterchangeError> {
     let file = SafeTensors::deserialize(bytes).map_err(InterchangeError::Format)?;
     let layers = layout::layers(model)?;
@@ -61,10 +64,10 @@ pub fn import(model: &mut Model, bytes: &[u8], names: &Names, zeros: Zeros) -> R
     Ok(())
 }
 
-/// [`import`]s from a file.
+/// [`import`]s from the file at `path`.
 ///
 /// # Errors
-/// As [`import`], or if the file cannot be read.
+/// Those of [`import`], or [`InterchangeError::File`] if the file cannot be read.
 pub fn load(model: &mut Model, path: &Path, names: &Names, zeros: Zeros) -> Result<(), InterchangeError> {
     let bytes = std::fs::read(path).map_err(|source| InterchangeError::File {
         action: "read",
@@ -79,7 +82,7 @@ fn listed(mut names: Vec<&str>) -> String {
     names.join(", ")
 }
 
-/// The values of one tensor.
+/// Fills a tensor from the file; checks its type, its shape, and that its values are finite.
 fn fill(mut tensor: Tensor, file: &SafeTensors<'_>) -> Result<Tensor, InterchangeError> {
     let Ok(view) = file.tensor(&tensor.name) else {
         return Err(InterchangeError::Missing { name: tensor.name, found: listed(file.names()) });
@@ -104,7 +107,7 @@ fn fill(mut tensor: Tensor, file: &SafeTensors<'_>) -> Result<Tensor, Interchang
     }
 }
 
-/// That nothing but zeros stands where the net has no weights.
+/// Checks that the file has zeros where the net has no weights.
 fn expect_masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<(), InterchangeError> {
     if layer.kind == Kind::Embedding {
         return Ok(());
@@ -121,7 +124,7 @@ fn expect_masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<(), Interchang
     Ok(())
 }
 
-/// The weights that are not zero, gate by gate.
+/// The masks that keep the weights of a layer that are not zero, gate by gate.
 fn masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<Masks, InterchangeError> {
     if layer.kind == Kind::Embedding {
         return Ok(Masks { gates: Vec::new() });
@@ -143,7 +146,7 @@ fn masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<Masks, InterchangeErr
     Ok(Masks { gates: gates.collect::<Result<_, InterchangeError>>()? })
 }
 
-/// Puts the values of a layer's tensors into the weights of the net.
+/// Copies the values of a layer's tensors to `weights`, those of the net.
 fn take(layer: &Layout<'_>, tensors: &[Tensor], weights: &mut [f32]) {
     if layer.kind == Kind::Embedding {
         let symbols = layer.structure.inputs.len();
@@ -158,7 +161,8 @@ fn take(layer: &Layout<'_>, tensors: &[Tensor], weights: &mut [f32]) {
     layer.each_weight(|weight, tensor, at| {
         weights[weight] = match tensor {
             INPUT_BIAS if !layer.split(at / layer.units) => {
-                // Both biases meet in one sum. What was exported has one of them; adding its zero would turn -0 into 0.
+                // The net has one bias for both. An exported file has 0 for the recurrent one; adding it would
+                // turn -0 into 0.
                 match (tensors[INPUT_BIAS].values[at], tensors[RECURRENT_BIAS].values[at]) {
                     (bias, 0.0) => bias,
                     (input, recurrent) => input + recurrent,

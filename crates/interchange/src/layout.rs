@@ -1,22 +1,22 @@
-//! Which weight stands where in PyTorch's tensors.
+//! The position of every weight in PyTorch's tensors.
 
 use rtrl_cells::{CellConfig, PyTorch, Structure};
 use rtrl_train::Model;
 
 use crate::InterchangeError;
 
-/// Names of the parts of a net, each with its dot: `rnn.` is put before `weight_ih_l0`.
+/// Prefixes of the tensor names of each part of a net, with the dot: `rnn.` makes `rnn.weight_ih_l0`.
 ///
-/// The defaults are those of a module with the fields `embedding`, `rnn` and `readout`; for the tensors of a bare
+/// The defaults are those of a module with the fields `embedding`, `rnn` and `readout`. For the tensors of a bare
 /// `nn.GRU`, set `rnn` to the empty string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// Before the tensors of `nn.Embedding`.
+    /// The prefix of the tensors of `nn.Embedding`.
     pub embedding: String,
-    /// Before the tensors of `nn.RNN`, `nn.GRU` or `nn.LSTM`.
+    /// The prefix of the tensors of `nn.RNN`, `nn.GRU` or `nn.LSTM`.
     pub rnn: String,
-    /// Before the tensors of the readout: an `nn.Linear`, or, with a hidden layer, an `nn.Sequential` of Linear, ReLU,
-    /// Linear, whose tensors are numbered 0 and 2.
+    /// The prefix of the tensors of the readout: an `nn.Linear` or, with a hidden layer, an `nn.Sequential` of
+    /// Linear, ReLU and Linear, where a number 0 or 2 follows the prefix.
     pub readout: String,
 }
 
@@ -26,7 +26,7 @@ impl Default for Names {
     }
 }
 
-/// A tensor of PyTorch's, row-major. Without rows it is a vector.
+/// A tensor of PyTorch: a row-major matrix or a vector.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tensor {
     pub name: String,
@@ -40,7 +40,7 @@ impl Tensor {
         Self { name, shape, values: vec![0.0; len] }
     }
 
-    /// Row and column, or row alone, of a value.
+    /// The index of the value at position `at`: row and column, or the row of a vector.
     pub fn index(&self, at: usize) -> Vec<usize> {
         match self.shape[..] {
             [_, columns] => vec![at / columns, at % columns],
@@ -49,7 +49,7 @@ impl Tensor {
     }
 }
 
-/// Places of the four tensors in those of a recurrent layer.
+/// Positions of the four tensors of a recurrent layer in [`Layout::tensors`].
 pub(crate) const INPUT: usize = 0;
 pub(crate) const RECURRENT: usize = 1;
 pub(crate) const INPUT_BIAS: usize = 2;
@@ -64,7 +64,7 @@ pub(crate) struct Layout<'a> {
     pub kind: Kind,
 }
 
-/// What PyTorch calls the layer.
+/// The PyTorch module that a layer belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Embedding,
@@ -72,8 +72,8 @@ pub(crate) enum Kind {
     Recurrent(usize),
 }
 
-/// The layers of a net, if PyTorch has them: at the bottom an embedding of symbols, or not; then one module of equal
-/// layers.
+/// The layers of a net, if PyTorch has equivalents: at the bottom an optional embedding of symbols, above it the
+/// layers of one module, all of one kind and size.
 pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError> {
     let stack = model.stack();
     let layers = &model.config().layers;
@@ -105,7 +105,7 @@ pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError>
 }
 
 impl Layout<'_> {
-    /// Names and shapes of the layer's tensors.
+    /// The layer's tensors, filled with zeros.
     pub fn tensors(&self, names: &Names) -> Vec<Tensor> {
         let inputs = self.structure.inputs.len();
         match self.kind {
@@ -125,12 +125,12 @@ impl Layout<'_> {
         }
     }
 
-    /// Calls `each` with every weight of a recurrent layer, as a place among those of the net, the tensor that it
-    /// belongs to, and the place there.
+    /// Calls `each` for every weight of a recurrent layer, with three numbers: its position among the weights of
+    /// the net, its tensor ([`INPUT`] and so on), and its position in that tensor.
     ///
-    /// A gate is a block of rows in PyTorch's tensors, in the order of the gate masks here. A bias belongs to
-    /// `bias_ih`, unless the rows of a gate are split, as in the candidate of the GRU: then the part on the recurrent
-    /// weights has its bias in `bias_hh`.
+    /// Gates are consecutive ranges of rows in PyTorch's tensors, in the order of the masked gates here. A bias
+    /// belongs to `bias_ih`, unless the rows of the gate are split, as for the candidate of the GRU: then the row
+    /// with the recurrent weights has its bias in `bias_hh`.
     pub fn each_weight(&self, mut each: impl FnMut(usize, usize, usize)) {
         let (units, one) = (self.units, self.structure.one());
         let weights = &self.structure.weights;
@@ -153,14 +153,15 @@ impl Layout<'_> {
         }
     }
 
-    /// Whether a recurrent gate has a bias of its own for its recurrent part.
+    /// Whether the rows of a gate are split: one row with the input weights and one with the recurrent weights,
+    /// each with a bias of its own.
     pub fn split(&self, gate: usize) -> bool {
         let rows = self.structure.masked[gate];
         rows.input != rows.recurrent
     }
 }
 
-/// Names and shapes of the readout's tensors, in the order of its parameters.
+/// The readout's tensors, filled with zeros, in the order of its parameters.
 pub(crate) fn readout(model: &Model, names: &Names) -> Vec<Tensor> {
     let outputs = match model.signals().1 {
         rtrl_tasks::Signal::Symbols(n) | rtrl_tasks::Signal::Values(n) => n,

@@ -5,11 +5,12 @@
 //! | `vanilla`, `vanilla-relu` | `nn.RNN` (`nonlinearity='relu'`) | – |
 //! | `gru` (reset after the product) | `nn.GRU` | r, z, n |
 //! | `lstm` | `nn.LSTM` | i, f, g, o |
-//! | `embedding` below, above symbols | `nn.Embedding` | – |
+//! | `embedding` as the lowest layer, reading symbols | `nn.Embedding` | – |
 //! | readout | `nn.Linear`, or `nn.Sequential(Linear, ReLU, Linear)` | – |
 //!
-//! Layers of one kind and size are the layers of one module (`num_layers`), with the tensors `weight_ih_l0`, `weight_hh_l0`,
-//! `bias_ih_l0`, `bias_hh_l0` and so on. [`Names`] says what stands before them: by default a state dictionary of
+//! Layers of one kind and size are the layers of one module (`num_layers`), with the tensors `weight_ih_l0`,
+//! `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0` and so on. [`Names`] has the prefixes of these names; the defaults
+//! are those of the state dictionary of
 //!
 //! ```python
 //! class Net(torch.nn.Module):
@@ -20,22 +21,25 @@
 //!         self.readout = torch.nn.Linear(units, outputs)
 //! ```
 //!
-//! A net that reads symbols without an embedding has them as one-hot vectors in PyTorch.
+//! In PyTorch, a net that reads symbols without an embedding takes them as one-hot vectors.
 //!
 //! # Weights that do not exist
-//! are zeros there. On the way back, a zero is a weight that is zero ([`Zeros::Keep`]; the masks of the net and of the file must
-//! then agree), or no weight ([`Zeros::Mask`]).
+//! A weight that the masks leave out is exported as zero. On import, a zero is either a weight that is zero
+//! ([`Zeros::Keep`]; the file must then have zeros wherever the net has no weight), or no weight
+//! ([`Zeros::Mask`]).
 //!
 //! # Biases
-//! PyTorch has two for each row, `W x + b_ih + U h + b_hh`, where one would do.
+//! PyTorch has two biases for each row, `W x + b_ih + U h + b_hh`, where one would do.
 //!
-//! * **All gates but n of the GRU**, here one bias b: exported as `b_ih = b`, `b_hh = 0`; imported as `b = b_ih + b_hh`, rounded
-//!   once to `f32`. PyTorch rounds its two sums in another order, so that results agree to rounding.
-//! * **n of the GRU**, `n = tanh(W_n x + b_in + r ∘ (U_n h + b_hn))`: the two are different things, since r multiplies one
-//!   of them. Here, too, they are two: `b_n` and `c_n`. Nothing is added.
-//! * **An embedding** here has a bias, which PyTorch's has not: exported as part of every row of the table (rounded once), imported as 0.
+//! * **All gates but n of the GRU** have one bias b here. It is exported as `b_ih = b`, `b_hh = 0`, and imported
+//!   as `b = b_ih + b_hh`, rounded once to `f32`. PyTorch rounds its sums in another order, so that results agree
+//!   to rounding.
+//! * **n of the GRU**, `n = tanh(W_n x + b_in + r ∘ (U_n h + b_hn))`: r multiplies only one of the two biases, so
+//!   that they cannot be merged. There are two here as well, `b_n` and `c_n`, which are copied unchanged.
+//! * **An embedding** has a bias here, but none in PyTorch. It is exported as part of every row of the table
+//!   (rounded once), and imported as 0.
 //!
-//! What is exported and imported again is the same net, bit for bit; with an embedding, from the second time on.
+//! A net that is exported and imported again is the same, bit for bit; with an embedding, from the second time on.
 //!
 //! ```
 //! use rtrl_interchange::{Names, Zeros, export, import};

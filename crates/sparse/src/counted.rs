@@ -13,7 +13,7 @@ thread_local! {
 }
 
 /// An `f64` that counts the multiplications of its thread, so that a cost model can be compared with what the
-/// kernels really do.
+/// kernels really do. A multiply-add counts as one; additions, divisions and elementary functions are not counted.
 ///
 /// ```
 /// use rtrl_sparse::{Float, testing::Counted};

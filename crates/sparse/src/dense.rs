@@ -1,4 +1,5 @@
-//! Dense matrix products behind one safe function, so that the library that does them can be changed in one place.
+//! Dense matrix products behind one safe function, so that the library that computes them can be changed in one
+//! place.
 
 use crate::run::{Computation, Scalar};
 pub use crate::simd::matrix::Matrix;
@@ -15,7 +16,7 @@ pub fn multiply<T: Scalar>(out: &mut [T], beta: T, a: Matrix<'_, T>, b: Matrix<'
     if b.cols() > 1 && a.cols() > 1 {
         return T::gemm(out, beta, a, b);
     }
-    // A vector or a rank-one update: packing would cost more than the product.
+    // A matrix times a vector, or a rank-one update: the library's packing would cost more than the product.
     if b.cols() == 1 {
         let (matrix, x, transposed) = (a.values(), b.values(), a.is_transposed());
         let kernel = MatrixVector { out, beta, matrix, x, transposed };
@@ -25,7 +26,7 @@ pub fn multiply<T: Scalar>(out: &mut [T], beta: T, a: Matrix<'_, T>, b: Matrix<'
     }
 }
 
-/// `Σ x y`, in a fixed order.
+/// `Σ x y`, summed in an order that depends on the length and the level alone.
 ///
 /// # Panics
 /// If the lengths differ.

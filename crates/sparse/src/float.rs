@@ -11,7 +11,7 @@ pub(crate) mod sealed {
     impl Sealed for f64 {}
 }
 
-/// With the feature `serde`, numbers can be written and read.
+/// Requires that numbers can be serialized if the feature `serde` is on, and nothing otherwise.
 #[cfg(feature = "serde")]
 #[doc(hidden)]
 pub trait Serial: serde::Serialize + serde::de::DeserializeOwned {}
@@ -23,8 +23,8 @@ pub trait Serial {}
 #[cfg(not(feature = "serde"))]
 impl<T> Serial for T {}
 
-/// The arithmetic of `f32`, `f64` and [`Counted`](crate::testing::Counted). What a caller asks for is [`Scalar`](crate::Scalar),
-/// which adds the kernels.
+/// The arithmetic of `f32`, `f64` and [`Counted`](crate::testing::Counted). Callers use [`Scalar`](crate::Scalar)
+/// as their bound: it adds the kernels.
 ///
 /// Sealed: kernels may rely on the exact set of implementers.
 pub trait Float:
@@ -66,21 +66,23 @@ pub trait Float:
     fn sqrt(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
-    /// The logistic function 1 / (1 + e^-self), to a few units in the last place for every argument: the exponential is taken of
-    /// -|self|, so that it neither overflows nor cancels.
+    /// The logistic function 1 / (1 + e^-self), to a few units in the last place for every argument: the
+    /// exponential is taken of -|self|, which neither overflows nor cancels.
     fn sigmoid(self) -> Self {
         let negative = self < Self::ZERO;
         let e = if negative { self } else { -self }.exp();
         (if negative { e } else { Self::ONE }) / (Self::ONE + e)
     }
-    /// Neither NaN nor infinite.
+    /// Whether the number is neither NaN nor infinite.
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()
     }
-    /// `self a + b`, rounded once: fast only where the processor is known to have the instruction.
+    /// `self a + b`, rounded once (by `Counted` twice). Without a fused instruction at compile time this is a slow
+    /// library call.
     #[doc(hidden)]
     fn mul_add(self, a: Self, b: Self) -> Self;
-    /// Replaces a subnormal number, with which some processors are slow, by zero; NaN stays.
+    /// Replaces a subnormal number by zero, since some processors are slow with them; NaN stays. `Counted` flushes
+    /// nothing.
     fn flush(self) -> Self;
 }
 

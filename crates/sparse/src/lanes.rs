@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use crate::float::Float;
 
-/// A read-only `[len][lanes]` array.
+/// A read-only `[len][lanes]` array. Access beyond its end panics, as with slices.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes<'a, T> {
     values: &'a [T],
     lanes: usize,
 }
 
-/// A mutable `[len][lanes]` array.
+/// A mutable `[len][lanes]` array. Access beyond its end panics, as with slices.
 #[derive(Debug)]
 pub struct LanesMut<'a, T> {
     values: &'a mut [T],
@@ -91,7 +91,7 @@ impl<T: Float> Lanes<'_, T> {
 }
 
 impl<T: Float> LanesMut<'_, T> {
-    /// Zeroes one lane, whatever it holds.
+    /// Sets one lane to zero, even if it holds NaN.
     ///
     /// # Panics
     /// If there is no such lane.
@@ -145,7 +145,7 @@ impl<'a, T> LanesMut<'a, T> {
         self.values
     }
 
-    /// The same array for a shorter time.
+    /// The same array, borrowed for a shorter lifetime.
     pub fn reborrow(&mut self) -> LanesMut<'_, T> {
         LanesMut { values: self.values, lanes: self.lanes }
     }

@@ -1,8 +1,9 @@
 //! Exponential, hyperbolic tangent and logistic function of whole slices.
 //!
-//! For `f32` they are computed by vectors, at whatever level of instructions is in use, and differ from the exact value by
-//! less than 2.5 units in the last place, on all numbers; results that are subnormal included. NaN stays NaN, infinities
-//! have their limits, and tanh keeps the sign of zero. For other types they are the functions of [`Scalar`], one by one.
+//! For `f32` the functions are vectorized at the level of instructions in use. Their error is below 2.5 units in
+//! the last place for every argument, also where the result is subnormal. NaN gives NaN, infinities give the
+//! limits, and tanh keeps the sign of zero. For other types they call the functions of [`Scalar`], number by
+//! number.
 //!
 //! ```
 //! let mut x = [0.0_f32, 1.0, f32::NEG_INFINITY];

@@ -50,7 +50,7 @@ pub enum PatternError {
         /// Number of columns.
         cols: usize,
     },
-    /// Positions of 32 bits cannot count this.
+    /// There are more rows, columns or entries than 32-bit positions can count.
     #[error("{found} {what} do not fit 32 bits")]
     TooLarge {
         /// What was counted: rows, columns or entries.
@@ -108,13 +108,15 @@ mod serial {
 }
 
 impl Pattern {
-    /// A pattern from compressed rows: `indices[offsets[r]..offsets[r + 1]]` are the columns of row `r`. Of a `CsrMatrix` of
-    /// `nalgebra-sparse` these are `m.row_offsets()` and `m.col_indices()`, of a row-major matrix of `faer` `m.row_ptr()` and
-    /// `m.col_idx()`, with the columns narrowed: `indices.iter().map(|&c| c as u32).collect()`.
+    /// A pattern from compressed rows: `indices[offsets[r]..offsets[r + 1]]` are the columns of row `r`.
+    ///
+    /// A `CsrMatrix` of `nalgebra-sparse` gives them as `m.row_offsets()` and `m.col_indices()`, a row-major
+    /// sparse matrix of `faer` as `m.row_ptr()` and `m.col_idx()`. Narrow the columns by
+    /// `indices.iter().map(|&c| c as u32).collect()`.
     ///
     /// # Errors
-    /// If the offsets do not start at 0, decrease or miss the end of `indices`, or the columns of a row are not
-    /// strictly increasing and below `cols`.
+    /// If the offsets do not start at 0, decrease or miss the end of `indices`, if the columns of a row are not
+    /// strictly increasing and below `cols`, or if 32 bits cannot count the rows, columns or entries.
     pub fn new(cols: usize, offsets: Vec<usize>, indices: Vec<u32>) -> Result<Self, PatternError> {
         let (first, last) = (offsets.first().copied(), offsets.last().copied().unwrap_or(0));
         if first != Some(0) {
@@ -147,7 +149,8 @@ impl Pattern {
     /// A pattern from the columns of each row.
     ///
     /// # Errors
-    /// If the columns of a row are not strictly increasing and below `cols`.
+    /// If the columns of a row are not strictly increasing and below `cols`, or if 32 bits cannot count the rows,
+    /// columns or entries.
     pub fn from_rows<R>(cols: usize, rows: impl IntoIterator<Item = R>) -> Result<Self, PatternError>
     where
         R: IntoIterator<Item = u32>,
@@ -160,12 +163,12 @@ impl Pattern {
         Self::new(cols, offsets, indices)
     }
 
-    /// A pattern from its entries as (row, column), in any order; an entry that is named twice counts once. A matrix of
-    /// `nalgebra-sparse` or of another library becomes a pattern by its triplets:
+    /// A pattern from its entries as (row, column), in any order; an entry that is named twice counts once. A
+    /// matrix of another library, such as `nalgebra-sparse`, becomes a pattern through its triplets:
     /// `Pattern::from_entries(m.nrows(), m.ncols(), m.triplet_iter().map(|(r, c, _)| (r, c as u32)))`.
     ///
     /// # Errors
-    /// If an entry stands outside of `rows × cols`.
+    /// If an entry stands outside of `rows × cols`, or if 32 bits cannot count the rows, columns or entries.
     pub fn from_entries(
         rows: usize,
         cols: usize,
@@ -187,17 +190,20 @@ impl Pattern {
         Self::from_rows(cols, rows).expect("rows are sorted and in range by construction")
     }
 
-    /// Every entry.
+    /// The pattern of a dense `rows × cols` matrix.
+    ///
+    /// # Panics
+    /// If 32 bits cannot count the rows, columns or entries.
     pub fn dense(rows: usize, cols: usize) -> Self {
         Self::trusted(cols, (0..rows).map(|_| 0..cols as u32))
     }
 
-    /// The diagonal.
+    /// The pattern of a diagonal `size × size` matrix. Panics as [`dense`](Self::dense) does.
     pub fn identity(size: usize) -> Self {
         Self::trusted(size, (0..size as u32).map(|i| [i]))
     }
 
-    /// No entry at all.
+    /// The pattern without entries of a `rows × cols` matrix. Panics as [`dense`](Self::dense) does.
     pub fn empty(rows: usize, cols: usize) -> Self {
         Self::trusted(cols, (0..rows).map(|_| []))
     }
@@ -217,7 +223,7 @@ impl Pattern {
         self.indices.len()
     }
 
-    /// Bytes held.
+    /// Bytes allocated for offsets and indices.
     pub fn bytes(&self) -> usize {
         held(&self.offsets) + held(&self.indices)
     }
@@ -239,18 +245,18 @@ impl Pattern {
         &self.indices[self.entries(r)]
     }
 
-    /// Where the values of row `r` stand in a value array.
+    /// Positions of the values of row `r` in a value array.
     #[inline]
     pub fn entries(&self, r: usize) -> Range<usize> {
         self.offsets[r]..self.offsets[r + 1]
     }
 
-    /// The row of the entry at `place` of a value array.
+    /// The row of the entry whose value is at position `place` of a value array.
     pub(crate) fn row_of(&self, place: usize) -> Option<usize> {
         (place < self.nnz()).then(|| self.offsets.partition_point(|&end| end <= place) - 1)
     }
 
-    /// The place of entry (`r`, `c`) in a value array, if it is a structural nonzero.
+    /// Position of entry (`r`, `c`) in a value array, if it is a structural nonzero.
     pub fn find(&self, r: usize, c: u32) -> Option<usize> {
         self.row(r).binary_search(&c).ok().map(|at| self.offsets[r] + at)
     }
@@ -269,7 +275,7 @@ impl Pattern {
         Self::trusted(self.cols, range.map(|r| self.row(r).iter().copied()))
     }
 
-    /// Entries of either pattern.
+    /// The entries that at least one of the two patterns has.
     ///
     /// # Panics
     /// If the shapes differ.
@@ -285,7 +291,7 @@ impl Pattern {
         })
     }
 
-    /// Entries of both patterns.
+    /// The entries that both patterns have.
     ///
     /// # Panics
     /// If the shapes differ.
@@ -315,8 +321,8 @@ impl Pattern {
         })
     }
 
-    /// The reflexive and transitive closure: column `c` is in row `r` if any number of steps leads from `r` to `c`, and so is the
-    /// diagonal.
+    /// The reflexive and transitive closure: row `r` has column `c` if some number of steps along entries leads
+    /// from `r` to `c`. No step at all counts, so the diagonal is included.
     ///
     /// ```
     /// use rtrl_sparse::Pattern;
@@ -341,7 +347,7 @@ impl Pattern {
         })
     }
 
-    /// A pattern of `rows` rows, each of the columns that `fill` adds for it, in any order.
+    /// A pattern of `rows` rows. `fill` adds the columns of each row, in any order.
     #[track_caller]
     fn gathered(rows: usize, cols: usize, fill: impl Fn(usize, &mut Found)) -> Self {
         let mut found = Found { seen: vec![false; cols], columns: Vec::new() };
@@ -363,7 +369,7 @@ impl Pattern {
         self.transpose_with_entries().0
     }
 
-    /// The transpose, and for each of its entries the place of that entry in a value array of `self`.
+    /// The transpose, and for each of its entries the position of that entry in a value array of `self`.
     #[must_use]
     pub fn transpose_with_entries(&self) -> (Self, Vec<u32>) {
         let mut offsets = vec![0; self.cols + 1];
@@ -410,7 +416,7 @@ impl Found {
     }
 }
 
-/// Bytes that an array holds.
+/// Bytes allocated for an array.
 pub(crate) fn held<T>(array: &Vec<T>) -> usize {
     array.capacity() * size_of::<T>()
 }
@@ -421,7 +427,7 @@ impl<N: Clone + Default> From<&sprs::CsMatI<N, u32, usize>> for Pattern {
     fn from(matrix: &sprs::CsMatI<N, u32, usize>) -> Self {
         let rows = if matrix.is_csr() { matrix.clone() } else { matrix.to_other_storage() };
         let cols = rows.cols();
-        // A matrix cut out of another one keeps offsets that do not begin at 0.
+        // The offsets of a matrix cut out of another one do not begin at 0.
         let offsets = rows.proper_indptr().into_owned();
         let (_, indices, _) = rows.into_raw_storage();
         Self::new(cols, offsets, indices).expect("the structure of a sprs matrix")

@@ -6,17 +6,17 @@ use crate::pattern::Pattern;
 use crate::simd::vector::{axpy, axpy_lanes};
 use crate::simd::{Kernel, Simd};
 
-/// `C += A · B` for three fixed patterns: the symbolic work is done once, the numeric work any number of times.
+/// `C += A · B` for three fixed patterns: the index arithmetic is done once, the numeric work any number of times.
 ///
 /// The pattern of C may be *smaller* than that of A · B; entries outside it are dropped exactly, which general sparse
 /// libraries do not do (they leak such entries into their neighbors).
 ///
-/// Values of A and B may live anywhere: each operand says for each of its entries where its value stands. Entries of
-/// B that follow each other in memory, and meet consecutive entries of C, are handled as one run.
+/// Values of A and B may stand in larger arrays: each [`Operand`] gives the position of the value of each entry.
+/// Entries of B whose values are adjacent, and which contribute to adjacent entries of C, are handled as one run.
 #[derive(Debug, Clone)]
 pub struct Product {
     pub(crate) runs: Vec<Run>,
-    /// Entries of C, and how many values of A and of B are read: one more than the last.
+    /// Number of entries of C, and least lengths of the value arrays of A and of B.
     sizes: [usize; 3],
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Run {
     len: u32,
 }
 
-/// An operand: its pattern, and the place of each entry's value (`None`: the order of the pattern).
+/// An operand: its pattern, and the position of each entry's value (`None`: the order of the pattern).
 #[derive(Debug, Clone, Copy)]
 pub struct Operand<'a> {
     pattern: &'a Pattern,
@@ -57,7 +57,7 @@ impl<'a> Operand<'a> {
         self.pattern
     }
 
-    /// Where the value of `entry` stands.
+    /// Position of the value of `entry`.
     pub fn place(&self, entry: usize) -> u32 {
         self.places.map_or(entry as u32, |places| places[entry])
     }
@@ -96,7 +96,8 @@ impl Product {
         Self { runs, sizes }
     }
 
-    /// Checks entries and lanes of the operands; values of A and B may stand in larger arrays.
+    /// Checks the numbers of values of C, A and B (`found`), and that all lanes are equal. A and B may be longer
+    /// than needed.
     #[track_caller]
     pub(crate) fn check(&self, found: [usize; 3], lanes: &[usize]) {
         let [c, a, b] = self.sizes;
@@ -106,7 +107,7 @@ impl Product {
         assert!(lanes.iter().all(|&n| n == lanes[0]), "lanes of the operands: {lanes:?}");
     }
 
-    /// Multiplications of one lane in one call.
+    /// Multiply-adds of one lane in one call.
     pub fn macs(&self) -> u64 {
         self.runs.iter().map(|run| u64::from(run.len)).sum()
     }

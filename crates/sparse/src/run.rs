@@ -1,7 +1,7 @@
 //! All kernels as one enum, and [`Scalar`], which runs them.
 //!
-//! [`Scalar::run`] is not generic over the kernel, so that every kernel is compiled in this crate, once for each scalar and level,
-//! and not again in each crate that calls it.
+//! [`Scalar::run`] is not generic over the kernel, so that every kernel is compiled in this crate, once for each
+//! scalar and level, and not again in each crate that calls it.
 
 use crate::counted::Counted;
 use crate::float::Float;
@@ -46,7 +46,7 @@ pub enum Computation<'a, T> {
     Sweep(Sweep<'a, T>),
 }
 
-/// The same expression for whichever kernel it is.
+/// Evaluates `$run` with `$kernel` bound to the kernel that `$computation` holds.
 macro_rules! each {
     ($computation:expr, $kernel:ident => $run:expr) => {
         match $computation {
@@ -93,7 +93,8 @@ pub trait Scalar: Float {
     fn sigmoid_slice(x: &mut [Self]) {
         x.iter_mut().for_each(|x| *x = x.sigmoid());
     }
-    /// Runs a kernel, on arrays of `lanes` lanes, with the instructions of this thread's level.
+    /// Runs a kernel on arrays of `lanes` lanes with the instructions of this thread's level (`Counted`: scalar by
+    /// scalar).
     #[doc(hidden)]
     fn run(lanes: usize, kernel: Computation<'_, Self>);
     /// `out = beta * out + a * b`; see [`multiply`](crate::dense::multiply), which checks the sizes.

@@ -26,7 +26,7 @@ fn integers(n: usize) -> impl Strategy<Value = Vec<f64>> {
     proptest::collection::vec((-3..=3_i32).prop_map(f64::from), n)
 }
 
-/// Value arrays longer than needed, so that one strategy serves patterns of any size.
+/// Length of value arrays: more than needed, so that one strategy serves patterns of any size.
 const PLENTY: usize = 400;
 
 fn dense(pattern: &Pattern, values: &[f64], lanes: usize, lane: usize) -> Vec<Vec<f64>> {
@@ -193,11 +193,11 @@ struct Recursion {
     values: Vec<f64>,
     coded: Vec<u32>,
     layout: Layout,
-    /// Columns of a block, at most, if blocks are to be taken apart.
+    /// The argument of [`Blocks::narrow`], if blocks are to be split.
     narrow: Option<usize>,
 }
 
-/// Limits at which blocks of five states take the forms that only large ones take otherwise.
+/// Limits at which blocks of five states take forms that otherwise only large blocks take.
 const EVERY_FORM: [Layout; 3] = {
     let usual = Layout {
         min_mean_run: 8,
@@ -215,7 +215,7 @@ const EVERY_FORM: [Layout; 3] = {
         transition_speedup: usize::MAX / (1 << 20),
         ..usual
     };
-    // Runs of D entry by entry: where D is a whole matrix, adjoints and transitions do not go along its runs.
+    // With `large`, adjoints and transitions multiply whole matrices; here they go along the runs of D.
     let runs = Layout { min_mean_run: 1, ..usual };
     [usual, large, runs]
 };
@@ -227,7 +227,7 @@ const SOURCES: usize = 6;
 fn recursion() -> impl Strategy<Value = Recursion> {
     let patterns =
         (pattern(ROWS, SOURCES), pattern(ROWS, STATES), pattern(STATES, STATES), pattern(ROWS, STATES));
-    // Windows long enough that outer products are gathered, and shorter ones.
+    // Windows long enough that outer products are gathered even in one lane, and shorter ones.
     let sizes = (0_usize..3, 1_usize..4, prop_oneof![1_usize..4, 8_usize..10]);
     let forms = (proptest::sample::select(&EVERY_FORM[..]), proptest::option::of(1_usize..9));
     (patterns, sizes, forms, any::<u64>(), proptest::collection::vec(0_u32..2, 27)).prop_map(
@@ -287,7 +287,7 @@ impl Recursion {
         }
     }
 
-    /// J and gradient after the window by dense matrices and an explicit mask, from the initial J in `initial`.
+    /// J and gradient after the window by dense matrices and an explicit mask, from the J in `initial`.
     fn dense(&self, blocks: &Blocks, initial: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (n, b) = (self.weights.nnz(), self.lanes);
         let kept = |s: usize, w: usize| blocks.find(s as u32, w);
@@ -364,7 +364,7 @@ fn three_schedules(case: &Recursion) -> Result<(), TestCaseError> {
         prop_assert_eq!(j.influence().values(), &influence, "blocked");
         prop_assert_eq!(&g, &gradient, "blocked");
 
-        // Memory for longer windows than this one.
+        // The memory is for longer windows than this one.
         let (mut j, mut g) = (Carrying::new(blocks.clone(), lanes, steps + 1), vec![0.0; gradient.len()]);
         j.influence_mut().values().copy_from_slice(initial);
         j.gradient(steps, values, &mut g);
@@ -388,7 +388,7 @@ proptest! {
         three_schedules(&case)?;
     }
 
-    /// What is carried over a window takes a form of its own then.
+    /// With one state in every block, `Carrying::carry` takes a form of its own.
     #[test]
     fn three_schedules_of_single_states_equal_the_dense_recursion(mut case in recursion()) {
         case.reach.iter_mut().for_each(|reach| reach.truncate(1));
@@ -397,7 +397,7 @@ proptest! {
 
     #[test]
     fn only_needed_dynamics_are_read(case in recursion()) {
-        // Laying the blocks out for the needed part of D alone changes nothing.
+        // An entry of D is needed if the reach of some row holds both of its states.
         let needed = Blocks::needed_dynamics(&case.dynamics, &case.reach);
         prop_assert!(needed.is_subset(&case.dynamics));
         for (r, c) in case.dynamics.iter() {
@@ -407,7 +407,7 @@ proptest! {
     }
 }
 
-/// Blocks wide enough to need several tiles, and lanes beyond one accumulator.
+/// Blocks wide enough for several tiles, and more lanes than one vector has.
 #[test]
 fn wide_blocks_are_tiled_correctly() {
     for (inputs, lanes) in [(3000, 1), (70, 40)] {

@@ -1,5 +1,5 @@
-//! Every level of instructions against the same kernels scalar by scalar, in sizes that fill vectors, leave rests of them
-//! and need several tiles.
+//! Every level of instructions against the same kernels scalar by scalar, in sizes that fill vectors, that leave a
+//! vector partly empty, and that need several tiles.
 
 #![allow(missing_docs)]
 
@@ -15,10 +15,11 @@ use rtrl_sparse::{
 };
 use support::{Case, case, values};
 
-/// Sources of a row, at most: several tiles; under Miri, a thousand times slower, a few vectors.
+/// The most sources of a row: enough for several tiles or, under Miri, which is a thousand times slower, for a few
+/// vectors.
 const SOURCES: usize = if cfg!(miri) { 12 } else { 150 };
 
-/// Everything that kernels compute for the case, each result by itself.
+/// The results of all kernels for the case, each with its name.
 fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<f64>)> {
     let (lanes, rows, steps) = (case.lanes, case.weights.rows(), case.steps);
     let blocks = Arc::new(case.blocks(Layout::default()));
@@ -65,13 +66,13 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<
 proptest! {
     #![proptest_config(support::config("levels"))]
 
-    // Miri has the baseline level alone, which `exact.rs` compares with a dense recursion.
+    // Miri has only the baseline level, which `exact.rs` compares with a dense recursion.
     #[test]
     #[cfg_attr(miri, ignore)]
     fn levels_agree_exactly_on_integers(case in case(12, SOURCES, 4)) {
-        // Scalar by scalar in f64: the twin whose source is that of every level.
+        // The reference: the source of the kernels is the same, but `Counted` runs scalar by scalar, in f64.
         let twin = everything::<Counted>(&case, true);
-        // Integers beyond 2^24 are not exact in f32.
+        // Integers above 2^24 are not exact in f32; the limit leaves room for partial sums.
         let exact = twin.iter().flat_map(|(_, x)| x).all(|x| x.abs() < f64::from(1 << 22));
         for level in Level::available() {
             prop_assert_eq!(&level.force(|| everything::<f64>(&case, true)), &twin, "{:?}", level);
@@ -88,7 +89,8 @@ proptest! {
         for level in Level::available() {
             let found = level.force(|| everything::<f32>(&case, false));
             for ((what, found), (_, twin)) in found.iter().zip(&twin) {
-                // Sums of up to some hundred terms, each rounded in f32, beside the largest number of the same result.
+                // Sums of up to some hundred terms, each rounded in f32: errors are relative to the largest
+                // number.
                 let largest = twin.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
                 for (found, twin) in found.iter().zip(twin) {
                     let error = (found - twin).abs();
@@ -111,7 +113,7 @@ fn a_level_is_forced_for_one_thread_and_a_while() {
     assert_eq!(Level::current(), best);
 }
 
-/// One state that drives itself, and another beside it, so that both kinds of blocks are met.
+/// A block of each kind: state 0, which drives only itself, and states 1 and 2, which drive each other.
 fn two_blocks(layout: Layout) -> Blocks {
     let weights = Linear::new(Pattern::dense(2, 21), 0);
     let dynamics = Pattern::from_rows(3, [vec![0], vec![1, 2], vec![1, 2]]).unwrap();
@@ -149,7 +151,7 @@ fn influence_never_becomes_subnormal() {
     }
 }
 
-/// Three states that drive themselves, one block each, and nothing else.
+/// Three states that drive only themselves, in one block each.
 fn single_blocks() -> Blocks {
     let own = Pattern::identity(3);
     let weights = Linear::new(Pattern::dense(3, 21), 0);
@@ -157,8 +159,9 @@ fn single_blocks() -> Blocks {
     Blocks::new(weights, Operand::plain(&own), Operand::plain(&own), &reach).unwrap()
 }
 
-/// Three steps with D = `d` in the entries of `swap` and 0 in others, so that products of D are its powers, G = `g` at the first step
-/// and δ = `delta` at the last, both 0 elsewhere. J from `influence` at the end, and the gradient.
+/// J after three steps that begin with J = `influence` everywhere, and the gradient. D is `d` in the entries of
+/// `swap` and 0 in others, so that nonzeros of a product of n factors D are dⁿ. G is `g` at the first step and δ
+/// is `delta` at the last; both are 0 elsewhere.
 fn three_steps(
     (blocks, swap): &(Blocks, &[bool]),
     lanes: usize,
@@ -182,14 +185,15 @@ fn three_steps(
     (recursion.influence().values().to_vec(), gradient)
 }
 
-/// 2 to this power.
+/// `2^power`.
 fn two_to(power: i32) -> f32 {
     2.0_f32.powi(power)
 }
 
 #[test]
 fn windows_never_meet_a_subnormal_number() {
-    // One state by itself and two that pass on to one another alone: entry by entry, by runs, and as whole matrices.
+    // State 0 passes on to itself, states 1 and 2 only to each other. D is multiplied as a whole matrix, by runs,
+    // and entry by entry.
     let coupled = [true, false, true, true, false];
     let whole = Layout {
         min_dense_adjoint_blocks: 1,
@@ -206,16 +210,16 @@ fn windows_never_meet_a_subnormal_number() {
         for (level, lanes) in Level::available().flat_map(|level| [1, 3, 16].map(|lanes| (level, lanes))) {
             let case = format!("form {form}, {level:?}, {lanes} lanes");
             let run = |numbers| level.force(|| three_steps(blocks, lanes, numbers));
-            // J itself would be 2^-129.
+            // J itself would become 2^-129.
             let (j, _) = run([two_to(-120), two_to(-3), 0.0, 0.0]);
             assert!(j.iter().all(|&j| j == 0.0), "{case}: J {j:?}");
-            // Φ would be 2^-129, and J 2^-29 with it.
+            // Φ would become 2^-129, and J 2^-29 through it.
             let (j, _) = run([two_to(100), two_to(-43), 0.0, 0.0]);
             assert!(j.iter().all(|&j| j == 0.0), "{case}: Φ {j:?}");
-            // The adjoint would be 2^-130 at the first step, and the gradient 2^-30.
+            // The adjoint would become 2^-130 at the first step, and the gradient 2^-30.
             let (_, gradient) = run([0.0, two_to(-15), two_to(100), two_to(-100)]);
             assert!(gradient.iter().all(|&g| g == 0.0), "{case}: a {gradient:?}");
-            // What is not subnormal stays.
+            // Numbers that are not subnormal stay.
             let (j, gradient) = run([1.0, 0.5, 1.0, 1.0]);
             assert!(j.iter().all(|&j| j != 0.0) && gradient.iter().all(|&g| g != 0.0), "{case}");
         }

@@ -6,7 +6,7 @@ use rtrl_sparse::Float;
 use rtrl_sparse::math;
 use rtrl_sparse::testing::Level;
 
-/// The stated accuracy, in units in the last place.
+/// The documented accuracy, in units in the last place.
 const ULPS: f64 = 2.5;
 
 type Function = (&'static str, fn(&mut [f32]), fn(f64) -> f64);
@@ -84,7 +84,7 @@ fn special_values_are_kept() {
             let tiny = f32::from_bits(3);
             assert_eq!([of(math::tanh, tiny), of(math::tanh, -tiny)], [tiny, -tiny]);
             assert_eq!(of(math::exp, -150.0), 0.0);
-            // A subnormal result, and the smallest of all.
+            // Both results are subnormal: e^-103 is about the smallest number.
             assert!(of(math::exp, -103.0) > 0.0 && of(math::sigmoid, -103.0) > 0.0);
         }
     }
@@ -97,17 +97,17 @@ fn other_scalars_use_their_own_functions() {
     assert_eq!(x, [0.3_f64.tanh(), (-2.0_f64).tanh()]);
 }
 
-/// Gates that are all but closed: their size matters to what is multiplied by them.
+/// Gates that are nearly closed need this: whatever they scale has their relative error.
 #[test]
 fn the_logistic_function_of_one_number_is_accurate_everywhere() {
-    // The exponential itself, which is exact to a unit in the last place, is the reference below -40: what it is divided by is 1.
+    // Below -40 the reference is e^x, which is exact to a unit in the last place: the divisor 1 + e^x rounds to 1.
     for x in (-7400..=400).map(|x| f64::from(x) / 10.0) {
         let exact = if x < -40.0 { x.exp() } else { 1.0 / (1.0 + (-x).exp()) };
         let error = (x.sigmoid() - exact).abs() / exact;
         assert!(x.sigmoid() > 0.0 && (error < 4.0 * f64::EPSILON || exact < 1e-300), "{x}: {error}");
         if x > -87.0 {
             let error = (f64::from((x as f32).sigmoid()) / f64::from(x as f32).sigmoid() - 1.0).abs();
-            // e^-x carries the rounding of x itself, some 87 units of it at most.
+            // The reference is taken at x rounded to f32: that rounding alone changes e^x by dozens of units.
             assert!(error < 4.0 * f64::from(f32::EPSILON), "{x} in f32: {error}");
         }
     }

@@ -1,4 +1,4 @@
-//! J as its readers see it, against a dense recursion on small integers; and patterns that are made of others.
+//! The accessors of J against a dense recursion on small integers; and patterns that are made of others.
 
 #![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
@@ -52,7 +52,7 @@ proptest! {
             case.reach[row].contains(&(state as u32))
         };
         let expected: Vec<_> = (0..case.lanes).map(|lane| dense(&case, lane)).collect();
-        // Whole, and in blocks that were cut.
+        // As laid out first, and with split blocks.
         let blocks = case.blocks(Layout::default());
         for blocks in [blocks.clone(), blocks.narrow(widest)] {
             let (mut j, mut gradient, data) = (Streaming::<f64>::new(blocks, case.lanes), vec![0.0; weights], case.data(true));
@@ -76,7 +76,8 @@ proptest! {
             for (lane, (expected, _)) in expected.iter().enumerate() {
                 prop_assert_eq!(j.to_dense(lane), expected.concat());
             }
-            // Each entry once, in the order of the array of all blocks, and the same as one by one.
+            // `entries` yields each entry once, in the order of the array of all blocks, with the values that
+            // `get` finds.
             let mut seen = BTreeSet::new();
             for (at, (state, weight, values)) in j.entries().enumerate() {
                 prop_assert!(kept(state as usize, weight) && seen.insert((state, weight)));

@@ -13,7 +13,7 @@ use rtrl_sparse::{
 };
 use support::Case;
 
-/// What a call says when it panics.
+/// The panic message of a call.
 fn refusal(call: impl FnOnce()) -> String {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -26,7 +26,7 @@ fn refusal(call: impl FnOnce()) -> String {
     }
 }
 
-/// What a call should say, and the call.
+/// A part of the panic message that is expected, and the call.
 type Wrong<'a> = (&'a str, Box<dyn FnOnce() + 'a>);
 
 #[track_caller]
@@ -41,7 +41,7 @@ fn dense<T>(values: &[T], lanes: usize) -> Sources<'_, T> {
     Sources { symbols: &[], dense: Lanes::new(values, lanes) }
 }
 
-// One test: the panic hook is the process's.
+// One test, since the panic hook belongs to the process.
 #[test]
 fn wrong_calls_are_refused() {
     products();
@@ -49,7 +49,7 @@ fn wrong_calls_are_refused() {
     others();
 }
 
-/// Two rows of one symbol out of two and three dense sources each, and 10 weights.
+/// Products of a map of two rows, two one-hot sources and three dense sources, with 10 weights.
 fn products() {
     let linear = &Linear::new(Pattern::dense(2, 5), 2);
     let n = &[1.0_f64; 64][..];
@@ -111,7 +111,7 @@ fn products() {
     refused(vec![("left: 3\n right: 10", Box::new(|| outers.flush(&mut [0.0; 3])))]);
 }
 
-/// One step of three states in a chain with four inputs, in so many lanes of D, G, u and δ.
+/// Steps and windows of three states in a chain with four inputs, with wrong lengths or lanes of D, G, u and δ.
 fn recursions() {
     let case = Case::chain(3, 4);
     let blocks = &Arc::new(case.blocks(Layout::default()));
@@ -141,7 +141,7 @@ fn recursions() {
     let carry = |steps, step| Carrying::new(blocks.clone(), 4, 2).carry(steps, |_| step);
     let good = step([4; 4], lens);
     advance(good, weights);
-    // Four lanes of D, G and δ and one of u once gave a quarter of J, without a word.
+    // A mistake that was once accepted: with one lane of u beside four of D, G and δ, a quarter of J was computed.
     for wrong in 0..4 {
         let mut short = lens;
         short[wrong] -= 1;
@@ -225,7 +225,7 @@ fn layouts_that_positions_cannot_count_are_refused() {
         let layout = Layout { max_index, ..Layout::default() };
         Blocks::with_layout(linear, operands.0, operands.1, &case.reach, layout)
     };
-    // From none at all up to what is needed, each limit is met by one of the arrays.
+    // For every limit below the one that is needed, some array is longer.
     let needed = (0..).find(|&max| laid(max).is_ok()).unwrap();
     assert!(needed > 10, "{needed}");
     for max in 0..needed {
@@ -240,7 +240,7 @@ fn a_sprs_matrix_cut_out_of_another_is_a_pattern() {
     let indices = vec![0_u32, 1, 0, 2, 3, 1, 3];
     let whole = sprs::CsMatI::<u8, u32, usize>::new((3, 4), vec![0, 2, 5, 7], indices, vec![1; 7]);
     let cut = whole.slice_outer(1..3).to_owned();
-    // Its offsets are those of the whole: they do not begin at 0.
+    // The offsets of the cut matrix are those of the whole one: they do not begin at 0.
     assert!(!cut.indptr().is_proper());
     let expected = Pattern::from_rows(4, [vec![0, 2, 3], vec![1, 3]]).unwrap();
     assert_eq!(Pattern::from(&cut), expected);

@@ -1,5 +1,5 @@
-//! Rows that read the same consecutive sources and others besides, against sums over a dense matrix of small integers: every
-//! operation is exact, so that results are compared by `==`.
+//! Rows that share a run of sources and read others besides, against sums over a dense matrix of small integers:
+//! every operation is exact, so that results are compared by `==`.
 
 #![allow(missing_docs)]
 
@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Outers, Pattern, Sources};
 
-/// A map whose rows read sources `from..from + shared`, but for some of them, and each some others; and data for some steps.
+/// A map whose rows share a run of sources, except for some rows, and read others at random; and the sizes and
+/// seed of the data.
 #[derive(Debug)]
 struct Case {
     pattern: Pattern,
@@ -37,7 +38,7 @@ fn case() -> impl Strategy<Value = Case> {
         |((rows, shared, others, symbols, lanes, steps), fill, gaps, seed)| {
             let sources = symbols + shared + others + 1;
             let draw = integers(seed ^ 1, rows * (sources + 1));
-            // A row with a gap begins later, ends earlier or is torn.
+            // A torn row reads only some sources of the shared run.
             let torn = |r: usize| (draw[r * (sources + 1) + sources] + 3.0) / 7.0 < gaps;
             let kept = |r: usize, j: usize| {
                 let share = (draw[r * (sources + 1) + j] + 3.0) / 7.0;

@@ -1,4 +1,5 @@
-//! Blocks shared out among any number of threads give the bits of one thread, and small work starts none.
+//! Blocks shared out among any number of threads give the same bits as on one thread, and small work starts no
+//! thread.
 
 #![allow(missing_docs)]
 
@@ -12,7 +13,7 @@ use support::{Case, case};
 
 /// J and gradient of a case under every schedule, in `f32` and on `threads` threads.
 fn everything(case: &Case, threads: usize) -> Vec<f32> {
-    // Any work at all is shared out, and half of the forms are taken that only large blocks would take.
+    // Any work at all is shared out, and two blocks are enough for a dense adjoint.
     let layout = Layout { min_shared_macs: 0, min_dense_adjoint_blocks: 2, ..Layout::default() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
@@ -53,11 +54,11 @@ proptest! {
     }
 }
 
-/// Wide lanes of a program that has started no pool.
+/// A recursion of small blocks in a program that has started no pool.
 #[cfg(target_os = "linux")]
 #[test]
 fn building_small_blocks_starts_no_thread() {
-    // In a process of its own: other tests of this one have pools.
+    // The test runs in a process of its own, since other tests in this process have pools.
     if std::env::var_os("RTRL_TEST_ALONE").is_some() {
         let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();

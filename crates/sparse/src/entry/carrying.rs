@@ -1,4 +1,4 @@
-//! Schedule 3 with J: a window's gradient by the blocks' own adjoints, and J at its end in one go.
+//! Schedule 3 with J: a window's gradient by the adjoints of the blocks, and J at its end at once.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::recursion::threads::Threads;
 use crate::recursion::{Blocks, StepValues};
 use crate::run::{Computation, Scalar};
 
-/// J of [`Blocks`], carried over whole windows, and the memory for that: nothing is allocated after construction.
+/// J of [`Blocks`], carried over whole windows, with the memory for it: nothing is allocated after construction.
 #[derive(Debug, Clone)]
 pub struct Carrying<T> {
     blocks: Arc<Blocks>,
@@ -22,14 +22,14 @@ pub struct Carrying<T> {
     bytes: usize,
 }
 
-/// What a thread needs.
+/// The scratch memory of one thread.
 #[derive(Debug, Clone)]
 struct Memory<T> {
     window: Window<T>,
     carried: Carried<T>,
 }
 
-/// Memory for carrying blocks of one state each, or others.
+/// Scratch memory for `carry` where every block has one state, or for any blocks.
 #[derive(Debug, Clone)]
 enum Carried<T> {
     Single(Single<T>),
@@ -75,9 +75,9 @@ impl<T: Scalar> Carrying<T> {
         }
     }
 
-    /// Adds the gradient of a window of `steps` steps, of which `values(τ)` yields step τ of `0..steps`, as
-    /// [`Windowed::gradient`](crate::Windowed::gradient) does, and `gradient += (D_1[R, R]ᵀ a_1)ᵀ J`. J stays as it is before the
-    /// window.
+    /// Adds the gradient of a window of `steps` steps to `gradient`: that of
+    /// [`Windowed::gradient`](crate::Windowed::gradient), and the contribution `(D_1[R, R]ᵀ a_1)ᵀ J` of J before
+    /// the window. `values(τ)` returns step τ of `0..steps`. J does not change.
     ///
     /// # Panics
     /// If there are too many steps, or if sizes or lanes do not fit.
@@ -97,8 +97,9 @@ impl<T: Scalar> Carrying<T> {
         });
     }
 
-    /// J at the end of such a window, in one go: `J_T = Φ(0→T) J_0 + Σ_τ Φ(τ→T) G_τ ⊗ u_τ` with `Φ(τ→T) = D_T … D_{τ+1}`,
-    /// restricted to each block. Subnormal entries of J become zero.
+    /// Moves J to the end of a window of `steps` steps at once: `J_T = Φ(0→T) J_0 + Σ_τ Φ(τ→T) G_τ ⊗ u_τ` with
+    /// `Φ(τ→T) = D_T … D_{τ+1}`, restricted to each block. `values(τ)` returns step τ of `0..steps`. Subnormal
+    /// entries of J become zero. To be called after [`gradient`](Self::gradient), which needs J before the window.
     ///
     /// # Panics
     /// If there are too many steps, or if sizes or lanes do not fit.
@@ -116,7 +117,8 @@ impl<T: Scalar> Carrying<T> {
                 Carried::Largest(memory) => {
                     let values = &|step| values(step);
                     let kernel = Carry { blocks, influence, steps, lanes, values, memory };
-                    // One lane at a time: vectors run along states and columns, however many lanes there are.
+                    // The kernel takes one lane at a time, with vectors along states and columns: hence 1, not
+                    // `lanes`.
                     T::run(1, Computation::Carry(kernel));
                 }
             }
@@ -134,7 +136,7 @@ impl<T: Scalar> Carrying<T> {
         &self.blocks
     }
 
-    /// J: its entries in the order of [`blocks`](Self::blocks).
+    /// J: one entry for each of [`Blocks::entries`], in that order.
     pub fn influence(&self) -> Lanes<'_, T> {
         Lanes::new(&self.influence, self.lanes)
     }
@@ -144,7 +146,7 @@ impl<T: Scalar> Carrying<T> {
         LanesMut::new(&mut self.influence, self.lanes)
     }
 
-    /// Bytes of J and of the memory that one thread needs, without the layout.
+    /// Bytes of J and of the scratch memory of one thread, without the layout.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.influence[..]) + self.bytes
     }

@@ -1,4 +1,4 @@
-//! z = W u, its transpose, and outer products.
+//! The product z = W u, the transposed product, and outer products z ⊗ u.
 
 use std::ops::Range;
 
@@ -11,12 +11,12 @@ use crate::linear::{Linear, Sources};
 use crate::run::{Computation, Scalar};
 
 impl Linear {
-    /// `z_{r - first} ← Σ_j w_rj u_j` for the rows `r` in `range`: `z` holds the rows from `first` on. Without symbols the dense
-    /// sources alone are multiplied.
+    /// `z_{r - first} ← Σ_j w_rj u_j` for the rows `r` in `range`: `z`, `[len][lanes]`, holds the rows from
+    /// `first` on. If `u.symbols` is empty, the sum is over the dense sources alone.
     ///
     /// # Panics
-    /// If the range exceeds the rows or what `z` holds, if weights, sources or lanes do not fit, or if a symbol is none of
-    /// the map's.
+    /// If the range exceeds the rows of the map or those that `z` holds, if weights, sources or lanes do not fit,
+    /// or if a symbol is not below [`symbols`](Self::symbols).
     #[track_caller]
     pub fn multiply<T: Scalar>(
         &self,
@@ -39,8 +39,9 @@ impl Linear {
         T::run(lanes, Computation::Multiply(Multiply { linear, weights, range, u, z, first }));
     }
 
-    /// `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j` from `first` on: the transposed product.
-    /// `z` has an entry for each row of the map, `a` one for each dense source; those before `first` are left alone.
+    /// The transposed product `a_j += Σ_r w_rj z_r` over the rows in `range`, for the dense sources `j` from
+    /// `first` on. `z` has an entry for each row of the map, `a` one for each dense source; entries of `a` before
+    /// `first` do not change.
     ///
     /// # Panics
     /// If the range exceeds the rows, or if weights, `z`, `a` or lanes do not fit.
@@ -66,11 +67,12 @@ impl Linear {
         T::run(lanes, Computation::MultiplyTransposed(kernel));
     }
 
-    /// `g_rj += Σ_lanes z_r u_j` for every weight of row `r`: one row of the outer product, summed over lanes.
-    /// `g` is the whole flat gradient.
+    /// `g_rj += Σ_lanes z_r u_j` for every weight of row `r`: one row of the outer product, summed over lanes. `z`
+    /// has a number for each lane; `g` is the whole flat gradient, with an entry for each weight of the map.
     ///
     /// # Panics
-    /// If there is no such row, if the gradient, sources or lanes do not fit, or if a symbol is none of the map's.
+    /// If there is no such row, if the gradient, sources or lanes do not fit, or if a symbol is not below
+    /// [`symbols`](Self::symbols).
     #[track_caller]
     pub fn accumulate_outer<T: Scalar>(&self, r: usize, z: &[T], u: Sources<'_, T>, g: &mut [T]) {
         self.accumulate_outer_rows(r..r + 1, Lanes::new(z, z.len()), u, g);
@@ -79,8 +81,8 @@ impl Linear {
     /// [`accumulate_outer`](Self::accumulate_outer) for the rows in `range`; entry `i` of `z` is row `range.start + i`.
     ///
     /// # Panics
-    /// If the range exceeds the rows, if `z` has not one entry for each of them, if the gradient, sources or lanes do not fit,
-    /// or if a symbol is none of the map's.
+    /// If the range exceeds the rows, if `z` does not have one entry for each row in it, if the gradient, sources
+    /// or lanes do not fit, or if a symbol is not below [`symbols`](Self::symbols).
     #[track_caller]
     pub fn accumulate_outer_rows<T: Scalar>(
         &self,
@@ -93,11 +95,12 @@ impl Linear {
         T::run(z.lanes(), Computation::Outer(Outer { linear: self, range, z, u, g }));
     }
 
-    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself: `keep` has an entry for each lane, `z` one for each row,
-    /// `out` one for each weight, all in the same lanes.
+    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself. `keep` has a number for each lane,
+    /// `z` an entry for each row, `out` one for each weight, all in the same lanes. Entries that decay to
+    /// subnormal numbers become zero.
     ///
     /// # Panics
-    /// If sizes or lanes do not fit, or if a symbol is none of the map's.
+    /// If sizes or lanes do not fit, or if a symbol is not below [`symbols`](Self::symbols).
     #[track_caller]
     pub fn mix_outer<T: Scalar>(
         &self,

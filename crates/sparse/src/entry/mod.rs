@@ -1,4 +1,4 @@
-//! What callers call: each checks its operands and runs kernels at the level of the thread.
+//! The public operations: each checks its operands and runs kernels at the thread's level.
 
 // Modules stand in the order in which they may import each other.
 mod product;

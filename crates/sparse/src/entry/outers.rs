@@ -1,4 +1,4 @@
-//! Outer products of many steps: taken in step by step, formed together.
+//! Outer products of many steps: gathered step by step, formed together.
 
 use crate::lanes::Lanes;
 use crate::linear::flush::Flush;
@@ -7,10 +7,12 @@ use crate::run::{Computation, Scalar};
 use crate::simd::matmul::ROW_PADDING;
 
 impl<T: Scalar> Outers<T> {
-    /// Takes in `z ⊗ u` of all rows at one step, summed over lanes.
+    /// Gathers `z ⊗ u` of all rows at one step, summed over lanes. The gradient is complete only after
+    /// [`flush`](Self::flush); until then each call must get the same one.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If `z` does not have one entry for each row, or the gradient one for each weight; if sources or lanes do
+    /// not fit, or if a symbol is not one of the map's.
     #[track_caller]
     pub fn push(&mut self, z: Lanes<'_, T>, u: Sources<'_, T>, gradient: &mut [T]) {
         let (lanes, linear) = (z.lanes(), &self.linear);
@@ -41,10 +43,10 @@ impl<T: Scalar> Outers<T> {
         }
     }
 
-    /// Adds whatever was taken in to the gradient.
+    /// Adds the products gathered so far to the gradient.
     ///
     /// # Panics
-    /// If the gradient has not one entry for each weight.
+    /// If the gradient does not have one entry for each weight.
     #[track_caller]
     pub fn flush(&mut self, gradient: &mut [T]) {
         assert_eq!(gradient.len(), self.linear.pattern().nnz(), "entries of the gradient, and weights");
@@ -55,7 +57,7 @@ impl<T: Scalar> Outers<T> {
     }
 }
 
-/// The lanes of entry after entry, `stride` apart.
+/// Copies the lanes of each entry of `values` to `into`, where entries are `stride` scalars apart.
 fn turn<T: Scalar>(values: Lanes<'_, T>, into: &mut [T], stride: usize) {
     let lanes = values.lanes();
     if lanes == 1 {

@@ -5,7 +5,8 @@ use crate::product::{Own, Product, Shared};
 use crate::run::{Computation, Scalar};
 
 impl Product {
-    /// `C += A · B` with the same B in every lane.
+    /// `C += A · B` with the same B in every lane. `c` has an entry for each structural nonzero of C; `a` and `b`
+    /// hold the values at the positions that the operands name.
     ///
     /// # Panics
     /// If sizes or lanes do not fit.
@@ -16,7 +17,7 @@ impl Product {
         T::run(lanes, Computation::Shared(Shared { runs: &self.runs, c: c.reborrow(), a, b }));
     }
 
-    /// `C += A · B` with its own B in each lane.
+    /// [`accumulate_shared`](Self::accumulate_shared) with a B for each lane.
     ///
     /// # Panics
     /// If sizes or lanes do not fit.

@@ -1,5 +1,5 @@
-//! The influence at the end of a window, of blocks of one state each: Φ is a scalar, and what the window adds to J is an outer product
-//! of the whole window, as its gradient is, but of each lane by itself.
+//! J at the end of a window where every block has one state. Φ is then one number for each block. The window's own
+//! contribution to J is a sum of outer products over its steps, as its gradient is, but for each lane separately.
 
 use crate::lanes::Lanes;
 use crate::linear::{Outers, Sources};
@@ -8,7 +8,7 @@ use crate::recursion::{Blocks, StepValues};
 use crate::run::Scalar;
 
 impl<T: Scalar> Single<T> {
-    /// [`carry`](crate::Carrying::carry) of blocks of one state each.
+    /// [`carry`](crate::Carrying::carry) where every block has one state.
     pub fn carry<'a>(
         &mut self,
         blocks: &Blocks,
@@ -54,7 +54,7 @@ impl<T: Scalar> Single<T> {
     }
 }
 
-/// Memory for blocks of one state each.
+/// Scratch memory for `carry`, for one lane at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Single<T> {
     /// Φ of every block.
@@ -63,13 +63,13 @@ pub(crate) struct Single<T> {
     rows: Vec<T>,
     /// u of one lane.
     sources: Vec<T>,
-    /// What the window adds to J, in the order of the weights.
+    /// The contribution of the window to J, in the order of the weights.
     driven: Vec<T>,
     outers: Outers<T>,
 }
 
 impl<T: Scalar> Single<T> {
-    /// For windows of `steps` steps.
+    /// Memory for windows of up to `steps` steps.
     pub fn new(blocks: &Blocks, steps: usize) -> Self {
         let linear = &blocks.linear;
         let zeros = |len: usize| vec![T::ZERO; len];

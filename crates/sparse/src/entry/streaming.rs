@@ -15,10 +15,11 @@ use crate::recursion::tile::Tiles;
 use crate::recursion::{BlockError, Blocks, Macs, StepValues};
 use crate::run::{Computation, Scalar};
 
-/// Parts for each thread.
+/// Parts for each thread: one that is done early takes over a part of another.
 const PARTS: usize = 2;
 
-/// J of [`Blocks`], advanced at every step, and the memory for that: nothing is allocated after construction.
+/// J of [`Blocks`], advanced step by step, with the memory for it. Only
+/// [`step_without_loss`](Self::step_without_loss) allocates after construction, once.
 #[derive(Debug, Clone)]
 pub struct Streaming<T> {
     blocks: Arc<Blocks>,
@@ -40,7 +41,8 @@ impl<T: Scalar> Streaming<T> {
         Self::for_windows(blocks, lanes, 1)
     }
 
-    /// A J of zeros, to be advanced by windows of some `steps` steps: these are worth more threads than a single step.
+    /// A J of zeros in `lanes` lanes, for [`sweep`](Self::sweep) over windows of about `steps` steps. The work of
+    /// a whole window decides whether it is shared out among threads.
     ///
     /// # Panics
     /// If there are no lanes.
@@ -60,10 +62,13 @@ impl<T: Scalar> Streaming<T> {
         }
     }
 
-    /// A J of zeros for the weights of `weights` (rows × sources, all dense), where row `r` drives the states of row `r` of
-    /// `drives` (the pattern of Gᵀ, rows × states), states act on each other by `dynamics` (the pattern of D), and the entries of
-    /// J in row `r` of `reach` (rows × states) are kept. `drives.product(&dynamics.transpose().closure())` keeps all that can be
-    /// nonzero.
+    /// A J of zeros in `lanes` lanes from patterns alone:
+    ///
+    /// * `weights`, rows × sources: the weights of the linear map, all of dense sources;
+    /// * `drives`, rows × states: the pattern of Gᵀ, the states that each row drives directly;
+    /// * `dynamics`, states × states: the pattern of D;
+    /// * `reach`, rows × states: the states whose entries of J are kept for the weights of each row.
+    ///   `drives.product(&dynamics.transpose().closure())` keeps all that can be nonzero.
     ///
     /// ```
     /// use rtrl_sparse::{Pattern, Streaming};
@@ -99,8 +104,9 @@ impl<T: Scalar> Streaming<T> {
         Ok(Self::new(blocks, lanes))
     }
 
-    /// [`advance`](Self::advance) by values of D (`d`) and Gᵀ (`g`) in the order of their patterns, u and δ, each `[len][lanes]`,
-    /// for a map without symbols.
+    /// [`advance`](Self::advance) for a map without symbols, by plain slices, each `[len][lanes]`: the values of D
+    /// (`d`) and Gᵀ (`g`) at the positions of the layout (after [`of_patterns`](Self::of_patterns), in the order
+    /// of the patterns), u and δ.
     ///
     /// # Panics
     /// If sizes do not fit, or the map has symbols.
@@ -112,7 +118,7 @@ impl<T: Scalar> Streaming<T> {
         self.advance(StepValues { dynamics, row_jacobian, sources, delta }, gradient);
     }
 
-    /// [`step`](Self::step) where no loss is observed. Its first call allocates.
+    /// [`step`](Self::step) without a loss, that is with δ = 0 and no gradient. The first call allocates.
     ///
     /// # Panics
     /// If sizes do not fit, or the map has symbols.
@@ -135,7 +141,7 @@ impl<T: Scalar> Streaming<T> {
         self.blocks.entries().map(|(state, weight, at)| (state, weight, self.influence().at(at)))
     }
 
-    /// The entries of J that are kept of one weight: (state, value in every lane).
+    /// The entries of J that are kept for one weight: (state, value in every lane).
     pub fn column(&self, weight: usize) -> impl Iterator<Item = (u32, &[T])> {
         let influence = self.influence();
         self.blocks.column(weight).into_iter().flat_map(move |(block, column)| {
@@ -144,7 +150,7 @@ impl<T: Scalar> Streaming<T> {
         })
     }
 
-    /// One lane of J as a dense matrix, states × weights, row after row: zeros where nothing is kept.
+    /// One lane of J as a dense, row-major matrix, states × weights, with zeros for entries that are not kept.
     ///
     /// # Panics
     /// If there is no such lane.
@@ -159,8 +165,8 @@ impl<T: Scalar> Streaming<T> {
         dense
     }
 
-    /// One step of every block: `J ← P ∘ (D J + G ⊗ u)`, then `gradient += δᵀ J`, summed over lanes. The gradient is laid out as the
-    /// weights. Subnormal entries of J become zero.
+    /// One step of every block: `J ← P ∘ (D J + G ⊗ u)`, then `gradient += δᵀ J`, summed over lanes. The gradient
+    /// has an entry for each weight, in their order. Subnormal entries of J become zero.
     ///
     /// # Panics
     /// If sizes or lanes do not fit.
@@ -173,8 +179,8 @@ impl<T: Scalar> Streaming<T> {
         });
     }
 
-    /// [`advance`](Self::advance) for all of `steps` steps, block by block: a block stays in the cache for the whole window.
-    /// `values(τ)` yields step τ of `0..steps`.
+    /// [`advance`](Self::advance) for each of `steps` steps, block by block: a block stays in the cache for the
+    /// whole window. `values(τ)` returns step τ of `0..steps`.
     ///
     /// # Panics
     /// If sizes or lanes do not fit.
@@ -201,7 +207,7 @@ impl<T: Scalar> Streaming<T> {
         &self.blocks
     }
 
-    /// J: its entries in the order of [`blocks`](Self::blocks).
+    /// J: one entry for each of [`Blocks::entries`], in that order.
     pub fn influence(&self) -> Lanes<'_, T> {
         Lanes::new(&self.influence, self.lanes)
     }
@@ -211,14 +217,14 @@ impl<T: Scalar> Streaming<T> {
         LanesMut::new(&mut self.influence, self.lanes)
     }
 
-    /// Bytes of J and of the memory that one thread needs, without the layout. Several threads have some memory of their own
-    /// besides, which is not counted: the number is the same on every machine.
+    /// Bytes of J and of the scratch memory of one thread, without the layout. The scratch memory of further
+    /// threads is not counted, so that the number is the same on every machine.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.influence[..]) + self.bytes
     }
 }
 
-/// One step of some blocks.
+/// One step of the blocks in `range`.
 fn advance<T: Scalar>(
     blocks: &Blocks,
     range: Range<usize>,

@@ -1,4 +1,4 @@
-//! A window's gradient by the adjoints of the blocks, and the memory for it.
+//! A window's gradient by the adjoints of the blocks, with the memory for it.
 
 use crate::lanes::Lanes;
 use crate::linear::Outers;
@@ -7,14 +7,14 @@ use crate::recursion::dense_adjoint::{Dense, PullBack};
 use crate::recursion::{Blocks, StepValues};
 use crate::run::{Computation, Scalar};
 
-/// Memory for the adjoint of a window.
+/// Scratch memory for the adjoints of a window.
 #[derive(Debug, Clone)]
 pub(crate) struct Window<T> {
-    /// a of every block, one after the other.
+    /// a of every block, one after the other, each `[reach][lanes]`.
     adjoint: Vec<T>,
-    /// a of one block a step earlier.
+    /// Scratch for a of one block, one step earlier.
     new: Vec<T>,
-    /// aᵀ G of every row.
+    /// aᵀ G of every row, `[rows][lanes]`.
     rows: Vec<T>,
     outers: Outers<T>,
     dense: Option<Dense<T>>,
@@ -40,7 +40,8 @@ impl<T: Scalar> Window<T> {
             + self.dense.as_ref().map_or(0, Dense::bytes)
     }
 
-    /// The gradient of a window, and `(D_1[R, R]ᵀ a_1)ᵀ J_0` if `influence` (J before the window) is given.
+    /// Adds the gradient of a window, and `(D_1[R, R]ᵀ a_1)ᵀ J_0` if `influence`, the J_0 before the window, is
+    /// given.
     pub fn gradient<'a>(
         &mut self,
         blocks: &Blocks,
@@ -71,12 +72,13 @@ impl<T: Scalar> Window<T> {
         }
     }
 
-    /// Pulls the adjoints back through `dynamics` where that is done for all blocks at once; else returns it.
+    /// If the layout has a dense adjoint, pulls the adjoints of all blocks back through `dynamics` and returns
+    /// `None`. Else returns `dynamics`, for the next kernel to do so block by block.
     fn leave<'a>(&mut self, blocks: &Blocks, dynamics: Option<Lanes<'a, T>>) -> Option<Lanes<'a, T>> {
         match (&mut self.dense, dynamics) {
             (Some(dense), Some(dynamics)) => {
                 let kernel = PullBack { blocks, dynamics, adjoint: &mut self.adjoint, memory: dense };
-                // One lane at a time: vectors run along the states.
+                // The kernel takes one lane at a time, with vectors along the states: hence 1, not `lanes`.
                 T::run(1, Computation::PullBack(kernel));
                 None
             }

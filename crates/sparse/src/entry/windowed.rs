@@ -1,4 +1,4 @@
-//! Schedule 3 without J: a window's gradient by the blocks' own adjoints.
+//! Schedule 3 without J: a window's gradient by the adjoints of the blocks.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use crate::recursion::threads::Threads;
 use crate::recursion::{Blocks, StepValues};
 use crate::run::Scalar;
 
-/// The gradient of windows that each begin with J = 0, and the memory for that: nothing is allocated after construction.
+/// Computes the gradient of windows that each begin with J = 0, and owns the memory for it: nothing is allocated
+/// after construction.
 #[derive(Debug, Clone)]
 pub struct Windowed<T> {
     blocks: Arc<Blocks>,
@@ -19,7 +20,7 @@ pub struct Windowed<T> {
 }
 
 impl<T: Scalar> Windowed<T> {
-    /// For windows of up to `steps` steps in `lanes` lanes.
+    /// Memory for windows of up to `steps` steps in `lanes` lanes.
     ///
     /// # Panics
     /// If there are no lanes.
@@ -28,7 +29,7 @@ impl<T: Scalar> Windowed<T> {
         assert!(lanes > 0, "lanes must be at least 1");
         let blocks = blocks.into();
         let memory = |blocks: &Blocks| Window::new(blocks, lanes, steps);
-        // Every part of a dense adjoint spreads D out for itself.
+        // With a dense adjoint every part scatters D into a matrix of its own, so more parts cost more.
         let parts = if blocks.dense_adjoint() { 1 } else { 2 };
         Self {
             bytes: memory(&blocks).bytes(),
@@ -39,9 +40,9 @@ impl<T: Scalar> Windowed<T> {
         }
     }
 
-    /// Adds the gradient of a window of `steps` steps, of which `values(τ)` yields step τ of `0..steps`: for each block, backwards,
-    /// `a_τ = δ_τ[R] + D_{τ+1}[R, R]ᵀ a_{τ+1}` and `gradient += (a_τᵀ G_τ) ⊗ u_τ`. All blocks go through a step together, so that
-    /// D is read once.
+    /// Adds the gradient of a window of `steps` steps to `gradient`, summed over lanes: for each block, backwards,
+    /// `a_τ = δ_τ[R] + D_{τ+1}[R, R]ᵀ a_{τ+1}` and `gradient += (a_τᵀ G_τ) ⊗ u_τ`. `values(τ)` returns step τ of
+    /// `0..steps`. All blocks go through a step together, so that D is read once.
     ///
     /// # Panics
     /// If there are too many steps, or if sizes or lanes do not fit.
@@ -65,7 +66,7 @@ impl<T: Scalar> Windowed<T> {
         &self.blocks
     }
 
-    /// Bytes of the memory that one thread needs, without the layout.
+    /// Bytes of the scratch memory of one thread, without the layout.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,5 +1,5 @@
-//! Outer products of many steps at once: a matrix product for the consecutive sources that rows share, sums along the steps for
-//! others.
+//! Outer products of many steps at once: a matrix product for a run that rows share, sums along the steps for
+//! other sources.
 
 use super::map::{Band, BandKind};
 use super::outers::Outers;
@@ -28,7 +28,8 @@ impl<T: Float> Kernel<T> for Flush<'_, T> {
         for Band { rows, kind, .. } in linear.bands(0..linear.rows.len()) {
             let (first, run) = linear.rows[rows.start].span();
             let weights = |r: usize| linear.rows[r].dense.start;
-            // The products of some rows of z with the run. No closure may hold `simd`: it would be compiled for the baseline.
+            // The product of the given rows of z with their run. A macro, since a closure would be compiled for
+            // the baseline.
             macro_rules! product {
                 ($rows:expr, $out:expr, $out_stride:expr, $add:expr) => {{
                     let rows = $rows;

@@ -1,5 +1,5 @@
-//! The product of a sparse linear map: several rows at once as far as they read the same consecutive sources, and row by row what
-//! each reads beyond them.
+//! The product of a sparse linear map: several rows of a band at once for their common run, and row by row for the
+//! sources beyond it.
 
 use std::ops::Range;
 
@@ -9,13 +9,14 @@ use crate::lanes::{Lanes, LanesMut};
 use crate::simd::vector::MAX_SCALAR_TAIL;
 use crate::simd::{Kernel, Simd};
 
-/// Rows, or columns, that share the loads of what they are multiplied by.
+/// Rows, or columns, that are multiplied together: they share the loads of the other operand.
 pub(super) const TOGETHER: usize = 4;
 
-/// As many of them if there are registers for two vectors of each.
+/// The same at a level with registers for two accumulators of each, AVX-512.
 pub(super) const MANY: usize = 8;
 
-/// Which consecutive sources memory holds: where they begin there, the first of them, and their number.
+/// The run of sources that gathered memory holds: the entry of the memory where it begins, its first source, and
+/// its length.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Held {
     at: usize,
@@ -24,8 +25,8 @@ pub(crate) struct Held {
 }
 
 impl Linear {
-    /// Copies the dense sources of row `r` from `u`, entry after entry, to the entries of `memory` from `at` on, but not the
-    /// consecutive ones if they are `held` there already: in many nets they are the same for all rows.
+    /// Copies the dense sources of row `r` from `u` to the entries of `memory` from `at` on. The run is not copied
+    /// if it is `held` there already: in many nets it is the same for all rows.
     #[inline(always)]
     pub(crate) fn gather<T: Float>(
         &self,
@@ -38,7 +39,8 @@ impl Linear {
         let Row { ref dense, first, run, .. } = self.rows[r];
         let lanes = u.lanes();
         let (consecutive, others) = memory[at * lanes..(at + dense.len()) * lanes].split_at_mut(run * lanes);
-        // One by one: numbers that have just been written are not there yet for a comparison of all at once.
+        // Field by field: a SIMD load of the whole struct misses store-to-load forwarding just after scalar
+        // stores.
         if held.at != at || held.first != first || held.run != run {
             consecutive.copy_from_slice(u.run(first..first + run));
             *held = Held { at, first, run };
@@ -136,7 +138,7 @@ impl<T: Float> Multiply<'_, T> {
         }
     }
 
-    /// `V` vectors of lanes of these rows.
+    /// `V` vectors of lanes, from `lane` on, of the run of `N` rows.
     #[inline(always)]
     fn lanes<S: Simd<T>, const N: usize, const V: usize>(
         &mut self,
@@ -147,7 +149,7 @@ impl<T: Float> Multiply<'_, T> {
         lane: usize,
     ) {
         let lanes = self.z.lanes();
-        // A row may have no consecutive sources.
+        // Without a run `u` is empty, and `lane` may lie beyond its end.
         let sums = tile::<T, S, N, V>(simd, weights, u.get(lane..).unwrap_or_default(), lanes);
         let z = self.z.run(r - self.first..r - self.first + N);
         for (sums, z) in sums.into_iter().zip(z.chunks_exact_mut(lanes)) {
@@ -203,8 +205,8 @@ impl<T: Float> Multiply<'_, T> {
     }
 }
 
-/// `Σ_k a_k b_k` for `N` rows `a` of equal length, with `V` vectors of each `b`, which lie `stride` apart: sums in the
-/// order of `k`.
+/// `Σ_k a_k b_k` for `N` rows `a` of equal length, summed in the order of `k`. `b_k` is `V` vectors, which begin
+/// at `b[k * stride]`.
 #[inline(always)]
 pub(super) fn tile<T: Float, S: Simd<T>, const N: usize, const V: usize>(
     simd: S,
@@ -234,7 +236,7 @@ pub(super) fn tile<T: Float, S: Simd<T>, const N: usize, const V: usize>(
     sums
 }
 
-/// `Σ w u` for several rows of weights; each in an order that does not depend on how many.
+/// `Σ w u` for `N` rows of weights, each summed in an order that does not depend on `N`.
 #[inline(always)]
 fn dots<T: Float, S: Simd<T>, const N: usize>(simd: S, weights: [&[T]; N], u: &[T]) -> [T; N] {
     let mut sums = [[simd.splat(T::ZERO); 2]; N];

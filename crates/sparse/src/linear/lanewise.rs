@@ -1,4 +1,4 @@
-//! Outer products of each lane by itself.
+//! Outer products of each lane separately, without a sum over lanes.
 
 use super::map::{Linear, Sources};
 use crate::float::Float;
@@ -41,7 +41,7 @@ impl<T: Float> Kernel<T> for MixOuter<'_, T> {
 }
 
 impl<T: Float> MixOuter<'_, T> {
-    /// The dense sources of a row, in one lane.
+    /// The dense sources of a row, in the only lane.
     #[inline(always)]
     fn row<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (keep, z, u) = (self.keep[0], self.z.values()[r], self.u.dense.values());
@@ -64,7 +64,7 @@ impl<T: Float> MixOuter<'_, T> {
         }
     }
 
-    /// The dense sources of a row, in several lanes: whole vectors.
+    /// The dense sources of a row, in several lanes, which fill whole vectors.
     #[inline(always)]
     fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (lanes, zero) = (self.keep.len(), simd.splat(T::ZERO));

@@ -10,9 +10,9 @@ use crate::simd::matmul::ROWS;
 
 /// A linear map from *sources* u to *rows* z through a sparse matrix of weights.
 ///
-/// The first `symbols` sources may be a one-hot code: they are then given as the index of the one that is set, one
-/// index per lane, and never take part in a dense product. All other sources are *dense*: arrays of dense sources
-/// hold source `symbols + i` at entry `i`. Weights are one flat slice in the order of the pattern.
+/// The first `symbols` sources are a one-hot code: callers pass the index of the source that is 1, one index per
+/// lane, and no product multiplies by the zeros. All other sources are *dense*: arrays of dense sources hold
+/// source `symbols + i` at entry `i`. Weights are one flat slice in the order of the pattern.
 #[derive(Debug, Clone)]
 pub struct Linear {
     pub(crate) pattern: Pattern,
@@ -21,14 +21,14 @@ pub struct Linear {
     bands: Vec<Band>,
 }
 
-/// Where the dense part of a row lies, and how it is summed. Both are decided for the whole map: a part of it for a thread keeps
-/// them, so that every sum is formed in the same order on any number of threads.
+/// The dense sources of a row, and how they are summed. The run and the kind are decided for the whole map. A part
+/// of the map for one thread keeps them, so that every sum is formed in the same order on any number of threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    /// Weights of the dense sources; those of the symbols lie before.
+    /// Positions of the weights of the dense sources. The weights of the symbols precede them.
     pub dense: Range<usize>,
-    /// The run of the row: its first dense source, and how many from there on are taken together because they are
-    /// consecutive. Often all.
+    /// The run of the row: its first dense source, and the number of consecutive sources from there on that are
+    /// read as one slice. Often these are all dense sources of the row.
     pub first: usize,
     pub run: usize,
     pub kind: BandKind,
@@ -48,9 +48,10 @@ pub(crate) struct Band {
 /// How the outer products of a band's rows with the sources are formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BandKind {
-    /// The rows read their run alone: their weights are a dense matrix, with equal distances between its rows.
+    /// One matrix product: the rows read nothing beyond their run, so that their weights are a dense matrix with a
+    /// constant row stride.
     Dense,
-    /// A matrix product for the run; sources beyond it one by one.
+    /// A matrix product for the run that the rows share; sources beyond it one by one.
     SharedRun,
     /// Row by row.
     RowByRow,
@@ -79,10 +80,10 @@ impl Row {
 /// The sources of a row beyond its run.
 #[derive(Clone)]
 pub(crate) struct Others<'a> {
-    /// As columns of the pattern: dense source `s - symbols` belongs to column `s`.
+    /// Columns of the pattern: column `s` is dense source `s - symbols`.
     pub sources: &'a [u32],
     pub symbols: usize,
-    /// Their weights, as positions in the flat weights.
+    /// Positions of their weights in the flat weights.
     pub weights: Range<usize>,
 }
 
@@ -128,7 +129,8 @@ impl Linear {
         Self::of_rows(pattern, symbols, rows)
     }
 
-    /// The map of some rows of this one, in increasing order, whose weights follow each other: every row is summed as here.
+    /// The map of the given rows alone, which must increase. Its weights are those of the rows, row after row;
+    /// each row is summed in the same order as in this map.
     pub(crate) fn part(&self, rows: &[u32]) -> Self {
         let kept = rows.iter().map(|&r| self.pattern.row(r as usize).iter().copied());
         let pattern = Pattern::from_rows(self.pattern.cols(), kept).expect("rows of a pattern");
@@ -140,7 +142,7 @@ impl Linear {
         Self::of_rows(pattern, self.symbols, rows)
     }
 
-    /// Divides rows, of which everything but the band is known, into bands.
+    /// The map of rows whose `band` is still to be found: divides them into bands.
     fn of_rows(pattern: Pattern, symbols: usize, mut rows: Vec<Row>) -> Self {
         let mut bands: Vec<Band> = Vec::new();
         for r in 0..rows.len() {
@@ -164,7 +166,7 @@ impl Linear {
         Self { pattern, symbols, rows, bands }
     }
 
-    /// The bands of the rows in `range`, with those of their rows that lie within.
+    /// The bands that have rows in `range`, each cut to these rows.
     #[inline(always)]
     pub(crate) fn bands(&self, range: Range<usize>) -> impl Iterator<Item = Band> + '_ {
         let first = self.rows.get(range.start).map_or(self.bands.len(), |row| row.band as usize);
@@ -195,12 +197,12 @@ impl Linear {
         self.rows.iter().map(|row| row.dense.len()).sum()
     }
 
-    /// Weights of the dense sources of row `r`, as positions in the flat weights.
+    /// Positions of the weights of the dense sources of row `r` in the flat weights.
     pub fn dense_entries(&self, r: usize) -> Range<usize> {
         self.rows[r].dense.clone()
     }
 
-    /// Dense sources of row `r`, as entries of an array of dense sources.
+    /// Dense sources of row `r`, as indices into an array of dense sources.
     pub fn dense_row(&self, r: usize) -> impl Iterator<Item = usize> + '_ {
         let skip = self.rows[r].dense.start - self.pattern.entries(r).start;
         self.pattern.row(r)[skip..].iter().map(|&c| c as usize - self.symbols)
@@ -242,20 +244,20 @@ impl Linear {
         }
     }
 
-    /// Position, in the flat weights, of the weight from `symbol` to row `r`.
+    /// Position, in the flat weights, of the weight from `symbol` to row `r`, if there is one.
     #[inline]
     pub fn symbol_entry(&self, r: usize, symbol: u32) -> Option<usize> {
         let entries = self.pattern.entries(r);
         let coded = self.rows[r].dense.start - entries.start;
         if coded == self.symbols {
-            // A full row is indexed directly: no search in the usual, dense case.
+            // A row that reads every symbol, the usual case, is indexed without a search.
             ((symbol as usize) < coded).then(|| entries.start + symbol as usize)
         } else {
             self.pattern.row(r)[..coded].binary_search(&symbol).ok().map(|at| entries.start + at)
         }
     }
 
-    /// Checks what the products have in common.
+    /// Checks the operands that all products have: rows, number of weights, and dense sources if `u` is given.
     #[track_caller]
     pub(crate) fn check(
         &self,
@@ -287,14 +289,15 @@ impl Linear {
         assert_eq!(z.len(), range.len(), "entries of z, one for each row of {range:?}");
     }
 
-    /// Bytes held.
+    /// Bytes allocated for pattern, rows and bands.
     pub fn bytes(&self) -> usize {
         self.pattern.bytes() + held(&self.rows) + held(&self.bands)
     }
 }
 
-/// Every row of a net reads all inputs, one run, and then scattered units. If the first of these happens to be unit 0, the run is
-/// longer by accident. Such runs are cut to the usual length, so that neighboring rows have equal runs and form a band.
+/// Every row of a net reads all inputs, which are one run, and then scattered units. If the first of these happens
+/// to be unit 0, the run is longer by accident. Such runs are cut to the most frequent length, so that neighboring
+/// rows have equal runs and form a band.
 fn cut_runs(rows: &mut [Row]) {
     let mut counts = BTreeMap::new();
     for row in rows.iter().filter(|row| row.scattered()) {
@@ -310,9 +313,10 @@ fn cut_runs(rows: &mut [Row]) {
 /// The values of u at one step.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a, T> {
-    /// The one-hot sources: which one is set, for each lane. Empty if the map has none, or where only dense sources count.
+    /// The one-hot sources: the index of the source that is 1, for each lane. Empty if the map has no symbols, or
+    /// if [`Linear::multiply`] is to multiply by dense sources alone.
     pub symbols: &'a [u32],
-    /// All other sources.
+    /// All other sources, `[dense sources][lanes]`.
     pub dense: Lanes<'a, T>,
 }
 

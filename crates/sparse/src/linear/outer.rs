@@ -9,7 +9,7 @@ use crate::lanes::Lanes;
 use crate::simd::vector::{axpy, dot_lanes};
 use crate::simd::{Kernel, Simd};
 
-/// Lanes whose sources are turned around at once in an outer product, and the widest vector of any level.
+/// Lanes whose sources are transposed at once in an outer product; and the most scalars in a vector at any level.
 const TURNED: usize = 64;
 const WIDEST: usize = 16;
 
@@ -81,8 +81,8 @@ impl<T: Float> Kernel<T> for Outer<'_, T> {
 }
 
 impl<T: Float> Outer<'_, T> {
-    /// Several lanes of rows that read alike: the sources are turned around once for all rows, so that a vector runs along
-    /// the weights and need not be summed.
+    /// Several lanes of the rows of a dense band. The sources are transposed once for all rows, so that a vector
+    /// runs along the weights and no sum across a vector is needed.
     #[inline(always)]
     fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
         let Row { first, run, .. } = self.linear.rows[rows.start];
@@ -114,7 +114,7 @@ impl<T: Float> Outer<'_, T> {
         }
     }
 
-    /// `V` vectors of columns of all rows, from some lanes.
+    /// Adds the contribution of the lanes in `block` to `V` vectors of weights, from `column` on, of all rows.
     #[inline(always)]
     fn columns<S: Simd<T>, const V: usize>(
         &mut self,
@@ -161,7 +161,7 @@ impl<T: Float> Outer<'_, T> {
     }
 }
 
-/// The lanes `block` of `u`, entry after entry, as rows of `width` scalars.
+/// Transposes the lanes `block` of `u`: each lane becomes a row of `width` scalars, one for each entry.
 #[inline(always)]
 fn turn<T: Float>(u: &[T], lanes: usize, block: Range<usize>, turned: &mut [T], width: usize) {
     for (c, u) in u.chunks_exact(lanes).enumerate() {

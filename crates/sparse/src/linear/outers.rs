@@ -6,33 +6,35 @@ use super::map::{BandKind, Linear};
 use crate::float::Float;
 use crate::simd::matmul::{ROW_PADDING, ROWS};
 
-/// Columns (steps times lanes) that are gathered before the products are formed: enough for long sums, few enough for a cache.
+/// The most columns (steps times lanes) that are gathered before the products are formed, unless one step has more
+/// lanes: enough for long sums, few enough for the cache.
 const COLUMNS: usize = 128;
 
-/// Fewer columns are not worth gathering.
+/// Fewer columns are not worth gathering: each step is then added at once.
 const MIN_COLUMNS: usize = 8;
 
-/// The sum `gradient += Σ z ⊗ u` over steps and lanes, in which `z` and `u` are gathered until there are enough of them for
-/// a matrix product: the gradient is then read and written once for many steps.
+/// The sum `gradient += Σ z ⊗ u` over steps and lanes. `z` and `u` are gathered until there are enough of them for
+/// a matrix product, so that the gradient is read and written once for many steps.
 #[derive(Debug, Clone)]
 pub struct Outers<T> {
     pub(crate) linear: Arc<Linear>,
     pub(crate) capacity: usize,
     pub(crate) filled: usize,
-    /// Scalars from row to row of `z` and of `turned`.
+    /// Scalars from one row of `z` or `turned` to the next.
     pub(crate) stride: usize,
     /// `[rows][columns]`.
     pub(crate) z: Vec<T>,
-    /// `[columns][sources]`, for bands whose runs are matrix products; and as `[sources][columns]` for other sources.
+    /// Dense sources, `[columns][sources]` for matrix products, and `turned` as `[sources][columns]` for sources
+    /// that are summed one by one. Each is empty if no band needs it.
     pub(crate) u: Vec<T>,
     pub(crate) turned: Vec<T>,
     pub(crate) pack: Vec<T>,
-    /// The products of some rows with the run that they share.
+    /// The products of up to [`ROWS`] rows with the run that they share.
     pub(crate) block: Vec<T>,
 }
 
 impl<T: Float> Outers<T> {
-    /// Memory for the products of `linear`, of up to `steps` steps of `lanes` lanes at a time.
+    /// Memory for outer products of all rows of `linear`, in `lanes` lanes and for windows of up to `steps` steps.
     ///
     /// # Panics
     /// If there are no lanes.
@@ -65,7 +67,7 @@ impl<T: Float> Outers<T> {
         }
     }
 
-    /// Bytes held, without the map.
+    /// Bytes allocated, without the map.
     pub fn bytes(&self) -> usize {
         let parts = [&self.z, &self.u, &self.turned, &self.pack, &self.block];
         parts.iter().map(|part| size_of_val(&part[..])).sum()

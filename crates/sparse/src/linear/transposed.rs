@@ -1,5 +1,5 @@
-//! The transposed product of a sparse linear map: row by row or, where neighboring rows read the same sources, several rows at
-//! once.
+//! The transposed product of a sparse linear map: row by row or, in bands whose rows read nothing beyond their
+//! run, several rows at once.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub struct MultiplyTransposed<'a, T> {
     pub range: Range<usize>,
     pub z: Lanes<'a, T>,
     pub a: LanesMut<'a, T>,
-    /// First dense source that is wanted.
+    /// First dense source to compute; those before it are left alone.
     pub first: usize,
 }
 
@@ -54,14 +54,14 @@ impl<T: Float> Kernel<T> for MultiplyTransposed<'_, T> {
 }
 
 impl<T: Float> MultiplyTransposed<'_, T> {
-    /// How many of the consecutive sources of row `r` are not wanted.
+    /// How many sources of the run of row `r` lie before `first`.
     #[inline(always)]
     fn skipped(&self, r: usize) -> usize {
         let Row { first, run, .. } = self.linear.rows[r];
         self.first.saturating_sub(first).min(run)
     }
 
-    /// One lane of `N` rows that read alike, or of one row.
+    /// The run of `N` rows of a band, in the only lane.
     #[inline(always)]
     fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
         let skipped = self.skipped(r);
@@ -99,7 +99,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         }
     }
 
-    /// One lane of a row that reads some sources one by one.
+    /// A row with sources beyond its run, in the only lane.
     #[inline(always)]
     fn scattered_row<S: Simd<T>>(&mut self, simd: S, r: usize) {
         if self.skipped(r) < self.linear.rows[r].run {
@@ -108,7 +108,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         let (z, symbols) = (self.z.values()[r], self.linear.symbols);
         let Others { mut sources, weights, .. } = self.linear.others(r);
         let mut weights = &self.weights[weights];
-        // As a rule all are wanted.
+        // Usually no source lies before `first`, and the search can be skipped.
         if (sources[0] as usize) < symbols + self.first {
             let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
             (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
@@ -120,7 +120,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         }
     }
 
-    /// Several lanes of rows that read alike.
+    /// Several lanes of rows that read the same run and nothing else.
     #[inline(always)]
     fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
         let lanes = self.z.lanes();
@@ -135,7 +135,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         }
     }
 
-    /// `V` vectors of lanes of them.
+    /// `V` vectors of lanes of these rows, from `lane` on.
     #[inline(always)]
     fn lanes<S: Simd<T>, const V: usize>(&mut self, simd: S, rows: Range<usize>, lane: usize) {
         let (run, mut column) = (self.linear.rows[rows.start].run, self.skipped(rows.start));

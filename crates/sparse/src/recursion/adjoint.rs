@@ -10,16 +10,17 @@ use crate::linear::Linear;
 use crate::simd::vector::{axpy, axpy_lanes, dot_lanes};
 use crate::simd::{Kernel, Simd};
 
-/// One step back of every block.
+/// One step backwards of the adjoint of every block: `a ← δ[R] + D[R, R]ᵀ a`, with D of the step after; and `aᵀ G`
+/// of every row.
 pub struct Adjoint<'a, T> {
     pub blocks: &'a Blocks,
-    /// D of the step after, if the adjoint has not left it yet.
+    /// D of the step after, if `adjoint` is still to be pulled back through it.
     pub dynamics: Option<Lanes<'a, T>>,
     pub now: StepValues<'a, T>,
-    /// a of every block, one after the other.
+    /// a of every block, one after the other, each `[reach][lanes]`.
     pub adjoint: &'a mut [T],
     pub new: &'a mut [T],
-    /// aᵀ G of every row.
+    /// aᵀ G of every row, `[rows][lanes]`.
     pub rows: &'a mut [T],
 }
 
@@ -63,7 +64,7 @@ impl<T: Float> Kernel<T> for Adjoint<'_, T> {
     }
 }
 
-/// One step back in the only lane of a block whose states do not act on each other.
+/// One step backwards in the only lane of a block with diagonal D[R, R].
 #[inline(always)]
 fn alone<T: Float, S: Simd<T>>(
     simd: S,
@@ -92,11 +93,11 @@ fn alone<T: Float, S: Simd<T>>(
     }
 }
 
-/// What the influence before the window adds.
+/// Adds the contribution of J before the window to the gradient, `(D_1[R, R]ᵀ a_1)ᵀ J_0`.
 pub struct Initial<'a, T> {
     pub blocks: &'a Blocks,
     pub lanes: usize,
-    /// D of the window's first step, if the adjoint has not left it yet.
+    /// D of the window's first step, if `adjoint` is still to be pulled back through it.
     pub dynamics: Option<Lanes<'a, T>>,
     pub influence: &'a [T],
     pub adjoint: &'a mut [T],
@@ -123,7 +124,7 @@ impl<T: Float> Kernel<T> for Initial<'_, T> {
 }
 
 impl Run {
-    /// The part of an array over the local states that the run's columns are.
+    /// The entries of `states`, an array over R, at the columns of the run.
     fn columns<'a, T>(&self, states: &'a mut [T], lanes: usize) -> &'a mut [T] {
         &mut states[self.column as usize * lanes..][..self.len as usize * lanes]
     }
@@ -134,7 +135,8 @@ impl Run {
     }
 }
 
-/// `a ← D[R, R]ᵀ a`, without subnormal numbers: an adjoint that decays would stay among them for the rest of the window.
+/// `a ← D[R, R]ᵀ a`. Subnormal results become zero: a decaying adjoint would otherwise stay subnormal, hence slow,
+/// for the rest of the window.
 #[inline(always)]
 fn pull_back<T: Float, S: Simd<T>>(
     simd: S,
@@ -171,7 +173,7 @@ fn pull_back<T: Float, S: Simd<T>>(
     adjoint.iter_mut().zip(new).for_each(|(a, new)| *a = new.flush());
 }
 
-/// gradient += aᵀ J, summed over lanes.
+/// `gradient += aᵀ J`, summed over lanes.
 #[inline(always)]
 fn add_initial<T: Float, S: Simd<T>>(
     simd: S,

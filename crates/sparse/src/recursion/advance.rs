@@ -1,4 +1,4 @@
-//! Schedule 1 and 2: the recursion itself, one step of one block at a time.
+//! Schedules 1 and 2: the recursion itself, one step of one block at a time.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::linear::forward::Held;
 use crate::simd::vector::{add, axpy};
 use crate::simd::{Kernel, Simd};
 
-/// One step of the blocks in `range`, which are all of one kind.
+/// One step of the blocks in `range`, which are all of one [`Kind`](super::block::Kind).
 pub struct Advance<'a, T> {
     pub blocks: &'a Blocks,
     pub range: Range<usize>,
@@ -25,8 +25,8 @@ pub struct Advance<'a, T> {
     pub tiles: &'a mut Tiles<T>,
 }
 
-/// Blocks whose D couples states, or blocks whose D does not; several lanes, or one. One function for all of them would be
-/// slower by up to a sixth, for want of registers.
+/// The kernel for blocks whose D[R, R] couples states (`COUPLED`) or is diagonal, in several lanes (`LANES`) or
+/// one. A single kernel for all four cases runs out of registers and is up to a sixth slower.
 pub struct AdvanceAs<'a, T, const COUPLED: bool, const LANES: bool>(pub Advance<'a, T>);
 
 impl<T: Float, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<'_, T, COUPLED, LANES> {
@@ -36,15 +36,15 @@ impl<T: Float, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<'
     fn run<S: Simd<T>>(self, simd: S) {
         let Advance { blocks, range, influence, step, gradient, tiles } = self.0;
         let (linear, lanes) = (&blocks.linear, step.dynamics.lanes());
-        // Values change from step to step.
+        // The sources gathered at the last step are out of date.
         tiles.held = Held::default();
         for b in range {
             let block = &blocks.arrays.block(b);
             let influence = &mut influence[block.start() * lanes..(block.start() + block.len()) * lanes];
             if COUPLED {
                 gather(block, linear, step.sources.dense, tiles);
-                // The gradient of several rows is set apart, that of an only row grows where it is: in one call, as it is
-                // inlined whole.
+                // A block of one row adds to the gradient in place. The gradient of several rows, whose weights
+                // may not be adjacent, is formed in scratch. One call serves both, since `sweep` is inlined whole.
                 let mut apart = std::mem::take(&mut tiles.gradient);
                 let into = if let [row] = block.rows() {
                     &mut gradient[linear.pattern().entries(row.row)]
@@ -72,7 +72,7 @@ impl<T: Float, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<'
     }
 }
 
-/// u of every column of the block; the columns of symbols are left as they are.
+/// Gathers u of every column of the block; the columns of symbols are left as they are.
 #[inline(always)]
 fn gather<T: Float>(block: &Block<'_>, linear: &Linear, dense: Lanes<'_, T>, tiles: &mut Tiles<T>) {
     let Tiles { sources, held, .. } = tiles;
@@ -81,7 +81,7 @@ fn gather<T: Float>(block: &Block<'_>, linear: &Linear, dense: Lanes<'_, T>, til
     }
 }
 
-/// A vector of the lanes of one entry from `at` on, or its only lane everywhere.
+/// The vector of lanes of one entry from lane `at` on, or the only lane of the entry in every place.
 #[inline(always)]
 fn coefficient<T: Float, S: Simd<T>, const LANES: bool>(
     simd: S,
@@ -103,8 +103,8 @@ struct Step<'a, T> {
 }
 
 impl<T: Float> Step<'_, T> {
-    /// All tiles of the block, each a few vectors wide and all states high. A vector is `WIDTH` columns of the only lane, or
-    /// `WIDTH` lanes of a column.
+    /// Advances all tiles of the block, each a few vectors wide and all states high. A vector is `WIDTH` columns
+    /// of the only lane, or `WIDTH` lanes of a column.
     #[inline(always)]
     fn sweep<S: Simd<T>, const LANES: bool>(
         &self,
@@ -156,7 +156,8 @@ impl<T: Float> Step<'_, T> {
         }
     }
 
-    /// One tile: its old values are set aside, then each state's new values are formed in registers, stored and contracted.
+    /// One tile: its old values are copied to scratch, then the new values of each state are formed in registers,
+    /// stored and contracted with δ.
     #[inline(always)]
     fn tile<S: Simd<T>, const LANES: bool, const C: usize>(
         &self,
@@ -183,7 +184,8 @@ impl<T: Float> Step<'_, T> {
         }
     }
 
-    /// `G[i, row] u` for the columns of a tile, for one after the other of the states that G reaches at once.
+    /// Writes `G[i, row] u` for the columns of a tile to `memory`, state after state, for the states `i` that G
+    /// drives.
     #[inline(always)]
     fn immediate<S: Simd<T>, const LANES: bool>(
         &self,
@@ -201,7 +203,8 @@ impl<T: Float> Step<'_, T> {
                 && columns.start as usize <= place.column
                 && columns.end as usize >= end
             {
-                // The columns of one row of the linear map, and whatever stands behind them.
+                // The tile lies within the columns of one row of the map, so whole vectors are multiplied. Values
+                // beyond the last column are never stored in J.
                 let g = coefficient::<T, S, LANES>(simd, jacobian, *entry as usize, place.lane);
                 let (first, stride) =
                     if LANES { (place.column * lanes + place.lane, lanes) } else { (place.column, S::WIDTH) };
@@ -234,7 +237,7 @@ impl<T: Float> Step<'_, T> {
     }
 }
 
-/// The rank-one update of the one-hot sources touches one column in each lane.
+/// Adds `G ⊗ u` of the one-hot sources of a row, which touches one column in each lane, to J and the gradient.
 fn add_symbols<T: Float>(
     block: &Block<'_>,
     row: &BlockRow,

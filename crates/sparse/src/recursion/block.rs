@@ -1,7 +1,7 @@
-//! One block of J: what of it is indexed, and where that stands.
+//! One block of J: its states and rows, and the positions of the values of D and G that it needs.
 //!
-//! The arrays of all blocks lie one after the other in the order in which a step goes through them, so that they arrive in the
-//! cache before they are asked for.
+//! Each array holds the entries of all blocks, in the order in which a step reads them, so that the hardware
+//! prefetches them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::linear::Linear;
 use crate::pattern::held;
 use crate::product::Operand;
 
-/// One dense block.
+/// One dense block of J, |R| × F.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
     arrays: &'a Arrays,
@@ -21,21 +21,21 @@ pub struct Block<'a> {
     spans: &'a Spans,
 }
 
-/// One row of a block and one state which no other state acts on: where everything stands that meets there, together in
-/// memory, since rows are short.
+/// All that a kernel needs for one (row, state) pair of a block with diagonal D[R, R], in one record: such rows
+/// are so short that separate index arrays would cost more loads than there is arithmetic.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alone {
     /// The row of the linear map.
     pub row: u32,
-    /// Its first weight, how many it has, and how many of them belong to one-hot sources.
+    /// Its first weight, its number of weights, and how many of these, at the front, belong to one-hot sources.
     pub weights: u32,
     pub len: u32,
     pub coded: u32,
-    /// The first of its dense sources, if they follow each other; or [`NONE`].
+    /// The first of its dense sources, if they are consecutive, else [`NONE`].
     pub first: u32,
-    /// Where the row of J begins in the block, per lane.
+    /// Index within the block of J[state, first weight], in entries.
     pub start: u32,
-    /// The value of D of the state by itself, and of G of the state by the row; [`NONE`] if there is none.
+    /// Positions of the values D[state, state] and G[state, row]; [`NONE`] for an entry that does not exist.
     pub dynamics: u32,
     pub jacobian: u32,
     /// The state.
@@ -45,11 +45,11 @@ pub(crate) struct Alone {
 /// One entry of G[R, rows].
 #[derive(Debug, Clone)]
 pub(crate) struct Immediate {
-    /// Local state.
+    /// The state, as an index into R.
     pub state: u32,
-    /// Where the value of G stands.
+    /// Position of the value of G.
     pub entry: u32,
-    /// Columns of the block that belong to dense sources of the row.
+    /// Columns of the block that belong to the dense sources of the row.
     pub columns: Range<u32>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Block<'a> {
         &self.couplings.reach[range(&self.spans.coupling.reach)]
     }
 
-    /// F: the number of weights of this block, the columns of all its rows side by side.
+    /// F: the number of weights of this block, that is of all its rows together.
     #[inline(always)]
     pub fn columns(&self) -> usize {
         self.spans.columns
@@ -87,7 +87,7 @@ impl<'a> Block<'a> {
         self.spans.coupling.reach.len() * self.spans.columns
     }
 
-    /// First scalar of this block in the array of all blocks, per lane.
+    /// Index of the first entry of this block in the array of all blocks.
     #[inline(always)]
     pub(crate) fn start(&self) -> usize {
         self.spans.start
@@ -104,31 +104,32 @@ impl<'a> Block<'a> {
         self.spans.coupling.diagonal
     }
 
-    /// For every row and, within it, every state, if D[R, R] has no entry off its diagonal; empty if it has.
+    /// The records of every row and, within it, every state, if D[R, R] is [`diagonal`](Self::diagonal); else
+    /// empty.
     #[inline(always)]
     pub(crate) fn alone(&self) -> &'a [Alone] {
         &self.arrays.alone[range(&self.spans.alone)]
     }
 
-    /// Whether transitions are products of whole matrices: their multiply-adds are several times quicker than those along the
-    /// entries of D.
+    /// Whether transitions Φ are formed by products of whole matrices, whose multiply-adds are several times
+    /// faster than those along the entries of D.
     pub(crate) fn whole_transitions(&self) -> bool {
         self.spans.coupling.whole_transitions
     }
 
-    /// Whether D[R, R] is kept as runs of entries, since most of them follow another one, or entry by entry.
+    /// Whether D[R, R] is kept as runs of consecutive entries, rather than entry by entry.
     #[inline(always)]
     pub(crate) fn by_runs(&self) -> bool {
         self.spans.coupling.runs
     }
 
-    /// How many entries, or runs, there are in each row of D[R, R].
+    /// The number of entries, or of runs, in each row of D[R, R].
     #[inline(always)]
     pub(crate) fn counts(&self) -> &'a [u32] {
         &self.couplings.counts[range(&self.spans.coupling.reach)]
     }
 
-    /// D[R, R], row after row, as entries or as runs.
+    /// D[R, R], row after row, as entries or as runs; the other slice is empty.
     #[inline(always)]
     pub(crate) fn dynamics(&self) -> (&'a [Entry], &'a [Run]) {
         let Range { start, end } = self.spans.coupling.offsets;
@@ -153,13 +154,13 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The runs of a row of D[R, R], if they are kept.
+    /// The runs of a row of D[R, R]; none if it is kept entry by entry.
     #[inline(always)]
     pub(crate) fn dynamics_runs(&self, local: usize) -> &'a [Run] {
         if self.by_runs() { &self.couplings.runs[self.dynamics_row(local)] } else { &[] }
     }
 
-    /// The entries of a row of D[R, R], if they are kept.
+    /// The entries of a row of D[R, R]; none if it is kept as runs.
     #[inline(always)]
     pub(crate) fn dynamics_entries(&self, local: usize) -> &'a [Entry] {
         if self.by_runs() { &[] } else { &self.couplings.entries[self.dynamics_row(local)] }
@@ -177,13 +178,13 @@ impl<'a> Block<'a> {
         (self.couplings.values, self.couplings.states)
     }
 
-    /// The entries of G[R, rows] of one state after the other.
+    /// The entries of G[R, rows], grouped by state in increasing order. States without entries are left out.
     #[inline(always)]
     pub(crate) fn driven(&self) -> impl Iterator<Item = &'a [Immediate]> {
         self.arrays.immediate[range(&self.spans.immediate)].chunk_by(|a, b| a.state == b.state)
     }
 
-    /// G[R, row]: `(local state, entry of G's values)`.
+    /// G[R, row]: (index into R, position of the value of G).
     #[inline(always)]
     pub(crate) fn jacobian(&self, row: &BlockRow) -> &'a [(u32, u32)] {
         &self.arrays.jacobian[range(&row.jacobian)]
@@ -195,7 +196,7 @@ fn range(span: &Range<u32>) -> Range<usize> {
     span.start as usize..span.end as usize
 }
 
-/// Where a block stands in the arrays of all blocks.
+/// The ranges of a block in the arrays of all blocks.
 #[derive(Debug, Clone)]
 struct Spans {
     coupling: Coupling,
@@ -206,7 +207,7 @@ struct Spans {
     start: usize,
 }
 
-/// All blocks.
+/// The arrays of all blocks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Arrays {
     couplings: Arc<Couplings>,
@@ -215,15 +216,15 @@ pub(crate) struct Arrays {
     jacobian: Vec<(u32, u32)>,
     immediate: Vec<Immediate>,
     alone: Vec<Alone>,
-    /// Values of G: one more than the last that is named.
+    /// Least length of the array of values of G: one more than the greatest position.
     jacobian_values: usize,
-    /// Blocks with and without entries of D[R, R] off the diagonal, in turn.
+    /// The blocks, divided into maximal ranges of one kind.
     kinds: Vec<Kind>,
-    /// Scalars of all blocks, per lane.
+    /// Entries of J in all blocks, per lane.
     len: usize,
 }
 
-/// Blocks that follow each other, of which all have a diagonal D[R, R], or none.
+/// Neighboring blocks whose D[R, R] are all diagonal, or all not.
 #[derive(Debug, Clone)]
 pub(crate) struct Kind {
     pub blocks: Range<usize>,
@@ -256,8 +257,8 @@ impl Arrays {
         Ok(arrays)
     }
 
-    /// The same blocks with other rows: for each of `blocks`, of which block here it has the states and of which of its rows it
-    /// has the columns, as rows of `linear`, which are those here `renumbered`.
+    /// Blocks made of the rows of these: each of `blocks` names a block here, whose states it shares, and a range
+    /// of that block's rows, whose columns it takes over. Row `r` here is row `renumbered(r)` of `linear`.
     pub fn relaid(
         &self,
         blocks: impl Iterator<Item = (usize, Range<usize>)>,
@@ -276,7 +277,7 @@ impl Arrays {
         arrays
     }
 
-    /// Lays out the next block: how its states are coupled, and for each row its number and G[R, row].
+    /// Appends a block from its coupling and its rows, each with its number in `linear` and its G[R, row].
     fn push(
         &mut self,
         coupling: Coupling,
@@ -334,12 +335,12 @@ impl Arrays {
         check("pairs of rows and states", self.alone.len(), layout)
     }
 
-    /// How many values of G all blocks take them from.
+    /// Least length of an array of values of G.
     pub fn jacobian_values(&self) -> usize {
         self.jacobian_values
     }
 
-    /// How many values of D, and how many states, all blocks take them from.
+    /// Least length of an array of values of D, and of one of states such as δ.
     pub fn dynamics_values(&self) -> (usize, usize) {
         (self.couplings.values, self.couplings.states)
     }
@@ -354,12 +355,12 @@ impl Arrays {
         self.spans.len()
     }
 
-    /// Scalars of all blocks, per lane.
+    /// Entries of J in all blocks, per lane.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The blocks in `range` by their kind.
+    /// The blocks in `range`, divided by kind.
     pub fn kinds(&self, range: Range<usize>) -> impl Iterator<Item = Kind> + '_ {
         let first = self.kinds.partition_point(|kind| kind.blocks.end <= range.start);
         let inside = self.kinds[first..].iter().take_while(move |kind| kind.blocks.start < range.end);
@@ -383,7 +384,7 @@ impl Arrays {
 }
 
 impl Block<'_> {
-    /// What is kept of states that nothing else acts on.
+    /// The records of a block with diagonal D[R, R]: for every row, every state.
     fn each_alone(&self, linear: &Linear) -> Vec<Alone> {
         let each = |row: &BlockRow, i: usize| {
             let weights = linear.pattern().entries(row.row);

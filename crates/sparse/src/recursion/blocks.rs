@@ -11,7 +11,7 @@ use crate::linear::Linear;
 use crate::pattern::Pattern;
 use crate::product::Operand;
 
-/// For each row its block and its place there, if it is in one.
+/// For each row of the map its block and its first column there; `None` for a row without reach.
 type Homes = Box<[Option<(u32, u32)>]>;
 
 /// The matrix `J` (states × weights) of the recursion `J ← P ∘ (D J + I)`, kept as one dense block for every set of
@@ -26,21 +26,24 @@ pub struct Blocks {
     pub(crate) linear: Arc<Linear>,
     pub(crate) arrays: Arc<Arrays>,
     pub(crate) layout: Layout,
-    /// Whether every block has one state: those of which these are a part, too, so that parts are carried in the same way.
+    /// Whether every block has one state. Parts inherit it from the whole layout, so that all of them are carried
+    /// in the same way.
     pub(crate) single: bool,
-    /// Where they begin in the array of which these blocks are a part, per lane; 0 for all blocks.
+    /// Index of the first entry of a part in the J of the whole layout; 0 for the whole.
     pub(crate) origin: usize,
     pub(crate) states: usize,
-    /// Row, column and place of every entry of D, if the adjoint multiplies whole matrices; empty if not.
+    /// Row, column and position of the value of every entry of D, if the adjoint multiplies whole matrices; else
+    /// empty.
     pub(crate) entries: Box<[(u32, u32, u32)]>,
-    /// Block and first column of every row of the linear map, made when it is first asked for.
+    /// The table for [`column`](Self::column), made on its first call.
     homes: OnceLock<Homes>,
 }
 
 /// Checks that there is one reach for each of `rows` rows, each strictly increasing and below `states`.
 ///
 /// # Errors
-/// The first that does not fit.
+/// [`BlockError::Size`] if the number of reaches is wrong, else [`BlockError::Reach`] for the first row that
+/// fails.
 pub fn check_reach(reach: &[Vec<u32>], rows: usize, states: usize) -> Result<(), BlockError> {
     if reach.len() != rows {
         return Err(BlockError::Size { what: "reaches", expected: rows, found: reach.len() });
@@ -55,9 +58,9 @@ pub fn check_reach(reach: &[Vec<u32>], rows: usize, states: usize) -> Result<(),
 }
 
 impl Blocks {
-    /// Lays out the blocks of `linear` (its rows' weights are the columns of J), for the patterns of `Gᵀ`
-    /// (`row_jacobian`, rows × states) and `D` (`dynamics`, states × states) and the places of their values, where row
-    /// `r` reaches `reach[r]`.
+    /// Lays out the blocks of J for the weights of `linear`, where row `r` reaches the states `reach[r]`.
+    /// `row_jacobian` is the pattern of `Gᵀ` (rows × states), `dynamics` that of `D` (states × states); both give
+    /// the positions of their values.
     ///
     /// Rows with equal reach share a block. A row with empty reach gets none: its weights have no influence.
     /// Entries of G and D outside the reach are dropped: that is the approximation.
@@ -74,7 +77,7 @@ impl Blocks {
         Self::with_layout(linear, row_jacobian, dynamics, reach, Layout::default())
     }
 
-    /// [`new`](Self::new) with other limits between the forms of a computation.
+    /// [`new`](Self::new) with limits other than the defaults of [`Layout`].
     ///
     /// # Errors
     /// As for [`new`](Self::new).
@@ -126,9 +129,9 @@ impl Blocks {
         Ok(blocks)
     }
 
-    /// The same with blocks of fewer rows where they would have more than `columns` columns, so that threads can share them.
-    /// [`Streaming`](crate::Streaming) costs the same; adjoints and transitions, which the rows of a
-    /// block share, cost more.
+    /// Splits blocks of more than `columns` columns by rows, so that threads can share them. A row is never split.
+    /// [`Streaming`](crate::Streaming) costs the same; adjoints and transitions, which the rows of a block share,
+    /// cost more.
     #[must_use]
     pub fn narrow(mut self, columns: usize) -> Self {
         let mut blocks = Vec::with_capacity(self.arrays.count());
@@ -147,7 +150,8 @@ impl Blocks {
         self
     }
 
-    /// Some of the blocks, with `linear` for the rows that they have; what is row `r` here is row `renumbered(r)` there.
+    /// The blocks in `range` as a layout of their own. `linear` is the map of their rows: row `r` here is row
+    /// `renumbered(r)` there.
     pub(crate) fn part(
         &self,
         range: Range<usize>,
@@ -182,7 +186,8 @@ impl Blocks {
         self.len() == 0
     }
 
-    /// The entries of `dynamics` that lie inside the reach of some row: all that the recursion will ever read.
+    /// The entries of `dynamics` whose row and column lie in the reach of a common row of the map. The recursion
+    /// reads no others.
     ///
     /// # Panics
     /// If a reach names a state that does not exist.
@@ -209,16 +214,18 @@ impl Blocks {
         Pattern::from_rows(dynamics.cols(), rows).expect("a part of a pattern is a pattern")
     }
 
-    /// Where entry (`state`, `weight`) of J stands in the array of all blocks, in units of lanes; `None` if it is not kept.
+    /// Index `i` of entry (`state`, `weight`) of J: its lanes are `influence[i * lanes..][..lanes]`. `None` if it
+    /// is not kept.
     ///
-    /// The first call builds a table with one place for each row. Later calls search one reach and the rows of the map.
+    /// The first call builds a table with one record for each row. Later calls take two binary searches.
     pub fn find(&self, state: u32, weight: usize) -> Option<usize> {
         let (block, column) = self.column(weight)?;
         let local = block.reach().binary_search(&state).ok()?;
         Some(block.start() + local * block.columns() + column)
     }
 
-    /// The entries of J that are kept, as (state, weight, place): block after block, as they stand in the array of all blocks.
+    /// The entries of J that are kept, as (state, weight, index), in increasing order of the index, that is block
+    /// after block.
     pub fn entries(&self) -> impl Iterator<Item = (u32, usize, usize)> + '_ {
         self.blocks().flat_map(move |block| {
             block.reach().iter().enumerate().flat_map(move |(local, &state)| {
@@ -231,7 +238,7 @@ impl Blocks {
         })
     }
 
-    /// The block that keeps the column of `weight`, and which of its columns that is.
+    /// The block that keeps the column of `weight`, and the column's index there. `None` if no block does.
     pub(crate) fn column(&self, weight: usize) -> Option<(Block<'_>, usize)> {
         let row = self.linear.pattern().row_of(weight)?;
         let homes = self.homes.get_or_init(|| {
@@ -255,18 +262,18 @@ impl Blocks {
         &self.linear
     }
 
-    /// Bytes of the layout itself, without any values and without the linear map, which may be shared.
+    /// Bytes of the layout itself, without J and without the linear map, which may be shared.
     pub fn index_bytes(&self) -> usize {
         let homes = self.homes.get().map_or(0, |homes| size_of_val(&homes[..]));
         self.arrays.bytes() + size_of_val(&self.entries[..]) + homes
     }
 
-    /// Whether adjoints multiply whole matrices.
+    /// Whether adjoints multiply by D as a whole matrix.
     pub(crate) fn dense_adjoint(&self) -> bool {
         !self.entries.is_empty()
     }
 
-    /// Whether it should.
+    /// Whether the matrix product of all adjoints by D is faster than products along the entries of D[R, R].
     pub(crate) fn dense_enough(&self) -> bool {
         let entries: usize = self.blocks().map(|block| block.dynamics_nnz()).sum();
         let blocks = self.arrays.count();

@@ -1,4 +1,4 @@
-//! The influence at the end of a window, formed at once from the products of its transitions.
+//! J at the end of a window, formed at once from the transitions Φ of its steps.
 
 use super::block::{Block, BlockRow};
 use super::blocks::Blocks;
@@ -10,18 +10,18 @@ use crate::simd::matmul::{MatMul, ROW_PADDING, ROWS};
 use crate::simd::vector::axpy;
 use crate::simd::{Kernel, Simd};
 
-/// Memory for the largest block.
+/// Scratch memory, large enough for each of the blocks.
 #[derive(Debug, Clone)]
 pub struct Largest<T> {
     /// Transposed Φ(τ → T) for τ = 0 … T, each `[reach][reach]`.
     transitions: Vec<T>,
-    /// D of one step, `[reach][reach]` with rows apart, where whole matrices are multiplied.
+    /// D of one step, `[reach][reach]` with padded rows, for blocks that multiply whole matrices.
     dynamics: Vec<T>,
     /// Transposed Φ(τ → T) G_τ of one row, `[steps][reach]`.
     columns: Vec<T>,
-    /// Its sources, `[steps][columns]`.
+    /// The dense sources of that row, `[steps][columns]`.
     sources: Vec<T>,
-    /// J of one row, `[reach][columns]`, before and after.
+    /// J of that row, `[reach][columns]`, before and after the window.
     old: Vec<T>,
     new: Vec<T>,
     pack: Vec<T>,
@@ -89,7 +89,7 @@ impl<T: Float> Kernel<T> for Carry<'_, T> {
                 window.transitions(simd, memory);
                 let mut last = None;
                 for row in block.rows().iter().filter(|row| !row.columns.is_empty()) {
-                    // Rows that read alike share their sources.
+                    // Neighboring rows with the same sources share one copy of them.
                     if !last.is_some_and(|last| blocks.linear.alike(last, row.row)) {
                         window.gather(row, &mut memory.sources);
                     }
@@ -117,7 +117,7 @@ impl<T: Float> LaneWindow<'_, T> {
         values.values()[entry * self.lanes + self.lane]
     }
 
-    /// Transposed Φ(τ → T) for τ = T, T-1, …, 0; that of τ stands at position τ.
+    /// Forms the transposed Φ(τ → T) for τ = T, T-1, …, 0, and writes it to position τ of the transitions.
     #[inline(always)]
     fn transitions<S: Simd<T>>(&self, simd: S, memory: &mut Largest<T>) {
         let reach = self.block.reach().len();
@@ -139,12 +139,12 @@ impl<T: Float> LaneWindow<'_, T> {
                     });
                 }
             }
-            // A transition that decays would stay subnormal for the rest of the window.
+            // A decaying transition would otherwise stay subnormal, hence slow, for the rest of the window.
             before.iter_mut().for_each(|phi| *phi = phi.flush());
         }
     }
 
-    /// The same for one step, with D as a whole matrix.
+    /// One step of [`transitions`](Self::transitions) with D[R, R] as a dense matrix: `before ← Dᵀ after`.
     #[inline(always)]
     fn transit<S: Simd<T>>(
         &self,
@@ -176,7 +176,7 @@ impl<T: Float> LaneWindow<'_, T> {
         simd.call(product);
     }
 
-    /// The dense sources of a row, step after step.
+    /// Copies the dense sources of a row, step after step.
     #[inline(always)]
     fn gather(&self, row: &BlockRow, into: &mut [T]) {
         for (step, into) in into.chunks_exact_mut(self.stride(row)).take(self.steps).enumerate() {
@@ -185,13 +185,13 @@ impl<T: Float> LaneWindow<'_, T> {
         }
     }
 
-    /// Scalars from row to row of arrays with one scalar for each dense source of a row of the linear map.
+    /// Row stride of `sources`: the number of dense sources of the row, and padding.
     #[inline(always)]
     fn stride(&self, row: &BlockRow) -> usize {
         row.columns.len() - row.coded + ROW_PADDING
     }
 
-    /// J of one row of the linear map.
+    /// Moves J of one row of the map to the end of the window.
     #[inline(always)]
     fn row<S: Simd<T>>(&self, simd: S, row: &BlockRow, influence: &mut [T], memory: &mut Largest<T>) {
         let (reach, width, steps) = (self.block.reach().len(), row.columns.len(), self.steps);

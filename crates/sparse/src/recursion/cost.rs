@@ -4,22 +4,22 @@ use super::block::{Block, BlockRow};
 use super::blocks::Blocks;
 use super::tile::tiles;
 
-/// Multiply-adds of one lane, by what they are for.
+/// Multiply-adds of one lane, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Macs {
-    /// Carrying J, or its adjoint, from step to step.
+    /// Those that carry J, or the adjoint, from step to step.
     pub propagate: u64,
-    /// Ending in the gradient.
+    /// Those whose results are added to the gradient.
     pub gradient: u64,
 }
 
 impl Macs {
-    /// Both parts.
+    /// The sum of both.
     pub fn total(&self) -> u64 {
         self.propagate + self.gradient
     }
 
-    /// The same `times` times.
+    /// Both counts times `times`.
     #[must_use]
     pub fn times(&self, times: usize) -> Self {
         let times = times as u64;
@@ -34,7 +34,7 @@ impl Macs {
     }
 }
 
-/// Sizes of one block that its costs are made of.
+/// The sizes of one block from which its costs follow.
 struct Sizes {
     /// |R|.
     reach: u64,
@@ -42,7 +42,7 @@ struct Sizes {
     columns: u64,
     /// Columns of dense sources.
     dense: u64,
-    /// nnz(D[R, R]), and what a transition has in its place.
+    /// nnz(D[R, R]); and the same for transitions, |R|² where these multiply whole matrices.
     dynamics: u64,
     transition: u64,
     /// nnz(G[R, rows]).
@@ -80,7 +80,9 @@ impl Blocks {
         self.blocks().map(Sizes::new)
     }
 
-    /// One step of [`advance`](crate::Streaming::advance): `nnz(D[R, R]) F + nnz(G) F_r + R F` for each block.
+    /// One step of [`advance`](crate::Streaming::advance): for each block
+    /// `nnz(D[R, R]) F + Σ_r nnz(G[R, r]) |N(r)|` to propagate and `|R| F` for the gradient, where N(r) are the
+    /// dense sources of row `r`. If a row reads symbols, its `nnz(G[R, r])` is added to the gradient's count.
     pub fn advance_macs(&self) -> Macs {
         Macs::sum(self.sizes().map(|s| Macs {
             propagate: s.dynamics * s.columns + s.immediate,
@@ -88,12 +90,12 @@ impl Blocks {
         }))
     }
 
-    /// One window of [`gradient`](crate::Windowed::gradient): `nnz(D[R, R]) + nnz(G) + F` for each block and step, and `R F` for each
-    /// block if there is an initial influence. Where D is dense enough, whole matrices are multiplied: states² instead of
-    /// `nnz(D[R, R])`.
+    /// One window of [`gradient`](crate::Windowed::gradient): `nnz(D[R, R]) + nnz(G[R, rows])` and the number of
+    /// weights of dense sources for each block and step, and `|R| F` for each block if there is an `initial`
+    /// influence. Where D is dense enough, whole matrices are multiplied: states² instead of `nnz(D[R, R])`.
     pub fn adjoint_macs(&self, steps: usize, initial: bool) -> Macs {
         let steps = steps as u64;
-        // Without an initial influence the adjoint need not be pulled out of the window's first step.
+        // Only an initial influence needs the adjoint pulled back through D of the window's first step.
         let pulls = if initial { steps } else { steps.saturating_sub(1) };
         let whole = self.dense_adjoint().then_some((self.states * self.states) as u64);
         Macs::sum(self.sizes().map(|s| Macs {
@@ -102,8 +104,9 @@ impl Blocks {
         }))
     }
 
-    /// One window of [`carry`](crate::Carrying::carry): `R nnz(D[R, R]) + R nnz(G) + R F` for each block and step, and `R² F` for
-    /// each block. Where D is dense enough, whole matrices are multiplied: `R²` instead of `nnz(D[R, R])`.
+    /// One window of [`carry`](crate::Carrying::carry): `|R|` times `nnz(D[R, R]) + nnz(G[R, rows])` and the
+    /// number of weights of dense sources for each block and step, and `|R|² F` for each block. Where D is dense
+    /// enough, whole matrices are multiplied: `|R|²` instead of `nnz(D[R, R])`.
     pub fn carry_macs(&self, steps: usize) -> Macs {
         let steps = steps as u64;
         Macs::sum(self.sizes().map(|s| Macs {
@@ -113,13 +116,14 @@ impl Blocks {
         }))
     }
 
-    /// The part of [`carry_macs`](Self::carry_macs) that forms the transitions Φ row by row, along the entries of D.
+    /// The part of [`carry_macs`](Self::carry_macs) that forms transitions Φ along the entries of D, not as
+    /// products of whole matrices.
     pub fn transition_macs(&self, steps: usize) -> u64 {
         let alone = self.blocks().filter(|block| !block.whole_transitions());
         alone.map(|block| (steps * block.reach().len() * block.dynamics_nnz()) as u64).sum()
     }
 
-    /// Sizes on which time depends besides multiply-adds.
+    /// Sizes on which time depends besides multiply-adds, in `lanes` lanes.
     pub fn extent(&self, lanes: usize) -> Extent {
         let mut extent = Extent { whole: self.dense_adjoint(), single: self.single, ..Extent::default() };
         for block in self.blocks() {
@@ -135,15 +139,16 @@ impl Blocks {
 /// See [`Blocks::extent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extent {
-    /// States of tiles that a step of [`advance`](crate::Streaming::advance) goes through: what is done for each of them does not depend
-    /// on its width.
+    /// Rows of tiles of J (`|R|` for each tile) and, in blocks with diagonal D[R, R], pairs of a row and a state
+    /// that a step of [`advance`](crate::Streaming::advance) goes through. Each has a fixed cost, whatever its
+    /// width.
     pub visits: u64,
     /// Σ nnz(D[R, R]) over blocks.
     pub entries: u64,
     /// Rows that have a block.
     pub rows: u64,
-    /// Whether adjoints multiply whole matrices.
+    /// Whether adjoints multiply by D as a whole matrix.
     pub whole: bool,
-    /// Whether every block has one state, so that [`carry`](crate::Carrying::carry) forms outer products.
+    /// Whether every block has one state, so that [`carry`](crate::Carrying::carry) is a sum of outer products.
     pub single: bool,
 }

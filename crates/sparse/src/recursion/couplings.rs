@@ -1,8 +1,8 @@
-//! D[R, R] of every block: its entries, or its runs of consecutive entries.
+//! D[R, R] of every block: its entries one by one, or its runs of consecutive entries.
 //!
-//! Both forms stay. The adjoint multiplies whole runs by SIMD instructions. Where entries are scattered, runs of one entry hold 12 bytes in
-//! place of 8 and need an inner loop, which made SnAp-2 and SnAp-3 in one lane 5 % to 47 % slower (512 units 98 % sparse, 128
-//! units 75 % sparse; AVX-512, two-core Xeon).
+//! Both forms stay. The adjoint multiplies whole runs by SIMD instructions. Where entries are scattered, runs of one entry
+//! hold 12 bytes in place of 8 and need an inner loop, which made SnAp-2 and SnAp-3 in one lane 5 % (512 units, 98 %
+//! sparse) to 47 % (128 units, 75 % sparse) slower, measured with AVX-512.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use super::layout::Layout;
 use crate::pattern::held;
 use crate::product::Operand;
 
-/// No entry.
+/// The position of an entry that does not exist.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// One entry of a row of D[R, R]: its column and where the value of D stands, in one load.
+/// One entry of a row of D[R, R]: its column and the position of its value, packed so that one load gets both.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry(u64);
 
@@ -34,17 +34,17 @@ impl Entry {
     }
 }
 
-/// Entries of a row of D[R, R] whose columns and values follow each other.
+/// Entries of a row of D[R, R] with consecutive columns and consecutive values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
     /// First column.
     pub column: u32,
-    /// Where the first value of D stands.
+    /// Position of the first value of D.
     pub entry: u32,
     pub len: u32,
 }
 
-/// What the states of blocks have to do with each other. Layouts of the same blocks share it.
+/// The reach and D[R, R] of all blocks. Layouts that differ in rows alone share it.
 #[derive(Debug, Default)]
 pub(crate) struct Couplings {
     pub reach: Vec<u32>,
@@ -52,12 +52,12 @@ pub(crate) struct Couplings {
     pub offsets: Vec<u32>,
     pub entries: Vec<Entry>,
     pub runs: Vec<Run>,
-    /// Values of D, and states: one more than the last that is named.
+    /// Least lengths of the arrays of values of D, and of states: one more than the greatest index.
     pub values: usize,
     pub states: usize,
 }
 
-/// Where the states of one block, and D between them, stand in [`Couplings`].
+/// The ranges of the reach and D[R, R] of one block in [`Couplings`].
 #[derive(Debug, Clone)]
 pub(crate) struct Coupling {
     pub reach: Range<u32>,
@@ -72,7 +72,7 @@ pub(crate) struct Coupling {
 }
 
 impl Couplings {
-    /// Takes in D[R, R] of the next block.
+    /// Appends the reach and D[R, R] of the next block.
     pub fn push(
         &mut self,
         reach: &[u32],
@@ -133,14 +133,14 @@ impl Couplings {
     }
 }
 
-/// Refuses a number of entries that positions of 32 bits cannot count. Positions are narrowed before: a layout that is refused
-/// is never used.
+/// Refuses a number of entries that 32-bit positions cannot count. Positions may be truncated before this check,
+/// since a refused layout is never used.
 pub(crate) fn check(what: &'static str, found: usize, layout: Layout) -> Result<(), BlockError> {
     let max = layout.max_index.min(NONE - 1);
     if found <= max as usize { Ok(()) } else { Err(BlockError::TooLarge { what, found, max }) }
 }
 
-/// The place of a state in a reach.
+/// The index of a state in a reach.
 pub(crate) fn local(reach: &[u32], state: u32) -> Option<u32> {
     reach.binary_search(&state).ok().map(|at| at as u32)
 }

@@ -1,5 +1,5 @@
-//! The adjoints of all blocks as one matrix product, where D is dense enough: a product of whole matrices does more
-//! multiply-adds than the blocks need, and many more of them in the same time.
+//! The adjoints of all blocks as the rows of one matrix, multiplied by all of D, where D is dense enough: the
+//! product takes more multiply-adds than the blocks need, but at many times the rate.
 
 use super::blocks::Blocks;
 use crate::float::Float;
@@ -7,15 +7,16 @@ use crate::lanes::Lanes;
 use crate::simd::matmul::{MatMul, ROW_PADDING, ROWS};
 use crate::simd::{Kernel, Simd};
 
-/// Lanes whose values of D are spread out together, since they lie together; as many matrices as a second-level cache holds.
+/// Lanes whose values of D are scattered into dense matrices in one pass: the values are adjacent in memory, and
+/// four matrices fit L2.
 const TOGETHER: usize = 4;
 
-/// Memory of this form, for one lane after the other.
+/// Scratch memory for the product, which is formed lane by lane.
 #[derive(Debug, Clone)]
 pub struct Dense<T> {
-    /// D of as many lanes as are spread out together, states × states, its rows apart.
+    /// D of up to [`TOGETHER`] lanes, states × states with padded rows.
     dynamics: Vec<T>,
-    /// a of every block, `[blocks][states]`: zero outside the block's reach; and its product with D.
+    /// a of every block, `[blocks][states]`, zero outside the block's reach; and its product with D.
     adjoint: Vec<T>,
     product: Vec<T>,
     pack: Vec<T>,
@@ -39,7 +40,7 @@ impl<T: Float> Dense<T> {
         parts.iter().map(|part| size_of_val(&part[..])).sum()
     }
 
-    /// D of some lanes from `first` on, all of it: what lies outside the pattern stays zero.
+    /// Scatters D of the next [`TOGETHER`] lanes from `first` on. Entries outside its pattern stay zero.
     fn spread(&mut self, blocks: &Blocks, dynamics: Lanes<'_, T>, first: usize) {
         let (lanes, stride) = (dynamics.lanes(), blocks.states + ROW_PADDING);
         let size = blocks.states * stride;
@@ -53,7 +54,7 @@ impl<T: Float> Dense<T> {
         }
     }
 
-    /// The product of every block's adjoint of one lane with D.
+    /// Multiplies the adjoints of all blocks in one lane by D.
     #[inline(always)]
     fn multiply<S: Simd<T>>(&mut self, simd: S, blocks: &Blocks, adjoint: &[T], lanes: usize, lane: usize) {
         let states = blocks.states;
@@ -78,7 +79,7 @@ impl<T: Float> Dense<T> {
         simd.call(product);
     }
 
-    /// Overwrites the adjoints of one lane with what of the product lies within reach.
+    /// Overwrites the adjoints of one lane with the entries of the product that lie in each block's reach.
     fn gather(&self, blocks: &Blocks, adjoint: &mut [T], lanes: usize, lane: usize) {
         let mut own = adjoint.chunks_exact_mut(lanes);
         for (block, product) in blocks.blocks().zip(self.product.chunks_exact(blocks.states + ROW_PADDING)) {
@@ -89,7 +90,7 @@ impl<T: Float> Dense<T> {
     }
 }
 
-/// `a ← D[R, R]ᵀ a` for every block and lane; the adjoints lie one after the other.
+/// `a ← D[R, R]ᵀ a` for every block and lane; the blocks' adjoints follow each other in `adjoint`.
 pub struct PullBack<'a, T> {
     pub blocks: &'a Blocks,
     pub dynamics: Lanes<'a, T>,

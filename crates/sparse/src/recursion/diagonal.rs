@@ -1,4 +1,4 @@
-//! One step of a block whose D[R, R] has no entry off its diagonal: every entry of J by itself.
+//! One step of a block whose D[R, R] has no entry off its diagonal: every entry of J is updated by itself.
 
 use super::block::{Alone, Block};
 use super::couplings::NONE;
@@ -13,7 +13,7 @@ use crate::simd::vector::MAX_SCALAR_TAIL;
 /// Columns whose sums over lanes are formed together.
 const TOGETHER: usize = 8;
 
-/// J and the gradient in one pass over memory.
+/// One step of J and of the gradient, in one pass over memory.
 #[inline(always)]
 pub(super) fn advance<T: Float, S: Simd<T>, const LANES: bool>(
     simd: S,
@@ -48,7 +48,7 @@ pub(super) fn advance<T: Float, S: Simd<T>, const LANES: bool>(
     }
 }
 
-/// Some columns of J and of the gradient, and their sources.
+/// Columns of one row of J, `[columns][lanes]`, with their entries of the gradient and their sources.
 struct Columns<'a, T> {
     influence: &'a mut [T],
     gradient: &'a mut [T],
@@ -63,7 +63,7 @@ struct Factors<'a, T> {
     delta: &'a [T],
 }
 
-/// All lanes of an entry; nothing if there is none.
+/// All lanes of an entry; an empty slice if the entry is [`NONE`].
 #[inline(always)]
 fn factor<T: Float, const LANES: bool>(values: Lanes<'_, T>, entry: u32) -> &[T] {
     match LANES {
@@ -74,7 +74,7 @@ fn factor<T: Float, const LANES: bool>(values: Lanes<'_, T>, entry: u32) -> &[T]
 }
 
 impl<T: Float> Columns<'_, T> {
-    /// One state and one row of the linear map; the first columns, of one-hot sources, have no u.
+    /// One step of one (row, state) pair. The first columns, those of one-hot sources, have no entry in `u`.
     #[inline(always)]
     fn advance<S: Simd<T>, const LANES: bool>(self, simd: S, alone: &Alone, step: StepValues<'_, T>) {
         let lanes = step.delta.lanes();
@@ -84,7 +84,7 @@ impl<T: Float> Columns<'_, T> {
             delta: factor::<T, LANES>(step.delta, alone.state),
         };
         let (has_d, has_g) = (!factors.d.is_empty(), !factors.g.is_empty());
-        // Absent factors are not multiplied by.
+        // The first columns only decay: those of one-hot sources, or all of them if G has no entry here.
         let decayed = if has_g { alone.coded as usize } else { self.gradient.len() };
         let (first, influence) = self.influence.split_at_mut(decayed * lanes);
         let (first_gradient, gradient) = self.gradient.split_at_mut(decayed);
@@ -117,7 +117,7 @@ impl<T: Float> Columns<'_, T> {
         }
     }
 
-    /// One lane, with or without either factor.
+    /// One lane, with or without the factors of D and of G.
     #[inline(always)]
     fn one_lane<S: Simd<T>, const D: bool, const G: bool>(self, simd: S, factors: Factors<'_, T>) {
         let Self { influence, gradient, u } = self;
@@ -154,7 +154,7 @@ impl<T: Float> Columns<'_, T> {
         }
     }
 
-    /// Several lanes, in whole vectors.
+    /// Several lanes, which fill whole vectors.
     #[inline(always)]
     fn lanes<S: Simd<T>, const D: bool, const G: bool>(mut self, simd: S, factors: Factors<'_, T>) {
         let len = self.gradient.len();

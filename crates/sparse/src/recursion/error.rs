@@ -22,7 +22,7 @@ pub enum BlockError {
         /// Number of states.
         states: usize,
     },
-    /// There are more entries than index arrays can count.
+    /// There are more entries than index arrays can count ([`Layout::max_index`](crate::Layout::max_index)).
     #[error("{what}: {found} are more than the {max} that an index array can hold")]
     TooLarge {
         /// What was counted.

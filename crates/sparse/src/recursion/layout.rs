@@ -1,7 +1,8 @@
-//! Where the choice falls between two forms of the same computation.
+//! The limits at which the layout chooses between two forms of the same computation.
 
-/// Limits at which a layout of blocks takes one form of a computation or another. All forms give the same sums, in another order.
-/// The defaults are what was measured to be fastest; tests set others, so that small blocks reach every form.
+/// Limits at which a layout of blocks takes one form of a computation or another. All forms give the same sums, in
+/// different orders. The defaults were measured to be fastest; tests set others, so that small blocks take every
+/// form.
 ///
 /// ```
 /// use rtrl_sparse::{Blocks, Layout, Linear, Operand, Pattern};
@@ -15,22 +16,25 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Mean entries of a run from which on D[R, R] is kept as runs of consecutive entries: a vector along a shorter run does not
-    /// pay.
+    /// Least mean length of the runs of consecutive entries of D[R, R] for which it is kept as runs. With shorter
+    /// runs it is kept entry by entry, since vectors along them do not pay.
     pub min_mean_run: usize,
-    /// Fewest blocks whose adjoints are multiplied by D as one matrix: fewer do not share D often enough.
+    /// Fewest blocks whose adjoints are multiplied by D as one matrix. With fewer, too few products share the
+    /// dense copy of D that each step makes.
     pub min_dense_adjoint_blocks: usize,
-    /// Multiply-adds of such a product in the time of one along the entries of D. Measured in one lane: some 60 against 1.5 to 2
-    /// per nanosecond; in sixteen 60 against 6.
+    /// How many multiply-adds of the product of all adjoints by D, as one matrix, take as long as one along the
+    /// entries of D. Measured in one lane: about 60 per nanosecond against 1.5 to 2; in sixteen lanes: 60 against
+    /// 6.
     pub dense_adjoint_speedup: usize,
-    /// The same for the products of transitions.
+    /// The same ratio for the products that form the transitions Φ.
     pub transition_speedup: usize,
-    /// Least multiply-adds of a call that is shared out among threads, if it comes from a thread of the pool: 10 to 50
-    /// microseconds, in which another thread wakes up.
+    /// Least multiply-adds of a call, in all lanes, that are shared out among threads if the recursion is
+    /// constructed on a thread of the rayon pool: 10 to 50 microseconds of work, the time in which another thread
+    /// wakes up.
     pub min_shared_macs: u64,
-    /// The same for a call from outside of the pool, which has to wait for a worker.
+    /// The same for construction outside the pool, from where each call also waits for a worker.
     pub min_shared_macs_outside: u64,
-    /// Greatest position that an index array may hold; at most `u32::MAX - 1`.
+    /// The most entries that an index array may count. A value above `u32::MAX - 1` counts as that.
     pub max_index: u32,
 }
 

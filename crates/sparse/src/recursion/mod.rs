@@ -1,4 +1,4 @@
-//! J ← P ∘ (D J + G ⊗ u) on dense blocks: layout, what a step contributes, kernels, costs, threads.
+//! J ← P ∘ (D J + G ⊗ u) on dense blocks: the layout of J, the values of a step, kernels, costs, threads.
 
 // Modules stand in the order in which they may import each other.
 mod error;

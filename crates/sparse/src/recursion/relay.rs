@@ -1,10 +1,10 @@
-//! What survives of J when the weights that exist change.
+//! Relay: takes J over to a layout with other masks.
 
 use super::blocks::Blocks;
 use crate::float::Float;
 
 impl Blocks {
-    /// The reach of every row, in the order of the rows; empty for a row without one.
+    /// The reach of every row, in the order of the rows; empty for a row without a block.
     pub fn reaches(&self) -> Vec<Vec<u32>> {
         let mut reaches = vec![Vec::new(); self.linear.pattern().rows()];
         for block in self.blocks() {
@@ -15,11 +15,13 @@ impl Blocks {
         reaches
     }
 
-    /// Copies from `old_values`, in the layout `old`, every entry of J that both layouts keep; the others become zero.
-    /// Weight `w` here is weight `origin[w]` there, or did not exist.
+    /// Overwrites `values`, in this layout, with the entries of `old_values`, in the layout `old`, that both
+    /// layouts keep; entries that `old` does not keep become zero. Weight `w` here is weight `origin[w]` of `old`;
+    /// `None` if it is new.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If there is not one origin for each weight, or if `old_values` or `values` does not have `lanes` scalars
+    /// for each entry of its layout.
     pub fn relay<T: Float>(
         &self,
         old: &Blocks,

@@ -1,7 +1,7 @@
-//! The innermost loop of a step of coupled states: the rows of J of one tile, one after the other.
+//! The innermost loop of a step of coupled states: the rows of one tile of J, one after the other.
 //!
-//! Bounds are checked once for all rows. Checks of every access, and the sizes that they keep in registers, take as much time again
-//! where rows are short.
+//! Bounds are checked once for all rows. With a check of every access, which also keeps sizes in registers, short
+//! rows would take twice the time.
 #![allow(unsafe_code)]
 
 use std::slice;
@@ -11,46 +11,47 @@ use super::step::StepValues;
 use crate::float::Float;
 use crate::simd::Simd;
 
-/// Bytes of J between what is loaded and what is asked for: the next block or the one after it, which the processor does not
-/// guess, since between blocks it has other things to load and sees the end of a page.
+/// Prefetch distance in bytes, which reaches into the next block or the one after it. The hardware prefetcher
+/// loses the stream of J between blocks, where other arrays are loaded and pages end.
 const AHEAD: usize = 4096;
 
-/// Where the vectors of a tile stand in J: vector `c` of the tile at `first + c * stride` of each row.
+/// The span of a tile in J: vector `c` of the tile begins at `first + c * stride` of each row.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub first: usize,
     pub stride: usize,
-    /// Scalars of the last vector.
+    /// Scalars of the last vector; the others are full.
     pub last: usize,
-    /// Scalars of one row of J.
+    /// Scalars of one row of J: columns times lanes.
     pub row: usize,
-    /// First column of the tile, and first of the lanes.
+    /// First column and first lane of the tile.
     pub column: usize,
     pub lane: usize,
 }
 
 impl Place {
-    /// The vectors of the tile in one row of J.
+    /// Loads the `C` vectors of the tile in one row of J.
     ///
     /// # Safety
-    /// `row` must point to the first of them, and as far as the last one goes be readable.
+    /// `row` must point to the first scalar of the tile in that row, and every scalar of the vectors must be
+    /// readable.
     #[inline(always)]
     unsafe fn load<T: Float, S: Simd<T>, const C: usize>(&self, simd: S, row: *const T) -> [S::Vector; C] {
         let mut vectors = [simd.splat(T::ZERO); C];
         for (c, v) in vectors.iter_mut().enumerate() {
             let len = if c + 1 < C { S::WIDTH } else { self.last };
             simd.fetch(row.wrapping_add(c * self.stride + AHEAD / size_of::<T>()));
-            // SAFETY: the caller vouches for every vector.
+            // SAFETY: the caller guarantees that every vector is readable.
             let x = unsafe { slice::from_raw_parts(row.add(c * self.stride), len) };
             *v = if len < S::WIDTH { simd.load_part(x) } else { simd.load(x) };
         }
         vectors
     }
 
-    /// Overwrites them.
+    /// Overwrites the vectors of the tile in one row of J.
     ///
     /// # Safety
-    /// As for [`load`](Self::load), and writable.
+    /// As for [`load`](Self::load), and the scalars must be writable.
     #[inline(always)]
     unsafe fn store<T: Float, S: Simd<T>, const C: usize>(
         &self,
@@ -60,14 +61,14 @@ impl Place {
     ) {
         for (c, v) in vectors.into_iter().enumerate() {
             let len = if c + 1 < C { S::WIDTH } else { self.last };
-            // SAFETY: the caller vouches for every vector.
+            // SAFETY: the caller guarantees that every vector is writable.
             let x = unsafe { slice::from_raw_parts_mut(row.add(c * self.stride), len) };
             if len < S::WIDTH { simd.store_part(v, x) } else { simd.store(v, x) }
         }
     }
 }
 
-/// One step of the rows of J of a tile.
+/// One step of all rows of a tile of J.
 pub(super) struct Rows<'a, T> {
     pub block: &'a Block<'a>,
     pub step: StepValues<'a, T>,
@@ -75,10 +76,10 @@ pub(super) struct Rows<'a, T> {
 }
 
 impl<T: Float> Rows<'_, T> {
-    /// `J ← D J + G u` for all rows. What they add to the gradient.
+    /// `J ← D J + G ⊗ u` for all rows of the tile. Returns its contribution `δᵀ J` to the gradient.
     ///
-    /// `memory` is room for the old values of the tile, `[reach][C vectors]`, and `G u` of one after the other of the states that
-    /// have some.
+    /// `memory` is scratch for the old values of the tile, `[reach][C vectors]`, and the values of `G ⊗ u`,
+    /// `[states][C vectors]`, for those states in R that G drives.
     ///
     /// # Panics
     /// If sizes do not fit.
@@ -113,11 +114,11 @@ impl<T: Float> Rows<'_, T> {
         }
         let old = old.as_ptr();
         let (dynamics, delta) = (step.dynamics.values().as_ptr(), step.delta.values().as_ptr());
-        // A vector of the lanes of one entry, or its only lane everywhere.
+        // The vector of lanes of one entry, or the only lane of the entry in every place.
         macro_rules! coefficient {
             ($values:expr, $entry:expr) => {{
                 let entry: usize = $entry;
-                // SAFETY: as asserted, there are as many entries as are named, each with all lanes of the vector.
+                // SAFETY: as asserted, every entry that the block names exists and has all lanes of the vector.
                 unsafe {
                     if LANES {
                         simd.load(slice::from_raw_parts($values.add(entry * lanes + place.lane), S::WIDTH))

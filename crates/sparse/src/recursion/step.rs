@@ -1,24 +1,24 @@
-//! What one step contributes to the recursion.
+//! The values of D, G, u and δ at one step.
 
 use super::blocks::Blocks;
 use crate::lanes::Lanes;
 use crate::linear::Sources;
 
-/// The values of one step.
+/// The values of one step, each array `[len][lanes]`.
 #[derive(Debug, Clone, Copy)]
 pub struct StepValues<'a, T> {
-    /// Values of D in its pattern. A lane that begins a sequence has zeros here.
+    /// Values of D at the positions given to [`Blocks::new`]. All are zero in a lane that begins a sequence.
     pub dynamics: Lanes<'a, T>,
-    /// Values of G, in the order that the blocks were laid out for.
+    /// Values of G at the positions given to [`Blocks::new`].
     pub row_jacobian: Lanes<'a, T>,
     /// u.
     pub sources: Sources<'a, T>,
-    /// δ, the gradient of this step's loss by the states.
+    /// δ, the gradient of this step's loss by the states: one entry for each state.
     pub delta: Lanes<'a, T>,
 }
 
 impl<T> StepValues<'_, T> {
-    /// Checks every size against that of `blocks` in `lanes` lanes. Values of D and G may stand in larger arrays.
+    /// Checks every size against `blocks` in `lanes` lanes. The arrays of D and G may be longer than needed.
     #[track_caller]
     pub(crate) fn check(&self, blocks: &Blocks, lanes: usize) {
         let Self { dynamics, row_jacobian, sources, delta } = self;
@@ -34,7 +34,7 @@ impl<T> StepValues<'_, T> {
     }
 }
 
-/// Checks every step of a window, and the size of the gradient if there is one.
+/// Checks every step of a window, and the length of the gradient if it is given.
 #[track_caller]
 pub(crate) fn check_window<'a, T: 'a>(
     blocks: &Blocks,

@@ -1,8 +1,9 @@
 //! Blocks shared out among threads.
 //!
-//! A part is some of the blocks as a layout of its own: with its own rows of the linear map, its own gradient and its own memory. Blocks
-//! do not depend on each other, so that parts do not either. A part inherits from the whole every decision on which the order of a
-//! sum depends (bands, runs, forms of products), so that results do not depend on the number of threads.
+//! A part is a range of the blocks as a layout of its own, with its own rows of the linear map, its own gradient
+//! and its own memory. Blocks do not depend on each other, hence neither do parts. A part inherits from the whole
+//! every decision on which the order of a sum depends (bands, runs, forms of products), so that results do not
+//! depend on the number of threads.
 
 use std::ops::Range;
 
@@ -13,30 +14,30 @@ use super::layout::Layout;
 use crate::float::Float;
 use crate::simd::Level;
 
-/// The memory `M` that a computation needs: once, or for each part of the blocks.
+/// The scratch memory `M` of a computation: one for all blocks, or one for each part.
 ///
-/// Work that is large enough is done by as many threads as the rayon pool has in which this is made. A thread of the pool shares
-/// out smaller work than a thread outside it (`rayon::scope` runs a program on one): it neither waits for the others to begin nor
-/// allocates.
+/// Construction decides whether the work is large enough to be split, for as many threads as the rayon pool has in
+/// which it runs. On a thread of the pool (`rayon::scope` runs a program on one) smaller work is split than
+/// outside: such a thread neither waits for others to begin nor allocates.
 #[derive(Debug, Clone)]
 pub(crate) enum Threads<T, M> {
     One(M),
     Several(Vec<Part<T, M>>),
 }
 
-/// Some of the blocks, with what a thread needs to work on them.
+/// A range of the blocks, with the memory that a thread needs for them.
 #[derive(Debug, Clone)]
 pub(crate) struct Part<T, M> {
     blocks: Blocks,
     memory: M,
     gradient: Vec<T>,
-    /// Which row of the whole each row is.
+    /// The row of the whole map that each row of the part is.
     rows: Vec<u32>,
 }
 
 impl<T: Float, M: Send> Threads<T, M> {
-    /// Memory for `blocks` in `lanes` lanes, of which one call takes `macs` multiply-adds a lane, in up to so many parts for each
-    /// thread: one that is done early takes from another.
+    /// Memory for `blocks` in `lanes` lanes, where one call takes `macs` multiply-adds per lane. With more than
+    /// one part per thread, a thread that is done early takes over a part of another.
     pub fn new(
         blocks: &Blocks,
         lanes: usize,
@@ -47,7 +48,7 @@ impl<T: Float, M: Send> Threads<T, M> {
         let inside = pool::inside();
         let Layout { min_shared_macs, min_shared_macs_outside, .. } = blocks.layout;
         let worthwhile = if inside { min_shared_macs } else { min_shared_macs_outside };
-        // The number of threads is asked for last: the question starts all threads of the global pool.
+        // The number of threads is asked for last: asking starts all threads of the global pool.
         if macs.total() * (lanes as u64) < worthwhile || pool::threads() == 1 {
             return Self::One(memory(blocks));
         }
@@ -66,8 +67,9 @@ impl<T: Float, M: Send> Threads<T, M> {
         Self::Several(parts)
     }
 
-    /// Does `work` with all blocks, or with every part on the threads of this thread's pool, at this thread's level: with its part
-    /// of `influence` (if that is not empty) and its own gradient, which begins as that of the whole and ends as part of it.
+    /// Calls `work` for all blocks, or for every part on the threads of the current pool, at this thread's level.
+    /// A part gets its range of `influence` (nothing if that is empty) and a gradient of its own, which is copied
+    /// from the whole gradient before and back afterwards.
     pub fn each(
         &mut self,
         whole: &Blocks,
@@ -96,7 +98,7 @@ impl<T: Float, M: Send> Threads<T, M> {
         }
     }
 
-    /// The same for work that leaves the gradient alone.
+    /// [`each`](Self::each) for work that does not use the gradient.
     pub fn each_without_gradient(
         &mut self,
         whole: &Blocks,
@@ -146,7 +148,7 @@ fn split<T: Float, M: Send>(
     }
 }
 
-/// The threads of rayon.
+/// The thread pool of rayon.
 #[cfg(feature = "rayon")]
 mod pool {
     pub use rayon::{current_num_threads as threads, join};
@@ -156,7 +158,7 @@ mod pool {
     }
 }
 
-/// One thread.
+/// A stand-in without rayon: one thread.
 #[cfg(not(feature = "rayon"))]
 mod pool {
     pub fn inside() -> bool {

@@ -1,69 +1,70 @@
-//! Tiles: the part of a block of J that a step updates at once, and the memory for it.
+//! Tiles: a step updates a coupled block of J tile by tile, each all states high and a few vectors wide.
 
 use super::block::Block;
 use super::blocks::Blocks;
 use crate::float::Float;
 use crate::linear::forward::Held;
 
-/// Bytes of J that are updated together. Their old values stay in a first-level cache where every state's row of D is dense, so that
-/// loads are all there is to do. Where it is sparse, each of its entries takes time of its own, for a tile of any width: fewer
-/// and wider tiles in the second-level cache are quicker, by up to 1.8 times.
+/// Bytes of a tile. With D[R, R] as runs, loads of old values dominate, one for each entry of D and vector: the
+/// old values should fit L1. With D[R, R] entry by entry, the fixed cost of an entry dominates, whatever the
+/// tile's width: fewer and wider tiles, which fit L2, are up to 1.8 times faster.
 const DENSE_TILE: usize = 32 * 1024;
 const SPARSE_TILE: usize = 128 * 1024;
 
-/// Bytes of a tile of this block.
+/// The most bytes of a tile of this block, unless one vector of all states is larger.
 pub(super) fn tile_bytes(block: &Block<'_>) -> usize {
     if !block.by_runs() { SPARSE_TILE } else { DENSE_TILE }
 }
 
-/// The greatest number of scalars that a vector and a row of a tile have at any level.
+/// The most scalars in a vector, and in a row of a tile, at any level.
 const WIDEST: usize = 16;
 const WIDEST_ROW: usize = 8 * WIDEST;
 
-/// Scalars of memory for the old values of a tile of `block`, and its alignment.
+/// Scalars of scratch for the old values of a tile of `block`, with room for alignment.
 fn tile_scalars<T>(block: Block<'_>) -> usize {
     let reach = block.reach().len();
     let room = tile_bytes(&block) / size_of::<T>();
     (reach * WIDEST_ROW).min(room).max(reach * WIDEST) + ALIGNMENT / size_of::<T>()
 }
 
-/// Scalars of memory for what G and u add to a tile of `block`, and its alignment.
+/// Scalars of scratch for the values of G ⊗ u in a tile of `block`, with room for alignment.
 fn immediate_scalars<T>(block: Block<'_>) -> usize {
     block.driven().count() * WIDEST_ROW + ALIGNMENT / size_of::<T>()
 }
 
-/// Tiles of a block of `f32` at the widest level.
+/// Number of tiles of a block of `f32` with the widest vectors.
 pub(crate) fn tiles(block: Block<'_>, lanes: usize) -> u64 {
     let vectors = if lanes == 1 { block.columns().div_ceil(WIDEST) } else { block.columns() };
     let room = tile_bytes(&block) / (block.reach().len() * WIDEST * size_of::<f32>());
     (vectors.div_ceil(room.clamp(1, WIDEST_ROW / WIDEST)) * lanes.div_ceil(WIDEST)) as u64
 }
 
-/// Memory that vectors of `width` scalars may read beyond an array of `columns`.
+/// Length of an array of `columns` scalars with room for whole vectors that read beyond the last of them.
 fn padded(columns: usize) -> usize {
     columns.next_multiple_of(WIDEST)
 }
 
-/// A vector that straddles two lines of the cache is loaded twice.
+/// Bytes of a cache line. Scratch begins at a line, since a load of a vector that straddles two lines takes two
+/// accesses.
 const ALIGNMENT: usize = 64;
 
-/// The part of `memory` from the first line of the cache on.
+/// The part of `memory` from the first cache line boundary on.
 pub(super) fn aligned<T>(memory: &mut [T]) -> &mut [T] {
     let skip = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT / size_of::<T>());
     &mut memory[skip..]
 }
 
-/// Memory for the tiles of blocks.
+/// Scratch memory for one step of any of the blocks.
 #[derive(Debug, Clone)]
 pub struct Tiles<T> {
-    /// One tile of a block before its update.
+    /// The values of one tile before its update.
     pub(super) tile: Vec<T>,
-    /// Sources gathered into the columns of a block.
+    /// The source of every column of a block, `[columns][lanes]`.
     pub(super) sources: Vec<T>,
     pub(super) held: Held,
     /// Gradient of the columns of a block.
     pub(super) gradient: Vec<T>,
-    /// What G and u add to the states of a tile.
+    /// The values of G ⊗ u in a tile, for the states that G drives.
     pub(super) immediate: Vec<T>,
 }
 

@@ -1,9 +1,10 @@
-//! Vectors as arrays, for every target and every scalar.
+//! Vectors as plain arrays, for every target and every scalar.
 
 use super::kernel::Simd;
 use crate::float::Float;
 
-/// Vectors of `N` scalars that the compiler maps to whatever the target has. `FUSED` multiply-adds round once.
+/// Vectors of `N` scalars, which the compiler maps to the registers of the target. With `FUSED`, multiply-adds
+/// round once.
 #[derive(Debug, Clone, Copy)]
 pub struct Array<const N: usize, const FUSED: bool>(());
 

@@ -1,19 +1,20 @@
-//! What a core can do at most: loops that do nothing but multiply and add, or nothing but move.
+//! The peak rates of a core: one loop that does nothing but multiply-adds, and one that does little but load and
+//! store.
 
 use super::kernel::{Kernel, Simd};
 use crate::float::Float;
 
-/// Independent sums: more multiply-adds than a core starts before the first one is done.
+/// Independent sums: more multiply-adds than a core can start before the first one is done.
 const SUMS: usize = 12;
 
 /// Multiply-adds in registers.
 pub struct Peak<'a, T> {
     pub rounds: u64,
-    /// A factor below 1, which the compiler must not know.
+    /// A factor below 1 that the compiler must not know.
     pub factor: T,
-    /// Takes the result, so that the work is not left out.
+    /// Receives the result, so that the compiler does not remove the work.
     pub out: &'a mut T,
-    /// Takes the number of multiply-adds.
+    /// Receives the number of multiply-adds.
     pub count: &'a mut u64,
 }
 

@@ -8,16 +8,17 @@ use super::kernel::{Kernel, Simd};
 use super::level::Level;
 use crate::float::Float;
 
-/// Fused multiply-adds are part of the baseline of some targets; elsewhere they would be calls of a library.
+/// Whether the baseline of the target has fused multiply-adds. Elsewhere they would be slow library calls.
 const BASELINE_FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
-/// Whether vectors of `width` fit arrays of `lanes` lanes: either across the entries of one lane, or along the lanes.
+/// Whether vectors of `width` scalars fit arrays of `lanes` lanes: they run along the lanes, or along the entries
+/// if there is one lane.
 #[inline(always)]
 fn fits(lanes: usize, width: usize) -> bool {
     lanes == 1 || lanes.is_multiple_of(width)
 }
 
-/// Runs a kernel scalar by scalar, whatever the processor: for types that no vector instruction knows.
+/// Runs a kernel scalar by scalar, whatever the processor: for types without vector instructions.
 #[inline]
 pub(crate) fn one_by_one<T: Float, K: Kernel<T>>(kernel: K) -> K::Output {
     kernel.run(Array::<1, false>::new())

@@ -7,7 +7,7 @@ use super::kernel::{Kernel, Simd};
 /// Numbers per iteration of the vectorized loop.
 const CHUNK: usize = 16;
 
-/// Which function.
+/// The elementary functions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Function {
     Exp,
@@ -15,7 +15,7 @@ pub(crate) enum Function {
     Sigmoid,
 }
 
-/// `x ← f(x)`.
+/// The kernel of `x ← f(x)` for every number of a slice.
 pub(crate) struct Apply<'a> {
     pub function: Function,
     pub x: &'a mut [f32],
@@ -57,10 +57,10 @@ fn each<S: Simd<f32>>(simd: S, x: &mut [f32], f: impl Each) {
     }
 }
 
-/// ln 2, its first bits and the rest: multiples of the first part by exponents are exact.
+/// ln 2 as a sum of two parts. The first has so few bits that its product with any exponent is exact.
 const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 
-/// Added to a number below 2²², leaves its nearest integer in the low bits.
+/// Added to a number of magnitude below 2²², it leaves the nearest integer in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 
 /// `2^n` for -126 ≤ n ≤ 127.
@@ -89,11 +89,12 @@ struct Exp;
 impl Each for Exp {
     #[inline(always)]
     fn of<S: Simd<f32>>(self, simd: S, x: f32) -> f32 {
-        // Beyond these the result is infinite, and zero. NaN is neither above nor below.
+        // Beyond these limits the result is infinite or zero all the same. NaN fails both comparisons and stays.
         let x = if x > 89.0 { 89.0 } else { x };
         let x = if x < -105.0 { -105.0 } else { x };
         let (p, n) = reduced_exp(simd, x);
-        // In two steps, each with an exponent in range; only the last one rounds, overflows or becomes subnormal.
+        // Two factors, each with an exponent that `power` can form. Only the last product rounds, overflows or
+        // becomes subnormal.
         let half = n >> 1;
         p * power(half) * power(n.wrapping_sub(half))
     }
@@ -105,7 +106,7 @@ struct Sigmoid;
 impl Each for Sigmoid {
     #[inline(always)]
     fn of<S: Simd<f32>>(self, simd: S, x: f32) -> f32 {
-        // Of the two equal forms the one without overflow and without cancellation.
+        // e^x / (1 + e^x) for negative x, 1 / (1 + e^-x) otherwise: neither overflows or cancels.
         let e = Exp.of(simd, -x.abs());
         let numerator = if x < 0.0 { e } else { 1.0 };
         numerator / (1.0 + e)
@@ -125,7 +126,7 @@ impl Each for Tanh {
             p = simd.scalar(p, z, c);
         }
         let small = simd.scalar(p * z, a, a);
-        // From here on tanh is 1 to the last bit.
+        // Above 10, tanh is 1 to the last bit.
         let twice = if a > 10.0 { 20.0 } else { 2.0 * a };
         let (p, n) = reduced_exp(simd, twice);
         let large = 1.0 - 2.0 / simd.scalar(p, power(n), 1.0);

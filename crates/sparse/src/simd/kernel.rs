@@ -1,29 +1,29 @@
-//! What kernels are written in: vector operations ([`Simd`]), and the computation over them ([`Kernel`]).
+//! The two traits of a kernel: vector operations ([`Simd`]), and a computation written with them ([`Kernel`]).
 
 use crate::float::Float;
 
 /// Vector operations on `T` at one level. A value of an implementing type proves that the processor has the level's
 /// instructions.
 pub trait Simd<T: Float>: Copy {
-    /// Several scalars in a register.
+    /// A SIMD register, or an array in its place.
     type Vector: Copy;
     /// Scalars of a vector.
     const WIDTH: usize;
     /// Vectors per tile: a kernel keeps 2 · `TILE` accumulators (new values of J and the gradient) in registers.
     const TILE: usize;
 
-    /// `x` everywhere.
+    /// A vector with `x` in every place.
     fn splat(self, x: T) -> Self::Vector;
-    /// The first scalars of `x`, which must be enough.
+    /// Loads the first `WIDTH` scalars of `x`. Panics if there are fewer.
     fn load(self, x: &[T]) -> Self::Vector;
-    /// The first scalars of `x`, zeros where it ends.
+    /// Loads up to `WIDTH` scalars of `x`, and zeros in place of missing ones.
     fn load_part(self, x: &[T]) -> Self::Vector;
     /// Prefetches the cache line at `x`, which need not be valid memory; does nothing where the level has no such instruction.
     #[inline(always)]
     fn fetch(self, _x: *const T) {}
-    /// Overwrites the first scalars of `out`, which must be enough.
+    /// Overwrites the first `WIDTH` scalars of `out`. Panics if there are fewer.
     fn store(self, v: Self::Vector, out: &mut [T]);
-    /// Overwrites `out` as far as it goes.
+    /// Overwrites the first scalars of `out`: `WIDTH` of them, or all if there are fewer.
     fn store_part(self, v: Self::Vector, out: &mut [T]);
     /// `a + b`.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -35,8 +35,8 @@ pub trait Simd<T: Float>: Copy {
     fn sum(self, v: Self::Vector) -> T;
     /// [`mul_add`](Self::mul_add) of scalars.
     fn scalar(self, a: T, b: T, c: T) -> T;
-    /// Runs another kernel at this level, on arrays of one lane: as a function of its own where the level has one, so that a large
-    /// kernel is compiled once and not inlined at every call.
+    /// Runs another kernel at this level, on arrays of one lane. At AVX2 and AVX-512 this is a function call, so
+    /// that a large kernel is compiled once and not inlined at every call.
     #[inline(always)]
     fn call<K: Kernel<T>>(self, kernel: K) -> K::Output {
         kernel.run(self)

@@ -1,12 +1,13 @@
-//! Dense matrix products whose operands stay where they are: small enough for the cache, and without any allocation.
+//! Dense matrix products for operands small enough for the cache: only A is packed, and nothing is allocated.
 
 use super::kernel::{Kernel, Simd};
 use crate::float::Float;
 
-/// Rows of a product that are formed together, at most; [`MatMul::pack`] holds as many for each inner index.
+/// The most rows of a product that are formed together; [`MatMul::pack`] holds as many scalars for each inner
+/// index.
 pub const ROWS: usize = 8;
 
-/// Scalars of padding between rows, so that the entries of a column do not all map to the same few sets of the cache.
+/// Scalars of padding between rows, so that the entries of a column do not all map to the same few cache sets.
 pub const ROW_PADDING: usize = 16;
 
 /// `out ← A B` or `out += A B`, with `m × k` and `k × n` operands.
@@ -23,7 +24,7 @@ pub struct MatMul<'a, T> {
     /// Row `k` begins at `k * b_stride`.
     pub b: &'a [T],
     pub b_stride: usize,
-    /// `ROWS * k` scalars of memory.
+    /// Scratch for the packed rows of A, `ROWS * k` scalars.
     pub pack: &'a mut [T],
 }
 
@@ -52,7 +53,7 @@ impl<T: Float> Kernel<T> for MatMul<'_, T> {
 }
 
 impl<T: Float> MatMul<'_, T> {
-    /// `M` rows of the product. Their part of A is laid out in the order in which it is read.
+    /// `M` rows of the product. Their part of A is packed in the order in which `tile` reads it.
     #[inline(always)]
     fn rows<S: Simd<T>, const M: usize>(&mut self, simd: S, row: usize) {
         let (_, k, n) = self.sizes;

@@ -1,6 +1,6 @@
 //! A view of a dense matrix.
 
-/// A read-only dense matrix: `rows × cols`, row after row, possibly seen transposed.
+/// A read-only dense matrix, `rows × cols`: a row-major slice, possibly seen transposed.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a, T> {
     values: &'a [T],
@@ -20,7 +20,7 @@ impl<'a, T> Matrix<'a, T> {
         Self { values, rows, cols, transposed: false }
     }
 
-    /// The transpose; nothing moves.
+    /// The transpose, without moving any value.
     #[must_use]
     pub fn t(self) -> Self {
         Self { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
@@ -39,12 +39,12 @@ impl<'a, T> Matrix<'a, T> {
         self.values
     }
 
-    /// Whether the values are those of the transpose, row after row.
+    /// Whether the values are the transpose of this matrix in row-major order.
     pub(crate) fn is_transposed(&self) -> bool {
         self.transposed
     }
 
-    /// Distances, in values, between neighbors of a column and of a row.
+    /// Distances, in values, from one row to the next and from one column to the next.
     pub(crate) fn strides(&self) -> (usize, usize) {
         if self.transposed { (1, self.rows) } else { (self.cols, 1) }
     }

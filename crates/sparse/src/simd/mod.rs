@@ -1,4 +1,5 @@
-//! Which instructions the kernels use, and what kernels share: one source for every level, chosen at run time.
+//! Levels of instructions, chosen at run time, and the vector operations and dense products that kernels share:
+//! one source for every level.
 
 // Modules stand in the order in which they may import each other.
 mod kernel;

@@ -1,4 +1,4 @@
-//! Vector primitives, each for one level of instructions.
+//! Vector primitives, generic over the level of instructions.
 
 use super::kernel::{Kernel, Simd};
 use crate::float::Float;
@@ -40,7 +40,7 @@ pub fn add<T: Float, S: Simd<T>>(simd: S, out: &mut [T], x: &[T]) {
     }
 }
 
-/// `out[c][b] += a[b] * x[c][b]`: every entry `c` scaled lane by lane. More than one lane must be whole vectors.
+/// `out[c][b] += a[b] * x[c][b]` for every entry `c` and lane `b`. Several lanes must fill whole vectors.
 #[inline(always)]
 pub fn axpy_lanes<T: Float, S: Simd<T>>(simd: S, out: &mut [T], a: &[T], x: &[T]) {
     debug_assert_eq!(out.len(), x.len());
@@ -77,7 +77,7 @@ pub fn dot<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
     simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
 }
 
-/// `Σ x y` over lanes, in whole vectors.
+/// `Σ x y` over lanes, which must fill whole vectors.
 #[inline(always)]
 pub fn dot_lanes<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
     let mut sum = simd.splat(T::ZERO);
@@ -96,13 +96,13 @@ fn scale<T: Float>(out: &mut [T], beta: T) {
     }
 }
 
-/// `out ← beta out + A x`, with `A` row after row.
+/// `out ← beta out + A x`, with `matrix` row-major.
 pub struct MatrixVector<'a, T> {
     pub out: &'a mut [T],
     pub beta: T,
     pub matrix: &'a [T],
     pub x: &'a [T],
-    /// Whether the matrix is `Aᵀ`.
+    /// Whether `matrix` holds `Aᵀ` in place of `A`.
     pub transposed: bool,
 }
 

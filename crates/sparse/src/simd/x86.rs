@@ -1,7 +1,7 @@
 //! The vectors of AVX2 and AVX-512.
 //!
-//! A value of [`Avx2`] or [`Avx512`] is made only inside functions that are entered after the processor was asked, which is
-//! what makes the intrinsics in its methods sound.
+//! A value of [`Avx2`] or [`Avx512`] is made only inside functions with these target features, which are entered
+//! only after the processor was found to have them. That makes the intrinsics in the methods sound.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -51,7 +51,7 @@ where
     kernel.run(Avx2::new())
 }
 
-/// Ones in the first places: a window of it that begins `n` before the middle masks `n` places.
+/// Masks of AVX2: the vector that begins `n` places before the middle has ones in its first `n` places.
 static MASK: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 static MASK_64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
 
@@ -165,7 +165,7 @@ simd!(
     load_part: load_part_256d, store_part: store_part_256d, flush: flush_256d, sum: sum_256d, run: avx2
 );
 
-/// The classes of numbers that are flushed, as `vfpclass` counts them: subnormal and -0.
+/// The classes of numbers that `flush` replaces by zero, as bits of the operand of `vfpclass`: subnormal and -0.
 const FLUSHED: i32 = 0x24;
 
 macro_rules! parts_512 {
@@ -244,7 +244,7 @@ macro_rules! parts_256 {
         #[inline]
         fn $flush(v: $vector) -> $vector {
             let magnitude = $andnot($set1(-0.0), v);
-            // NaN is not less than anything, and stays.
+            // The comparison is "not less than", which holds for NaN: NaN stays.
             $and(v, $cmp::<_CMP_NLT_UQ>(magnitude, $set1($float::MIN_POSITIVE)))
         }
     };
@@ -278,7 +278,7 @@ parts_256!(
     _mm256_and_pd
 );
 
-/// The first `n` of 8 places.
+/// The mask of the first `n` of 8 places.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn mask(n: usize) -> __m256i {
@@ -287,7 +287,7 @@ fn mask(n: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
 }
 
-/// The first `n` of 4 places.
+/// The mask of the first `n` of 4 places.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn mask_64(n: usize) -> __m256i {

@@ -1,4 +1,4 @@
-//! Recursions of any size, and numbers for them.
+//! Recursions of random structure and size, with numbers for them.
 
 #![allow(dead_code, missing_docs)] // Each test binary uses a part of this.
 
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_sparse::{Blocks, Lanes, Layout, Linear, Operand, Pattern, Scalar, Sources, StepValues};
 
-/// Shrunk failures are kept beside the test, under version control. By the whole path: a path relative to the test is read from
-/// there but written relative to the folder that the test runs in.
+/// Shrunk failures are kept beside the test, under version control. The path is absolute: proptest reads a
+/// relative path from beside the test, but writes it relative to the folder that the test runs in.
 pub fn config(test: &str) -> ProptestConfig {
     let file = format!("{}/tests/{test}.proptest-regressions", env!("CARGO_MANIFEST_DIR"));
     let persistence = FileFailurePersistence::Direct(Box::leak(file.into_boxed_str()));
@@ -38,7 +38,7 @@ pub struct Case {
     pub seed: u64,
 }
 
-/// The numbers of a window.
+/// The numbers of a window: D, G, u and δ of each step, and symbols.
 pub struct Data<'a, T> {
     case: &'a Case,
     steps: Vec<[Vec<T>; 4]>,
@@ -47,7 +47,8 @@ pub struct Data<'a, T> {
 }
 
 impl Case {
-    /// States that each drive the next, and as many rows that read all inputs and some states.
+    /// A chain of states that each drive themselves and the next; as many rows, of which each reads all inputs and
+    /// the state that it drives.
     pub fn chain(states: usize, inputs: usize) -> Self {
         let row = |r: usize| (0..inputs as u32).chain([inputs as u32 + r as u32]).collect::<Vec<_>>();
         let next = |s: usize| if s == 0 { vec![0] } else { vec![s as u32 - 1, s as u32] };
@@ -110,17 +111,19 @@ impl<T: Scalar> Data<'_, T> {
         }
     }
 
-    /// Numbers for `len` entries of J, or anything else in these lanes.
+    /// Numbers for an array of `len` entries, such as J, in the case's lanes.
     pub fn influence(&self, len: usize) -> Vec<T> {
         values(self.case.seed ^ 2, len * self.case.lanes, self.integers)
     }
 }
 
-/// Cases of up to so many states, rows and dense sources, a third of them in several lanes, and of fewer steps than `steps`.
+/// Cases of fewer states and rows than `rows`, up to `dense` dense sources and fewer steps than `steps`, three
+/// quarters of them in several lanes.
 pub fn case(rows: usize, dense: usize, steps: usize) -> impl Strategy<Value = Case> {
     let lanes = prop_oneof![Just(1), Just(1), Just(3), Just(4), Just(8), Just(16), Just(24), Just(32)];
     let sizes = (1..rows, 1..rows, 1..dense, 0..3_usize, lanes, 1..steps);
-    // Rows that read the same sources are taken together, if there are enough of them; or the same inputs and some others.
+    // Bands need rows that read the same sources. With `wide` above 1 all rows read all sources, with `inputs`
+    // above 0 all rows read that share of them, and others at random.
     let wide = prop_oneof![0.3..1.0_f64, Just(1.1)];
     let inputs = prop_oneof![Just(0.0), Just(0.7)];
     (sizes, (0.1..1.0_f64, 0.05..1.0_f64), (wide, inputs), any::<u64>(), any::<bool>()).prop_map(
