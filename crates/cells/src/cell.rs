@@ -1,4 +1,4 @@
-//! The seam between a recurrent cell and everything that differentiates it.
+//! The interface between a recurrent cell and everything that differentiates it.
 
 use std::ops::Range;
 
@@ -8,45 +8,49 @@ use crate::Structure;
 
 /// A recurrent cell: rows of linear preactivations followed by a nonlinearity, `z = W u`, `s_t = φ(z, s_{t-1})`.
 ///
-/// A cell tells its [`Structure`] and computes one step forward together with the local derivatives of φ. From these
-/// factors a [`Stack`](crate::Stack) derives everything else: the dynamics `D = G W + ∂φ/∂s`, the products with `D`
-/// and its transpose, the coupling between layers. No cell ever writes a backward pass.
+/// A cell gives its [`Structure`] and makes one step forward, which also computes the local derivatives of φ.
+/// From these factors a [`Stack`](crate::Stack) derives everything else: the dynamics `D = G W + ∂φ/∂s`, the
+/// products with `D` and its transpose, the coupling between layers. No cell ever writes a backward pass.
 ///
-/// `rtrl_estimators::testing` checks an implementation.
+/// `rtrl_estimators::testing::check_cell` checks an implementation.
 pub trait Cell<T: Scalar>: Send + Sync {
-    /// What is known before the first step.
+    /// Sizes and patterns of the cell, the same at every call.
     fn structure(&self) -> &Structure;
 
-    /// Overwrites `next`, `row_jacobian`, `direct` and `scales` of `step`, after [`CellStep::preactivate`] has filled
-    /// `rows`.
+    /// Makes one step: calls [`CellStep::preactivate`], which fills `rows` with z_t, and overwrites every
+    /// number of `next`, `row_jacobian`, `direct` and `scales`. Until then these arrays hold arbitrary numbers.
     fn forward(&self, step: &mut CellStep<'_, T>);
 }
 
 /// One step of one cell. All arrays are `[len][lanes]`.
 pub struct CellStep<'a, T> {
-    /// s_{t-1}, zero in lanes that begin a sequence.
+    /// s_{t-1}, `[states][lanes]`; zero in lanes that begin a sequence.
     pub previous: Lanes<'a, T>,
-    /// s_t, to be overwritten.
+    /// s_t, `[states][lanes]`, to be overwritten.
     pub next: LanesMut<'a, T>,
-    /// z_t; filled by [`preactivate`](Self::preactivate), and memory of the cell's own from then on: the cells of this crate put
-    /// their gates there.
+    /// z_t, `[rows][lanes]`, filled by [`preactivate`](Self::preactivate). Afterwards the cell may use this
+    /// memory as it likes: the cells of this crate put their gates there.
     pub rows: LanesMut<'a, T>,
-    /// Values of `ds_t/dz_t` in the pattern `structure.row_jacobian` (rows × states), to be overwritten.
+    /// Values of `ds_t/dz_t`, `[entries][lanes]`, in the order of the pattern `structure.row_jacobian` (rows ×
+    /// states), to be overwritten.
     pub row_jacobian: LanesMut<'a, T>,
-    /// Values of `∂φ/∂s_{t-1}` in the pattern `structure.direct`, to be overwritten.
+    /// Values of `∂φ/∂s_{t-1}`, `[entries][lanes]`, in the order of the pattern `structure.direct` (states ×
+    /// states), to be overwritten.
     pub direct: LanesMut<'a, T>,
-    /// One factor for each scaled source, in order, to be overwritten before [`rescale`](Self::rescale).
+    /// The factor c of each scaled source, in the order of the sources, to be overwritten before
+    /// [`rescale`](Self::rescale).
     pub scales: LanesMut<'a, T>,
     /// The weights of this cell, in the order of `structure.weights`.
     pub weights: &'a [T],
     pub(crate) inner: Inner<'a, T>,
 }
 
-/// Where the cell lies within its stack.
+/// The cell's place in its stack: what [`CellStep`] needs of the arrays that all layers share.
 pub(crate) struct Inner<'a, T> {
     pub structure: &'a Structure,
     pub linear: &'a Linear,
     pub all_weights: &'a [T],
+    /// Number of rows of the layers below: index of this cell's first row in `linear`.
     pub all_rows_before: usize,
     pub symbols: &'a [u32],
     pub sources: LanesMut<'a, T>,
@@ -55,7 +59,8 @@ pub(crate) struct Inner<'a, T> {
 }
 
 impl<T: Scalar> CellStep<'_, T> {
-    /// The same step for a shorter time: for a cell that wraps another and replaces some of its arrays.
+    /// Borrows the step for a shorter time. A cell that wraps another can replace some of the arrays before it
+    /// passes the step on.
     pub fn reborrow(&mut self) -> CellStep<'_, T> {
         CellStep {
             previous: self.previous,
@@ -89,7 +94,7 @@ impl<T: Scalar> CellStep<'_, T> {
         self.direct.at(entry.unwrap_or_else(|| panic!("state {from} does not leak into state {state}")))
     }
 
-    /// The weight by which a row reads a source of the cell; zero if it does not exist.
+    /// The weight of `row` for `source`, both counted within the cell; zero if the weight does not exist.
     ///
     /// # Panics
     /// If there is no such row.
@@ -101,7 +106,7 @@ impl<T: Scalar> CellStep<'_, T> {
         entry.map_or(T::ZERO, |entry| self.weights[entry])
     }
 
-    /// `z_r = Σ_j w_rj u_j` for the rows in `range`.
+    /// Overwrites `rows` with `z_r = Σ_j w_rj u_j` for the rows r in `range`.
     ///
     /// # Panics
     /// If the cell does not have these rows.
@@ -114,7 +119,8 @@ impl<T: Scalar> CellStep<'_, T> {
         self.inner.linear.multiply(self.inner.all_weights, range, sources, &mut self.rows, before);
     }
 
-    /// `u_j = c_j · s_{t-1}` for all scaled sources, from the factors in `scales`.
+    /// Overwrites the scaled sources with `u_j = c_j · s_{t-1}`, from the factors in `scales`. Rows that read
+    /// scaled sources must be preactivated after this.
     pub fn rescale(&mut self) {
         for (k, &(source, state)) in self.inner.scaled.iter().enumerate() {
             let factors = self.scales.at(k);

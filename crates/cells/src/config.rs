@@ -13,31 +13,31 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_value::{Value, ValueDeserializer};
 
 use crate::{Cell, CellError, CellKind, Inputs, Masks, PyTorch, Size, Wiring, for_each_cell};
-// The names of the registry.
+// The registry names the cells without a path.
 #[allow(clippy::wildcard_imports)]
 use crate::*;
 
 macro_rules! config {
     ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
-        /// A cell, as configuration files name it: `kind = "gru"`.
+        /// A kind of cell and its size, as configuration files name it: `kind = "gru"`.
         #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
         #[serde(remote = "Self", tag = "kind", rename_all = "kebab-case")]
         #[non_exhaustive]
         pub enum CellConfig {
             $($(#[$doc])* $cell(Size),)*
-            /// One that was [registered](crate::register).
+            /// A cell of one's own that was [registered](crate::register).
             #[serde(skip)]
             Own(OwnCell),
         }
 
         impl CellConfig {
-            /// Every cell of this crate in one size.
+            /// Every kind of cell of this crate, all of this size.
             #[must_use]
             pub fn every(size: Size) -> Vec<Self> {
                 vec![$(Self::$cell(size)),*]
             }
 
-            /// The size.
+            /// The cell's size.
             #[must_use]
             pub fn size(&self) -> &Size {
                 match self {
@@ -46,7 +46,7 @@ macro_rules! config {
                 }
             }
 
-            /// The size, to be changed.
+            /// The cell's size, to be changed.
             pub fn size_mut(&mut self) -> &mut Size {
                 match self {
                     $(Self::$cell(size) => size,)*
@@ -54,7 +54,7 @@ macro_rules! config {
                 }
             }
 
-            /// Which weights it can do without.
+            /// Which weights of this kind of cell may be missing.
             #[must_use]
             pub fn wiring(&self) -> Wiring {
                 match self {
@@ -63,10 +63,10 @@ macro_rules! config {
                 }
             }
 
-            /// The layer of PyTorch that it is.
+            /// The PyTorch layer to which the cell corresponds.
             ///
             /// # Errors
-            /// Why there is none.
+            /// The reason, if PyTorch has no such layer.
             pub fn pytorch(&self) -> Result<PyTorch, &'static str> {
                 match self {
                     $(Self::$cell(_) => <$kind as CellKind>::PYTORCH,)*
@@ -111,13 +111,13 @@ impl CellConfig {
         self.wiring().gates()
     }
 
-    /// Whether any weights of its matrices may be missing.
+    /// Whether any weight of the cell's matrices may be missing, as under [`Wiring::Gates`].
     #[must_use]
     pub fn is_masked(&self) -> bool {
         matches!(self.wiring(), Wiring::Gates(_))
     }
 
-    /// The cell's masks, drawn from `rng`; without gates for a cell that has no masks.
+    /// The cell's masks, drawn from `rng`. A cell without masks gets an empty list of gates.
     ///
     /// # Errors
     /// As [`Size::masks`].
@@ -140,13 +140,13 @@ impl CellConfig {
 
 type Build<T> = fn(Inputs, &Size, &Masks) -> Result<Box<dyn Cell<T>>, CellError>;
 
-/// A kind of cell of one's own.
+/// A registered kind of cell, and how it is built for each type of numbers.
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
     wiring: Wiring,
     pytorch: Result<PyTorch, &'static str>,
-    // `Scalar` is sealed: these are all.
+    // `Scalar` is sealed: no other type implements it.
     f32: Build<f32>,
     f64: Build<f64>,
     counted: Build<Counted>,
@@ -165,7 +165,7 @@ impl Kind {
     }
 }
 
-/// A cell of one's own in one size.
+/// A registered cell of one's own, with its size.
 #[derive(Clone, Copy)]
 pub struct OwnCell {
     kind: Kind,
@@ -173,7 +173,7 @@ pub struct OwnCell {
 }
 
 impl OwnCell {
-    /// What configuration files name it by.
+    /// The name of the cell's kind in configuration files.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind.name
@@ -192,15 +192,18 @@ impl PartialEq for OwnCell {
     }
 }
 
-/// The kinds that were registered.
+/// The registered kinds by name.
 static KINDS: RwLock<BTreeMap<&'static str, Kind>> = RwLock::new(BTreeMap::new());
 
-/// Makes a kind of cell of one's own known to configuration files, `layers = [{ kind = "…", units = 32 }]`, and gives it in a size for
-/// nets that a program builds. Belongs at the beginning of a program, before a configuration is read; a program that has not registered a
-/// kind refuses configurations that name it, those of saved runs among them.
+/// Registers a kind of cell of one's own, so that configuration files can name it:
+/// `layers = [{ kind = "…", units = 32 }]`. Returns a function from a size to the [`CellConfig`], for programs
+/// that build nets in code.
+///
+/// A program registers its kinds before it reads a configuration. A configuration that names an unregistered
+/// kind is refused, also that of a saved run.
 ///
 /// # Errors
-/// If there is a cell of this kind already.
+/// If the name is that of a cell of this crate or of a registered one.
 pub fn register<C: CellKind>(kind: &'static str) -> Result<impl Fn(Size) -> CellConfig + Copy, CellError> {
     let named =
         |config: &CellConfig| serde_value::to_value(config).is_ok_and(|value| kind_of(&value) == Some(kind));
@@ -220,7 +223,7 @@ pub fn register<C: CellKind>(kind: &'static str) -> Result<impl Fn(Size) -> Cell
     Ok(move |size| CellConfig::Own(OwnCell { kind: known, size }))
 }
 
-/// What a table says its kind is.
+/// The field `kind` of a table, if there is one and it is a string.
 fn kind_of(value: &Value) -> Option<&str> {
     let Value::Map(fields) = value else { return None };
     match fields.get(&Value::String("kind".into())) {
@@ -241,7 +244,7 @@ impl Serialize for CellConfig {
 }
 
 impl<'de> Deserialize<'de> for CellConfig {
-    /// Its own kinds, and those that were [registered](crate::register).
+    /// Reads the kinds of this crate and the [registered](crate::register) ones.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
         let kinds = KINDS.read().unwrap_or_else(PoisonError::into_inner);

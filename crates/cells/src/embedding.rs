@@ -6,18 +6,19 @@ use crate::{Cell, CellError, CellKind, CellStep, Inputs, Masks, PyTorch, Size, S
 
 /// An embedding, `e_t = W x_t + b`: a layer without a past.
 ///
-/// Above symbols, one column of W is the vector of one symbol, and the layer above has `units` inputs in place of a
-/// whole alphabet. Exact RTRL keeps, for each of its rows, the influence on every state above.
+/// If the inputs are symbols, each column of W is the vector of one symbol, and the layer above reads `units`
+/// numbers in place of a whole alphabet. Exact RTRL keeps the influence of each row of the embedding on every
+/// state above.
 ///
 /// # Shapes
-/// State e of `units`; one row for each; no masks.
+/// State e of `units`; one row for each unit; no masks.
 #[derive(Debug, Clone)]
 pub struct Embedding {
     structure: Structure,
 }
 
 impl Embedding {
-    /// A map to `units` numbers.
+    /// An embedding in `units` numbers.
     ///
     /// # Errors
     /// If a size is zero.

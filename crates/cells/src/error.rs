@@ -7,37 +7,38 @@ pub enum CellError {
     /// A size that must be positive is zero.
     #[error("{what} must be at least 1")]
     Zero {
-        /// The size.
+        /// Which size.
         what: &'static str,
     },
     /// A mask, a pattern or a list has the wrong size.
     #[error("{what}: expected {expected}, found {found}")]
     Size {
-        /// What was measured.
+        /// Which size.
         what: &'static str,
-        /// The size that the rest of the cell implies.
+        /// The size that the rest of the cell requires.
         expected: usize,
         /// The size found.
         found: usize,
     },
-    /// No rows read what a mask is about.
+    /// No row under a mask reads the inputs, or none reads the past, so that one matrix of the mask has no
+    /// effect.
     #[error("no rows of the cell read the inputs, or none the past, through mask {mask}")]
     Unread {
-        /// The mask.
+        /// Index of the mask.
         mask: usize,
     },
-    /// A kind of cell that there is already.
+    /// The name of a kind of cell is taken.
     #[error("there is a cell of the kind `{kind}` already")]
     Registered {
-        /// The kind.
+        /// The name.
         kind: &'static str,
     },
-    /// A layer has more places for weights than can be counted in 32 bits.
+    /// The layer could have more weights than an index of 32 bits can count.
     #[error("{units} units on {inputs} inputs: a layer has at most 4294967295 places for weights")]
     TooLarge {
-        /// Units of the layer.
+        /// Number of units of the layer.
         units: usize,
-        /// Its inputs.
+        /// Number of inputs of the layer.
         inputs: usize,
     },
     /// No weight but a bias leads into a unit, so it can learn nothing from input or past.
@@ -62,7 +63,8 @@ pub enum CellError {
         /// The setting.
         what: &'static str,
     },
-    /// An own sparsity was given for one of the matrices among which a sparsity of the whole layer is shared out.
+    /// [`Distribution::Erk`](crate::Distribution::Erk) shares out one sparsity among all matrices of the layer,
+    /// but a matrix was also given a sparsity of its own.
     #[error("the distribution `erk` shares out `sparsity` among all matrices of a layer: remove `{what}`")]
     Shared {
         /// The setting.
@@ -80,17 +82,17 @@ pub enum CellError {
         /// The gate, counted from 0.
         gate: usize,
     },
-    /// A part of a structure names a state, source or entry that does not exist.
+    /// A part of a structure names a state or row that does not exist.
     #[error("{what} names {found}, but there are only {available}")]
     OutOfRange {
-        /// Which part.
+        /// Which part of the structure.
         what: &'static str,
         /// The index found.
         found: usize,
-        /// Number of things that can be named.
+        /// Number of states or rows that exist.
         available: usize,
     },
-    /// Two recurrent sources stand for the same thing.
+    /// Two recurrent sources of the same kind read the same state.
     #[error("two recurrent sources of the same kind read state {state}")]
     Duplicate {
         /// The state.

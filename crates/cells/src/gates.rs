@@ -1,46 +1,50 @@
-//! The shape that gated cells share: rows gate after gate, each row reading inputs, the constant and recurrent units.
+//! The structure that gated cells share: rows gate after gate, each row reading inputs, the constant and units
+//! of the step before.
 
 use rtrl_sparse::Pattern;
 
 use crate::{CellError, Inputs, MaskRows, Masks, Recurrent, Structure};
 
-/// What one row of each unit reads besides the constant 1.
+/// One row for each unit: what these rows read besides the constant 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GateRows {
-    /// Which of the masks applies.
+    /// Index of the mask that says which weights of these rows exist.
     pub mask: usize,
     /// Whether the rows read the inputs.
     pub input: bool,
-    /// What they read of the past.
+    /// What the rows read of the step before.
     pub past: Past,
 }
 
 impl GateRows {
-    /// Rows that read the inputs and the units: an ordinary gate.
+    /// Rows that read the inputs and the units of the step before: an ordinary gate.
     #[must_use]
     pub fn of(mask: usize) -> Self {
         Self { mask, input: true, past: Past::Units }
     }
 }
 
-/// What a row reads of the past.
+/// What a row reads of the step before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Past {
     /// Nothing.
     Nothing,
-    /// The units as they were, `s_{t-1}`.
+    /// The units, `s_{t-1}`.
     Units,
     /// The units, each times a factor that the cell computes, `c ∘ s_{t-1}`: [`Recurrent::Scaled`].
     Scaled,
 }
 
 impl Structure {
-    /// The structure of a cell with one state for each unit and `rows` of each unit, one gate's rows after the other. A row reaches its
-    /// own unit, and a unit leaks into itself. Sources are the inputs, the constant, the units and, if any rows read them, the scaled
-    /// units. What is otherwise in a cell is set after, `Structure { direct: Pattern::empty(k, k), ..Structure::gated(…)? }`.
+    /// The structure of a cell with one state for each unit: `rows[i]` describes the rows
+    /// `i * units..(i + 1) * units`. A row reaches the state of its own unit, and the state of a unit leaks
+    /// into itself. Sources are the inputs, the constant, the units and, if any rows read them, the scaled
+    /// units. A cell that differs in a part replaces it afterwards, as in
+    /// `Structure { direct: Pattern::empty(k, k), ..Structure::gated(…)? }`.
     ///
     /// # Errors
-    /// If a size is zero, the masks do not fit, a unit reads nothing, or a mask has no rows on the inputs or on the past.
+    /// If a size is zero, the masks do not fit, no weight but a bias leads into a unit, or a mask applies to no
+    /// rows that read the inputs or to none that read the past.
     pub fn gated(inputs: Inputs, units: usize, masks: &Masks, rows: &[GateRows]) -> Result<Self, CellError> {
         let gates = rows.iter().map(|rows| rows.mask + 1).max().unwrap_or(0);
         masks.validate(gates, inputs.len(), units)?;
@@ -64,7 +68,7 @@ impl Structure {
     }
 }
 
-/// rows × sources for gates of `units` rows each; every row reads the constant 1.
+/// The pattern of the weights, rows × sources, for gates of `units` rows each. Every row reads the constant 1.
 fn weights(
     masks: &Masks,
     inputs: usize,
@@ -89,7 +93,7 @@ fn weights(
     Ok(Pattern::from_rows(inputs + 1 + recurrent, rows)?)
 }
 
-/// Where the matrices of each mask stand.
+/// The first rows of the two matrices of each mask.
 fn masked(masks: &Masks, units: usize, gates: &[GateRows]) -> Result<Vec<MaskRows>, CellError> {
     let first = |mask: usize, reads: fn(&GateRows) -> bool| {
         let gate = gates.iter().position(|gate| gate.mask == mask && reads(gate));

@@ -15,13 +15,16 @@ use crate::{
 /// h' = (1 - z) ∘ n + z ∘ h
 /// ```
 ///
-/// Four rows per unit, since the two halves of n meet the reset gate separately; every row reaches its own unit alone.
+/// Each unit has four rows, since the reset gate multiplies only one of the two sums in n. Every row reaches
+/// its own unit alone.
 ///
 /// # Shapes
-/// Masks for the gates r, z, n; state h of `units`; 4 k rows in the order r, z, n on the input, n on the state.
+/// Masks for the gates r, z, n; state h of k = `units`; 4 k rows in the order r, z, `W_n x + b_n`,
+/// `U_n h + c_n`.
 ///
 /// # Reference
-/// Cho et al., arXiv:1406.1078v3 (2014); the variant of PyTorch's `GRU`, the two biases of r and of z taken as one.
+/// Cho et al., arXiv:1406.1078v3 (2014); the variant of PyTorch's `GRU`, with one bias in place of its two for
+/// each of r and z.
 #[derive(Debug, Clone)]
 pub struct Gru {
     structure: Structure,

@@ -15,18 +15,20 @@ use crate::{
 /// h' = (1 - z) ∘ n + z ∘ h
 /// ```
 ///
-/// The reset row of unit j reaches, at once, every unit whose candidate reads unit j: its immediate pattern is column j
-/// of the mask of U_n, not unit j. SnAp-1 keeps all of it.
+/// The reset row of unit j reaches, at once, every unit whose candidate reads unit j: its immediate pattern is
+/// column j of the mask of U_n, not unit j. SnAp-1 keeps all of these entries.
 ///
 /// # Shapes
-/// Masks for the gates r, z, n; state h of `units`; 3 k rows in the order r, z, n; recurrent sources h, then r ∘ h.
+/// Masks for the gates r, z, n; state h of k = `units`; 3 k rows in the order r, z, n; recurrent sources h,
+/// then r ∘ h.
 ///
 /// # Reference
 /// Cho et al., arXiv:1406.1078v1 (2014), equations 5 to 8.
 #[derive(Debug, Clone)]
 pub struct GruResetBefore {
     structure: Structure,
-    /// For each entry of the reset rows in the row Jacobian: the unit it reaches, and the weight it goes through.
+    /// For each entry of the reset rows in the row Jacobian: the unit that it reaches, and the weight of U_n on
+    /// the way.
     paths: Vec<(u32, u32)>,
 }
 

@@ -6,9 +6,10 @@ use rtrl_sparse::Scalar;
 
 use crate::Stack;
 
-/// Initial weights of all layers, each row uniform on ±1/√(its recurrent weights), biases included. Rows without
-/// recurrent weights take the number of hidden units of their layer. For a dense cell both are ±1/√units, PyTorch's
-/// default.
+/// Random initial weights of all layers, in the order of [`Stack::linear`]. The weights of a row, with its
+/// bias, are uniform on ±1/√n, where n is the number of the row's recurrent weights. For a row without
+/// recurrent weights, n is the number of hidden states of its layer. In a dense cell n is `units`, as in
+/// PyTorch by default.
 ///
 /// Values are drawn in `f64` and rounded, so that `f32` and `f64` nets of one seed agree.
 pub fn uniform<T: Scalar>(stack: &Stack<T>, rng: &mut Xoshiro256PlusPlus) -> Vec<T> {
@@ -27,10 +28,11 @@ pub fn uniform<T: Scalar>(stack: &Stack<T>, rng: &mut Xoshiro256PlusPlus) -> Vec
     weights
 }
 
-/// Uniform on `0..n`, one draw: the high half of a 64 × 64-bit product (Lemire 2019), without his rejection step.
+/// A number from `0..n`, all equally likely, by one draw: the high half of a 64 × 64-bit product (Lemire 2019),
+/// without his rejection step. `n` must not be zero.
 ///
-/// Own code rather than the ranges of `rand`, whose values may change between versions. The deviation from uniform is below
-/// n / 2⁶⁴.
+/// The ranges of `rand` are not used, since their values may change between versions. The deviation from
+/// uniform is below n / 2⁶⁴.
 pub fn below(rng: &mut Xoshiro256PlusPlus, n: u64) -> u64 {
     debug_assert!(n > 0, "nothing to choose from");
     ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64

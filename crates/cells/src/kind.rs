@@ -1,15 +1,16 @@
-//! A kind of cell: how it is built, and what it may do without.
+//! A kind of cell: how it is built, and which weights may be missing.
 
 use rtrl_sparse::Scalar;
 
 use crate::{Cell, CellError, Inputs, Masks, Size, Wiring};
 
-/// A kind of cell, for nets that are described in a configuration. Own ones reach configurations by [`register`](crate::register).
+/// A kind of cell that a configuration can name. [`register`](crate::register) makes one's own kinds known to
+/// configurations.
 pub trait CellKind: 'static {
-    /// Which weights it can do without.
+    /// Which weights may be missing.
     const WIRING: Wiring;
 
-    /// The layer of PyTorch that it is, or why there is none.
+    /// The PyTorch layer to which the cell corresponds, or the reason why there is none.
     const PYTORCH: Result<PyTorch, &'static str> = Err("PyTorch has no such layer");
 
     /// A cell of `size` for `inputs` with these masks: one for each gate of [`WIRING`](Self::WIRING).
@@ -19,7 +20,7 @@ pub trait CellKind: 'static {
     fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError>;
 }
 
-/// A layer of PyTorch.
+/// A PyTorch layer whose weights can be converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PyTorch {

@@ -14,20 +14,21 @@ use crate::{Cell, CellStep, Inputs, Recurrent, Structure};
 pub(crate) struct Layer<T> {
     pub cell: Arc<dyn Cell<T>>,
     pub states: Range<usize>,
-    /// The visible states, as states of the stack.
+    /// The hidden states, as states of the stack.
     pub hidden: Range<usize>,
     pub rows: Range<usize>,
     pub weights: Range<usize>,
-    /// The states of the layer below that this one reads; empty for the lowest layer.
+    /// The hidden states of the layer below, which this layer reads; empty for the lowest layer.
     below: Range<usize>,
-    /// Dense sources of the input; empty for symbols.
+    /// Dense sources that are inputs of the layer; empty for symbols.
     pub input: Range<usize>,
-    /// The dense source that is the constant 1; the recurrent ones follow.
+    /// The dense source that is the constant 1; the recurrent sources follow.
     one: usize,
     recurrent: Vec<Recurrent>,
-    /// The plain ones of them whose states follow each other, as (first dense source of the stack, states of the cell).
+    /// The recurrent sources without a factor, in runs of consecutive states: (first dense source of the stack,
+    /// states of the cell).
     plain: Vec<(usize, Range<usize>)>,
-    /// The scaled ones of them as (dense source of the stack, state of the cell).
+    /// The scaled recurrent sources: (dense source of the stack, state of the cell).
     scaled: Vec<(u32, u32)>,
     pub scales: Range<usize>,
     jacobian: Range<usize>,
@@ -87,7 +88,7 @@ impl<T: Scalar> Layer<T> {
         self.cell.structure()
     }
 
-    /// Fills the constant and the plain recurrent sources, and runs the cell.
+    /// Fills all sources but the scaled ones, which the cell fills, and runs the cell.
     pub fn forward(&self, linear: &Linear, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
         let lanes = rollout.lanes;
         let across = |range: &Range<usize>| range.start * lanes..range.end * lanes;
@@ -141,12 +142,14 @@ impl<T: Scalar> Layer<T> {
         }
     }
 
-    /// First dense source whose adjoint is wanted of the layer at this depth: inputs of the net and ones have none.
+    /// First dense source of the layer whose adjoint is needed. In the lowest layer that is the first recurrent
+    /// source: nothing is pulled back to the inputs of the net or to the constant.
     pub fn wanted(&self, depth: usize) -> usize {
         if depth == 0 { self.one + 1 } else { self.input.start }
     }
 
-    /// `ũ ← (∂u/∂s) v` for the layer's sources; `now` holds what the layers below have become.
+    /// `ũ ← (∂u/∂s) v` for the layer's sources. `now` holds the part of `D v` that belongs to the layers below,
+    /// since the layer reads them at the same step.
     pub fn push_sources(&self, trace: &Trace<T>, v: Lanes<'_, T>, now: &[T], sources: &mut [T]) {
         let lanes = trace.lanes;
         let mut sources = LanesMut::new(sources, lanes);
@@ -165,7 +168,7 @@ impl<T: Scalar> Layer<T> {
         }
     }
 
-    /// `out ← G rows + direct v` for the layer's states.
+    /// `out ← G rows + direct v` for the layer's states, where `rows` holds `W ũ`.
     pub fn push_states(
         &self,
         jacobian: &Pattern,
@@ -193,7 +196,8 @@ impl<T: Scalar> Layer<T> {
         }
     }
 
-    /// `previous += (∂u/∂s)ᵀ ũ + directᵀ a` for the layer: what leaves the step towards the past.
+    /// `previous += (∂u/∂s)ᵀ ũ + directᵀ a`: what the layer contributes to the adjoint of s_{t-1}. ũ is the
+    /// adjoint of the sources.
     pub fn leave(&self, pattern: &Pattern, trace: &Trace<T>, adjoint: &[T], backward: &mut Backward<T>) {
         let lanes = trace.lanes;
         let sources = Lanes::new(&backward.sources, lanes);
@@ -228,15 +232,15 @@ fn multiply_add<T: Scalar>(out: &mut [T], a: &[T], b: &[T]) {
     }
 }
 
-/// The weights sorted by what their source depends on, each as a rows × states pattern with the position of the
-/// weight behind each entry.
+/// The weights by what their sources depend on. Each map is a pattern, rows × states, with the index of the
+/// weight of each entry.
 #[derive(Clone)]
 pub(crate) struct SourceMaps {
-    /// Sources that are a previous state.
+    /// Weights whose source is a previous state.
     pub previous: (Pattern, Vec<u32>),
-    /// Sources that are a previous state times a factor; also the position of the factor.
+    /// Weights whose source is a previous state times a factor; also the index of each entry's factor.
     pub scaled: (Pattern, Vec<u32>, Vec<u32>),
-    /// Sources that are a hidden state of the layer below at the same step.
+    /// Weights whose source is a hidden state of the layer below at the same step.
     pub below: (Pattern, Vec<u32>),
 }
 
@@ -281,14 +285,18 @@ impl SourceMaps {
 
 #[derive(Clone, Copy)]
 enum Kind {
-    /// The input from outside, and the constant.
+    /// An input of the net or the constant, which depend on no state.
     Free,
+    /// A state of the step before.
     Previous(u32),
+    /// A state of the step before, times the factor with this index.
     Scaled(u32, u32),
+    /// A hidden state of the layer below at the same step.
     Below(u32),
 }
 
-/// A pattern of (state, weight, factor) entries sorted by state within each row.
+/// Makes a pattern, rows × states, of the entries (state, weight, factor) of each row, which are sorted by
+/// state; and the lists of their weights and factors.
 fn by_state(mut rows: Vec<Vec<(u32, u32, u32)>>, states: usize) -> (Pattern, Vec<u32>, Vec<u32>) {
     rows.iter_mut().for_each(|row| row.sort_unstable());
     let column = |part: fn(&(u32, u32, u32)) -> u32| rows.iter().flatten().map(part).collect();

@@ -1,9 +1,9 @@
 //! Recurrent cells, and stacks of them, described by exactly what real-time recurrent learning needs.
 //!
-//! A [`Cell`] is rows of linear preactivations followed by a cheap nonlinearity, `z = W u`, `s_t = φ(z, s_{t-1})`. It
-//! tells the patterns of its parts ([`Structure`]) and, at each step, the values of `G = ds_t/dz_t` and `∂φ/∂s_{t-1}`.
-//! A [`Stack`] of cells derives the rest: the dynamics Jacobian D ([`Linearizer`]), products with Dᵀ
-//! ([`Stack::pull_back`]), and the coupling between layers.
+//! A [`Cell`] is rows of linear preactivations followed by a cheap nonlinearity, `z = W u`,
+//! `s_t = φ(z, s_{t-1})`. It gives the patterns of its parts ([`Structure`]) and, at each step, the values of
+//! `G = ds_t/dz_t` and `∂φ/∂s_{t-1}`. A [`Stack`] of cells derives the rest: the dynamics Jacobian D
+//! ([`Linearizer`]), products with Dᵀ ([`Stack::pull_back`]), and the coupling between layers.
 //!
 //! ```
 //! use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
@@ -38,7 +38,7 @@ mod stack;
 mod structure;
 mod trace;
 
-/// The module of each cell, and what it exports.
+/// Declares the module of each cell and exports the cell's types.
 macro_rules! modules {
     ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
         $($(
@@ -66,5 +66,5 @@ pub use stack::Stack;
 pub use structure::{Inputs, MaskRows, Recurrent, Structure};
 pub use trace::{Backward, Input, Rollout, Trace};
 
-// All that a cell of one's own needs.
+// Types of these crates appear in every cell of one's own.
 pub use {rand_xoshiro, rtrl_sparse};

@@ -1,4 +1,4 @@
-//! Values of `D_t` and `G_t` from what a forward step left behind.
+//! Values of `D_t` and `G_t` from the trace of a forward step.
 
 use std::ops::Range;
 
@@ -7,7 +7,8 @@ use rtrl_sparse::{Lanes, LanesMut, Operand, Pattern, Product, Scalar};
 use crate::trace::TraceSizes;
 use crate::{Stack, Trace};
 
-/// Computes the entries of `D = ds_t/ds_{t-1}` and of `G = ds_t/dz_t` that somebody needs, for a whole stack:
+/// Computes the entries of `D = ds_t/ds_{t-1}` and of `G = ds_t/dz_t` that an estimator needs, for a whole
+/// stack:
 ///
 /// ```text
 /// D = G° W_previous + direct + X D        G = G° + X G        X = G° W_below
@@ -18,22 +19,22 @@ use crate::{Stack, Trace};
 #[derive(Debug, Clone)]
 pub struct Linearizer<T> {
     dynamics: Pattern,
-    /// Pattern of Gᵀ, and where each value stands in the order of G.
+    /// Pattern of Gᵀ, rows × states, and the place of each of its entries among the values of G, states × rows.
     row_jacobian: (Pattern, Vec<u32>),
-    /// (entry of D, entry of the direct Jacobian).
+    /// Entries of D that have a direct part: (entry of D, entry of the direct Jacobian).
     direct: Vec<(u32, u32)>,
-    /// For each entry of G: the entry of G° in it, if any.
+    /// For each entry of G, the index of the same entry in the values of G°, if G° has it.
     own: Vec<Option<u32>>,
     previous: Product,
     scaled: Product,
-    /// (weight, factor) of each entry of the scaled sources' matrix, and memory for their product.
+    /// (weight, factor) of each weight with a scaled source, and memory for their products.
     scaled_weights: Vec<(u32, u32)>,
     scaled_values: Vec<T>,
     between: Product,
     between_values: Vec<T>,
     dynamics_cascade: Cascade,
     jacobian_cascade: Cascade,
-    /// Lanes, weights, and sizes of a trace.
+    /// Expected numbers of lanes and weights, and sizes of a trace.
     sizes: (usize, usize, TraceSizes),
 }
 
@@ -59,7 +60,7 @@ impl<T: Scalar> Linearizer<T> {
         let mut own_entries: Vec<_> =
             total.iter().map(|(s, r)| own.find(s, r).map(|e| own_places[e])).collect();
         own_entries.shrink_to_fit();
-        // X is computed only if some needed entry lies across layers.
+        // X is needed only if some needed entry links two layers.
         let across = |p: &Pattern| Cascade::new(stack, p);
         let (dynamics_cascade, jacobian_cascade) = (across(&dynamics), across(&total));
         let crosses = !(dynamics_cascade.is_empty() && jacobian_cascade.is_empty());
@@ -82,18 +83,19 @@ impl<T: Scalar> Linearizer<T> {
         }
     }
 
-    /// The pattern in which [`run`](Self::run) fills D, states × states: what was asked for, and for stacks whatever that
-    /// is made from.
+    /// The pattern in which [`run`](Self::run) fills D, states × states: the entries that were asked for, and
+    /// those of lower layers from which they are computed.
     pub fn dynamics(&self) -> &Pattern {
         &self.dynamics
     }
 
-    /// The pattern of Gᵀ (rows × states), and where [`run`](Self::run) puts each value of G.
+    /// The pattern of Gᵀ, rows × states, with the place of each entry in the array that [`run`](Self::run)
+    /// fills.
     pub fn row_jacobian(&self) -> Operand<'_> {
         Operand::placed(&self.row_jacobian.0, &self.row_jacobian.1)
     }
 
-    /// Multiplications of one call for one lane.
+    /// Multiplications of one call of [`run`](Self::run) for one lane.
     pub fn macs(&self) -> u64 {
         let products = [&self.previous, &self.scaled, &self.between];
         let products: u64 = products.iter().map(|p| p.macs()).sum();
@@ -116,11 +118,13 @@ impl<T: Scalar> Linearizer<T> {
             + (self.scaled_values.len() + self.between_values.len()) * size_of::<T>()
     }
 
-    /// Overwrites `dynamics` and `row_jacobian` with the values at the step of `trace`. In lanes that began a sequence
-    /// with this step D is zero: nothing before counts.
+    /// Overwrites `dynamics` and `row_jacobian`, both `[entries][lanes]`, with the values of D and G at the
+    /// step of `trace`. In lanes that began a sequence with this step D is zero, since the state before it is
+    /// forgotten.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If `weights`, `trace` or an array has another size or number of lanes than this linearizer was built
+    /// for.
     pub fn run(
         &mut self,
         weights: &[T],

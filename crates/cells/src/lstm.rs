@@ -13,12 +13,12 @@ use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorc
 /// ```
 ///
 /// # Shapes
-/// Masks for the gates i, f, g, o; state of 2 × `units`, h first; 4 k rows in that order. Rows reach both h and c of
-/// their unit; those of o reach h alone.
+/// Masks for the gates i, f, g, o; 4 k rows in the same order, where k = `units`; state of 2 k, h first. A row
+/// of i, f or g reaches both h and c of its unit; a row of o reaches h alone.
 ///
 /// # Reference
-/// Hochreiter & Schmidhuber, Neural Computation 9 (1997); Gers et al. (2000) for f; gate order of PyTorch's `LSTM`, its
-/// two biases taken as one.
+/// Hochreiter & Schmidhuber, Neural Computation 9 (1997); Gers et al. (2000) for f; gate order of PyTorch's
+/// `LSTM`, with one bias in place of its two.
 #[derive(Debug, Clone)]
 pub struct Lstm {
     structure: Structure,
@@ -36,7 +36,7 @@ impl Lstm {
     }
 }
 
-/// i, f and g reach h and c of their unit, o reaches h.
+/// rows × states: i, f and g reach h and c of their unit, o reaches h.
 fn row_jacobian(units: usize) -> Result<Pattern, CellError> {
     let both = (0..3 * units).map(|row| vec![(row % units) as u32, (units + row % units) as u32]);
     let output = (0..units).map(|unit| vec![unit as u32]);

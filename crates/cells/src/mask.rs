@@ -19,11 +19,11 @@ pub struct GateMask {
 /// One mask for each gate of a cell, in the order that the cell documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Masks {
-    /// The gates.
+    /// The masks, one for each gate.
     pub gates: Vec<GateMask>,
 }
 
-/// Share of the weights that do not exist.
+/// Shares of the weights that do not exist, each in 0..1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sparsity {
     /// In the matrices on the inputs.
@@ -51,7 +51,7 @@ impl Sparsity {
         let wanted = (1.0 - sparsity) * (sizes[0] + sizes[1]);
         let scale = wanted / (shares[0] + shares[1]);
         let mut kept = shares.map(|share| scale * share);
-        // What one matrix cannot hold goes to the other.
+        // A matrix that would be more than full is filled, and the other one gets the rest.
         for (full, other) in [(0, 1), (1, 0)] {
             if kept[full] > sizes[full] {
                 kept[full] = sizes[full];
@@ -110,17 +110,17 @@ impl Masks {
         Err(CellError::Disconnected { unit: disconnected })
     }
 
-    /// The first unit into which no weight leads.
+    /// The first unit into which no weight but a bias leads.
     fn disconnected(&self, units: usize) -> Option<usize> {
         let fed =
             |mask: &GateMask, unit| !mask.input.row(unit).is_empty() || !mask.recurrent.row(unit).is_empty();
         (0..units).find(|&unit| !self.gates.iter().any(|gate| fed(gate, unit)))
     }
 
-    /// Checks number and shape of the matrices, and that every unit is fed.
+    /// Checks number and shape of the matrices, and that a weight other than a bias leads into every unit.
     ///
     /// # Errors
-    /// The first thing that does not fit.
+    /// The first mismatch.
     pub fn validate(&self, gates: usize, inputs: usize, units: usize) -> Result<(), CellError> {
         if units == 0 {
             return Err(CellError::Zero { what: "units" });

@@ -1,4 +1,4 @@
-//! Memory for the steps of a net, made and checked.
+//! Making and checking the memory for the steps of a net: trace, rollout, backward.
 
 use rtrl_sparse::Scalar;
 
@@ -6,7 +6,7 @@ use crate::trace::TraceSizes;
 use crate::{Backward, Rollout, Stack, Trace};
 
 impl<T: Scalar> Stack<T> {
-    /// An empty trace for `lanes` lanes.
+    /// A trace of zeros for `lanes` lanes.
     ///
     /// # Panics
     /// If `lanes` is zero.

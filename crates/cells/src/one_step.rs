@@ -45,7 +45,7 @@ impl<T: Scalar> OneStep<T> {
         self.stack.layer_structure(0)
     }
 
-    /// The weight by which a row reads a source.
+    /// The weight of `row` for `source`, to be changed.
     ///
     /// # Panics
     /// If there is no such weight.
@@ -95,7 +95,7 @@ impl<T: Scalar> OneStep<T> {
             .at(entry.unwrap_or_else(|| panic!("state {from} does not leak into state {state}")))
     }
 
-    /// The factors of the scaled sources, in order.
+    /// The factors of the scaled sources, in the order of the sources, `[scaled sources][lanes]`.
     pub fn scales(&self) -> Lanes<'_, T> {
         self.trace.scales()
     }

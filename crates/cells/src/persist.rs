@@ -6,14 +6,14 @@ use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar};
 use crate::{Rollout, Stack, Trace};
 
 impl<T: Scalar> Persist for Rollout<T> {
-    /// The state; everything else is memory for the next step.
+    /// Saves the state alone. The other arrays are overwritten by the next step.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.slice("state", &mut self.state)
     }
 }
 
 impl<T: Scalar> Rollout<T> {
-    /// Zeroes the state of one lane, whatever it holds.
+    /// Zeroes the state of one lane, NaN included.
     ///
     /// # Panics
     /// If there is no such lane.
@@ -38,11 +38,11 @@ impl<T: Scalar> Persist for Trace<T> {
 }
 
 impl<T: Scalar> Stack<T> {
-    /// A trace of a net with other masks as a trace of this one. Entries of Jacobians that the other net did not have are
-    /// zero.
+    /// Turns a trace of the net `old`, whose masks differ, into a trace of this net. Entries of the Jacobians
+    /// that `old` does not have become zero.
     ///
     /// # Panics
-    /// If more than the masks differs.
+    /// If the trace does not fit `old`, or the nets differ in more than their masks.
     #[must_use]
     pub fn relay_trace(&self, old: &Self, trace: &Trace<T>) -> Trace<T> {
         let lanes = trace.lanes;
@@ -72,8 +72,9 @@ impl<T: Scalar> Stack<T> {
 }
 
 impl<T: Scalar> Trace<T> {
-    /// Zeroes everything of one lane but its symbol, whatever it holds, and makes the step one that begins a sequence there: nothing
-    /// leads through it, and [`Stack::replay`] makes it from a state of zeros.
+    /// Zeroes all numbers of one lane, NaN included, and marks the step as one that begins a sequence there. No
+    /// derivative leads through such a step, and [`Stack::replay`] makes it from a state of zeros. The lane's
+    /// symbol is kept.
     ///
     /// # Panics
     /// If there is no such lane.
@@ -85,7 +86,7 @@ impl<T: Scalar> Trace<T> {
         self.starts[lane] = true;
     }
 
-    /// Whether everything of one lane is finite.
+    /// Whether all numbers of one lane are finite.
     ///
     /// # Panics
     /// If there is no such lane.

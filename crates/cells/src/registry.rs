@@ -1,7 +1,8 @@
-//! Every cell, in one line each.
+//! The list of all cells, one line for each.
 
-/// Calls `$then` with all cells: documentation, variant of [`CellConfig`](crate::CellConfig), the method that puts it above a layer of a
-/// net, its [`CellKind`](crate::CellKind), and the module with what it exports.
+/// Calls the macro `$then` with all cells. A line holds the documentation, the variant of
+/// [`CellConfig`](crate::CellConfig), the name of the method that adds the cell above the layers of a net, its
+/// [`CellKind`](crate::CellKind), and the module with the types that it exports.
 ///
 /// A new cell is a file and a line here; everything else is derived from it.
 #[macro_export]

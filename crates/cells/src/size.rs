@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CellError, Inputs, Masks, Sparsity};
 
-/// The size of a cell.
+/// The number of units of a cell, and how many of its weights exist.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
     /// Number of units, k.
     pub units: usize,
-    /// Share of the recurrent weights that do not exist, drawn at random; of all weights but biases under
-    /// [`Distribution::Erk`].
+    /// Share of the recurrent weights that do not exist, in 0..1; which ones is drawn at random. Under
+    /// [`Distribution::Erk`]: share of all weights except biases.
     #[serde(default)]
     pub sparsity: f64,
-    /// Share of the input weights that do not exist.
+    /// Share of the input weights that do not exist, in 0..1.
     #[serde(default)]
     pub input_sparsity: f64,
     /// How the weights that exist are shared out among the matrices.
@@ -30,13 +30,13 @@ impl Size {
         Self { units, sparsity: 0.0, input_sparsity: 0.0, distribution: Distribution::Uniform }
     }
 
-    /// A cell of `units` units without the share `sparsity` of its recurrent weights.
+    /// A cell of `units` units in which the share `sparsity` of the recurrent weights does not exist.
     #[must_use]
     pub fn sparse(units: usize, sparsity: f64) -> Self {
         Self { sparsity, ..Self::dense(units) }
     }
 
-    /// Masks for a cell of this wiring, drawn from `rng`; without gates for one that has none.
+    /// Masks for a cell of this wiring, drawn from `rng`. For [`Wiring::Fixed`] the list of gates is empty.
     ///
     /// # Errors
     /// If a sparsity is out of range or has no meaning (the cell has no masks to thin out; an input sparsity under
@@ -56,7 +56,7 @@ impl Size {
         }
     }
 
-    /// Refuses a size whose weights could not be indexed.
+    /// Refuses a size that allows more weights than an index of 32 bits can count.
     fn check_places(&self, gates: usize, inputs: usize) -> Result<(), CellError> {
         let units = self.units;
         let gate = inputs.saturating_add(units).saturating_add(1).saturating_mul(units);
@@ -75,7 +75,7 @@ impl Size {
         Masks::uniform(gates, inputs, self.units, sparsity, rng)
     }
 
-    /// For cells that have no masks to thin out.
+    /// The number of units of a cell that has no masks to thin out: refuses a sparsity.
     fn unmasked(&self) -> Result<usize, CellError> {
         for (what, s) in [("input_sparsity", self.input_sparsity), ("sparsity", self.sparsity)] {
             if s != 0.0 {
@@ -93,8 +93,8 @@ pub enum Distribution {
     /// Each matrix has its own sparsity: `input_sparsity` and `sparsity`.
     #[default]
     Uniform,
-    /// Erdős–Rényi-kernel: `sparsity` is that of the whole layer, `input_sparsity` must be 0, and small matrices are denser.
-    /// [`Sparsity::erk`].
+    /// Erdős–Rényi-kernel: `sparsity` is the sparsity of the whole layer, `input_sparsity` must be 0, and small
+    /// matrices are denser. See [`Sparsity::erk`].
     Erk,
 }
 
@@ -104,14 +104,15 @@ impl Distribution {
     }
 }
 
-/// Which weights a kind of cell can do without.
+/// Which weights of a kind of cell may be missing. Biases always exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wiring {
-    /// Any, in each of this many gates.
+    /// Any weight, in each of this many gates.
     Gates(usize),
-    /// Those of the inputs, in each of this many gates; recurrence is element-wise.
+    /// Input weights, in each of this many gates, if masks are given: [`Size::masks`] draws dense ones. The
+    /// recurrent masks hold diagonal entries alone.
     Diagonal(usize),
-    /// None.
+    /// None: the cell has no masks.
     Fixed,
 }
 

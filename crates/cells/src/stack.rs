@@ -12,25 +12,26 @@ use crate::{Cell, CellError, Inputs};
 
 /// One or more cells, each reading the hidden state of the one below at the same step, seen as one net.
 ///
-/// Its states, rows, sources and weights are those of the layers, one layer after the other from the lowest up. This
-/// is the only thing that estimators know: a single cell is a stack of one. Clones share their cells.
+/// Its states, rows, sources and weights are those of the layers, one layer after the other from the lowest up.
+/// Estimators know every net as a stack: a single cell is a stack of one. Clones share their cells.
 #[derive(Clone)]
 pub struct Stack<T> {
     layers: Vec<Layer<T>>,
     pub(crate) linear: Arc<Linear>,
-    /// Own row Jacobians of all layers, rows × states.
+    /// Pattern of the layers' own Gᵀ, rows × states.
     pub(crate) own_jacobian: Pattern,
-    /// Direct Jacobians of all layers, states × states.
+    /// Pattern of the layers' direct Jacobians, states × states.
     pub(crate) own_direct: Pattern,
     dynamics: Pattern,
     row_jacobian: Pattern,
-    /// `X = G W_input`: how the states of a layer depend on those of the layer below at the same step.
+    /// Pattern of `X = G W_input`, states × states: how the states of a layer depend on those of the layer
+    /// below at the same step.
     pub(crate) between: Pattern,
     pub(crate) sources: SourceMaps,
 }
 
 impl<T: Scalar> fmt::Debug for Stack<T> {
-    /// Sizes; patterns would fill the screen.
+    /// Sizes only, since patterns would fill the screen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layers: Vec<_> = self.layers.iter().map(|l| (&l.states, &l.rows, &l.weights)).collect();
         let mut stack = f.debug_struct("Stack");
@@ -43,8 +44,8 @@ impl<T: Scalar> Stack<T> {
     /// A net of `layers`, the lowest first.
     ///
     /// # Errors
-    /// If there is no layer, a layer's structure is inconsistent, or a layer does not read as many numbers as the one
-    /// below shows.
+    /// If there is no layer, a layer's structure is inconsistent, or an upper layer reads symbols or another
+    /// number of inputs than the layer below has hidden states.
     pub fn new(layers: Vec<Box<dyn Cell<T>>>) -> Result<Self, CellError> {
         if layers.is_empty() {
             return Err(CellError::Zero { what: "layers" });
@@ -93,7 +94,7 @@ impl<T: Scalar> Stack<T> {
         let between = g.product(&maps.below.0);
         let through_rows = g.product(&maps.previous.0).union(&g.product(&maps.scaled.0));
         let own_dynamics = through_rows.union(&own_direct);
-        // ds_t = own + X ds_t, layer by layer: (1 + X + X² + …) applied to what each layer does by itself.
+        // ds_t = own + X ds_t: the layers' own patterns, multiplied by 1 + X + X² + ….
         let (mut dynamics, mut total) = (own_dynamics, g);
         for _ in 1..layers.len() {
             dynamics = dynamics.union(&between.product(&dynamics));
@@ -107,9 +108,9 @@ impl<T: Scalar> Stack<T> {
         &self.layers
     }
 
-    /// Layer `depth` as a net by itself, which shares the cell. It reads what the cell reads: above the lowest layer, the
-    /// hidden states of the layer below. Its weights are the [`layer_weights`](Self::layer_weights) of this net, in the
-    /// same order.
+    /// Layer `depth` as a net by itself, which shares the cell. Its inputs are the inputs of the cell: above
+    /// the lowest layer, the hidden states of the layer below. Its weights are the
+    /// [`layer_weights`](Self::layer_weights) of this net, in the same order.
     ///
     /// # Panics
     /// If there is no such layer.
@@ -173,13 +174,13 @@ impl<T: Scalar> Stack<T> {
         self.layers[depth].structure()
     }
 
-    /// The states that a readout sees: the hidden part of the top layer.
+    /// The states that a readout sees: the hidden states of the top layer.
     pub fn hidden(&self) -> Range<usize> {
         self.layers[self.layers.len() - 1].hidden.clone()
     }
 
-    /// The weights by what their sources are, as ranges of the flat weights: for each layer its weights of the input, its
-    /// biases and its recurrent weights. Parts without weights are left out.
+    /// Named groups of weights, as ranges of the flat weights: for each layer its input weights, its biases and
+    /// its recurrent weights. Groups without weights are left out.
     pub fn groups(&self) -> Vec<(String, Vec<Range<usize>>)> {
         let mut groups = Vec::new();
         for (depth, layer) in self.layers.iter().enumerate() {
@@ -216,8 +217,9 @@ impl<T: Scalar> Stack<T> {
         &self.linear
     }
 
-    /// The weight by which row `row` of layer `layer` reads its source `source`, both counted within the layer as in its
-    /// [`Structure`](crate::Structure): inputs, the constant 1, recurrent sources. None if it does not exist.
+    /// The index, in the flat weights, of the weight by which row `row` of layer `layer` reads its source
+    /// `source`. Both are counted within the layer, as in its [`Structure`](crate::Structure): inputs, the
+    /// constant 1, recurrent sources. `None` if the weight does not exist.
     ///
     /// # Panics
     /// If there is no such layer, row or source.
@@ -228,7 +230,7 @@ impl<T: Scalar> Stack<T> {
         Some(self.layers[layer].weights.start + structure.weights.find(row, source as u32)?)
     }
 
-    /// Layer, row and source of a weight: the way back from [`weight`](Self::weight).
+    /// Layer, row and source of the weight with this index: the inverse of [`weight`](Self::weight).
     ///
     /// # Panics
     /// If there is no such weight.
@@ -246,17 +248,18 @@ impl<T: Scalar> Stack<T> {
         &self.dynamics
     }
 
-    /// The pattern of Gᵀ with `G = ds_t/dz_t` in total, rows × states: rows of a lower layer reach the layers above.
+    /// The pattern of Gᵀ, rows × states, with `G = ds_t/dz_t` of the whole stack: a row of a lower layer also
+    /// reaches the layers above.
     pub fn row_jacobian(&self) -> &Pattern {
         &self.row_jacobian
     }
 
-    /// Pattern of the layers' own Gᵀ, rows × states: what a row reaches within its layer.
+    /// The pattern of the layers' own Gᵀ, rows × states: what a row reaches within its layer.
     pub fn own_jacobian(&self) -> &Pattern {
         &self.own_jacobian
     }
 
-    /// Pattern of the layers' leak paths `∂φ/∂s_{t-1}`, states × states.
+    /// The pattern of the layers' leak paths `∂φ/∂s_{t-1}`, states × states.
     pub fn own_direct(&self) -> &Pattern {
         &self.own_direct
     }
@@ -267,7 +270,8 @@ impl<T: Scalar> Stack<T> {
         self.linear.dense_weights() + self.own_jacobian.nnz() + self.own_direct.nnz() + scaled
     }
 
-    /// Multiply-adds of [`pull_back`](Self::pull_back) for one lane: nothing is pulled back to the inputs of the net.
+    /// Multiply-adds of [`pull_back`](Self::pull_back) for one lane. Nothing is pulled back to the inputs of
+    /// the net.
     pub fn pull_back_macs(&self) -> usize {
         let wanted = self.layers[0].wanted(0);
         let unwanted = |r: usize| self.linear.dense_row(r).take_while(|&j| j < wanted).count();
@@ -286,10 +290,12 @@ impl<T: Scalar> Stack<T> {
         self.layers[0].rows.clone().map(|r| self.linear.dense_entries(r).len()).sum()
     }
 
-    /// One step forward: lanes with `starts[b]` first forget their state. Overwrites the state and `trace`.
+    /// Makes one step forward. Overwrites the state in `rollout`, and `trace`. Lanes b with `starts[b]` first
+    /// forget their state.
     ///
     /// # Panics
-    /// If sizes do not fit, or the kind of input is not the one the net was built for.
+    /// If sizes do not fit, the kind of input is not the one the net was built for, or a symbol is out of
+    /// range.
     pub fn forward(
         &self,
         weights: &[T],
@@ -308,8 +314,8 @@ impl<T: Scalar> Stack<T> {
         self.run(weights, rollout, trace);
     }
 
-    /// Makes the step of `trace` once more, with its input and resets, from the state in `rollout` and under other
-    /// weights.
+    /// Makes the step of `trace` again, with the same input and starts, from the state in `rollout` and under
+    /// `weights`. Overwrites the state, and the rest of `trace`.
     ///
     /// # Panics
     /// If sizes do not fit.
@@ -328,7 +334,8 @@ impl<T: Scalar> Stack<T> {
         }
     }
 
-    /// `gradient += rows ⊗ u` for all rows, summed over lanes, from the rows that a backward step has left.
+    /// `gradient += rows ⊗ u` for all rows, summed over lanes, with `backward.rows` as
+    /// [`descend`](Self::descend) or [`pull_back`](Self::pull_back) has left it, and the sources u of `trace`.
     ///
     /// # Panics
     /// If sizes do not fit.
@@ -341,8 +348,9 @@ impl<T: Scalar> Stack<T> {
         self.linear.accumulate_outer_rows(0..rows.len(), rows, trace.sources(), gradient);
     }
 
-    /// Overwrites `into` with `∂L_t/∂x_t`, `[inputs][lanes]`, from the rows that [`descend`](Self::descend) or
-    /// [`pull_back`](Self::pull_back) has left in `backward`: what stands below the net goes on from there.
+    /// Overwrites `into` with `∂L_t/∂x_t`, `[inputs][lanes]`, from `backward.rows` as
+    /// [`descend`](Self::descend) or [`pull_back`](Self::pull_back) has left it. Backpropagation into an
+    /// encoder below the net goes on from there.
     ///
     /// # Panics
     /// If sizes do not fit, or the net reads symbols.
@@ -382,9 +390,9 @@ impl<T: Scalar> Stack<T> {
         }
     }
 
-    /// Pulls `adjoint` = ∂L_t/∂s_t down through the layers at the same step, top to bottom, in place: afterwards the
-    /// entries of a lower layer include what reaches the loss through the layers above. `backward.rows` holds
-    /// `∂L_t/∂z_t` of every row.
+    /// Pulls `adjoint` = ∂L_t/∂s_t, `[states][lanes]`, down through the layers at the same step, top to bottom,
+    /// in place. Afterwards the entries of a lower layer include their effect on the loss through the layers
+    /// above, and `backward.rows` holds `∂L_t/∂z_t` of every row.
     ///
     /// # Panics
     /// If sizes do not fit.
@@ -407,7 +415,7 @@ impl<T: Scalar> Stack<T> {
         }
     }
 
-    /// `ũ += Wᵀ rows` for the sources of one layer.
+    /// `ũ += Wᵀ rows` for those sources of one layer whose adjoint is needed.
     fn through_weights(&self, depth: usize, weights: &[T], backward: &mut Backward<T>) -> &Layer<T> {
         let layer = &self.layers[depth];
         let rows = Lanes::new(&backward.rows, backward.lanes);
@@ -446,8 +454,9 @@ impl<T: Scalar> Stack<T> {
         trace.cut(&mut LanesMut::new(out, trace.lanes));
     }
 
-    /// One step backwards, in place: `adjoint` a_t becomes `a_{t-1} = D_tᵀ a_t`, and `backward.rows` `G_tᵀ a_t`. Lanes
-    /// that began a sequence with this step pass nothing on.
+    /// Makes one step backwards, in place: `adjoint`, `[states][lanes]`, changes from a_t to
+    /// `a_{t-1} = D_tᵀ a_t`, and `backward.rows` becomes `G_tᵀ a_t`. In lanes that began a sequence with this
+    /// step, a_{t-1} is zero.
     ///
     /// # Panics
     /// If sizes do not fit.

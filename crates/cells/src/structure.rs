@@ -1,4 +1,4 @@
-//! All that may be known of a cell before its first step.
+//! The structure of a cell: sizes and patterns, known before its first step.
 
 use std::ops::Range;
 
@@ -13,7 +13,8 @@ use crate::CellError;
 pub enum Inputs {
     /// A vector of this many numbers.
     Dense(usize),
-    /// One symbol of an alphabet of this size. Equal to a one-hot vector, at the cost of one entry.
+    /// One symbol of an alphabet of this size, as an index. The same as a one-hot vector, at the cost of one
+    /// entry.
     Symbols(usize),
 }
 
@@ -44,8 +45,8 @@ impl Inputs {
 pub enum Recurrent {
     /// The state itself, `u_j = s_{t-1}[state]`.
     State(u32),
-    /// The state times a factor that the cell computes at each step, `u_j = c_j · s_{t-1}[state]`: the `r ∘ h` of the
-    /// reset-before GRU. The factor's own dependence on rows belongs into the row Jacobian.
+    /// The state times a factor that the cell computes at each step, `u_j = c_j · s_{t-1}[state]`, such as the
+    /// `r ∘ h` of the reset-before GRU. How the factor depends on rows belongs in the row Jacobian.
     Scaled(u32),
 }
 
@@ -68,28 +69,28 @@ pub struct Structure {
     pub inputs: Inputs,
     /// S: number of states.
     pub states: usize,
-    /// The visible part h of the state, which readouts and upper layers see.
+    /// The hidden states h, which readouts and upper layers see.
     pub hidden: Range<usize>,
-    /// Sources after the inputs and the constant.
+    /// The recurrent sources, which follow the inputs and the constant.
     pub recurrent: Vec<Recurrent>,
-    /// rows × sources: the weights that exist, N(r) for each row.
+    /// rows × sources: the weights that exist. N(r) are the sources of row r.
     pub weights: Pattern,
-    /// rows × states, the pattern of Gᵀ with `G = ds_t/dz_t`: what each row reaches at once, in total (through factors
-    /// of scaled sources too).
+    /// rows × states, the pattern of Gᵀ with `G = ds_t/dz_t`: all states that each row reaches at once, through
+    /// factors of scaled sources too.
     pub row_jacobian: Pattern,
     /// states × states: the pattern of `∂φ/∂s_{t-1}` at fixed z, the leak path.
     pub direct: Pattern,
-    /// Where the matrices of each gate mask stand among the rows; empty for a cell that is built without masks.
+    /// The rows of the matrices of each mask; empty for a cell that is built without masks.
     pub masked: Vec<MaskRows>,
 }
 
-/// The first rows of the two matrices of a gate: unit i's row is `first + i`. In a row, the weights of the
+/// The first rows of the two matrices of a mask: unit i's row is `first + i`. In a row, the weights of the
 /// inputs come first and those of the recurrent sources last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaskRows {
-    /// Of the matrix on the inputs.
+    /// First row of the matrix on the inputs.
     pub input: usize,
-    /// Of the matrix on the recurrent sources.
+    /// First row of the matrix on the recurrent sources.
     pub recurrent: usize,
 }
 
@@ -119,8 +120,9 @@ impl Structure {
         self.recurrent.iter().filter(|r| matches!(r, Recurrent::Scaled(_))).count()
     }
 
-    /// The same structure where the factors of the scaled sources come from `rows`, one row for each, in order. Such a row also reaches,
-    /// through its source, whatever the rows reach that read the source.
+    /// The same structure, where the factors of the scaled sources are computed from `rows`: one row for each
+    /// scaled source, in order. Besides its own states, such a row reaches every state that is reached by a row
+    /// which reads its scaled source.
     ///
     /// # Panics
     /// If there is not one row for each scaled source.
@@ -129,8 +131,8 @@ impl Structure {
         self.through_factors(&rows, true)
     }
 
-    /// As [`scaled_by`](Self::scaled_by), for rows that reach nothing except through their factor, as those of the reset gate in
-    /// `n = tanh(W x + U (r ∘ h))`.
+    /// As [`scaled_by`](Self::scaled_by), for rows that act through their factor alone, as those of the reset
+    /// gate in `n = tanh(W x + U (r ∘ h))`.
     ///
     /// # Panics
     /// If there is not one row for each scaled source.
@@ -162,7 +164,7 @@ impl Structure {
     /// Checks that the parts fit each other.
     ///
     /// # Errors
-    /// The first part that does not fit.
+    /// The first mismatch.
     pub fn validate(&self) -> Result<(), CellError> {
         let size = |what, expected, found| {
             if expected == found { Ok(()) } else { Err(CellError::Size { what, expected, found }) }

@@ -1,17 +1,18 @@
-//! What a net needs from step to step: its state, what a step leaves for differentiation, and memory for going backwards.
+//! The memory of a running net: its state, the trace of a step for differentiation, and memory for going
+//! backwards.
 
 use rtrl_sparse::{Lanes, LanesMut, Scalar, Sources};
 
-/// Dense sources, entries of Gᵀ and of the leak, and factors in a trace; and symbols.
+/// Sizes of a trace: dense sources, entries of Gᵀ, entries of the leak, factors; and the number of symbols.
 pub(crate) type TraceSizes = ([usize; 4], usize);
 
-/// What one step leaves for differentiation. All arrays are `[len][lanes]`.
+/// The trace of one step: what differentiation needs of it. All arrays are `[len][lanes]`.
 #[derive(Debug, Clone)]
 pub struct Trace<T> {
     pub(crate) lanes: usize,
     pub(crate) dense_sources: Vec<T>,
     pub(crate) symbols: Vec<u32>,
-    /// Symbols are below this.
+    /// Number of symbols of the alphabet; 0 for dense inputs.
     pub(crate) symbol_range: usize,
     pub(crate) row_jacobian: Vec<T>,
     pub(crate) direct: Vec<T>,
@@ -25,7 +26,8 @@ impl<T: Scalar> Trace<T> {
         (arrays.map(|array| array.len() / self.lanes), self.symbol_range)
     }
 
-    /// u_t.
+    /// The sources u_t: the symbol of each lane, if the net reads symbols, and the dense sources,
+    /// `[sources][lanes]`.
     pub fn sources(&self) -> Sources<'_, T> {
         Sources { symbols: &self.symbols, dense: Lanes::new(&self.dense_sources, self.lanes) }
     }
@@ -46,7 +48,8 @@ impl<T: Scalar> Trace<T> {
         Lanes::new(&self.scales, self.lanes)
     }
 
-    /// Zeroes all entries of an array in the lanes that began a sequence with this step: nothing before counts.
+    /// Zeroes all entries of an array in the lanes that began a sequence with this step, for which nothing
+    /// before it counts.
     ///
     /// # Panics
     /// If the array has another number of lanes.
@@ -85,7 +88,7 @@ impl<T: Scalar> Rollout<T> {
         Lanes::new(&self.state, self.lanes)
     }
 
-    /// s_t to be overwritten, `[states][lanes]`: to start from a state other than zero.
+    /// s_t, `[states][lanes]`, to be overwritten if a sequence starts from a state other than zero.
     pub fn state_mut(&mut self) -> LanesMut<'_, T> {
         LanesMut::new(&mut self.state, self.lanes)
     }

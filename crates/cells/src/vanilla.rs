@@ -6,9 +6,11 @@ use rtrl_sparse::{Pattern, Scalar, math};
 
 use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Size, Structure, Wiring};
 
-/// The nonlinearity of a vanilla net, `h = φ(z)`. One's own makes a net of its own with [`Vanilla`].
+/// The nonlinearity of a vanilla net, `h = φ(z)`. A type of one's own that implements it gives a further net,
+/// [`Vanilla<MyActivation>`](Vanilla).
 pub trait Activation: Debug + Clone + Send + Sync + 'static {
-    /// Overwrites `h` with φ(z), and `slope` with φ'(z), element by element.
+    /// Overwrites `h` with φ(z), and `slope` with φ'(z), element by element. The three slices have the same
+    /// length.
     fn apply<T: Scalar>(&self, z: &[T], h: &mut [T], slope: &mut [T]);
 }
 
@@ -42,11 +44,11 @@ impl Activation for Relu {
 /// The vanilla recurrent net, `h_t = φ(W x_t + U h_{t-1} + b)` with φ = [`Tanh`], [`Relu`] or one's own.
 ///
 /// # Shapes
-/// One gate; state h of `units`; k rows.
+/// One mask; state h of k = `units`; k rows.
 ///
 /// # Reference
-/// Elman, "Finding structure in time", Cognitive Science 14 (1990); the equation is that of PyTorch's `RNN`, its two
-/// biases taken as one.
+/// Elman, "Finding structure in time", Cognitive Science 14 (1990); the equation is that of PyTorch's `RNN`,
+/// with one bias in place of its two.
 #[derive(Debug, Clone)]
 pub struct Vanilla<A = Tanh> {
     structure: Structure,

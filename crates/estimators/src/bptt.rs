@@ -31,7 +31,7 @@ pub struct BpttConfig {}
 pub struct Bptt<T: Scalar> {
     runner: Runner<T>,
     traces: Vec<Trace<T>>,
-    /// ∂L_τ/∂s_τ of each step, and the states that it is about.
+    /// For each step the states to which its δ belongs, and δ, `[states][lanes]`.
     deltas: Vec<(Range<usize>, Vec<T>)>,
     backward: Backward<T>,
     outers: Outers<T>,

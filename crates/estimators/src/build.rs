@@ -13,23 +13,25 @@ use crate::{EstimatorError, GradientEstimator};
 
 /// The settings of a kind of estimator, and how it is built from them.
 ///
-/// Settings are plain data that configuration files can name; their defaults must build. Own ones reach configuration files by
-/// [`register`](crate::register).
+/// Settings are plain data that a configuration file can hold. The default settings must build.
+/// [`register`](crate::register) makes one's own settings known to configuration files.
 pub trait BuildEstimator:
     Debug + Clone + PartialEq + Default + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// Adds to the seed of whatever the estimator draws; nothing for one that draws nothing.
+    /// Adds `by` to the seed of the random numbers that the estimator draws. By default nothing is drawn.
     fn reseed(&mut self, by: u64) {
         let _ = by;
     }
 
-    /// The fewest lanes that are quicker together than one after the other; fewer get an estimator each.
+    /// The least number of lanes for which one estimator is faster than one estimator for each lane. Fewer
+    /// lanes get an estimator each.
     fn narrowest(&self) -> usize {
         8
     }
 
-    /// An estimator for `stack`, for the lanes of these numbers and windows of at most `window` steps. What is drawn in a lane
-    /// depends on its number, so that lanes draw the same in one estimator or in several.
+    /// An estimator for `stack`, for the lanes with the numbers `lanes` and windows of at most `window` steps.
+    /// Random numbers of a lane must depend on its number, so that they are the same whether the lanes have one
+    /// estimator or several.
     ///
     /// # Errors
     /// If a setting lies outside its range.

@@ -22,7 +22,7 @@ macro_rules! config {
         #[non_exhaustive]
         pub enum EstimatorConfig {
             $($(#[$meta])* $estimator($config),)*
-            /// One that was [registered](crate::register).
+            /// An estimator of one's own that was [registered](crate::register).
             #[serde(skip)]
             Own(OwnEstimator),
         }
@@ -40,8 +40,8 @@ macro_rules! config {
                 vec![$(Self::$estimator(<$config>::default())),*]
             }
 
-            /// The same estimator with `by` added to the seed of whatever it draws, so that runs of different seeds draw
-            /// differently.
+            /// The same estimator with `by` added to its seed, so that runs of different seeds draw
+            /// differently. One that draws nothing stays as it is.
             #[must_use]
             pub fn reseeded(&self, by: u64) -> Self {
                 let mut config = self.clone();
@@ -59,7 +59,7 @@ macro_rules! config {
                 }
             }
 
-            /// One estimator for the lanes of these numbers.
+            /// One estimator for the lanes with these numbers.
             pub(crate) fn for_lanes<T: Scalar>(
                 &self,
                 stack: Arc<Stack<T>>,
@@ -83,8 +83,8 @@ for_each_estimator!(config);
 
 impl EstimatorConfig {
     /// Builds the estimator for `stack` with `lanes` parallel streams and at most `window` steps between two
-    /// calls of [`finish_window`](GradientEstimator::finish_window). Lanes that fill no vectors together get
-    /// estimators of their own behind this one.
+    /// calls of [`finish_window`](GradientEstimator::finish_window). Lanes that do not fill SIMD registers
+    /// together get an estimator each, behind the one that is returned.
     ///
     /// # Errors
     /// If `lanes`, `window` or a setting is zero, a setting lies outside its range, or a horizon is shorter than the window.
@@ -98,12 +98,14 @@ impl EstimatorConfig {
     }
 }
 
-/// Makes estimators of one's own known to configuration files: `estimator = { kind = "…", … }`, where the other fields are those of
-/// `C`. Belongs at the beginning of a program, before a configuration is read; a program that has not registered a kind refuses
-/// configurations that name it.
+/// Registers a kind of estimator of one's own, so that configuration files can name it:
+/// `estimator = { kind = "…", … }`, where the other fields are those of `C`.
+///
+/// A program registers its kinds before it reads a configuration. A configuration that names an unregistered
+/// kind is refused.
 ///
 /// # Errors
-/// If there is an estimator of this kind already.
+/// If the name is that of an estimator of this crate or of a registered one.
 pub fn register<C: BuildEstimator>(kind: &'static str) -> Result<(), EstimatorError> {
     let of = |config: &EstimatorConfig| {
         serde_value::to_value(config).is_ok_and(|value| kind_of(&value) == Some(kind))
@@ -114,7 +116,7 @@ pub fn register<C: BuildEstimator>(kind: &'static str) -> Result<(), EstimatorEr
     own::insert::<C>(kind)
 }
 
-/// What a table says its kind is.
+/// The field `kind` of a table, if there is one and it is a string.
 fn kind_of(value: &Value) -> Option<&str> {
     let Value::Map(fields) = value else { return None };
     match fields.get(&Value::String("kind".into())) {
@@ -139,7 +141,7 @@ impl Serialize for EstimatorConfig {
 }
 
 impl<'de> Deserialize<'de> for EstimatorConfig {
-    /// Its own kinds, and those that were [registered](crate::register).
+    /// Reads the kinds of this crate and the [registered](crate::register) ones.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         if let Some(own) = kind_of(&value).and_then(|kind| own::read(kind, &value)) {

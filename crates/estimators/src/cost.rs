@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct Cost {
     /// Preactivations, `z = W u`.
     pub forward: f64,
-    /// Values of D (for stacks, of G too).
+    /// Values of D and, for stacks, of G.
     pub linearize: f64,
-    /// Whatever carries influence or adjoints through time.
+    /// Carrying the influence, or adjoints, through time.
     pub propagate: f64,
-    /// Whatever ends in the gradient.
+    /// Contractions and outer products that end in the gradient.
     pub gradient: f64,
-    /// Bytes that the estimator holds once it is built, the net aside: influence, traces of the window, scratch, index structures. To
-    /// within a tenth it is what the allocator hands out to an estimator on one thread, so that the number is the same on every
-    /// machine.
+    /// Bytes that the estimator holds once it is built, without the net: influence, traces of the window,
+    /// scratch, index structures. The count is the same on every machine, and within a tenth of what an
+    /// estimator on one thread allocates.
     pub bytes: usize,
 }
 

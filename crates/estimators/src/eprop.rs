@@ -11,10 +11,10 @@ use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order,
 
 /// Settings of e-prop: none.
 ///
-/// `J_t = (∂φ/∂s_{t-1}) J_{t-1} + I_t`, layer by layer: the eligibility follows what a unit does to itself through its own
-/// leak (the update gate of a GRU, the forget gate of an LSTM), and all recurrent weights are cut. On leaky units of
-/// constant rate it coincides with RFLO of that rate; on vanilla units, which have no leak, only the present step is
-/// left.
+/// `J_t = (∂φ/∂s_{t-1}) J_{t-1} + I_t`, layer by layer: influence passes from step to step only through the
+/// leak of a unit (the update gate of a GRU, the forget gate of an LSTM), and through no recurrent weight. On
+/// leaky units of constant rate it coincides with RFLO of that rate; on vanilla units, which have no leak, only
+/// the present step is left.
 ///
 /// # Reference
 /// Bellec et al., "A solution to the learning dilemma for recurrent networks of spiking neurons", Nature Communications

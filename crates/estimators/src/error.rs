@@ -8,36 +8,36 @@ pub enum EstimatorError {
     /// A size that must be positive is zero.
     #[error("{what} must be at least 1")]
     Zero {
-        /// The size.
+        /// Which size.
         what: &'static str,
     },
     /// A setting lies outside its range.
     #[error("{what} must lie in {from}..={to}, found {found}")]
     Range {
-        /// The setting.
+        /// Which setting.
         what: &'static str,
         /// Least value.
         from: f64,
         /// Greatest value.
         to: f64,
-        /// Its value, as text.
+        /// The value found, as text.
         found: String,
     },
-    /// A horizon shorter than the window would leave losses without any credit.
+    /// The horizon is shorter than the window, which would leave losses without any credit.
     #[error("a horizon of {horizon} steps is shorter than the window of {window}")]
     Horizon {
-        /// Steps of the horizon.
+        /// Number of steps of the horizon.
         horizon: usize,
-        /// Steps of the window.
+        /// Number of steps of the window.
         window: usize,
     },
     /// The initial or current weights contain NaN or an infinity.
     #[error("weight {index} is not finite")]
     NotFinite {
-        /// Its position.
+        /// Index of the weight.
         index: usize,
     },
-    /// Another number of weights than the net has.
+    /// The number of weights is not that of the net.
     #[error("the net has {expected} weights, found {found}")]
     Weights {
         /// Weights of the net.
@@ -45,7 +45,7 @@ pub enum EstimatorError {
         /// Weights given.
         found: usize,
     },
-    /// Another number of estimators than the net has layers.
+    /// The number of estimators is not that of the net's layers.
     #[error("the net has {expected} layers, found {found} estimators")]
     Layers {
         /// Layers of the net.
@@ -53,10 +53,10 @@ pub enum EstimatorError {
         /// Estimators given.
         found: usize,
     },
-    /// A kind of estimator that there is already.
+    /// The name of a kind of estimator is taken.
     #[error("there is an estimator of the kind `{kind}` already")]
     Registered {
-        /// The kind.
+        /// The name.
         kind: &'static str,
     },
     /// The cell or stack is inconsistent.

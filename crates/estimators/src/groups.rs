@@ -1,7 +1,8 @@
-//! Lanes in groups that fill vectors.
+//! Lanes in groups that fill SIMD registers.
 //!
-//! Kernels go through a structure once for all lanes, with vectors along them: quick if the lanes fill vectors, slow if they
-//! do not. A single lane has vectors along the weights instead. So lanes that fill no vector are quickest as several estimators.
+//! With several lanes, kernels vectorize along the lanes: fast if the lanes fill a SIMD register, slow if they
+//! do not. With one lane, kernels vectorize along the weights. So lanes that would not fill a register are
+//! fastest with an estimator each.
 
 use std::fmt::{self, Debug};
 use std::ops::Range;
@@ -14,11 +15,12 @@ use rtrl_sparse::{Lanes, LanesMut, Scalar};
 use crate::runner::states_of;
 use crate::{Cost, EstimatorError, GradientEstimator, LaneState, Schedule};
 
-/// Lanes that fill vectors of every level of instructions.
+/// Number of lanes that fills a SIMD register at every level of instructions: 16 numbers in `f32` under
+/// AVX-512.
 const WIDEST: usize = 16;
 
-/// The groups of `lanes` lanes: those that fill the widest vectors, those of the rest that fill vectors of `narrowest` lanes,
-/// and then lane by lane.
+/// Cuts `lanes` lanes into groups: as many as fill the widest registers, a multiple of `WIDEST`; of the rest as
+/// many as are a multiple of `narrowest`; and the others lane by lane.
 fn groups(lanes: usize, narrowest: usize) -> Vec<Range<usize>> {
     let widest = lanes - lanes % WIDEST;
     let filled = lanes - lanes % narrowest;
@@ -26,7 +28,7 @@ fn groups(lanes: usize, narrowest: usize) -> Vec<Range<usize>> {
     together.chain((filled..lanes).map(|lane| lane..lane + 1)).collect()
 }
 
-/// The estimator that `make` makes for given lanes: one for each group of lanes.
+/// An estimator of all lanes, from those that `make` builds for each group of lanes.
 pub(crate) fn build<T: Scalar>(
     stack: Arc<Stack<T>>,
     lanes: usize,
@@ -40,11 +42,11 @@ pub(crate) fn build<T: Scalar>(
     Ok(Box::new(Groups::new(stack, groups, make)?))
 }
 
-/// Estimators that share out the lanes.
+/// Several estimators that share the lanes, as one estimator.
 pub(crate) struct Groups<T> {
     stack: Arc<Stack<T>>,
     pub groups: Vec<Group<T>>,
-    /// s_t of all lanes.
+    /// s_t of all lanes, `[states][lanes]`.
     state: Vec<T>,
     pub lanes: usize,
 }
@@ -54,19 +56,20 @@ pub(crate) struct Groups<T> {
 pub(crate) struct Group<T> {
     pub lanes: Range<usize>,
     pub estimator: Box<dyn GradientEstimator<T>>,
-    /// x_t and the gradient of L_t, by s_t or a part of it, of these lanes.
+    /// Memory for x_t and for the loss gradient of these lanes alone.
     input: Vec<T>,
     loss_gradient: Vec<T>,
 }
 
-/// Copies the lanes `range` of `from` to all lanes of the beginning of `into`, and returns that.
+/// Copies the lanes `range` of `from` to the beginning of `into`. Returns the copy, which has these lanes
+/// alone.
 fn pick<'a, T: Copy>(into: &'a mut [T], from: Lanes<'_, T>, range: &Range<usize>) -> Lanes<'a, T> {
     let entries = into.chunks_exact_mut(range.len()).zip(from.values().chunks_exact(from.lanes()));
     entries.for_each(|(into, from)| into.copy_from_slice(&from[range.clone()]));
     Lanes::new(&into[..from.len() * range.len()], range.len())
 }
 
-/// Copies `from`, all its lanes, to the lanes `range` of `into`.
+/// Copies all lanes of `from` to the lanes `range` of `into`, which has `lanes` lanes.
 fn place<T: Copy>(into: &mut [T], lanes: usize, from: Lanes<'_, T>, range: &Range<usize>) {
     let entries = into.chunks_exact_mut(lanes).zip(from.values().chunks_exact(from.lanes()));
     entries.for_each(|(into, from)| into[range.clone()].copy_from_slice(from));
@@ -101,14 +104,14 @@ impl<T: Scalar> Groups<T> {
         Ok(all)
     }
 
-    /// Takes over the states of all groups.
+    /// Copies the states of all groups into `state`.
     fn collect(&mut self) {
         for Group { lanes, estimator, .. } in &self.groups {
             place(&mut self.state, self.lanes, estimator.state(), lanes);
         }
     }
 
-    /// The group of a lane, and the number of the lane in it.
+    /// The index of a lane's group, and the number of the lane within the group.
     fn find(&self, lane: usize) -> (usize, usize) {
         let group = self.groups.iter().position(|group| group.lanes.contains(&lane));
         let group = group.unwrap_or_else(|| panic!("lane {lane} of {}", self.lanes));
@@ -146,7 +149,8 @@ impl<T: Scalar> Persist for Groups<T> {
 impl<T: Scalar> GradientEstimator<T> for Groups<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         assert_eq!(starts.len(), self.lanes, "starts (left) and lanes (right)");
-        // A group that refuses its symbol would do so after others have stepped.
+        // Symbols are checked here, since a group that refuses its symbol would do so after others have
+        // stepped.
         if let (Input::Symbols(symbols), Inputs::Symbols(n)) = (input, self.stack.inputs()) {
             let outside = symbols.iter().find(|&&symbol| symbol as usize >= n);
             assert!(outside.is_none(), "the symbol {outside:?} is not in 0..{n}");

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cost, Memoryless, Observed, Rule};
 
-/// The immediate derivative: none of a loss's credit goes further back than its own step, `∂L_t/∂θ ≈ δ_tᵀ I_t`.
+/// The immediate derivative: the credit of a loss goes no further back than its own step, `∂L_t/∂θ ≈ δ_tᵀ I_t`.
 ///
-/// The cheapest rule that learns recurrent weights at all, and what the memory of every other estimator has to be worth. Equal to
-/// [`Bptt`](crate::Bptt) in windows of one step, for windows of any length.
+/// The cheapest rule that learns recurrent weights at all: the baseline against which the memory of every other
+/// estimator has to pay. With windows of any length it is equal to [`Bptt`](crate::Bptt) in windows of one
+/// step.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImmediateConfig {}

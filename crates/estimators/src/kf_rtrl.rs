@@ -46,16 +46,17 @@ impl BuildEstimator for KfRtrlConfig {
 }
 
 impl<T: Scalar> Kronecker<T> {
-    /// KF-RTRL for `lanes` lanes and windows of `window` steps at most, with signs of one's own, one for each lane and step.
+    /// KF-RTRL for `lanes` lanes and windows of at most `window` steps. It takes one of `signs` for each lane
+    /// and step.
     ///
     /// # Panics
-    /// If `lanes` or `window` is zero, or random signs are those of another number of lanes.
+    /// If `lanes` or `window` is zero, or `signs` are random ones for another number of lanes.
     pub fn kf_rtrl(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Self {
         Self::new(stack, lanes, window, 1, signs, Box::new(Balanced))
     }
 }
 
-/// Mixes the two terms with norms in balance.
+/// Mixes two terms into one, with factors that balance the norms of u and A.
 #[derive(Debug)]
 struct Balanced;
 
@@ -74,7 +75,7 @@ impl<T: Scalar> Reduce<T> for Balanced {
     }
 
     fn macs(&self, sources: usize, matrix: usize) -> usize {
-        // Two norms and the mixture of each, and the sign of u's part.
+        // For u and for A: two norms and the mixture. And the sign of the new u.
         4 * (sources + matrix) + 1
     }
 

@@ -9,10 +9,10 @@ use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
 
 use crate::{Cost, GradientEstimator, LaneState, Runner, Signs};
 
-/// How `r + 1` terms become `r`.
+/// The rule by which `r + 1` terms are reduced to `r`.
 pub(crate) trait Reduce<T>: Debug + Send {
-    /// Reduces the terms of one lane: overwrites all but the last of `u` (terms × sources) and of `a` (terms × (states ×
-    /// rows)) such that the expected sum of their products is the sum of all of them before.
+    /// Reduces the terms of one lane. Overwrites all but the last of `u` (terms × sources) and of `a` (terms ×
+    /// (states × rows)) such that the expected sum of their products is the sum of all `r + 1` products before.
     fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs);
 
     /// Multiply-adds of one call for terms of `sources` and of `matrix` numbers.
@@ -22,13 +22,14 @@ pub(crate) trait Reduce<T>: Debug + Send {
     fn bytes(&self) -> usize;
 }
 
-/// Vectors of the same length, one after the other.
+/// Terms of one lane: vectors of `len` numbers each, one after the other.
 pub(crate) struct Terms<'a, T> {
     pub values: &'a mut [T],
     pub len: usize,
 }
 
-/// The influence of every row by every source, `J[:, (r, j)] ≈ Σ_i A_i[:, r] u_i[j]`, with `rank` terms for each lane:
+/// An approximation of J by Kronecker products, `J[:, (r, j)] ≈ Σ_i A_i[:, r] u_i[j]` for every row r and
+/// source j, with `rank` terms for each lane:
 ///
 /// ```text
 /// Σ_i u_i ⊗ (D A_i) + u_t ⊗ G_t          rank + 1 terms, reduced to rank
@@ -48,7 +49,7 @@ pub struct Kronecker<T: Scalar> {
     trace: Trace<T>,
     linearizer: Linearizer<T>,
     dynamics: Vec<T>,
-    /// D of one lane, and where its entries stand.
+    /// The values of D in one lane, and the linear map with the pattern of D.
     lane_dynamics: Vec<T>,
     map: Linear,
     row_jacobian: Vec<T>,
@@ -58,7 +59,7 @@ pub struct Kronecker<T: Scalar> {
     a: Vec<T>,
     /// One A before its product with D.
     old: Vec<T>,
-    /// δᵀ A of one term.
+    /// δᵀ A of one term, a number for each row.
     rows: Vec<T>,
 }
 
@@ -104,7 +105,8 @@ impl<T: Scalar> Kronecker<T> {
         }
     }
 
-    /// `A_i ← D A_i` for one lane: D is a linear map of as many lanes as there are rows.
+    /// `A_i ← D A_i` for one lane. D is applied as a linear map, with the columns of A_i (one for each row of
+    /// the net) as its lanes.
     fn transport(&mut self, lane: usize) {
         let Runner { stack, lanes, .. } = &self.runner;
         let rows = stack.linear().pattern().rows();
@@ -167,7 +169,8 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         let (per_lane_u, per_lane_a) = ((self.rank + 1) * sources, (self.rank + 1) * self.old.len());
         for lane in 0..lanes {
             if self.trace.starts()[lane] {
-                // D is zero here, but A may not be finite, and nothing of the last sequence may be balanced against the new.
+                // D is zero at a start, but A may not be finite. And the norms of the last sequence's terms
+                // must not be balanced against those of the new one.
                 self.u[lane * per_lane_u..(lane + 1) * per_lane_u].fill(T::ZERO);
                 self.a[lane * per_lane_a..(lane + 1) * per_lane_a].fill(T::ZERO);
             }
@@ -241,7 +244,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         self.clear(lane);
     }
 
-    /// The terms know rows and sources, not weights: they stay as they are.
+    /// The terms belong to rows and sources, not to weights, and stay as they are.
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
         self.runner.relay(stack, origin);
         let Runner { stack, lanes, .. } = &self.runner;

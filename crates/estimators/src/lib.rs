@@ -1,11 +1,12 @@
 //! Gradient estimators for recurrent nets: how a gradient by the hidden state at each step becomes a gradient by the
 //! weights.
 //!
-//! [`Influence`] carries the influence matrix `J_t = ds_t/dθ` forward: SnAp-n ([`SnapConfig`]), exact RTRL ([`RtrlConfig`]) and, with
-//! something cheaper in the place of D, RFLO ([`RfloConfig`]), e-prop ([`EpropConfig`]) and random paths ([`RandomPathsConfig`]).
-//! [`Uoro`] and [`Kronecker`] (KF-RTRL, OK) carry it in few random terms. [`Bptt`] and [`Tbptt`] go backwards over stored traces.
-//! [`Immediate`] looks at the present step alone, [`Frozen`] learns nothing. All of them see a net only as a
-//! [`Stack`](rtrl_cells::Stack), and the rest of the world sees them as a [`GradientEstimator`].
+//! [`Influence`] carries the influence matrix `J_t = ds_t/dθ` forward: SnAp-n ([`SnapConfig`]), exact RTRL
+//! ([`RtrlConfig`]) and, with something cheaper in the place of D, RFLO ([`RfloConfig`]), e-prop
+//! ([`EpropConfig`]) and random paths ([`RandomPathsConfig`]). [`Uoro`] and [`Kronecker`] (KF-RTRL, OK)
+//! approximate J by a few random terms. [`Bptt`] and [`Tbptt`] go backwards over stored traces. [`Immediate`]
+//! looks at the present step alone, [`Frozen`] learns nothing. Every estimator sees a net only as a
+//! [`Stack`](rtrl_cells::Stack), and training code sees every estimator as a [`GradientEstimator`].
 #![doc = ""]
 #![doc = include_str!("equations.md")]
 
@@ -29,7 +30,7 @@ mod schedule;
 mod signs;
 pub mod testing;
 
-/// The module of each estimator, and what it exports.
+/// Declares the module of each estimator and exports its settings and types.
 macro_rules! modules {
     ($($(#[$meta:meta])* $module:ident: $estimator:ident($config:ident) as $name:ident $(, $more:ident)*;)*) => {
         $(
@@ -60,5 +61,5 @@ pub use runner::Runner;
 pub use schedule::Schedule;
 pub use signs::Signs;
 
-// All that an estimator of one's own needs.
+// Types of these crates appear in every estimator of one's own.
 pub use {rand_xoshiro, rtrl_cells, rtrl_checkpoint, rtrl_sparse};

@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 
 use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner};
 
-/// What a step adds to the gradient, by an estimator whose only memory is the net's state. Its settings are the whole estimator:
-/// every rule is a [`BuildEstimator`] that builds a [`Memoryless`].
+/// What each step adds to the gradient, in an estimator whose only memory is the net's state. A rule is also
+/// the estimator's settings: every rule is a [`BuildEstimator`] that builds a [`Memoryless`].
 pub trait Rule:
     Debug + Clone + PartialEq + Default + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// Adds to `gradient` what the step's loss owes to the weights.
+    /// Adds the step's part to `gradient`, which has a number for each weight.
     fn observe<T: Scalar>(&self, step: Observed<'_, T>, gradient: &mut [T]);
 
     /// Multiply-adds of one step of one lane, the forward step aside.
@@ -28,11 +28,11 @@ pub trait Rule:
 pub struct Observed<'a, T> {
     /// The net.
     pub stack: &'a Stack<T>,
-    /// Its weights.
+    /// The weights of the net.
     pub weights: &'a [T],
-    /// What the step left for differentiation.
+    /// The trace of the step.
     pub trace: &'a Trace<T>,
-    /// `∂L_t/∂s_t`, `[states][lanes]`, to be changed at will.
+    /// `∂L_t/∂s_t`, `[states][lanes]`; the rule may overwrite it.
     pub delta: &'a mut [T],
     /// Memory for going backwards.
     pub backward: &'a mut Backward<T>,

@@ -3,10 +3,11 @@
 use rtrl_sparse::Scalar;
 use rtrl_sparse::dense::dot;
 
-/// Least sum of squares in which those that are lost below the range of `f32` are of no account.
+/// Least sum of squares in which squares that underflow in `f32` do not matter.
 const SAFE: f64 = 1e-20;
 
-/// The square root of a sum of squares; `exact` sums it in `f64` where `T` is too narrow for the squares.
+/// The square root of a sum of squares. `exact` sums the squares in `f64`, and is called if `sum` has
+/// overflowed or squares may have underflowed.
 pub(crate) fn root<T: Scalar>(sum: T, exact: impl FnOnce() -> f64) -> f64 {
     let sum = sum.to_f64();
     if sum.is_finite() && sum > SAFE { sum.sqrt() } else { exact().sqrt() }
@@ -22,7 +23,8 @@ pub(crate) fn norm<T: Scalar>(x: &[T]) -> f64 {
     root(dot(x, x), || squares(x.iter()))
 }
 
-/// √(a / b), the factor that balances two parts of a product of rank one with these norms; 1 if one of them vanishes.
+/// √(a / b), which balances the two factors of a rank-one product whose norms are a and b; 1 if one of them
+/// vanishes.
 pub(crate) fn balance<T: Scalar>(a: f64, b: f64) -> T {
     T::from_f64(if a > 0.0 && b > 0.0 { (a / b).sqrt() } else { 1.0 })
 }

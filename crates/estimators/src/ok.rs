@@ -17,9 +17,9 @@ use svd::Svd;
 
 /// Settings of OK: `rank` Kronecker products, `J ≈ Σ_i A_i ⊗ u_i`, the unbiased approximation of least variance.
 ///
-/// At each step the `rank + 1` terms are brought to the singular values of their sum. The largest are kept as they are;
-/// the rest are mixed by random signs along the orthogonal complement of one vector, such that their expected sum is
-/// unchanged.
+/// At each step the sum of `rank + 1` terms is decomposed by singular values. The terms of the largest values
+/// are kept as they are. The others are mixed by random signs along the orthogonal complement of one vector,
+/// such that their expected sum is unchanged.
 ///
 /// # Reference
 /// Benzing, Gauy, Mujika, Martinsson & Steger, "Optimal Kronecker-sum approximation of real time recurrent learning",
@@ -27,7 +27,7 @@ use svd::Svd;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OkConfig {
-    /// r: number of terms.
+    /// r: number of Kronecker products.
     pub rank: usize,
     /// Seed of the signs.
     #[serde(default)]
@@ -40,7 +40,7 @@ impl Default for OkConfig {
     }
 }
 
-/// The highest rank: its singular values are found in time proportional to the cube.
+/// The highest rank. The time for the singular values grows with its cube.
 const HIGHEST: usize = 1 << 10;
 
 impl BuildEstimator for OkConfig {
@@ -72,11 +72,11 @@ impl BuildEstimator for OkConfig {
 }
 
 impl<T: Scalar> Kronecker<T> {
-    /// OK of rank `rank` for `lanes` lanes and windows of `window` steps at most, with signs of one's own, `rank + 1` for each lane and
-    /// step.
+    /// OK of rank `rank` for `lanes` lanes and windows of at most `window` steps. It takes `rank + 1` of
+    /// `signs` for each lane and step.
     ///
     /// # Panics
-    /// If `lanes`, `window` or `rank` is zero, or random signs are those of another number of lanes.
+    /// If `lanes`, `window` or `rank` is zero, or `signs` are random ones for another number of lanes.
     pub fn optimal(stack: Arc<Stack<T>>, lanes: usize, window: usize, rank: usize, signs: Signs) -> Self {
         assert!(rank > 0, "the rank of OK must be at least 1, found {rank}");
         let n = rank + 1;
@@ -99,11 +99,11 @@ impl<T: Scalar> Kronecker<T> {
 struct Optimal<T> {
     rank: usize,
     svd: Svd,
-    /// R of the two factorizations into orthogonal and triangular.
+    /// R of the QR factorizations of u and of A.
     triangles: [Vec<f64>; 2],
-    /// The random factor whose outer square has the singular values as its mean.
+    /// The random matrix M for which the mean of M Mᵀ is the diagonal matrix of the singular values.
     mix: Vec<f64>,
-    /// Singular vectors times the random factor.
+    /// Singular vectors times M.
     factor: Vec<f64>,
     z: Vec<f64>,
     element: Vec<T>,
@@ -183,7 +183,8 @@ impl<T> Optimal<T> {
                 }
             }
         }
-        // Always n signs, so that a list of them has a fixed meaning; those of the kept terms change nothing.
+        // Always n signs are drawn, so that the place of each in a list is fixed. Those of the kept terms
+        // change nothing.
         for row in self.mix.chunks_exact_mut(rank) {
             if !signs.draw(lane) {
                 row.iter_mut().for_each(|m| *m = -*m);

@@ -14,16 +14,16 @@ use serde_value::{DeserializerError, Value, ValueDeserializer};
 
 use crate::{BuildEstimator, EstimatorError, GradientEstimator};
 
-/// Reads the settings of one kind.
+/// Reads the settings of one kind from a table.
 type Read = fn(&'static str, Value) -> Result<OwnEstimator, DeserializerError>;
 
-/// The kinds that were registered.
+/// The registered kinds by name.
 static KINDS: RwLock<BTreeMap<&'static str, Read>> = RwLock::new(BTreeMap::new());
 
-/// Makes a kind known.
+/// Registers a kind.
 ///
 /// # Errors
-/// If it is known already.
+/// If a registered kind has this name.
 pub(crate) fn insert<C: BuildEstimator>(kind: &'static str) -> Result<(), EstimatorError> {
     let mut kinds = KINDS.write().unwrap_or_else(PoisonError::into_inner);
     if kinds.contains_key(kind) {
@@ -36,12 +36,12 @@ pub(crate) fn insert<C: BuildEstimator>(kind: &'static str) -> Result<(), Estima
     Ok(())
 }
 
-/// The kinds that were registered, in alphabetical order.
+/// The names of the registered kinds, in alphabetical order.
 pub(crate) fn kinds() -> Vec<&'static str> {
     KINDS.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
 }
 
-/// The estimator of a table whose kind this is, if it was registered.
+/// Reads the settings in `table`, if `kind` is registered.
 pub(crate) fn read(kind: &str, table: &Value) -> Option<Result<OwnEstimator, DeserializerError>> {
     let kinds = KINDS.read().unwrap_or_else(PoisonError::into_inner);
     let (kind, read) = kinds.get_key_value(kind)?;
@@ -59,12 +59,12 @@ pub struct OwnEstimator {
 }
 
 impl OwnEstimator {
-    /// An estimator with these settings; `kind` is what a configuration file names it by.
+    /// An estimator with these settings. `kind` is its name in configuration files.
     pub fn new(kind: &'static str, settings: impl BuildEstimator) -> Self {
         Self { kind, settings: Box::new(settings) }
     }
 
-    /// What configuration files name it by.
+    /// The name of the estimator's kind in configuration files.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind
@@ -119,11 +119,11 @@ impl Serialize for OwnEstimator {
 
 type Built<T> = Result<Box<dyn GradientEstimator<T>>, EstimatorError>;
 
-/// [`BuildEstimator`] of settings whose type is not known.
+/// [`BuildEstimator`] without its type, for trait objects.
 trait Settings: Debug + Send + Sync {
     fn reseed(&mut self, by: u64);
     fn narrowest(&self) -> usize;
-    /// A [`Built`] of the type whose stack this is.
+    /// Builds for `stack`, which is an `Arc<Stack<T>>` of some `T`, and returns a `Built<T>`.
     fn build(&self, stack: &dyn Any, lanes: Range<usize>, window: usize) -> Box<dyn Any>;
     fn copy(&self) -> Box<dyn Settings>;
     fn equals(&self, other: &dyn Settings) -> bool;
@@ -144,7 +144,7 @@ impl<C: BuildEstimator> Settings for C {
         fn as_any<T: Scalar>(built: Built<T>) -> Box<dyn Any> {
             Box::new(built)
         }
-        // `Scalar` is sealed: these are all.
+        // `Scalar` is sealed: no other type implements it.
         if let Some(stack) = stack.downcast_ref::<Arc<Stack<f32>>>() {
             as_any(BuildEstimator::build(self, stack.clone(), lanes, window))
         } else if let Some(stack) = stack.downcast_ref::<Arc<Stack<f64>>>() {

@@ -8,11 +8,11 @@ use rtrl_sparse::{Lanes, Scalar};
 use crate::groups::Groups;
 use crate::{EstimatorConfig, EstimatorError, GradientEstimator};
 
-/// An estimator whose lanes have a gradient each, to be clipped or weighted before they are summed. The calls are those of a
-/// [`GradientEstimator`]; the gradients are held here.
+/// An estimator with a gradient for each lane, to be clipped or weighted before the gradients are summed. The
+/// calls are those of a [`GradientEstimator`], but the gradients are held here.
 ///
-/// Every lane has an estimator of its own, so this costs what as many estimators of one lane cost: `lanes` gradients more than
-/// [`EstimatorConfig::build`], and time too where the lanes would fill vectors together.
+/// Every lane has an estimator of its own. Compared with [`EstimatorConfig::build`] this costs memory for
+/// `lanes` gradients and, where the lanes would fill SIMD registers together, time.
 #[derive(Debug)]
 pub struct PerLane<T> {
     lanes: Groups<T>,
@@ -20,7 +20,7 @@ pub struct PerLane<T> {
 }
 
 impl<T: Scalar> PerLane<T> {
-    /// The estimator of `config` for `stack`, `lanes` times.
+    /// An estimator of `config` for each of `lanes` lanes, for `stack` and windows of at most `window` steps.
     ///
     /// # Errors
     /// As [`EstimatorConfig::build`].
@@ -39,7 +39,8 @@ impl<T: Scalar> PerLane<T> {
         Ok(Self { lanes: Groups::new(stack, groups, make)?, gradients })
     }
 
-    /// All lanes, for what concerns no gradient: [`step`](GradientEstimator::step), [`hidden`](GradientEstimator::hidden),
+    /// All lanes as one estimator, for calls that do not involve the gradient:
+    /// [`step`](GradientEstimator::step), [`hidden`](GradientEstimator::hidden),
     /// [`forget`](GradientEstimator::forget), ….
     pub fn estimator(&mut self) -> &mut dyn GradientEstimator<T> {
         &mut self.lanes
@@ -74,7 +75,7 @@ impl<T: Scalar> PerLane<T> {
         self.lanes.finish_each(weights, &mut self.gradients);
     }
 
-    /// The gradient of each lane since it was last zeroed, which is for the caller to do.
+    /// The gradient of each lane, one number for each weight: the sum since the caller has last zeroed it.
     pub fn gradients(&mut self) -> impl Iterator<Item = &mut [T]> {
         self.gradients.iter_mut().map(|gradient| &mut gradient[..])
     }

@@ -9,24 +9,26 @@ use rtrl_sparse::{Lanes, LanesMut, Scalar};
 use crate::runner::states_of;
 use crate::{Cost, EstimatorConfig, EstimatorError, GradientEstimator, LaneState};
 
-/// A net whose layers learn by an estimator each, as layer-by-layer implementations do: a lower layer's loss at a step is what the layer
-/// above passes down at the same step. Influence that leaves a layer and comes back to the loss at a later step is dropped
-/// ([`Scope::Layer`](crate::Scope::Layer)). Estimators may differ: BPTT where the past is short, SnAp-2 where the layer is sparse.
+/// An estimator for each layer of a net, as in layer-by-layer implementations: the loss gradient of a lower
+/// layer at a step is what the layer above passes down at the same step. Influence that leaves a layer and
+/// comes back to the loss at a later step is dropped ([`Scope::Layer`](crate::Scope::Layer)). Estimators may
+/// differ: BPTT where the past is short, SnAp-2 where the layer is sparse.
 #[derive(Debug)]
 pub struct PerLayer<T: Scalar> {
     stack: Arc<Stack<T>>,
     lanes: usize,
     layers: Vec<Box<dyn GradientEstimator<T>>>,
-    /// s_t of all layers.
+    /// s_t of all layers, `[states][lanes]`.
     state: Vec<T>,
-    /// ∂L_t/∂s_t of all layers.
+    /// ∂L_t/∂s_t of all layers, `[states][lanes]`.
     delta: Vec<T>,
-    /// ∂L_t by the input of a layer.
+    /// Memory for the gradient of L_t by the input of a layer.
     input: Vec<T>,
 }
 
 impl<T: Scalar> PerLayer<T> {
-    /// The estimators of `configs`, that of the lowest layer first.
+    /// Builds the estimators of `configs`, that of the lowest layer first, for `lanes` lanes and windows of at
+    /// most `window` steps.
     ///
     /// # Errors
     /// If there is not one for each layer, or as [`EstimatorConfig::build`].
@@ -63,7 +65,7 @@ impl<T: Scalar> PerLayer<T> {
         assert_eq!(found, expected, "number of weights, found (left) and expected (right)");
     }
 
-    /// Takes over the states of all layers.
+    /// Copies the states of all layers into `state`.
     fn collect(&mut self) {
         for (depth, layer) in self.layers.iter().enumerate() {
             let states = self.stack.layer_states(depth);
@@ -80,7 +82,8 @@ impl<T: Scalar> PerLayer<T> {
             .copy_from_slice(loss_gradient.values());
     }
 
-    /// Calls `each` for the layers from the top down, with δ of the layer, and pulls δ down to the layer below it.
+    /// Calls `each` for the layers from the top down, with the layer's estimator, weights and δ, and pulls δ
+    /// down to the layer below.
     fn descend(
         &mut self,
         weights: &[T],

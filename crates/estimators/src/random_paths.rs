@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order, Plan, Scope, Transport};
 
-/// Settings of random-k-path propagation: RTRL whose D keeps, besides its diagonal, `paths` entries of each row.
+/// Settings of random-k-path propagation: RTRL in which each row of D keeps its diagonal entry and `paths`
+/// others.
 ///
-/// The selection is drawn once, and again from the same seed when masks change. With as many paths as units it is RTRL; with none, on cells of one state per
-/// unit whose rows reach that state alone, it is SnAp-1.
+/// The entries are selected at random, once; when masks change, again from the same seed. With as many paths as
+/// units this is RTRL. With none, on cells of one state per unit whose rows reach that state alone, it is
+/// SnAp-1.
 ///
 /// # Reference
 /// Shalev-Merin, "Massive redundancy in gradient transport enables sparse online learning", arXiv:2603.15195 (2026).

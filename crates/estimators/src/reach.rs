@@ -1,4 +1,4 @@
-//! Which states a row may influence: the one datum in which SnAp-n, sparse RTRL and dense RTRL differ.
+//! Which states the weights of a row may influence: all in which SnAp-n, sparse RTRL and dense RTRL differ.
 
 use rtrl_cells::Stack;
 use rtrl_sparse::{Pattern, Scalar};
@@ -10,17 +10,18 @@ use serde::{Deserialize, Serialize};
 pub enum Order {
     /// SnAp-n: states reached within n steps; 1 is the immediate pattern `P_1 = pattern(I)`.
     Steps(usize),
-    /// Every state that can ever be reached: exact RTRL restricted to the live entries.
+    /// Every state that can ever be reached: exact RTRL without the entries of J that are always zero.
     Closure,
     /// Every state, reached or not: exact RTRL, dense.
     All,
 }
 
-/// Within what influence is followed.
+/// The part of the net within which influence is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// The whole stack: a row of a lower layer reaches the layers above at the same step. Exact when saturated.
+    /// The whole stack: a row of a lower layer reaches the layers above at the same step. Exact once a larger n
+    /// adds no more states.
     Stack,
     /// Each layer on its own, as layer-by-layer implementations do: influence that leaves a layer and comes back to
     /// the loss at a later step is dropped. The gradient by the states is pulled down through the layers at each step.
@@ -28,8 +29,8 @@ pub enum Scope {
     Layer,
 }
 
-/// R_r: for every row the states, increasing, that its weights may influence. Any reaches are allowed; an empty one switches the
-/// learning of its row off.
+/// R_r: for every row, the states that its weights may influence, in increasing order. Any reaches are allowed.
+/// A row with an empty reach does not learn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
     rows: Vec<Vec<u32>>,
@@ -37,8 +38,9 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// The states `rows[r]` for each row r. The scope says whether the gradient by the states is pulled down through the layers at
-    /// each step ([`Scope::Layer`]) or reaches lower layers through J.
+    /// The states `rows[r]`, in increasing order, for each row r; [`Influence::new`](crate::Influence::new)
+    /// checks them. The scope says whether the gradient by the states is pulled down through the layers at each
+    /// step ([`Scope::Layer`]) or reaches lower layers through J.
     #[must_use]
     pub fn new(rows: Vec<Vec<u32>>, scope: Scope) -> Self {
         Self { rows, scope }
@@ -50,15 +52,15 @@ impl Reach {
         &self.rows
     }
 
-    /// Within what influence is followed.
+    /// The part of the net within which influence is followed.
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.scope
     }
 }
 
-/// R_r for every row r, increasing, when `dynamics` (states × states) carries the influence from step to step.
-/// `Order::Steps(0)` is taken as 1.
+/// R_r for every row r, in increasing order, if J is carried from step to step by a matrix with the pattern
+/// `dynamics`, states × states. `Order::Steps(0)` is taken as 1.
 ///
 /// `P_1 = pattern(G)` and `P_{n+1} = P_n ∪ pattern(D) P_n`, row by row (SnAp, arXiv:2006.07232, section 3).
 ///

@@ -1,14 +1,15 @@
-//! Every estimator, in one line each.
+//! The list of all estimators, one line for each.
 
-/// Calls `$then` with all estimators: documentation, module, variant of [`EstimatorConfig`](crate::EstimatorConfig), settings, the
-/// name that a program's prelude gives the settings, and what else the module exports.
+/// Calls the macro `$then` with all estimators. A line holds the documentation, the module, the variant of
+/// [`EstimatorConfig`](crate::EstimatorConfig), the settings, the name of the settings in the prelude of
+/// `rtrl`, and the other types that the module exports.
 ///
 /// A new estimator is a file and a line here; everything else is derived from it.
 #[macro_export]
 macro_rules! for_each_estimator {
     ($then:ident) => {
         $then! {
-            /// [`Bptt`](crate::Bptt).
+            /// [`Bptt`](crate::Bptt): backpropagation through time over the window.
             bptt: Bptt(BpttConfig) as Bptt, Bptt;
             /// [`Tbptt`](crate::Tbptt): backpropagation with a horizon beyond its window.
             tbptt: Tbptt(TbpttConfig) as Tbptt, Tbptt;
@@ -16,9 +17,9 @@ macro_rules! for_each_estimator {
             snap: Snap(SnapConfig) as SnAp;
             /// Exact RTRL: [`Influence`](crate::Influence) of unlimited reach.
             rtrl: Rtrl(RtrlConfig) as Rtrl;
-            /// Eligibility traces that decay at a fixed rate.
+            /// RFLO: eligibility traces that decay at a fixed rate.
             rflo: Rflo(RfloConfig) as Rflo;
-            /// Eligibility traces along the cells' own leak.
+            /// e-prop: eligibility traces along the cells' own leak.
             eprop: Eprop(EpropConfig) as Eprop;
             /// RTRL along a random selection of paths.
             random_paths: RandomPaths(RandomPathsConfig) as RandomPaths;

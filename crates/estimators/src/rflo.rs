@@ -20,7 +20,7 @@ use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order,
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RfloConfig {
-    /// λ, in 0..=1.
+    /// λ: the share of J that is left after a step, in 0..=1.
     pub leak: f64,
 }
 

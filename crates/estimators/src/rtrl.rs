@@ -1,4 +1,4 @@
-//! Exact RTRL: all influence.
+//! Exact RTRL: the whole influence matrix.
 
 use std::ops::Range;
 use std::sync::Arc;

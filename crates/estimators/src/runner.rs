@@ -16,16 +16,16 @@ use crate::LaneState;
 pub struct Runner<T> {
     /// The net.
     pub stack: Arc<Stack<T>>,
-    /// Its state.
+    /// The state of the net.
     pub rollout: Rollout<T>,
-    /// Parallel streams.
+    /// Number of lanes.
     pub lanes: usize,
     /// Steps between two calls of `finish_window`, at most.
     pub window: usize,
     /// Steps made and steps observed since the last window ended.
     made: usize,
     observed: usize,
-    /// Memory for gradients by the input, once one was asked for.
+    /// Memory for gradients by the input, from the first call of `input_gradient` on.
     input: Option<Box<InputGradient<T>>>,
 }
 
@@ -35,7 +35,7 @@ struct InputGradient<T> {
 }
 
 impl<T: Scalar> fmt::Debug for Runner<T> {
-    /// Sizes and place, without the numbers of the net.
+    /// Sizes and the position in the window, without the numbers of the net.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stack, lanes, window, made, observed, .. } = self;
         let mut runner = f.debug_struct("Runner");
@@ -46,7 +46,7 @@ impl<T: Scalar> fmt::Debug for Runner<T> {
 }
 
 impl<T: Scalar> Runner<T> {
-    /// A net at rest.
+    /// A net with a state of zeros, before its first step.
     ///
     /// # Panics
     /// If `lanes` or `window` is zero.
@@ -60,7 +60,7 @@ impl<T: Scalar> Runner<T> {
         self.made
     }
 
-    /// Makes a step; its number within the window, from 0.
+    /// Makes a step. Returns its number within the window, from 0.
     ///
     /// # Panics
     /// If sizes do not fit, the window is full, or the step before was not observed.
@@ -77,7 +77,7 @@ impl<T: Scalar> Runner<T> {
         self.made - 1
     }
 
-    /// Refuses a step when none is due.
+    /// Checks that a step may be made now.
     ///
     /// # Panics
     /// If the window is full or the step before was not observed.
@@ -98,8 +98,8 @@ impl<T: Scalar> Runner<T> {
         self.rollout.state()
     }
 
-    /// Takes note that the last step is observed: its number within the window, from 0, and the states that the gradient of its loss
-    /// is about, the hidden ones or all.
+    /// Marks the last step as observed. Returns its number within the window, from 0, and the states to which
+    /// `loss_gradient` belongs: the hidden ones or all.
     ///
     /// # Panics
     /// If sizes do not fit or no step waits to be observed.
@@ -121,7 +121,7 @@ impl<T: Scalar> Runner<T> {
         (observed, states)
     }
 
-    /// `∂L_t/∂x_t` of the last step, whose trace this is: see
+    /// Overwrites `into` with `∂L_t/∂x_t` of the last step, of which `trace` is the trace: see
     /// [`GradientEstimator::input_gradient`](crate::GradientEstimator::input_gradient).
     ///
     /// # Panics
@@ -147,7 +147,7 @@ impl<T: Scalar> Runner<T> {
         stack.input_gradient(weights, backward, into);
     }
 
-    /// Ends the window; the number of its steps.
+    /// Ends the window. Returns the number of its steps.
     ///
     /// # Panics
     /// If sizes do not fit or the last step was not observed.
@@ -190,7 +190,8 @@ impl<T: Scalar> Runner<T> {
     /// Replaces the state of one lane.
     ///
     /// # Panics
-    /// If there is no such lane, the state has another size, an entry of the influence is none of J's, or in the middle of a window.
+    /// If there is no such lane, the state has another size, an entry of the influence lies outside J, or in
+    /// the middle of a window.
     pub fn set_lane(&mut self, lane: usize, carried: &LaneState<T>) {
         self.between("set_lane", lane);
         carried.check(&self.stack);
@@ -202,7 +203,8 @@ impl<T: Scalar> Runner<T> {
     /// Goes on with a net that differs in its masks alone.
     ///
     /// # Panics
-    /// If more than the masks differs, an origin is none of the old weights, or in the middle of a window.
+    /// If more than the masks differs, an origin is not the index of an old weight, or in the middle of a
+    /// window.
     pub fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
         self.between("relay", 0);
         let sizes = |stack: &Stack<T>| {
@@ -234,10 +236,10 @@ impl<T: Scalar> Runner<T> {
     }
 }
 
-/// The states that the gradient of a loss is about: the hidden ones, or all.
+/// The states to which a loss gradient belongs, by its size: the hidden ones, or all.
 ///
 /// # Panics
-/// If it has the size of neither, or other lanes.
+/// If its size is neither that of the hidden states nor that of all states, or its number of lanes is wrong.
 pub(crate) fn states_of<T: Scalar>(
     stack: &Stack<T>,
     lanes: usize,
@@ -257,7 +259,8 @@ pub(crate) fn states_of<T: Scalar>(
 }
 
 impl<T: Scalar> Persist for Runner<T> {
-    /// The state. In the middle of a window nothing is saved; what is read belongs between windows, wherever this one stood.
+    /// Saves the state; an error in the middle of a window. A restored runner stands between windows, wherever
+    /// it stood before.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         if archive.is_loading() {
             (self.made, self.observed) = (0, 0);

@@ -6,20 +6,23 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 
-/// Where a stochastic estimator takes its signs from.
+/// The random signs of a stochastic estimator, or a given list of signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signs(Source);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
-    /// A stream for each lane, 2^128 draws apart: further lanes do not disturb the ones before.
+    /// A generator for each lane, 2^128 draws apart, so that the signs of a lane do not depend on the number of
+    /// lanes.
     Random(Vec<Xoshiro256PlusPlus>),
-    /// A list that is not empty, used in order and then again from the beginning, and which sign is next.
+    /// A list that is not empty, used in order and then again from the beginning; and the index of the next
+    /// sign.
     Listed(Vec<bool>, usize),
 }
 
 impl Signs {
-    /// A stream for each of the lanes of these numbers, 2^128 draws apart: further lanes do not disturb the ones before.
+    /// Random signs for the lanes with these numbers. Each lane has a generator of its own, 2^128 draws from
+    /// the next, so that its signs do not depend on the number of lanes.
     pub fn random(seed: u64, lanes: Range<usize>) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut next = || {
@@ -30,7 +33,8 @@ impl Signs {
         Self(Source::Random((0..lanes.end).map(|_| next()).skip(lanes.start).collect()))
     }
 
-    /// The signs in `list` (`true` is +1), in order and then again from the beginning, whatever the lane: to enumerate all of them.
+    /// The signs in `list` (`true` is +1), in order and then again from the beginning, whatever the lane. For
+    /// tests that run through all patterns of signs.
     ///
     /// # Panics
     /// If the list is empty.
@@ -39,7 +43,7 @@ impl Signs {
         Self(Source::Listed(list, 0))
     }
 
-    /// The next sign of a lane.
+    /// The next sign of a lane; `true` is +1.
     ///
     /// # Panics
     /// If there is no such lane.
@@ -54,7 +58,7 @@ impl Signs {
         }
     }
 
-    /// Refuses signs of another number of lanes.
+    /// Checks that random signs are for the expected number of lanes.
     pub(crate) fn check(&self, expected: usize) {
         if let Source::Random(lanes) = &self.0 {
             assert_eq!(lanes.len(), expected, "lanes of the signs, found (left) and expected (right)");

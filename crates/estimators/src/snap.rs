@@ -1,4 +1,4 @@
-//! SnAp-n: the influence that is reached within n steps.
+//! SnAp-n: the part of J that is structurally nonzero within n steps.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,30 +14,32 @@ use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order,
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapConfig {
-    /// n: influence is kept where it is structurally nonzero within n steps.
+    /// n: J is kept where it is structurally nonzero within n steps.
     pub order: usize,
-    /// Whether reach crosses layers. If nothing is said, see [`scope`](Self::scope).
+    /// Whether reach crosses layers. By default SnAp-1 goes layer by layer, and SnAp-n from n = 2 on sees the
+    /// whole stack: see [`scope`](Self::scope).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
-    /// How the recursion is carried out; changes time and memory, never the numbers (to rounding).
+    /// How the recursion is computed. Changes time and memory, and the numbers only by rounding.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Drops the influence at the end of each window. Exact, and far cheaper, where every window begins with a new
-    /// sequence in every lane; truncates credit at the window's end elsewhere.
+    /// Forgets J at the end of each window. Exact, and far cheaper, if every lane begins a new sequence with
+    /// every window; otherwise truncates credit at the window's end.
     #[serde(default)]
     pub truncate: bool,
 }
 
 impl SnapConfig {
-    /// SnAp-n of order `order`, everything else as by default.
+    /// SnAp-n with n = `order` and all other settings as by default.
     #[must_use]
     pub fn new(order: usize) -> Self {
         Self { order, ..Self::default() }
     }
 
-    /// The scope in use. If none is set, SnAp-1 goes layer by layer, at about the cost of BPTT: in a stack that is seen as one cell
-    /// every row of a lower layer reaches most states above at once, and a step of a dense one costs hundreds of times as much. From
-    /// n = 2 on it is the whole stack, in which SnAp-n becomes exact as n grows.
+    /// The scope in use. By default SnAp-1 goes layer by layer, at about the cost of BPTT. Seen as one cell, a
+    /// dense stack would cost hundreds of times as much per step, since every row of a lower layer reaches most
+    /// states above at once. From n = 2 on the default is the whole stack, in which SnAp-n becomes exact as n
+    /// grows.
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.scope.unwrap_or(if self.order == 1 { Scope::Layer } else { Scope::Stack })

@@ -17,7 +17,7 @@ use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, 
 pub struct TbpttConfig {
     /// k2: steps through which credit goes back, at least the window k1.
     pub horizon: usize,
-    /// Whether the last `horizon` inputs are run once more under the current weights before going back.
+    /// Whether the last `horizon` inputs are run again under the current weights before going back.
     #[serde(default)]
     pub replay: bool,
 }
@@ -36,11 +36,12 @@ impl Default for TbpttConfig {
 /// | windowed with overlap | k1 | k2 > k1 | no |
 /// | rolling | 1 | k | yes |
 ///
-/// Without replay, traces are those of the forward pass, made under the weights of their time; the weights in the
-/// transposed products are the current ones. With replay, the state of k2 steps ago is kept as it was and the inputs since
-/// are run again under the current weights, at the cost of k2 forward steps for each update: traces are then those of the weights that
-/// the gradient changes. ∂L/∂h still is that of the state before the replay, so that the gradient over k2 steps is exact for losses
-/// linear in h, or where the weights did not change within k2 steps. Under constant weights both are the same.
+/// Without replay, the traces are those of the forward steps, made under the weights of their time; the
+/// transposed products use the current weights. With replay, the state of k2 steps ago is kept as it was, and
+/// the inputs since then are run again under the current weights. The traces are then those of the weights that
+/// the gradient changes, at the cost of k2 forward steps for each update. ∂L/∂h is still that of the state
+/// before the replay, so that the gradient over k2 steps is exact for losses linear in h, or if the weights did
+/// not change within k2 steps. Under constant weights both forms give the same gradient.
 ///
 /// # Reference
 /// Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent network trajectories",
@@ -55,10 +56,11 @@ pub struct Tbptt<T: Scalar> {
     spare: Vec<Step<T>>,
     backward: Backward<T>,
     adjoint: Vec<T>,
-    /// Lanes that were forgotten since their last step, and the starts of the next one: in those lanes too.
+    /// Lanes that were forgotten since their last step; and the starts of the next step, which include these
+    /// lanes.
     forgotten: Vec<bool>,
     starts: Vec<bool>,
-    /// Lanes whose state was given since their last step.
+    /// Lanes whose state was set by `set_lane` since their last step.
     given: Vec<bool>,
 }
 
@@ -68,14 +70,14 @@ struct Step<T> {
     trace: Trace<T>,
     /// State before the step; empty without replay.
     before: Vec<T>,
-    /// Lanes in which that state was given, not reached by the step before: no credit goes further back.
+    /// Lanes in which that state was set by `set_lane`: no credit goes further back.
     given: Vec<bool>,
-    /// ∂L/∂s, and the states that it is about.
+    /// δ, `[states][lanes]`, and the states to which it belongs.
     delta: Vec<T>,
     states: Range<usize>,
 }
 
-/// The longest horizon: every step of it is kept.
+/// The longest horizon. Every step of a horizon is kept in memory.
 const LONGEST: usize = 1 << 24;
 
 impl BuildEstimator for TbpttConfig {
@@ -93,7 +95,7 @@ impl<T: Scalar> Tbptt<T> {
     /// An estimator for `lanes` lanes and windows of at most `window` steps.
     ///
     /// # Errors
-    /// If the horizon is shorter than the window or very long.
+    /// If the horizon is shorter than the window or longer than 2²⁴ steps.
     ///
     /// # Panics
     /// If `lanes` or `window` is zero.
@@ -132,7 +134,7 @@ impl<T: Scalar> Tbptt<T> {
         })
     }
 
-    /// Runs the remembered inputs once more under the current weights.
+    /// Runs the remembered inputs again under the current weights.
     fn replay(&mut self, weights: &[T]) {
         let Some(first) = self.steps.front() else { return };
         self.replayed.state_mut().values().copy_from_slice(&first.before);
@@ -148,8 +150,8 @@ impl<T: Scalar> Tbptt<T> {
         }
     }
 
-    /// Clears what lies before the last start of each lane within the window of `made` steps that has ended: no later loss reaches
-    /// it.
+    /// Clears, in each lane, the steps before its last start within the window of `made` steps that has ended.
+    /// No later loss reaches them.
     fn forget_before_starts(&mut self, made: usize) {
         let window = self.steps.len() - made;
         for lane in 0..self.runner.lanes {
@@ -162,7 +164,7 @@ impl<T: Scalar> Tbptt<T> {
 }
 
 impl<T: Scalar> Step<T> {
-    /// Clears a lane, so that nothing leads through it.
+    /// Clears a lane, so that no derivative leads through the step.
     fn forget(&mut self, lane: usize) {
         let lanes = self.trace.starts().len();
         self.trace.clear_lane(lane);
@@ -176,7 +178,7 @@ impl<T: Scalar> Step<T> {
 impl<T: Scalar> Persist for Step<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.part("trace", &mut self.trace)?;
-        // Losses of windows that have ended are of no further consequence.
+        // δ is not saved: losses of windows that have ended are not used again.
         archive.slice("before", &mut self.before)?;
         archive.slice("given", &mut self.given)
     }
@@ -219,7 +221,8 @@ impl<T: Scalar> GradientEstimator<T> for Tbptt<T> {
         std::mem::swap(&mut step.given, &mut self.given);
         self.given.fill(false);
         if self.runner.step(weights, input, &self.starts, &mut step.trace) == 0 {
-            // No loss of this window reaches what lies before it, but 0 · ∞ would not be 0.
+            // No loss of this window reaches the steps before a start, but if their numbers are not finite, 0 ·
+            // ∞ is NaN.
             for lane in (0..starts.len()).filter(|&lane| self.starts[lane]) {
                 self.steps.iter_mut().for_each(|step| step.forget(lane));
             }

@@ -27,16 +27,16 @@ pub enum CheckError {
     /// The structure is inconsistent, so that no estimator can be built.
     #[error(transparent)]
     Build(#[from] EstimatorError),
-    /// A derivative that is declared to be zero is not.
+    /// A derivative is not zero, but the pattern has no entry for it.
     #[error("{what} [{row}, {column}] is {found:e} by finite differences, but the pattern has no such entry")]
     Missing {
         /// Which Jacobian.
         what: &'static str,
         /// State that changes.
         row: usize,
-        /// State or weight that it depends on.
+        /// State or row that it depends on.
         column: usize,
-        /// The derivative.
+        /// The derivative by finite differences.
         found: f64,
     },
     /// A declared entry was zero at every point that was tried.
@@ -56,31 +56,32 @@ pub enum CheckError {
         what: &'static str,
         /// State that changes.
         row: usize,
-        /// State or weight that it depends on.
+        /// State or row that it depends on.
         column: usize,
         /// By finite differences.
         expected: f64,
         /// As the cell computes it.
         found: f64,
     },
-    /// A lane among others is not what it is alone. NaN stands for a number that the cell read before, or in place of, writing it.
+    /// A lane has other numbers among several lanes than alone. NaN means that the cell has read a number
+    /// before writing it, or has not written it.
     #[error("{what}, number {entry} of lane {lane}: {found:e} among {LANES} lanes, {expected:e} alone")]
     Lanes {
         /// Which numbers: the state, D or G.
         what: &'static str,
-        /// Which of them.
+        /// Index of the number.
         entry: usize,
         /// The lane.
         lane: usize,
-        /// Alone.
+        /// The number if the lane runs alone.
         expected: f64,
-        /// Among others, every number that the cell must write being NaN before.
+        /// The number among several lanes, where the cell's arrays hold NaN before each step.
         found: f64,
     },
-    /// Two estimators that must agree do not.
+    /// Two gradients that must agree do not.
     #[error("{what}: relative deviation {deviation:e}")]
     Estimators {
-        /// Which two.
+        /// Which two estimators, or an estimator and finite differences.
         what: &'static str,
         /// |a - b| / max(|a|, |b|).
         deviation: f64,
@@ -93,19 +94,20 @@ pub enum CheckError {
 /// Step of the central differences. Their error is about h² + 1e-16 / h, that is 1e-10 for derivatives of order 1.
 const H: f64 = 1e-6;
 
-/// Allowed deviation of a derivative from its finite difference, absolute plus relative: a thousand times that error,
-/// and a thousandth of any mistake that matters.
+/// Allowed deviation of a derivative from its finite difference, absolute plus relative: a thousand times the
+/// error of the difference, and a thousandth of any mistake that matters.
 const TOLERANCE: f64 = 1e-7;
 
 /// Random points at which the Jacobians are compared.
 const POINTS: usize = 8;
 
-/// Checks a cell: sizes, patterns against values, Jacobians against finite differences of its forward step, lanes among others
-/// against lanes alone ([`check_lanes`]), and the estimators on it against each other and against finite differences of a loss. `make` builds the cell, dense or
-/// masked, with any number of inputs and units (small ones are checked faster, but have at least two units).
+/// Checks a cell: its structure; patterns and Jacobians against finite differences of its forward step; lanes
+/// among others against lanes alone ([`check_lanes`]); and gradients of several estimators against each other
+/// and against finite differences of a loss. `make` builds the cell, dense or masked, with any number of inputs
+/// and at least two units. Small cells are checked faster.
 ///
 /// # Errors
-/// The first thing found to be wrong.
+/// The first mistake that is found.
 pub fn check_cell(make: impl Fn() -> Box<dyn Cell<f64>>, seed: u64) -> Result<(), CheckError> {
     let stack = Arc::new(Stack::new(vec![make()]).map_err(EstimatorError::from)?);
     let mut points = Points { rng: Xoshiro256PlusPlus::seed_from_u64(seed) };
@@ -117,7 +119,8 @@ pub fn check_cell(make: impl Fn() -> Box<dyn Cell<f64>>, seed: u64) -> Result<()
 /// Lanes that are run together.
 const LANES: usize = 3;
 
-/// A cell that finds NaN wherever it must write: what it forgets, or reads first, shows.
+/// Fills all arrays with NaN before the wrapped cell makes its step. Numbers that the cell does not write, or
+/// reads before it writes them, are NaN afterwards.
 struct Poisoned<T>(Box<dyn Cell<T>>);
 
 impl<T: Scalar> Cell<T> for Poisoned<T> {
@@ -135,8 +138,8 @@ impl<T: Scalar> Cell<T> for Poisoned<T> {
     }
 }
 
-/// Checks that every lane among others is what it is alone, number by number, and that nothing is read before it is written:
-/// part of [`check_cell`], for any type of numbers.
+/// Checks that every lane among several has the same numbers as alone, and that no number is read before it is
+/// written. This is a part of [`check_cell`], for any type of numbers.
 ///
 /// # Errors
 /// The first number that differs by more than the rounding of `T`.
@@ -147,7 +150,7 @@ pub fn check_lanes<T: Scalar>(make: impl Fn() -> Box<dyn Cell<T>>, seed: u64) ->
     let narrow = |numbers: Vec<f64>| -> Vec<T> { numbers.into_iter().map(T::from_f64).collect() };
     let weights = narrow(points.numbers(alone.weights_len()));
     let n = alone.inputs().len();
-    // Sums of some tens of products are rounded in another order where vectors run along the lanes.
+    // With several lanes, kernels vectorize along the lanes and add some tens of products in another order.
     let tolerance = if T::from_f64(1e-10) + T::ONE == T::ONE { 1e-5 } else { 1e-12 };
     let mut runs: Vec<_> = (0..LANES).map(|_| Forward::new(&alone, 1)).collect();
     let mut all = Forward::new(&together, LANES);
@@ -175,7 +178,7 @@ pub fn check_lanes<T: Scalar>(make: impl Fn() -> Box<dyn Cell<T>>, seed: u64) ->
     Ok(())
 }
 
-/// A net that runs, and its Jacobians.
+/// The state, trace and Jacobians of a running net.
 struct Forward<T> {
     rollout: Rollout<T>,
     trace: Trace<T>,

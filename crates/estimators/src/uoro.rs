@@ -29,10 +29,10 @@ pub struct UoroConfig {
 /// ρ0 = √(|θ̃| / |D s̃|)          ρ1 = √(|νᵀI| / |ν|)
 /// ```
 ///
-/// The factors ρ reduce the variance and leave the mean as it is; a factor with a zero norm in it is 1.
+/// The factors ρ reduce the variance and leave the mean as it is. If one of its norms is zero, a factor is 1.
 ///
 /// # Shapes
-/// s̃ of S and θ̃ of |θ| for each lane: the signs of a lane are its own.
+/// s̃ of S and θ̃ of |θ| for each lane, since every lane has its own signs.
 ///
 /// # Reference
 /// Tallec & Ollivier, "Unbiased online recurrent optimization", arXiv:1702.05043, algorithm 1 (without its ε).
@@ -46,19 +46,19 @@ pub struct Uoro<T: Scalar> {
     state: Vec<T>,
     /// θ̃, `[weights][lanes]`.
     weights: Vec<T>,
-    /// D s̃, then ν.
+    /// D s̃; and ν, which is pulled down through the layers.
     pushed: Vec<T>,
     nu: Vec<T>,
     /// u², `[dense sources][lanes]`, and its sum over the sources of each row, `[rows][lanes]`.
     squares: Vec<T>,
     sums: Vec<T>,
-    /// A one for each weight: where they exist is what is summed over.
+    /// A one for each weight: weights of 1 turn `z = W u` into sums over the sources of each row.
     ones: Vec<T>,
-    /// ρ0, ρ1, 1/ρ0, 1/ρ1 and δ · s̃ of each lane.
+    /// ρ0 and ρ1, their inverses, and δ · s̃, for each lane.
     rho: [Vec<T>; 2],
     inverse: [Vec<T>; 2],
     slope: Vec<T>,
-    /// Sums of squares of each lane.
+    /// Sums of squares for each lane.
     sum: Vec<T>,
 }
 
@@ -82,11 +82,11 @@ impl BuildEstimator for UoroConfig {
 }
 
 impl<T: Scalar> Uoro<T> {
-    /// An estimator for `lanes` lanes and windows of `window` steps at most, which takes its signs from `signs`: state after state
-    /// for each lane, lane after lane.
+    /// An estimator for `lanes` lanes and windows of at most `window` steps. At each step it takes one of
+    /// `signs` for each state of the first lane, then of the second, and so on.
     ///
     /// # Panics
-    /// If `lanes` or `window` is zero, or random signs are those of another number of lanes.
+    /// If `lanes` or `window` is zero, or `signs` are random ones for another number of lanes.
     pub fn new(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Self {
         let runner = Runner::new(stack, lanes, window);
         signs.check(lanes);
@@ -111,7 +111,7 @@ impl<T: Scalar> Uoro<T> {
         }
     }
 
-    /// Sums |νᵀI|² of each lane from the rows Gᵀν: `Σ_r rows_r² Σ_{j ∈ N(r)} u_j²`.
+    /// Fills `sum` with |νᵀI|² of each lane, from the rows Gᵀν: `Σ_r rows_r² Σ_{j ∈ N(r)} u_j²`.
     fn sum_immediate(&mut self) {
         let lanes = self.runner.lanes;
         let sources = self.trace.sources();
@@ -129,7 +129,7 @@ impl<T: Scalar> Uoro<T> {
         }
     }
 
-    /// The same for one lane, in `f64`.
+    /// |νᵀI|² of one lane, in `f64`.
     fn immediate(&self, lane: usize) -> f64 {
         let (linear, sources) = (self.runner.stack.linear(), self.trace.sources());
         let row = |r: usize| {
@@ -222,7 +222,7 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
                 *nu = if self.signs.draw(lane) { T::ONE } else { -T::ONE };
             }
         }
-        // Pulling ν down the layers changes it below; s̃ takes the signs themselves.
+        // `descend` changes ν in the lower layers, but s̃ takes the signs themselves.
         self.state.copy_from_slice(&self.nu);
         stack.descend(weights, &self.trace, &mut self.nu, &mut self.backward);
         self.balance();

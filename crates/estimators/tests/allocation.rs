@@ -1,4 +1,4 @@
-//! Nothing is allocated after construction.
+//! Estimators allocate nothing after construction.
 
 #![allow(missing_docs)]
 
@@ -23,7 +23,7 @@ fn steps_do_not_allocate() {
     nets.push(vec![CellConfig::Embedding(Size::dense(4)), CellConfig::Gru(sparse), CellConfig::Lstm(sparse)]);
     for layers in nets {
         let inputs = Inputs::Symbols(3);
-        // Eight together and one by itself.
+        // Most estimators take eight lanes together and the ninth by itself.
         let lanes = 9;
         let case = Case { layers, inputs, lanes, steps: 0, window: 3, seed: 1, resets: false };
         let (symbols, starts) = ([0, 2, 1, 1, 0, 2, 2, 1, 0], [false, true, false].repeat(3));

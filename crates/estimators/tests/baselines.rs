@@ -136,7 +136,7 @@ fn eprop_is_the_dense_recursion_of_the_leak() {
     assert_equal("e-prop", &found, &expected, ROUNDING);
 }
 
-/// Gated cells, several layers, lanes that begin anew in the middle of a window.
+/// A case in which lanes begin a new sequence in the middle of a window.
 fn with_resets(layers: Vec<CellConfig>, inputs: Inputs) -> Case {
     let case = Case { resets: true, window: 3, ..case(layers, inputs, 3, 9) };
     let data = case.data(case.stack::<f64>().hidden().len());
@@ -160,14 +160,15 @@ fn nets_with_resets() -> Vec<Case> {
     cases
 }
 
-/// The dense recursion with something else in the place of D.
+/// The gradient by the oracle's dense recursion.
 fn dense_recursion(case: &Case, approximation: Approximation<'_>) -> Vec<f64> {
     let stack = case.stack::<f64>();
     let data = case.data(stack.hidden().len());
     oracle::recursion(case, &stack, &mut case.weights(&stack), &data, approximation, |_, _| {})
 }
 
-/// Where δ comes down through layers the oracle takes finite differences: see `FINITE_DIFFERENCES` in `equivalence.rs`.
+/// In a net of several layers the oracle pulls δ down by finite differences: see `FINITE_DIFFERENCES` in
+/// `equivalence.rs`.
 fn tolerance(case: &Case) -> f64 {
     if case.layers.len() > 1 { 1e-7 } else { ROUNDING }
 }
@@ -246,7 +247,7 @@ fn a_leak_out_of_range_is_refused() {
     }
 }
 
-/// A stochastic estimator: how many signs it draws at each step, and how it is made of given ones.
+/// A stochastic estimator: how many signs it draws at each step, and how it is built from given signs.
 struct Stochastic {
     name: &'static str,
     signs: fn(&Stack<f64>) -> usize,
@@ -276,8 +277,8 @@ const OK_2: Stochastic = Stochastic {
     make: |stack, signs| Box::new(Kronecker::optimal(stack, 1, 2, 2, signs)),
 };
 
-/// Mean gradient over every pattern of signs, and the mean square deviation from it. With all signs
-/// `fixed` the estimator is biased.
+/// Mean gradient over every pattern of signs, and the mean square deviation from it. If all signs are `fixed`
+/// to one value, the estimator is biased.
 fn over_all_signs(case: &Case, estimator: &Stochastic, fixed: Option<bool>) -> (Vec<f64>, f64) {
     let stack = case.stack::<f64>();
     let data = case.data(stack.hidden().len());
@@ -317,7 +318,8 @@ fn stochastic_estimators_are_unbiased_over_all_signs() {
         vec![CellConfig::Gru(Size::dense(1)), CellConfig::Vanilla(Size::dense(1))],
     ] {
         for inputs in [Inputs::Dense(2), Inputs::Symbols(3)] {
-            // With symbols a new sequence begins after the first step: the rest is long enough to matter to all of them.
+            // With symbols a second sequence begins after the first step. Its three steps are enough for fixed
+            // signs to show as a bias in every estimator.
             let resets = matches!(inputs, Inputs::Symbols(_));
             let begun = |case: &Case| -> Vec<bool> {
                 case.data(case.stack::<f64>().hidden().len()).iter().map(|datum| datum.starts[0]).collect()
@@ -343,7 +345,8 @@ fn stochastic_estimators_are_unbiased_over_all_signs() {
 
 #[test]
 fn a_start_makes_stochastic_estimators_new() {
-    // A mean over signs does not show a cross term of two sequences, nor what it does to the variance: sign by sign it shows.
+    // The mean over signs hides a cross term of two sequences and its effect on the variance. Under one list of
+    // signs it shows.
     for layers in [
         vec![CellConfig::Gru(Size::dense(3)), CellConfig::Vanilla(Size::dense(2))],
         vec![CellConfig::Lstm(Size::dense(2))],
@@ -394,7 +397,7 @@ fn variances_are_ordered_as_the_papers_say() {
 
 #[test]
 fn ok_of_full_rank_is_exact() {
-    // The influence of a window of T steps has at most T terms: with as many, nothing is random.
+    // After T steps J is a sum of at most T terms. With a rank of at least T nothing is random.
     let case = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 2, 5);
     let config = EstimatorConfig::OptimalKronecker(OkConfig { rank: 6, seed: 1 });
     assert_equal("OK of full rank", &gradient_of(&case, &config), &gradient_of(&case, &rtrl()), 1e-9);
@@ -402,7 +405,7 @@ fn ok_of_full_rank_is_exact() {
 
 #[test]
 fn uoro_lanes_have_their_own_signs() {
-    // A run with more lanes does not disturb the ones before.
+    // More lanes do not change the signs of the lanes before.
     let mut two = Signs::random(5, 0..2);
     let mut three = Signs::random(5, 0..3);
     let mut second = Signs::random(5, 1..2);
@@ -424,7 +427,7 @@ fn lanes_in_groups_draw_what_they_draw_together() {
     let stack = case.stack::<f64>();
     let (data, seed, lanes) = (case.data(stack.hidden().len()), 4, case.lanes);
     let signs = || Signs::random(seed, 0..lanes);
-    // All lanes in one estimator, and as a configuration builds it: with an estimator for each of so few.
+    // One estimator with all lanes; and the configuration, which builds an estimator for each of so few lanes.
     type Pair = (Box<dyn GradientEstimator<f64>>, fn(u64) -> EstimatorConfig);
     let pairs: [Pair; 3] = [
         (Box::new(Uoro::new(stack.clone(), lanes, 2, signs())), |seed| UoroConfig { seed }.into()),

@@ -17,7 +17,7 @@ use rtrl_estimators::{
 use rtrl_sparse::Pattern;
 use support::{Case, ROUNDING, Rng, any_case, assert_equal, window};
 
-/// All estimators, and the forms of them that carry something else.
+/// All estimators, also with settings under which they carry something else from window to window.
 fn every(window: usize) -> Vec<EstimatorConfig> {
     let mut configs = EstimatorConfig::every();
     for schedule in [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint] {
@@ -43,7 +43,7 @@ proptest! {
             for data in windows.by_ref().take(pause) {
                 window(&case, &mut *unbroken, &weights, data);
             }
-            // What it held before must not matter.
+            // What `restored` held before must not matter.
             window(&case, &mut *restored, &weights, &data[..case.window]);
             let saved = to_bytes(|archive| unbroken.persist(archive)).unwrap();
             from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
@@ -69,7 +69,8 @@ proptest! {
             for (t, data) in data.chunks(2).enumerate() {
                 let mut given = data.to_vec();
                 if t == 1 {
-                    // A cell without memory is not finite as long as its input is not.
+                    // Both steps of the window read NaN: a cell without memory is finite again as soon as its
+                    // input is.
                     given.iter_mut().for_each(|datum| (datum.dense[1], datum.dense[4]) = (f64::NAN, f64::NAN));
                 }
                 let expected = window(&case, &mut *healthy, &weights, data);
@@ -77,7 +78,7 @@ proptest! {
                 let mut diverged = [false; 3];
                 poisoned.mark_diverged(&mut diverged);
                 if t == 1 {
-                    // Masks may leave the net without any input.
+                    // Masks may leave the net without any input weight; then no NaN comes in.
                     prop_assume!(diverged[1] || !matches!(config, EstimatorConfig::Bptt(_)));
                     prop_assert_eq!(diverged, [false, true, false], "{:?}", &config);
                     healthy.forget(1);
@@ -129,7 +130,7 @@ proptest! {
     }
 }
 
-/// The GRU whose reset gate's reach depends on masks too.
+/// The GRU in which the reach of reset rows depends on the masks.
 fn gru(masks: &Masks) -> Arc<Stack<f64>> {
     built(CellConfig::GruResetBefore(Size::dense(4)), masks)
 }
@@ -138,7 +139,7 @@ fn built(config: CellConfig, masks: &Masks) -> Arc<Stack<f64>> {
     Arc::new(Stack::new(vec![config.with_masks(Inputs::Dense(2), masks).unwrap()]).unwrap())
 }
 
-/// For each weight of `new`, the same weight of `old`.
+/// For each weight of `new`, the same weight of `old`, if there is one.
 fn origin(new: &Stack<f64>, old: &Stack<f64>) -> Vec<Option<u32>> {
     let pattern = old.linear().pattern();
     new.linear().pattern().iter().map(|(r, c)| pattern.find(r, c).map(|w| w as u32)).collect()
@@ -149,8 +150,9 @@ fn thinned(seed: u64, keep: f64) -> Masks {
     CellConfig::Gru(Size::sparse(4, 1.0 - keep)).masks(Inputs::Dense(2), &mut rng).unwrap()
 }
 
-/// Losses of the second of two phases, run under different masks, by finite differences of each weight of the second: one
-/// that existed before is varied in both phases.
+/// A run in two phases with different masks and losses in the second phase alone. Its gradient by the weights
+/// of the second phase is compared with finite differences, which vary a weight that exists in both phases in
+/// both of them.
 #[test]
 fn exact_rtrl_stays_exact_when_masks_change() {
     let case = Case {
@@ -168,7 +170,7 @@ fn exact_rtrl_stays_exact_when_masks_change() {
         let weights = case.weights(&new);
         let origin = origin(&new, &old);
         assert!(origin.iter().any(Option::is_some));
-        // Weights that are pruned have values of their own.
+        // Weights that exist in the first phase alone have values of their own, which do not vary.
         let under_old = |weights: &[f64]| {
             let mut all = case.weights(&old);
             for (w, o) in weights.iter().zip(&origin) {
@@ -211,7 +213,7 @@ fn exact_rtrl_stays_exact_when_masks_change() {
             estimator.relay(new.clone(), &origin);
             let found = window(&case, &mut *estimator, &weights, &data[4..]);
             assert_equal("RTRL across a change of masks", &found, &expected, 1e-8);
-            // Forgetting at the change would not do.
+            // An estimator that forgets J when the masks change gets another gradient.
             let mut anew = config.build(new.clone(), 2, 4).unwrap();
             let mut later = data[4..].to_vec();
             later[0].starts = vec![true; 2];
@@ -247,8 +249,8 @@ fn a_change_before_the_first_step_is_the_same_as_building_anew() {
     }
 }
 
-/// SnAp-1 keeps one entry for each weight and state of its row, whatever the other weights are: columns of surviving
-/// weights go on as if nothing had happened, as long as the states do too.
+/// Under SnAp-1, the entries of J that belong to a weight do not depend on which other weights exist. Those of
+/// surviving weights go on as if nothing had happened, if the states do too.
 #[test]
 fn pruning_weights_of_zero_leaves_the_rest_of_snap_1_alone() {
     let case = Case {
@@ -260,7 +262,7 @@ fn pruning_weights_of_zero_leaves_the_rest_of_snap_1_alone() {
         seed: 8,
         resets: false,
     };
-    // In the other GRU a row's reach depends on the weights of others.
+    // In `GruResetBefore` the reach of a row depends on the weights of other rows.
     let gru = |keep| built(CellConfig::Gru(Size::dense(4)), &thinned(6, keep));
     let (dense, sparse) = (gru(1.0), gru(0.5));
     let origin = origin(&sparse, &dense);
@@ -283,7 +285,8 @@ fn pruning_weights_of_zero_leaves_the_rest_of_snap_1_alone() {
     }
 }
 
-/// A block of more than 4096 columns is taken apart where J is advanced step by step, and is not where it is carried over a window.
+/// A block of more than 4096 columns is split where J is advanced step by step, and stays whole where J is
+/// carried over a window at once.
 #[test]
 fn influence_is_restored_entry_by_entry_under_another_schedule() {
     for (units, lanes) in [(20, 1), (20, 2), (4, 3)] {
@@ -327,7 +330,7 @@ fn influence_is_restored_entry_by_entry_under_another_schedule() {
     }
 }
 
-/// Masks with as many weights elsewhere have a J of the same size.
+/// If other masks have the same number of weights, J has the same size but other entries.
 #[test]
 fn an_influence_of_other_weights_is_refused() {
     let (one, other) = (gru(&thinned(1, 0.5)), gru(&thinned(9, 0.5)));

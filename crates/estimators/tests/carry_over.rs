@@ -1,4 +1,5 @@
-//! What leaves and enters an estimator besides the gradient by the weights: states, lanes, gradients of each lane and by the inputs.
+//! What goes into and out of an estimator besides the gradient by the weights: states, lanes, gradients of each
+//! lane, gradients by the inputs.
 
 #![allow(missing_docs)]
 
@@ -33,7 +34,8 @@ fn every() -> Vec<EstimatorConfig> {
     configs
 }
 
-/// A step with a loss c · s on all states or, if c is as long, on the hidden ones.
+/// Makes a step with the loss c · s on all states or, if `c` has their size, on the hidden ones. Returns what
+/// the step adds to the gradient.
 fn step(
     case: &Case,
     estimator: &mut dyn GradientEstimator<f64>,
@@ -51,7 +53,7 @@ fn add(total: &mut [f64], part: &[f64]) {
     total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
 }
 
-/// A window of steps with losses c · s, to its end.
+/// Makes a window of steps with losses c · s and finishes it. Returns its gradient.
 fn window(
     case: &Case,
     estimator: &mut dyn GradientEstimator<f64>,
@@ -89,8 +91,8 @@ proptest! {
         assert_equal("immediate", &immediate, &bptt, ROUNDING);
     }
 
-    /// Against differences of the loss of one step, which know nothing of gradients: truncation of 1e-10 and rounding of 1e-11 over
-    /// steps of 1e-5.
+    /// Gradients by the input are compared with central differences of the loss of one step. With h = 1e-5
+    /// these have truncation errors of 1e-10 and rounding errors of 1e-11.
     #[test]
     fn gradients_by_the_input_are_those_of_the_steps_own_loss(case in any_case(1..=3)) {
         prop_assume!(matches!(case.inputs, Inputs::Dense(_)));
@@ -141,7 +143,7 @@ proptest! {
             };
             (at(1e-5) - at(-1e-5)) / 2e-5
         };
-        // Some, for the sake of time; ReLU has kinks that a difference may straddle.
+        // Some weights only, to save time. Without ReLU, since a difference may straddle its kink.
         if !case.layers.iter().any(|layer| matches!(layer, CellConfig::VanillaRelu(_))) {
             let some = (0..weights.len()).step_by(1 + weights.len() / 8);
             let (found, expected): (Vec<f64>, Vec<f64>) = some.map(|w| (bptt[w], slope(w))).unzip();
@@ -150,7 +152,7 @@ proptest! {
         }
     }
 
-    /// A gradient by the hidden states is one by all states with zeros for the others.
+    /// A loss gradient by the hidden states is the same as one by all states with zeros for the others.
     #[test]
     fn losses_of_hidden_states_are_losses_of_all(case in any_case(1..=2)) {
         let stack = case.stack::<f64>();
@@ -168,7 +170,8 @@ proptest! {
         }
     }
 
-    /// Each lane's gradient is that of an estimator which knows no other lane, and all together are the estimator's.
+    /// Each lane's gradient is that of an estimator with this lane alone, and their sum is that of an estimator
+    /// with all lanes.
     #[test]
     fn gradients_of_lanes_are_those_of_the_lanes_alone(case in any_case(1..=2)) {
         let stack = case.stack::<f64>();
@@ -189,7 +192,7 @@ proptest! {
             let mut of_lanes = vec![0.0; weights.len()];
             lanes.gradients().for_each(|gradient| add(&mut of_lanes, gradient));
             let difference = deviation(&of_lanes, &sum);
-            // Estimators that draw sum terms far larger than the gradient.
+            // Stochastic estimators sum terms far larger than the gradient, so the tolerance is wider.
             prop_assert!(difference < 1e-8, "{config:?}: {difference:e}");
             if case.lanes > 1 {
                 lanes.gradients().next().expect("a lane").fill(0.0);
@@ -202,7 +205,7 @@ proptest! {
         }
     }
 
-    /// A net that learns layer by layer is one whose influence does not leave its layer.
+    /// `PerLayer` computes what an `Influence` computes whose reach stays within each layer.
     #[test]
     fn layers_may_learn_by_estimators_of_their_own(case in any_case(1..=3)) {
         let stack = case.stack::<f64>();
@@ -218,15 +221,16 @@ proptest! {
             for (data, c) in data.chunks(case.window).zip(c.chunks(case.window)) {
                 let [found, expected] =
                     [&mut layers, &mut whole].map(|estimator| window(&case, &mut **estimator, &weights, data, c));
-                // A window of ReLU units that are all silent has no gradient.
+                // If all ReLU units are silent in a window, its gradient is zero.
                 let silent = expected.iter().all(|g| g.abs() < 1e-6);
                 prop_assert!(silent || deviation(&found, &expected) < ROUNDING);
                 heard |= !silent;
-                // Rows of one layer may be taken together in another way than those of all.
+                // The bands of rows of a layer by itself may differ from those in the stack, and so may the
+                // rounding.
                 prop_assert!(deviation(layers.state().values(), whole.state().values()) < ROUNDING);
             }
             prop_assert!(heard || case.layers.iter().any(|cell| matches!(cell, CellConfig::VanillaRelu(_))));
-            // What a lane carries is the same, entry by entry, and goes from one into the other.
+            // What a lane carries is the same, entry by entry, and can be given from one to the other.
             for lane in 0..case.lanes {
                 let sorted = |estimator: &Estimator| {
                     let mut carried = estimator.lane(lane);
@@ -259,7 +263,8 @@ proptest! {
         }
     }
 
-    /// A lane that moves into another lane of another estimator goes on as it would have: state and, where both keep it, influence.
+    /// A lane that is given to another lane of another estimator goes on as it would have, with its state and,
+    /// where both estimators keep J, its influence.
     #[test]
     fn a_lane_goes_on_in_another_estimator(case in any_case(1..=2), into in 0_usize..3) {
         let case = Case { lanes: 1, ..case };
@@ -314,7 +319,7 @@ fn losses(case: &Case, stack: &Stack<f64>, weights: &[f64], data: &[Datum], c: &
     loss
 }
 
-/// Differences of c · s_t by x_t, for each step.
+/// Central differences of c · s_t by x_t, for each step.
 fn differences(case: &Case, stack: &Stack<f64>, weights: &[f64], data: &[Datum], c: &[f64]) -> Vec<Vec<f64>> {
     let (mut rollout, mut trace) = (stack.rollout(case.lanes), stack.trace(case.lanes));
     let each = data.iter().map(|datum| {
@@ -333,13 +338,13 @@ fn differences(case: &Case, stack: &Stack<f64>, weights: &[f64], data: &[Datum],
     each.collect()
 }
 
-/// A net of tanh units, for what is not about cells.
+/// A small net of two layers, for tests to which the cells do not matter.
 fn small(lanes: usize, window: usize) -> Case {
     let layers = vec![CellConfig::Vanilla(Size::dense(4)), CellConfig::Lstm(Size::dense(3))];
     Case { layers, inputs: Inputs::Dense(2), lanes, steps: 12, window, seed: 3, resets: false }
 }
 
-/// SnAp-1 hands over to exact RTRL: what it kept is there, the rest is zero.
+/// A lane goes from SnAp-1 to exact RTRL: entries of J that SnAp-1 kept are there, the others are zero.
 #[test]
 fn a_lane_takes_what_the_other_estimator_keeps() {
     let case = small(1, 1);
@@ -359,7 +364,7 @@ fn a_lane_takes_what_the_other_estimator_keeps() {
     assert!(few.iter().all(|entry| all.contains(entry)));
     all.retain(|entry| entry.2 != 0.0);
     assert_eq!(all.len(), few.len());
-    // It matters: without its influence the lane goes on in another way.
+    // Control: without its influence the lane has another gradient.
     let c = [numbers(stack.hidden().len(), 1)];
     let mut forgets = build(&RtrlConfig::default().into(), &case);
     forgets.set_lane(0, &LaneState { influence: None, ..kept.clone() });
@@ -367,13 +372,14 @@ fn a_lane_takes_what_the_other_estimator_keeps() {
     let (with, without) = (of(&mut rtrl), of(&mut forgets));
     assert!(deviation(&with, &without) > 0.01, "the influence does not matter");
     rtrl.set_lane(0, &kept);
-    // And back.
+    // Back from RTRL to SnAp-1.
     let mut again = build(&SnapConfig::new(1).into(), &case);
     again.set_lane(0, &rtrl.lane(0));
     assert_eq!(again.lane(0), kept);
 }
 
-/// An estimator that looks back looks back to where a lane was given its state, and other lanes do not notice.
+/// TBPTT sends no credit further back than the step at which a lane's state was set, and the other lane does
+/// not change.
 #[test]
 fn looking_back_ends_where_a_lane_was_given() {
     let case = small(2, 2);
@@ -419,7 +425,7 @@ fn looking_back_ends_where_a_lane_was_given() {
     }
 }
 
-/// Masks that change, and what is saved, reach every layer.
+/// `PerLayer` passes a change of masks, saving and restoring on to the estimator of every layer.
 #[test]
 fn estimators_of_layers_are_saved_and_relayed() {
     let case = small(2, 2);

@@ -1,4 +1,4 @@
-//! Negative controls: what the equivalence tests rest on must be able to fail.
+//! Negative controls: the oracle and the checks on which the equivalence tests rest must be able to fail.
 
 #![allow(missing_docs)]
 
@@ -35,7 +35,7 @@ fn every_registered_cell_passes_the_check() {
     }
 }
 
-/// A cell that lies: its structure or its derivatives are changed after the fact.
+/// A wrapper that makes a cell wrong: its structure or its derivatives are changed.
 struct Liar<C> {
     cell: C,
     structure: Structure,
@@ -79,9 +79,10 @@ fn a_wrong_sign_is_found() {
 
 #[test]
 fn a_wrong_gate_derivative_is_found() {
-    // The slope of a published baseline: σ(x) σ(1 - x) in place of σ(x) σ(-x) on the update gate of a GRU.
+    // The mistake of a published baseline: the slope σ(x) σ(1 - x) in place of σ(x) σ(-x) on the update gate of
+    // a GRU.
     fn with_slope(step: &mut CellStep<'_, f64>, slope: fn(f64) -> f64) {
-        // The cell has left its gates where the preactivations were.
+        // The cell has overwritten the preactivations with its gates.
         step.preactivate(3..6);
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let lanes = step.previous.lanes();
@@ -93,7 +94,7 @@ fn a_wrong_gate_derivative_is_found() {
     check_cell(|| liar(gru(), |step| with_slope(step, |a| 1.0 / (1.0 + a.exp()))), 5).unwrap();
     let published = |step: &mut CellStep<'_, f64>| with_slope(step, |a| 1.0 / (1.0 + (a - 1.0).exp()));
     let error = check_cell(|| liar(gru(), published), 5).unwrap_err();
-    // Sources are two inputs, the constant and three units: the first weight of an update gate is the first that is wrong.
+    // Rows 0 to 2 are reset gates, so the first wrong row is row 3, the update gate of unit 0.
     let CheckError::Wrong { what: "G", row: 0, column: 3, expected, found } = error else {
         panic!("{error}")
     };
@@ -101,7 +102,8 @@ fn a_wrong_gate_derivative_is_found() {
     assert!((1.0..std::f64::consts::E).contains(&(found / expected)), "{found} for {expected}");
 }
 
-/// Lies only where there are several lanes.
+/// The error of a check of a GRU whose forward step is replaced by `lie`, which is also given the number of
+/// lanes. The mistake shows among several lanes alone.
 fn among_lanes(lie: fn(&mut CellStep<'_, f64>, usize)) -> CheckError {
     struct Among(Gru, fn(&mut CellStep<'_, f64>, usize));
     impl Cell<f64> for Among {
@@ -118,7 +120,7 @@ fn among_lanes(lie: fn(&mut CellStep<'_, f64>, usize)) -> CheckError {
 
 #[test]
 fn a_cell_that_mixes_lanes_is_found() {
-    // One number for all lanes of a unit.
+    // All lanes of a unit get the number of the first lane.
     let error = among_lanes(|step, lanes| {
         gru().forward(step);
         for unit in step.direct.values().chunks_exact_mut(lanes) {
@@ -126,7 +128,7 @@ fn a_cell_that_mixes_lanes_is_found() {
         }
     });
     assert!(matches!(error, CheckError::Lanes { what: "D", lane: 1.., .. }), "{error}");
-    // A loop over units where one over units and lanes belongs.
+    // A loop over units in place of one over units and lanes.
     let error = among_lanes(|step, lanes| {
         gru().forward(step);
         if lanes > 1 {
@@ -138,7 +140,7 @@ fn a_cell_that_mixes_lanes_is_found() {
 
 #[test]
 fn a_cell_that_does_not_overwrite_is_found() {
-    // It adds to what was there: zeros, where a trace is new.
+    // The cell adds to what the array holds. In a new trace these are zeros.
     let error = among_lanes(|step, _| {
         let before = step.row_jacobian.values().to_vec();
         gru().forward(step);
@@ -146,7 +148,7 @@ fn a_cell_that_does_not_overwrite_is_found() {
         after.zip(before).for_each(|(after, before)| *after += before);
     });
     assert!(matches!(error, CheckError::Lanes { what: "G", found, .. } if found.is_nan()), "{error}");
-    // It leaves out an entry; the one of the step before would stand there.
+    // The cell leaves out an entry, which would keep its value of the step before.
     let error = among_lanes(|step, lanes| {
         let before = step.direct.values().to_vec();
         gru().forward(step);
@@ -172,10 +174,10 @@ fn a_derivative_that_is_nan_is_found() {
 
 #[test]
 fn a_missing_entry_is_found() {
-    // The reset gate's path left out of the immediate pattern, as peers do. The values move up by one entry.
+    // The pattern lacks one entry of the row Jacobian, and the values after it move up by one.
     let make = || {
         let mut structure = Cell::<f64>::structure(&lstm()).clone();
-        // Drop ∂h/∂z_i of unit 0, keep ∂c/∂z_i.
+        // Row 0 is the input gate of unit 0: ∂h/∂z_i is dropped, ∂c/∂z_i is kept.
         let rows = (0..structure.row_jacobian.rows()).map(|r| {
             let row = structure.row_jacobian.row(r).to_vec();
             if r == 0 { row[1..].to_vec() } else { row }
@@ -210,7 +212,7 @@ impl Cell<f64> for Dropping {
 
 #[test]
 fn a_dead_entry_is_found() {
-    // A leak declared between units that do not touch each other.
+    // The structure declares a leak between two units that do not affect each other.
     let make = || {
         let cell = Vanilla::new(Inputs::Dense(2), 3, &Masks::dense(1, 2, 3), Tanh).unwrap();
         let mut structure = Cell::<f64>::structure(&cell).clone();
@@ -332,7 +334,7 @@ fn estimators_that_should_differ_do() {
         deviation(&by_layer, &exact) > 1e-3,
         "layer by layer, credit through an upper layer's past is lost"
     );
-    // The top layer sees no difference: nothing above it feeds back.
+    // The gradient of the top layer is the same, since no layer above it feeds back.
     let stack = case.stack::<f64>();
     let top = stack.linear().pattern().entries(stack.layer_rows(1).start).start;
     assert!(deviation(&by_layer[top..], &exact[top..]) < support::ROUNDING);

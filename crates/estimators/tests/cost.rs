@@ -13,7 +13,7 @@ use rtrl_sparse::testing::Counted;
 use rtrl_sparse::{Float, Lanes};
 use support::Case;
 
-/// Multiplications of one full window after some others, per step and lane.
+/// Multiplications of one full window, after some others, per step and lane; and the estimator.
 fn measured(case: &Case, config: &EstimatorConfig) -> (f64, Box<dyn GradientEstimator<Counted>>) {
     let stack = case.stack::<Counted>();
     let weights: Vec<Counted> =
@@ -77,7 +77,7 @@ fn counted_cost_is_what_the_kernels_do() {
                 seed: 3,
                 resets: false,
             };
-            // The frozen net multiplies for its preactivations and, not counted in any estimator, for φ.
+            // The frozen net multiplies for its preactivations and for φ, which no estimator counts.
             let (frozen, _) = measured(&case, &EstimatorConfig::Frozen(FrozenConfig {}));
             for config in &estimators {
                 let (found, estimator) = measured(&case, config);
@@ -106,7 +106,7 @@ fn the_forward_cost_is_the_dense_weights() {
 
 #[test]
 fn carrying_does_not_pay_for_general_snap() {
-    // The table of docs/MATH.md: multiply-adds of a window of 32 steps on a sparse GRU, relative to streaming.
+    // The table of `docs/MATH.md`: multiply-adds per step on a sparse GRU, in windows of 32 steps.
     let sparse = Size::sparse(48, 0.9);
     let case = Case {
         layers: vec![CellConfig::Gru(sparse)],
@@ -132,10 +132,11 @@ fn carrying_does_not_pay_for_general_snap() {
     assert!((0.5..2.0).contains(&ratio), "{ratio}");
     // From a reset state nothing is carried, and the factor F is gone.
     assert!(snap(2, Schedule::Adjoint, true) < 0.2 * snap(2, Schedule::Streaming, true));
-    // RTRL: one Φ serves all rows of a block. It counts more than it must, since whole matrices are multiplied.
+    // RTRL: one Φ serves all rows of a block. The count is higher than it need be, since whole matrices are
+    // multiplied.
     assert!(rtrl(Schedule::Adjoint) < 0.3 * rtrl(Schedule::Streaming));
 
-    // The page shows these very numbers.
+    // The page shows these numbers.
     let page = include_str!("../../../docs/MATH.md");
     let number = |macs: f64| {
         let digits = format!("{macs:.0}");
@@ -173,7 +174,7 @@ fn snap_1_of_a_stack_costs_about_what_bptt_costs_unless_the_whole_stack_is_asked
     let whole = snap(1, Some(Scope::Stack));
     println!("SnAp-1 {default}, of the whole stack {whole}, BPTT {bptt}");
     assert!(whole > 20.0 * default, "SnAp-1 {default}, of the whole stack {whole}");
-    // From n = 2 on SnAp grows towards RTRL.
+    // From n = 2 on the default is the whole stack, and for large n SnAp-n costs what RTRL costs.
     let case = Case { layers: vec![CellConfig::Gru(Size::dense(6)); 2], ..case };
     let macs = |config: EstimatorConfig| config.build::<f32>(case.stack(), 1, 1).unwrap().cost().macs();
     assert_eq!(macs(SnapConfig::new(9).into()), macs(EstimatorConfig::Rtrl(RtrlConfig::default())));
@@ -184,7 +185,7 @@ fn a_scope_is_read_and_written_as_it_was() {
     let read = |text: &str| serde_json::from_str::<SnapConfig>(text).unwrap();
     let written = |config: &SnapConfig| serde_json::to_string(config).unwrap();
     for (scope, expected) in [("stack", Scope::Stack), ("layer", Scope::Layer)] {
-        // As every file of earlier versions has it.
+        // Files of earlier versions write all fields.
         let text = format!(r#"{{"order":1,"scope":"{scope}","schedule":"auto","truncate":false}}"#);
         assert_eq!(read(&text).scope(), expected);
         assert_eq!(written(&read(&text)), text);
@@ -197,9 +198,11 @@ fn a_scope_is_read_and_written_as_it_was() {
 
 #[test]
 fn the_model_chooses_what_was_measured_to_be_faster() {
-    // Microseconds per step on one core, the better of streaming and blocked against adjoint: GRU-48, 90 % sparse, SnAp-2 at T = 32
-    // in sixteen lanes 264 and 411, RTRL in one lane at T = 8 99 and 66, at T = 64 99 and 22; vanilla-128, 75 % sparse, SnAp-2 at
-    // T = 16 88 and 206; vanilla-256, 93.75 % sparse, RTRL at T = 16 1750 and 1160; vanilla-512, 98.4 %, SnAp-2 at T = 16 55 and 102.
+    // Microseconds per step on one core: the better of streaming and blocked, then adjoint.
+    // GRU-48, 90 % sparse: SnAp-2, 16 lanes, T = 32: 264, 411. RTRL, one lane: T = 8: 99, 66; T = 64: 99, 22.
+    // Vanilla-128, 75 % sparse, SnAp-2, one lane, T = 16: 88, 206.
+    // Vanilla-256, 93.75 % sparse, RTRL, one lane, T = 16: 1750, 1160.
+    // Vanilla-512, 98.4 % sparse, SnAp-2, one lane, T = 16: 55, 102.
     let size = Size::sparse;
     let chosen = |cell, order: Option<usize>, lanes, window, truncate| {
         let case = Case {

@@ -44,8 +44,8 @@ fn finite_differences(case: &Case) -> Vec<f64> {
         .collect()
 }
 
-/// Shrunk failures are kept beside this file, under version control. By its whole path: a path relative to this file is
-/// read from here but written relative to the folder that the test runs in.
+/// Shrunk failures are kept beside this file, under version control. The path is absolute, since proptest reads
+/// a relative path relative to this file, but writes it relative to the folder in which the test runs.
 fn config() -> ProptestConfig {
     let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/equivalence.proptest-regressions");
     let regressions = FileFailurePersistence::Direct(regressions);
@@ -63,7 +63,7 @@ proptest! {
     #[test]
     fn bptt_equals_finite_differences(mut case in any_case(1..=3)) {
         case.window = case.steps;
-        // A kink inside the step of a finite difference is not a derivative.
+        // ReLU is left out, since a finite difference across its kink is not a derivative.
         case.layers.retain(|layer| !matches!(layer, CellConfig::VanillaRelu(_)));
         prop_assume!(!case.layers.is_empty());
         let exact = finite_differences(&case);
@@ -108,7 +108,7 @@ proptest! {
 
     #[test]
     fn online_learning_follows_the_oracle(mut case in any_case(1..=2), order in 1_usize..4) {
-        // Weights change under a running influence: after every window, fully online for a window of one.
+        // Weights change while J is carried: after every window, and fully online if the window is 1.
         case.window = case.window.min(3);
         let stack = case.stack::<f64>();
         let data = case.data(stack.hidden().len());
@@ -136,7 +136,8 @@ proptest! {
         order in 1_usize..4,
         layer in any::<bool>(),
     ) {
-        // Not only its contraction: J itself after the last window, entry by entry, and nothing beyond the kept entries is stored.
+        // J itself is compared after the last window, entry by entry, not only its contraction. No entry is
+        // stored but the kept ones.
         let scope = if layer { Scope::Layer } else { Scope::Stack };
         let stack = case.stack::<f64>();
         let data = case.data(stack.hidden().len());
@@ -203,7 +204,8 @@ proptest! {
 
     #[test]
     fn snap_one_is_bptt_with_the_off_block_recurrence_stopped(case in any_case(1..=1)) {
-        // Backwards, row by row: the adjoint may only pass between states that the row reaches at once.
+        // Computed backwards, row by row: the adjoint may only pass between states that the row reaches at
+        // once.
         let stack = case.stack::<f64>();
         let data = case.data(stack.hidden().len());
         let weights = case.weights(&stack);

@@ -8,7 +8,8 @@ use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{EstimatorConfig, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig};
 use support::Case;
 
-/// Bytes that an estimator holds once it is built, its net aside: (counted, handed out).
+/// Bytes that an estimator holds once it is built, without its net: (counted by the estimator, handed out by
+/// the allocator).
 fn bytes(case: &Case, config: &EstimatorConfig) -> (f64, f64) {
     let stack = case.stack::<f32>();
     let mut estimator = None;
@@ -39,7 +40,7 @@ fn estimators(window: usize) -> Vec<EstimatorConfig> {
 
 #[test]
 fn counted_bytes_are_those_that_are_held() {
-    // On one thread, as they are counted.
+    // The count is for one thread.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut wrong = Vec::new();
     for size in [Size::dense(12), Size::sparse(24, 0.75)] {

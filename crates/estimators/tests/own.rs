@@ -13,7 +13,7 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 use support::{Case, gradient_of};
 
-/// A share of the immediate derivative.
+/// The settings of a rule that adds a share of the immediate derivative.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ShareConfig {
@@ -42,10 +42,10 @@ fn parse(json: &str) -> Result<EstimatorConfig, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
-/// One test, since what is registered is registered for the whole process.
+/// One test, since a kind is registered for the whole process.
 #[test]
 fn own_estimators_are_named_like_others() {
-    // Unknown before it is registered.
+    // The kind is unknown before it is registered.
     let unknown = parse(r#"{"kind": "share", "share": 0.25}"#).unwrap_err();
     assert!(unknown.contains("unknown variant `share`") && unknown.contains("`snap`"), "{unknown}");
     register::<ShareConfig>("share").unwrap();
@@ -59,7 +59,7 @@ fn own_estimators_are_named_like_others() {
     assert_eq!(parse(&written).unwrap(), own, "{written}");
     assert_eq!(own.reseeded(3), own);
 
-    // It is built for both types, alone and in groups of lanes, and does what it says.
+    // The estimator is built for `f32` and `f64`, for lanes alone and in groups, and does what it says.
     for lanes in [1, 3, 11] {
         let case = Case {
             layers: vec![rtrl_cells::CellConfig::Gru(rtrl_cells::Size::dense(3))],
@@ -80,7 +80,7 @@ fn own_estimators_are_named_like_others() {
         );
     }
 
-    // What is wrong is told as for the others.
+    // Mistakes are reported as for the estimators of the crate.
     let refused = |json: &str, words: &[&str]| {
         let error = parse(json).unwrap_err();
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
@@ -93,7 +93,7 @@ fn own_estimators_are_named_like_others() {
     refused(r#"{"order": 1}"#, &["kind"]);
     refused("3", &["invalid type"]);
 
-    // A kind has one meaning.
+    // A name can be registered once.
     for kind in ["share", "snap", "ok", "kf-rtrl"] {
         assert_eq!(register::<ShareConfig>(kind), Err(EstimatorError::Registered { kind }));
     }

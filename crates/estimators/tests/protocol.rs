@@ -1,4 +1,5 @@
-//! The protocol of steps and windows: every estimator refuses every wrong call, says both sizes, and is as it was before.
+//! The protocol of steps and windows: every estimator refuses every wrong call with both sizes in the message,
+//! and is as it was before.
 
 #![allow(missing_docs)]
 
@@ -86,7 +87,7 @@ impl Bench {
     }
 }
 
-/// What a panic says.
+/// The message with which a call panics.
 fn refusal(call: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(call)).expect_err("a wrong call must be refused");
     match payload.downcast::<String>() {
@@ -153,7 +154,7 @@ impl Bench {
     }
 }
 
-/// With 9 or 18 lanes the last one is in an estimator of its own behind the one that is called.
+/// With 9 or 18 lanes the last lane has an estimator of its own, behind the one that is called.
 #[test]
 fn an_unknown_symbol_is_refused_before_any_lane_has_changed() {
     std::panic::set_hook(Box::new(|_| {}));
@@ -214,7 +215,7 @@ fn calls_out_of_order_are_refused_and_change_nothing() {
     }
 }
 
-/// Calls of the wrong size, at a place where the right one is due.
+/// Calls of the wrong size, made where a call of the right size would be allowed.
 fn wrong_sizes(lanes: usize) -> Vec<Wrong> {
     fn input<'a>(x: &'a [f64], lanes: usize) -> Input<'a, f64> {
         Input::Dense(Lanes::new(x, lanes))
@@ -417,7 +418,7 @@ fn nothing_is_saved_within_a_window_and_what_is_restored_stands_between_two() {
                     panic!("{config:?}: {error:?}");
                 };
                 assert!(name.ends_with("window"), "{name}");
-                // Wherever it stood, it stands where the other did.
+                // Wherever `restored` stood, it stands between windows, as `unbroken` did when it was saved.
                 from_bytes(&saved, |archive| restored.persist(archive)).unwrap();
             }
             bench.gradient.fill(0.0);

@@ -61,7 +61,7 @@ fn stochastic<T: Scalar>() -> [(&'static str, Make<T>); 4] {
     ]
 }
 
-/// The gradient of some steps, relative to the gain, with weights and δ near one.
+/// The gradient of six steps, divided by the gain, with weights and δ near one.
 fn gradient<T: Scalar>(index: usize, inputs: Inputs, lanes: usize, gain: f64) -> Vec<f64> {
     let stack = scaled::<T>(inputs, gain);
     let number = |i: usize| T::from_f64(((7 * i) % 11) as f64 / 11.0 - 0.4);
@@ -88,14 +88,14 @@ fn norms_in_f32_are_those_in_f64() {
     for (index, (name, _)) in stochastic::<f64>().iter().enumerate() {
         for inputs in [Inputs::Dense(2), Inputs::Symbols(2)] {
             for lanes in [1, 3] {
-                // The gradient is proportional to the gain: all are the same, at any scale.
+                // The gradient is proportional to the gain: divided by it, it is the same at any scale.
                 let expected = gradient::<f64>(index, inputs, lanes, 1.0);
                 assert!(support::norm(&expected) > 0.1);
                 for gain in [1.0, 1e21, 1e30, 1e-15, 1e-22] {
                     let found = gradient::<f32>(index, inputs, lanes, gain);
                     let deviation = support::deviation(&found, &expected);
-                    // Six steps of a few sums of products in f32, 6e-8 each. OK makes terms orthogonal that are nearly dependent,
-                    // which costs three digits at any scale (1.4e-4 is seen).
+                    // Rounding errors are 6e-8 for each of a few products in six steps. OK orthogonalizes terms
+                    // that are nearly dependent, which costs three digits at any scale (1.4e-4 was measured).
                     let tolerance = if name.starts_with("OK") { 2e-3 } else { 1e-5 };
                     assert!(
                         deviation < tolerance,
@@ -129,7 +129,8 @@ fn numbers(saved: &[u8]) -> Vec<(String, Vec<f32>)> {
 
 #[test]
 fn nothing_that_is_carried_becomes_subnormal() {
-    // A symbol that comes once: what it left in J decays by a factor between ½ and 1, where a subnormal number would never die.
+    // Symbol 2 is read once, at the first step. What it leaves in J decays by a factor between ½ and 1 per
+    // step, and rounding would keep a subnormal number from ever becoming zero.
     let schedules = [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint];
     let mut configs: Vec<EstimatorConfig> = EstimatorConfig::every();
     for schedule in schedules {

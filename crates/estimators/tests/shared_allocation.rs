@@ -1,5 +1,5 @@
-//! Work that is shared out among threads allocates nothing. In a process of its own: pools of other tests, and what they leave behind
-//! when they end, are memory of rayon's that other threads may come to hold.
+//! Work that is shared among threads allocates nothing. The test has a process of its own: thread pools of
+//! other tests would leave memory of rayon's behind that threads of this one may come to hold.
 
 #![allow(missing_docs)]
 

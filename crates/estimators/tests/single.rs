@@ -1,4 +1,5 @@
-//! The type that nets are trained in: gradients and influence in `f32`, on vectors of every width, against the oracle in `f64`.
+//! Gradients and influence in `f32`, the type in which nets are trained, against the oracle in `f64`, for lanes
+//! that fill SIMD registers of every width.
 
 #![allow(missing_docs)]
 
@@ -13,8 +14,8 @@ use rtrl_sparse::Lanes;
 use support::oracle::{self, Approximation, CarriedBy};
 use support::{Case, Datum, deviation, norm};
 
-/// Twelve steps of sums of some twenty products, each rounded by 6e-8: 1.8e-7 of the whole is the most that is seen, with ten times
-/// that for other processors. A wrong entry among hundreds is 1e-3.
+/// Rounding errors of twelve steps with sums of some twenty products, each rounded by 6e-8. At most 1.8e-7 of
+/// the whole was measured; ten times that allows for other processors. A wrong entry among hundreds is 1e-3.
 const ROUNDING: f64 = 2e-6;
 
 fn narrow(x: &[f64]) -> Vec<f32> {
@@ -65,7 +66,7 @@ fn gradients_and_influence_are_those_of_the_oracle() {
                 Case { layers: layers.clone(), inputs, lanes, steps: 12, window: 6, seed: 23, resets: true };
             let stack = case.stack::<f64>();
             let mut data = case.data(stack.hidden().len());
-            // What both see is representable in f32.
+            // Weights and inputs of both sides are representable in `f32`.
             let weights = narrow(&case.weights(&stack));
             data.iter_mut().for_each(|datum| datum.dense = wide(&narrow(&datum.dense)));
             let run = |approximation: Approximation<'_>| {
@@ -105,7 +106,7 @@ fn gradients_and_influence_are_those_of_the_oracle() {
                     check(&format!("J of {order:?} {scope:?} {schedule:?}"), &found, &expected);
                 }
             }
-            // As configurations build them: with lanes shared out among estimators.
+            // Estimators as configurations build them, with the lanes shared among several.
             let all = oracle::kept(&case, &stack, Order::All, Scope::Stack);
             let (exact, _) = run(Approximation::of(&all));
             let whole = Case { window: case.steps, ..case.clone() };

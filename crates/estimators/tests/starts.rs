@@ -1,4 +1,4 @@
-//! A start forgets state and influence, whatever they hold: numbers that are not finite too.
+//! A start forgets state and influence, NaN and infinities included.
 
 #![allow(missing_docs)]
 
@@ -37,7 +37,8 @@ fn nets() -> Vec<Vec<CellConfig>> {
     nets
 }
 
-/// One input, so that an infinite one saturates gates: the state stays finite in most cells, the influence does not.
+/// A net with one input, so that an infinite input saturates gates: in most cells the state stays finite and
+/// the influence does not.
 fn case(layers: &[CellConfig], lanes: usize) -> Case {
     Case {
         layers: layers.to_vec(),
@@ -52,8 +53,9 @@ fn case(layers: &[CellConfig], lanes: usize) -> Case {
 
 #[test]
 fn a_start_forgets_what_is_not_finite() {
-    // In the second window a lane reads NaN (its state is lost) or an infinity (its influence is); then it begins a new
-    // sequence: later in the same window, with the third one, or in the middle of that.
+    // In the second window a lane reads NaN, which spoils its state, or an infinity, which spoils its
+    // influence. Then it begins a new sequence: later in the same window, at the beginning of the third window,
+    // or in the middle of the third.
     let (mut poisoned_influence_alone, mut wrong) = (0, Vec::new());
     for layers in nets() {
         for (lanes, lane) in [(1, 0), (3, 1), (8, 5)] {
@@ -120,7 +122,7 @@ fn influence_after_a_start_is_that_of_a_new_estimator() {
                     let (mut old, mut new) = (build(), build());
                     window(&case, &mut old, &weights, &data[..WINDOW]);
                     window(&case, &mut old, &weights, &data[WINDOW..2 * WINDOW]);
-                    // The new one sees nothing before the start.
+                    // The new estimator makes no step before the start.
                     window(&case, &mut new, &weights, &data[start..2 * WINDOW]);
                     let of_lane = |estimator: &Influence<f64>| -> Vec<f64> {
                         let all = estimator.influence().unwrap();

@@ -46,14 +46,15 @@ fn tbptt_as_long_as_the_sequence_is_bptt() {
 
 #[test]
 fn every_loss_goes_back_exactly_its_horizon() {
-    // Rolling with k: each loss is the end of its own BPTT over the last k steps from the state of its time.
+    // TBPTT with a window of 1 and a horizon of k: each loss goes back by a BPTT of its own through the last k
+    // steps, from the state of that time.
     let whole = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 1, 6);
     let stack = whole.stack::<f64>();
     let (data, weights) = (whole.data(3), whole.weights(&stack));
     let (k, window) = (3, 1);
     let mut expected = vec![0.0; weights.len()];
     for end in 0..data.len() {
-        // BPTT over all steps up to `end` with a loss at `end` alone, truncated by a window that begins k - 1 before.
+        // BPTT with a loss at `end` alone, in a window that begins k - 1 steps before `end`.
         let mut bptt = EstimatorConfig::Bptt(Default::default()).build(stack.clone(), 1, k).unwrap();
         let mut gradient = vec![0.0; weights.len()];
         for (t, datum) in data[..=end].iter().enumerate() {
@@ -80,7 +81,7 @@ fn every_loss_goes_back_exactly_its_horizon() {
 
 #[test]
 fn replay_follows_the_current_weights() {
-    // With weights that change, replayed traces are those of the current weights, kept ones are not.
+    // If weights change, replayed traces are those of the current weights, and kept traces are not.
     let case = Case { window: 1, ..case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 1, 6) };
     let stack = case.stack::<f64>();
     let data = case.data(3);

@@ -10,11 +10,11 @@ use rtrl_sparse::testing::Level;
 use rtrl_sparse::{Lanes, Scalar};
 use support::Case;
 
-/// What a run with some number of threads shows.
+/// The results of a run on some number of threads.
 struct Run<T> {
     /// The gradient of two windows.
     gradient: Vec<T>,
-    /// The estimator's own count of its memory, and what it took.
+    /// Bytes by the estimator's own count, and bytes allocated while it was built.
     counted: usize,
     taken: u64,
 }
@@ -84,7 +84,8 @@ fn results_do_not_depend_on_threads() {
     let (dense, symbols) = (Inputs::Dense(32), Inputs::Symbols(3));
     let vanilla = CellConfig::Vanilla(Size::sparse(96, 0.75));
     let gru = CellConfig::Gru(Size::sparse(48, 0.75));
-    // One lane, several together and several one by one; D sparse and dense; symbols; SnAp-1, whose D is diagonal.
+    // One lane, several lanes together and several one by one; D sparse and dense; symbols; SnAp-1, whose D is
+    // diagonal.
     check::<f32>(&case(vanilla, dense, 16, 2), &snap(2, Schedule::Streaming, false));
     check::<f64>(&case(gru, symbols, 3, 2), &snap(2, Schedule::Streaming, false));
     check::<f32>(
@@ -96,17 +97,17 @@ fn results_do_not_depend_on_threads() {
     check::<f32>(&case(gru, dense, 1, 40), &snap(2, Schedule::Adjoint, true));
     check::<f64>(&case(vanilla, dense, 3, 8), &snap(2, Schedule::Adjoint, false));
     check::<f32>(&case(gru, dense, 1, 24), &snap(2, Schedule::Adjoint, false));
-    // Every row reaches other states: as many blocks as units.
+    // Every row reaches other states, so there are as many blocks as units.
     let rtrl = EstimatorConfig::Rtrl(RtrlConfig { schedule: Schedule::Streaming, ..Default::default() });
     let one_way = CellConfig::Vanilla(Size::sparse(200, 0.99));
     check::<f32>(&case(one_way, dense, 16, 1), &rtrl);
-    // Every row reaches all states: blocks are parts of one.
+    // Every row reaches all states, so the blocks are parts of one.
     let dense_gru = CellConfig::Gru(Size::dense(40));
     check::<f32>(&case(dense_gru, dense, 1, 3), &rtrl);
     check::<f64>(&case(dense_gru, symbols, 3, 2), &rtrl);
 }
 
-/// Nets whose parts have other neighbors than the whole: bands of rows end elsewhere, on any number of threads.
+/// Nets in which a part of the rows is cut into other bands than the whole, on any number of threads.
 #[test]
 fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
     let nets = [
@@ -138,7 +139,8 @@ fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
                 estimators.extend([snap(1, truncate), snap(2, truncate)]);
             }
             for config in estimators {
-                // Only what carries an influence in blocks is shared out. Some of it takes seconds for the steps of a wide net.
+                // Only estimators that carry J in blocks share out their work. Those that take seconds on a
+                // wide net run with fewer numbers of threads.
                 let wide = cell.units() == 128 && snap(2, false) == config;
                 let counts: &[usize] = match config {
                     EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_) => &[3, 64],

@@ -16,10 +16,10 @@
 //! # Ok::<(), BuildError>(())
 //! ```
 //!
-//! A net is written down as in a paper: [`Gru::new(inputs, units)`](prelude::Gru) and what is
-//! [above it](Net), an estimator ([`prelude::SnAp`], [`prelude::Rtrl`], [`prelude::Uoro`], …), an optimizer, and a task.
-//! What comes out is a [`RunConfig`](train::RunConfig), the same value that a configuration file gives, and a
-//! [`Trainer`](train::Trainer) made from it.
+//! A net is written down as in a paper: [`Gru::new(inputs, units)`](prelude::Gru) and the layers [above
+//! it](Net), an estimator ([`prelude::SnAp`], [`prelude::Rtrl`], [`prelude::Uoro`], …), an optimizer, and a
+//! task. Together they make a [`RunConfig`](train::RunConfig), the same value as a configuration file, from
+//! which a [`Trainer`](train::Trainer) is built.
 //!
 //! Each module is a crate of its own that can be used alone.
 //!

@@ -1,4 +1,4 @@
-//! Nets as one would write them down: a cell, its inputs, its units; then what is above it.
+//! Nets in a short notation: a cell, its inputs and units, then the layers above.
 
 use rtrl_cells::{CellConfig, Inputs, Size};
 
@@ -10,10 +10,10 @@ pub struct Net {
     pub(crate) layers: Vec<CellConfig>,
 }
 
-/// For each cell a name to begin a net with, and a method that puts it above.
+/// Declares, for each cell, a type with which a net begins, and a method that adds the cell as a layer above.
 macro_rules! cells {
     ($($(#[$doc:meta])* $cell:ident / $above:ident = $kind:ty $(, in $module:ident ($($export:ident),*))?;)*) => {
-        /// The names of the cells.
+        /// The types with which a net begins, one for each cell.
         pub(crate) mod names {
             use rtrl_cells::{CellConfig, Inputs, Size};
 
@@ -25,9 +25,9 @@ macro_rules! cells {
                 pub struct $cell;
 
                 impl $cell {
-                    /// A net of one such layer, of `units` units, dense.
+                    /// A net of one dense layer of this cell, with `units` units.
                     #[must_use]
-                    #[allow(clippy::new_ret_no_self)] // A name for a place in a net, which is what everything else works on.
+                    #[allow(clippy::new_ret_no_self)] // The type is only a name; all else works on a `Net`.
                     pub fn new(inputs: Inputs, units: usize) -> Net {
                         Net::of(inputs, CellConfig::$cell(Size::dense(units)))
                     }
@@ -55,21 +55,23 @@ impl Net {
         Self { inputs, layers: vec![cell] }
     }
 
-    /// Puts a layer above; it reads the layer below.
+    /// Adds a layer above the others; it reads the layer below.
     #[must_use]
     pub fn above(mut self, cell: CellConfig) -> Self {
         self.layers.push(cell);
         self
     }
 
-    /// Takes away this share of the recurrent weights of the layer named last, at random by the run's seed.
+    /// Removes this share, in 0..1, of the recurrent weights of the layer named last. The run's seed decides at
+    /// random which.
     #[must_use]
     pub fn sparsity(mut self, share: f64) -> Self {
         self.top().sparsity = share;
         self
     }
 
-    /// Takes away this share of the input weights of the layer named last, at random by the run's seed.
+    /// Removes this share, in 0..1, of the input weights of the layer named last. The run's seed decides at
+    /// random which.
     #[must_use]
     pub fn input_sparsity(mut self, share: f64) -> Self {
         self.top().input_sparsity = share;

@@ -1,7 +1,8 @@
 //! The names for a program that trains nets: `use rtrl::prelude::*;`.
 //!
-//! Estimators and optimizers are their settings under the names of the literature: [`SnAp`] is
-//! [`SnapConfig`](rtrl_estimators::SnapConfig), and a setting is a field, `SnAp { truncate: true, ..SnAp::new(2) }`.
+//! Estimators and optimizers are named by their settings, under the names of the literature: [`SnAp`] is
+//! [`SnapConfig`](rtrl_estimators::SnapConfig), and a setting is a field,
+//! `SnAp { truncate: true, ..SnAp::new(2) }`.
 
 pub use rtrl_cells::{Input, Inputs};
 pub use rtrl_checkpoint::{CheckpointError, Loaded, Persist};

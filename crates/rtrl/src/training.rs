@@ -26,7 +26,7 @@ pub enum BuildError {
     /// A checkpoint cannot be written or used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Anything else.
+    /// Any other reason: the settings, the task, the net or the estimator.
     #[error(transparent)]
     Train(#[from] TrainError),
 }
@@ -37,8 +37,7 @@ impl From<ConfigError> for BuildError {
     }
 }
 
-/// A [`RunConfig`] in the making, for which a task is still to be named. One lane and a weight update at every step if
-/// nothing else is said.
+/// A [`RunConfig`] without a task. By default it has one lane, and updates the weights at every step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Training {
     inputs: Inputs,
@@ -46,7 +45,7 @@ pub struct Training {
 }
 
 impl Net {
-    /// How the net is to learn: where its gradient comes from, and what is done with it.
+    /// Says how the net learns: by gradients of `estimator` and updates of `optimizer`.
     #[must_use]
     pub fn trained_by(
         self,
@@ -84,50 +83,51 @@ impl Training {
         Self { inputs: net.inputs, config }
     }
 
-    /// Parallel streams; 1 if not said.
+    /// Number of lanes; 1 by default.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.config.training.lanes = lanes;
         self
     }
 
-    /// Time steps between two updates of the weights; 1, fully online, if not said.
+    /// Time steps between two updates of the weights. The default, 1, is fully online.
     #[must_use]
     pub fn window(mut self, steps: usize) -> Self {
         self.config.training.window = steps;
         self
     }
 
-    /// Time steps of the whole run, which [`run`](rtrl_train::run()) and schedules that fall to its end need. If not said, a
-    /// trainer goes on as long as it is asked to; a learner always does.
+    /// Time steps of the whole run. [`run`](rtrl_train::run()) needs them, and so do schedules of the learning
+    /// rate that fall until the end of the run. By default a trainer goes on as long as it is asked to, as a
+    /// learner always does.
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.config.training.steps = Some(steps);
         self
     }
 
-    /// Seed of everything random; 0 if not said.
+    /// Seed of everything random; 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.training.seed = seed;
         self
     }
 
-    /// Puts a layer of ReLU units of this width into the readout, which is linear if nothing is said.
+    /// Gives the readout a hidden layer of `width` ReLU units. By default the readout is linear.
     #[must_use]
     pub fn readout(mut self, width: usize) -> Self {
         self.config.readout.hidden = Some(width);
         self
     }
 
-    /// Scales gradients down to this norm, that of all parameters together.
+    /// Limits the Euclidean norm of the gradient of all parameters together: a longer one is scaled down.
     #[must_use]
     pub fn clip(mut self, norm: f64) -> Self {
         self.config.update.clip = Some(norm);
         self
     }
 
-    /// What is done when a number is no longer finite; [`DivergencePolicy::Stop`] if not said.
+    /// What is done when a number is no longer finite; by default [`DivergencePolicy::Stop`].
     #[must_use]
     pub fn on_divergence(mut self, policy: DivergencePolicy) -> Self {
         self.config.divergence = policy;
@@ -163,7 +163,8 @@ impl Training {
     /// # Errors
     /// As [`config`](Self::config), or if net or estimator cannot be built.
     pub fn on(&self, task: impl Into<TaskConfig>) -> Result<Trainer, BuildError> {
-        // A text that the task has in memory stays there until the trainer has it too.
+        // This task keeps a generated text in memory until the trainer's own task has it too, so that it is
+        // made once.
         let (config, _task) = self.with(task.into())?;
         Ok(Trainer::new(&config)?)
     }
@@ -178,16 +179,17 @@ impl Training {
         Ok(Trainer::with_task(&self.config, task)?)
     }
 
-    /// A learner that goes on from the weights of a trained or imported net, as [`Learner::from_model`] says. Its layers and
-    /// readout must be those that are described here; the masks are the net's, whatever the seed.
+    /// A learner that goes on from the weights of a trained or imported net, as [`Learner::from_model`] says.
+    /// The model's layers and readout must be those that are described here. Its masks are used, whatever the
+    /// seed.
     ///
     /// # Errors
-    /// If the net is another, or as [`predicting`](Self::predicting).
+    /// If the model is of another net, or as [`predicting`](Self::predicting).
     pub fn going_on(&self, model: &Model) -> Result<Learner, BuildError> {
         Ok(Learner::from_model(model.for_run(self.config.clone())?)?)
     }
 
-    /// A learner that is brought its steps one by one, as many as there are, with predictions of this kind.
+    /// A learner, which is given its steps one by one and without end, and which predicts `targets`.
     ///
     /// # Errors
     /// If a setting has no meaning or none for a learner ([`DivergencePolicy::RollBack`]), or net or estimator cannot be

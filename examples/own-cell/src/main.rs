@@ -13,10 +13,10 @@ use rtrl::sparse::{Scalar, math};
 struct Minimal(Structure);
 
 impl CellKind for Minimal {
-    const WIRING: Wiring = Wiring::Gates(2); // in each of which any weight may be missing
+    const WIRING: Wiring = Wiring::Gates(2); // Any weight of either gate may be missing.
 
     fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
-        // A row of f and then a row of n for each unit; n reads f ∘ h in place of h.
+        // The rows of f, one for each unit, then the rows of n, which read f ∘ h in place of h.
         let rows = [GateRows::of(0), GateRows { past: Past::Scaled, ..GateRows::of(1) }];
         Ok(Box::new(Self(Structure::gated(inputs, size.units, masks, &rows)?.scaled_by(0..size.units))))
     }
@@ -66,7 +66,7 @@ fn check() -> Result<(), CheckError> {
     check_cell(small, 1)
 }
 
-/// What could as well stand in a file.
+/// The configuration, which could also be a file.
 const CONFIG: &str = r#"
 task = { kind = "copy" }
 layers = [{ kind = "minimal", units = 32, sparsity = 0.5 }]

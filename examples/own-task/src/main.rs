@@ -6,7 +6,7 @@ use rtrl::prelude::*;
 const SYMBOLS: u32 = 4;
 const DELAY: usize = 2;
 
-/// One lane of the stream: what was read last, the newest at the end, and a state of random bits.
+/// One lane of the stream: the symbols read last, the newest at the end, and the state of a random generator.
 struct Lane {
     recent: Vec<u32>,
     random: u64,
@@ -48,7 +48,7 @@ impl Task for Echo {
     }
 }
 
-/// What a checkpoint has to keep, so that a run can go on where it was.
+/// What a checkpoint must keep, so that a run can go on where it was.
 impl Persist for Echo {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         for lane in &mut self.lanes {
@@ -59,7 +59,8 @@ impl Persist for Echo {
     }
 }
 
-/// Learns for so many steps; bits per symbol over the first and over the last tenth.
+/// Learns for `steps` steps. Returns the loss, in bits per symbol, over the first and over the last tenth of
+/// them.
 fn train(steps: u64) -> Result<(f64, f64), BuildError> {
     let mut trainer = Gru::new(Inputs::Symbols(SYMBOLS as usize), 32)
         .trained_by(SnAp::new(1), Adam::new(0.005))

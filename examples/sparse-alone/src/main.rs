@@ -55,10 +55,12 @@ impl Tanks {
     }
 }
 
-/// Runs the model beside the tanks for so many minutes; the shares that it finds, and how many entries of J were kept.
+/// Runs the model beside the tanks for `minutes` minutes. Returns the shares that it finds, and how many
+/// entries of J are kept.
 fn identify(minutes: usize) -> Result<(Vec<f64>, usize), BlockError> {
     let tanks = Tanks::new().expect("columns in order");
-    // What goes into a tank changes that tank at once, with factor 1, and in the course of time all that its water reaches.
+    // Water that goes into a tank changes the level of this tank at once, with factor 1, and in the course of
+    // time that of every tank below.
     let (drives, ones) = (Pattern::identity(TANKS), [1.0; TANKS]);
     let reach = drives.product(&tanks.dynamics.transpose().closure());
     let mut j = Streaming::of_patterns(tanks.pipes.clone(), &drives, &tanks.dynamics, &reach, 1)?;
@@ -71,7 +73,7 @@ fn identify(minutes: usize) -> Result<(Vec<f64>, usize), BlockError> {
         tanks.step(&mut model, &shares, &u);
         let gauge = |tank: usize| if tank % 2 == 1 { model[tank] - real[tank] } else { 0.0 };
         let delta: Vec<f64> = (0..TANKS).map(gauge).collect();
-        // J one minute on, and gradient += δᵀ J.
+        // Advances J by one minute, and adds δᵀ J to the gradient.
         j.step(&tanks.rates, &ones, &u, &delta, &mut gradient);
         for (share, g) in shares.iter_mut().zip(&mut gradient) {
             *share -= 3e-4 * std::mem::take(g);

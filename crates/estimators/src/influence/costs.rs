@@ -5,7 +5,7 @@ use rtrl_sparse::{Blocks, Macs};
 use super::plan::Plan;
 use crate::Schedule;
 
-/// Modeled cost of a window under each schedule.
+/// Modeled cost of a window under each schedule: multiply-adds of one lane, and time of all lanes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScheduleCosts {
     streaming: (Macs, f64),
@@ -13,35 +13,39 @@ pub struct ScheduleCosts {
     adjoint: (Macs, f64),
 }
 
-// Nanoseconds on one core of an AMD EPYC of 2024 with AVX-512, fitted to `cargo xtask bench`, whose table of schedules shows how far the
-// choice is from the best. Other machines differ by a common factor first of all.
+// Nanoseconds on one core of an AMD EPYC of 2024 with AVX-512, fitted to `cargo xtask bench`; its table of
+// schedules shows how far the chosen schedule is from the best. Other machines differ mostly by a common
+// factor, which does not change the choice.
 
-/// A multiply-add of the streaming recursion, what each state of a tile takes besides, and each entry of J.
+/// The streaming recursion: per multiply-add, per state of a tile of J, and per scalar of J that is moved.
 const STREAMED: f64 = 0.014;
 const VISIT: f64 = 5.0;
 const MOVE: f64 = 0.09;
-/// An entry of J from beyond the core's own cache.
+/// Extra time per scalar of J that comes from beyond the core's L2 cache.
 const FAR: f64 = 0.03;
-/// Scalars of J that stay in that cache from step to step.
+/// Scalars of J that stay in L2 from step to step.
 const CACHED: usize = 1 << 18;
-/// What a block takes besides when it goes through a step by itself.
+/// Overhead per block and step, if blocks go through the window one by one (blocked schedule).
 const BLOCK: f64 = 32.0;
-/// A multiply-add of a product of matrices.
+/// Per multiply-add of a matrix product.
 const MATRIX: f64 = 0.017;
-/// An entry of D that an adjoint passes: in one lane, and in several for each lane, which vectors run along.
+/// Per entry of D through which an adjoint is pulled: with one lane, and per lane with several, along which
+/// vectors run.
 const ENTRY: f64 = 1.0;
 const ENTRY_LANE: f64 = 0.29;
-/// What a row takes besides in a step of an adjoint.
+/// Overhead per row and step of an adjoint.
 const ROW: f64 = 34.0;
-/// An entry of D that carries a row of Φ: to begin with, and for each state that it carries.
+/// Forming the transitions Φ along the entries of D: per entry and step, and per entry, step and state of the
+/// reach.
 const TRANSITION: f64 = 1.3;
 const TRANSITION_STATE: f64 = 0.058;
-/// What else J takes that is carried over a window: each block in each step, each row once, and each entry of J if lanes lie between them.
+/// Other costs of carrying J over a window: per block and step, per row, and, with several lanes, per scalar of
+/// J, since the entries of a lane are then not adjacent in memory.
 const CARRIED_BLOCK: f64 = 97.0;
 const CARRIED_ROW: f64 = 470.0;
 const STRIDED: f64 = 1.2;
-/// The same of blocks with one state each: a state of the recursion and a row in a step of an adjoint; where J is carried a row in
-/// each step, and each row once.
+/// The same for blocks with one state each: in place of `VISIT` and of `ROW`; and, where J is carried, per row
+/// and step, and per row.
 const SINGLE_VISIT: f64 = 8.0;
 const SINGLE_ADJOINT: f64 = 6.0;
 const SINGLE_STEP: f64 = 3.0;
@@ -70,7 +74,7 @@ impl ScheduleCosts {
         let carried = if plan.truncate {
             0.0
         } else if extent.single {
-            // Few steps are not gathered into products of matrices.
+            // A window of few steps is not gathered into a matrix product.
             let product = if plan.window < 8 { ENTRY } else { MATRIX };
             let rows = (window * SINGLE_STEP + SINGLE_ROW) * extent.rows as f64;
             lanes * (product * macs(carry) + rows)
@@ -91,18 +95,19 @@ impl ScheduleCosts {
         }
     }
 
-    /// The cheapest schedule; the one with the least memory among equals.
+    /// The schedule with the least modeled time; among equals, the one with the least memory.
     pub fn best(&self) -> Schedule {
         let all = [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint];
         all.into_iter().min_by(|&a, &b| self.time(a).total_cmp(&self.time(b))).unwrap_or_default()
     }
 
-    /// Multiply-adds of a window of one lane.
+    /// Multiply-adds of a window, of one lane.
     pub fn of(&self, schedule: Schedule) -> Macs {
         self.entry(schedule).0
     }
 
-    /// Modeled time of a window, in nanoseconds: arithmetic at the rate that its form has, and the movement of J.
+    /// Modeled time of a window with all lanes, in nanoseconds: arithmetic, overheads, and the memory traffic
+    /// of J.
     pub fn time(&self, schedule: Schedule) -> f64 {
         self.entry(schedule).1
     }

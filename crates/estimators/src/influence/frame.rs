@@ -1,9 +1,9 @@
-//! What a step leaves for the end of its window.
+//! What is kept of a step until the end of its window.
 
 use rtrl_cells::Trace;
 use rtrl_sparse::{Lanes, Scalar, StepValues};
 
-/// What one step contributes.
+/// The values of one step that the recursion needs. Arrays are `[len][lanes]`.
 #[derive(Debug, Clone)]
 pub(super) struct Frame<T> {
     pub trace: Trace<T>,
@@ -13,7 +13,7 @@ pub(super) struct Frame<T> {
 }
 
 impl<T: Scalar> Frame<T> {
-    /// The values of the recursion.
+    /// The values as the recursion takes them.
     pub fn values(&self, lanes: usize) -> StepValues<'_, T> {
         StepValues {
             dynamics: Lanes::new(&self.dynamics, lanes),

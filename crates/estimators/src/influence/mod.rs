@@ -40,7 +40,7 @@ pub struct Influence<T: Scalar> {
     runner: Runner<T>,
     plan: Plan,
     scope: Scope,
-    /// How the reach follows from the net; none for one that was given.
+    /// The order from which the reach follows; `None` if the reach itself was given.
     order: Option<Order>,
     recursion: Recursion<T>,
     linearizer: Linearizer<T>,
@@ -66,10 +66,10 @@ impl<T: Scalar> Influence<T> {
         Ok(Self { order: Some(order), ..Self::new(stack, &reach, plan)? })
     }
 
-    /// An estimator whose rows reach these states.
+    /// An estimator with this reach.
     ///
     /// # Errors
-    /// If the reaches do not fit the net.
+    /// If the reach does not fit the net.
     ///
     /// # Panics
     /// If `lanes` or `window` is zero.
@@ -83,7 +83,8 @@ impl<T: Scalar> Influence<T> {
         let inside = Pattern::from_rows(stack.states(), reach.iter().map(|r| r.iter().copied()))
             .expect("reaches were checked");
         let linearizer = Linearizer::new(stack, &transport.computed(&carried), &inside, lanes);
-        // Where the transport's values stand: among those of the linearizer, or in an array of their own.
+        // The pattern in whose order the transport's values are stored: they are among those of the linearizer,
+        // or have an array of their own.
         let all = match transport {
             Transport::Exact | Transport::Thinned { .. } => linearizer.dynamics().clone(),
             Transport::Constant(_) | Transport::Direct => transport.pattern(stack),
@@ -121,13 +122,14 @@ impl<T: Scalar> Influence<T> {
         self.recursion.blocks()
     }
 
-    /// J, in the layout of [`blocks`](Self::blocks): as of the last step observed where every step advances it
-    /// ([`Schedule::Streaming`]), as of the last window finished elsewhere. `None` if this schedule keeps none.
+    /// J, `[entries][lanes]`, in the layout of [`blocks`](Self::blocks). Under [`Schedule::Streaming`] it is J
+    /// after the last step observed, under other schedules J after the last window finished. `None` if J is not
+    /// kept, as under [`Schedule::Adjoint`] with `truncate`.
     pub fn influence(&self) -> Option<Lanes<'_, T>> {
         self.recursion.influence()
     }
 
-    /// The frame of a step of the window.
+    /// The index of the frame that holds a step of the window; if every step advances J, all use the same.
     fn slot(&self, step: usize) -> usize {
         if self.recursion.is_streaming() { 0 } else { step }
     }
@@ -155,7 +157,8 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         if truncates {
             frame.dynamics.fill(T::ZERO);
         }
-        // Within a window J is not known yet under other schedules.
+        // Under other schedules J is still that of the last window: starts within a window are handled at its
+        // end.
         if step == 0 || self.recursion.is_streaming() {
             match self.recursion.influence_mut() {
                 Some(mut influence) if truncates => influence.values().fill(T::ZERO),

@@ -1,4 +1,4 @@
-//! J saved in an order that no setting changes.
+//! Saving J in an order that no setting changes.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use rtrl_sparse::{Blocks, Operand, Pattern, Scalar};
 use super::Influence;
 
 impl<T: Scalar> Persist for Influence<T> {
-    /// J is saved in an order that follows from the net and the reach alone: what one schedule has saved another restores, if both
-    /// keep J.
+    /// J is saved in an order that follows from the net and the reach alone: what is saved under one schedule
+    /// can be restored under another, if both keep J.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.runner.persist(archive)?;
         if self.influence().is_none() {
@@ -37,14 +37,15 @@ impl<T: Scalar> Persist for Influence<T> {
 }
 
 impl<T: Scalar> Influence<T> {
-    /// The blocks as they were before the schedule made them narrow, if it did.
+    /// The layout with one block for each reach, in whose order J is saved; `None` if that is the layout in
+    /// use. Schedules that advance J step by step split wide blocks.
     fn canonical(&self) -> Option<Blocks> {
         let reaches = self.blocks().reaches();
         let distinct: HashSet<_> = reaches.iter().filter(|reach| !reach.is_empty()).collect();
         if distinct.len() == self.blocks().blocks().len() {
             return None;
         }
-        // What drives the blocks is of no consequence for their order.
+        // The order of entries depends on no pattern of D or G, so empty ones do.
         let (rows, states) = (reaches.len(), self.runner.stack.states());
         let (drives, dynamics) = (Pattern::empty(rows, states), Pattern::empty(states, states));
         let linear = self.runner.stack.linear().clone();
@@ -52,7 +53,8 @@ impl<T: Scalar> Influence<T> {
         Some(blocks.expect("the reaches of a layout fit it"))
     }
 
-    /// A number that differs if the entries of J mean something else: other weights, or states of another reach.
+    /// A hash of all that says which weight and state an entry of J belongs to: the weights that exist, and the
+    /// reaches.
     fn layout(&self) -> u64 {
         let pattern = self.runner.stack.linear().pattern();
         let reaches = self.blocks().reaches();

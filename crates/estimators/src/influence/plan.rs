@@ -12,11 +12,11 @@ pub(crate) fn narrowest(truncate: bool) -> usize {
 /// Everything about an [`Influence`](crate::Influence) but the net and the reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// Parallel streams.
+    /// Number of lanes.
     pub lanes: usize,
     /// Steps between two calls of [`GradientEstimator::finish_window`](crate::GradientEstimator::finish_window), at most.
     pub window: usize,
-    /// How the recursion is carried out.
+    /// How the recursion is computed.
     pub schedule: Schedule,
     /// See [`SnapConfig::truncate`](crate::SnapConfig::truncate).
     pub truncate: bool,
@@ -25,7 +25,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// D itself, nothing dropped, whatever schedule is cheapest.
+    /// A plan with D itself as transport, without truncation, under the schedule that is expected to be
+    /// fastest.
     pub fn new(lanes: usize, window: usize) -> Self {
         Self { lanes, window, schedule: Schedule::Auto, truncate: false, transport: Transport::Exact }
     }

@@ -7,21 +7,26 @@ use rtrl_sparse::{Blocks, Carrying, Lanes, LanesMut, Scalar, Streaming, Windowed
 use super::plan::Plan;
 use crate::Schedule;
 
-/// Columns of a block that are enough for a thread: of exact RTRL all rows have the same reach.
+/// Columns beyond which a block is split by rows, so that threads can share it: in exact RTRL all rows may have
+/// the same reach, which makes one block of them.
 const WIDE: usize = 4096;
 
-/// J with what advances it; a window that is truncated needs none.
+/// J and the memory that advances it. A truncated adjoint keeps no J.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // There is one for each estimator.
 pub(super) enum Recursion<T> {
+    /// Every step advances J.
     Streaming(Streaming<T>),
+    /// At the end of a window, block after block of J goes through all its steps.
     Blocked(Streaming<T>),
+    /// The adjoint of a window that begins without influence.
     Truncated(Windowed<T>),
+    /// The adjoint, and J carried over the whole window at once.
     Carried(Carrying<T>),
 }
 
 impl<T: Scalar> Recursion<T> {
-    /// J of zeros. The schedule has been chosen: [`Schedule::Auto`] would be taken for streaming.
+    /// J of zeros under `schedule`, which must have been chosen: [`Schedule::Auto`] is treated as streaming.
     pub fn new(blocks: Blocks, schedule: Schedule, plan: Plan) -> Self {
         let Plan { lanes, window, truncate, .. } = plan;
         match schedule {

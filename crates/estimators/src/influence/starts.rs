@@ -1,7 +1,8 @@
-//! What a start makes forgotten if it is not finite.
+//! Clearing NaN and infinities that a start must forget.
 //!
-//! In a lane that begins a sequence D is zero, which makes zero of all that was before, provided that it is finite: 0 · ∞ is NaN. So
-//! what is not finite is zeroed here. All else is left as it is, so that nothing is written in the usual case.
+//! In a lane that begins a sequence D is zero, and the product with D makes zeros of all earlier influence. But
+//! 0 · ∞ is NaN, so a lane whose numbers are not all finite is zeroed here. Other lanes are left as they are,
+//! so that nothing is written in the usual case.
 
 use std::ops::Range;
 
@@ -10,7 +11,8 @@ use rtrl_sparse::{LanesMut, Scalar};
 
 use super::frame::Frame;
 
-/// Zeroes J in the lanes that `begin`, where it is not finite. J is read once if any lane begins.
+/// Zeroes J in those lanes for which `begin` is true and J is not finite. J is read once if there are any such
+/// lanes.
 pub(super) fn annihilate<T: Scalar>(influence: Option<LanesMut<'_, T>>, begin: impl Fn(usize) -> bool) {
     let Some(mut influence) = influence else { return };
     let lanes = influence.lanes();
@@ -22,13 +24,14 @@ pub(super) fn annihilate<T: Scalar>(influence: Option<LanesMut<'_, T>>, begin: i
     }
 }
 
-/// As fast as memory is read: what is finite times 0 is 0, and all else NaN.
+/// Whether all values are finite, at the speed of memory: a finite number times 0 is 0, any other times 0 is
+/// NaN.
 fn all_finite<T: Scalar>(values: &[T]) -> bool {
     let zeros = [T::ZERO; 1024];
     values.chunks(zeros.len()).all(|piece| dot(piece, &zeros[..piece.len()]) == T::ZERO)
 }
 
-/// Whether the lane was finite; it is afterwards.
+/// Zeroes a lane unless all its values are finite. Returns whether they were.
 fn clear_unless_finite<T: Scalar>(values: &mut [T], lanes: usize, lane: usize) -> bool {
     let finite = values.iter().skip(lane).step_by(lanes).all(|x| x.is_finite());
     if !finite {
@@ -37,7 +40,7 @@ fn clear_unless_finite<T: Scalar>(values: &mut [T], lanes: usize, lane: usize) -
     finite
 }
 
-/// The steps of a window, cut before each step at which a lane begins.
+/// The steps of a window in ranges that end before each step with which a lane begins a sequence.
 pub(super) fn between<T: Scalar>(frames: &[Frame<T>]) -> impl Iterator<Item = Range<usize>> {
     let starts = |step: &usize| frames[*step].trace.starts().contains(&true);
     let mut first = 0;
@@ -49,8 +52,9 @@ pub(super) fn between<T: Scalar>(frames: &[Frame<T>]) -> impl Iterator<Item = Ra
     })
 }
 
-/// For a J that is carried over a window in one go: nothing from before a start within the window must meet the transition across it
-/// unless it is finite. The frames are those of a window whose gradient is known.
+/// Prepares for carrying J over a whole window. In a lane with starts within the window, all that comes before
+/// the last start is multiplied by zero: J, and the values in the frames. Here it is zeroed where it is not
+/// finite. Called when the gradient of the window is known.
 pub(super) fn forget_before<T: Scalar>(frames: &mut [Frame<T>], mut influence: LanesMut<'_, T>) {
     let lanes = influence.lanes();
     for lane in 0..lanes {

@@ -34,7 +34,8 @@ impl Transport {
         }
     }
 
-    /// The pattern of which a linearizer must compute the values; empty if they do not come from the weights.
+    /// The pattern whose values a linearizer must compute: `pattern`, or an empty one if the values are not
+    /// those of D.
     pub(super) fn computed(self, pattern: &Pattern) -> Pattern {
         match self {
             Self::Exact | Self::Thinned { .. } => pattern.clone(),
@@ -42,7 +43,8 @@ impl Transport {
         }
     }
 
-    /// Overwrites `dynamics` with the values of one step. In lanes that began a sequence all are zero.
+    /// Overwrites `dynamics` with the transport's values at one step, and `row_jacobian` with those of G. In
+    /// lanes that began a sequence with the step, the transport is zero.
     pub(super) fn fill<T: Scalar>(
         self,
         linearizer: &mut Linearizer<T>,
@@ -66,7 +68,7 @@ impl Transport {
     }
 }
 
-/// The diagonal and up to `entries` others of each row, every choice equally likely.
+/// The diagonal of `pattern` and up to `entries` others of each row, every choice equally likely.
 fn thin(pattern: &Pattern, entries: usize, seed: u64) -> Pattern {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let rows = (0..pattern.rows()).map(|r| {

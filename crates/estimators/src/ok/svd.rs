@@ -14,7 +14,7 @@ pub(super) struct Svd {
     row: Vec<f64>,
 }
 
-/// Sweeps of the rotations; a matrix of this size converges in less than ten.
+/// Most sweeps over all pairs of columns; small matrices converge in less than ten.
 const SWEEPS: usize = 40;
 
 impl Svd {
@@ -31,7 +31,8 @@ impl Svd {
         arrays + size_of_val(&self.order[..])
     }
 
-    /// One-sided Jacobi rotations (Hestenes 1958): turns pairs of columns of `input · right` until all are orthogonal.
+    /// Fills `left`, `values` and `right` by one-sided Jacobi rotations (Hestenes 1958): rotates pairs of
+    /// columns of `input · right` until all are orthogonal.
     pub fn run(&mut self) {
         let n = self.n;
         self.left.copy_from_slice(&self.input);
@@ -51,13 +52,13 @@ impl Svd {
         self.normalize();
     }
 
-    /// Makes columns `p` and `q` orthogonal; says whether they were not.
+    /// Makes columns `p` and `q` orthogonal. Returns whether they were not orthogonal before.
     fn rotate(&mut self, p: usize, q: usize) -> bool {
         let n = self.n;
         let inner =
             |a: usize, b: usize| -> f64 { (0..n).map(|i| self.left[i * n + a] * self.left[i * n + b]).sum() };
         let (alpha, beta, gamma) = (inner(p, p), inner(q, q), inner(p, q));
-        // Relative to the columns, at the rounding error of their product.
+        // Orthogonal up to the rounding error of the product, relative to the columns.
         if gamma.abs() <= 1e-15 * (alpha * beta).sqrt() || gamma == 0.0 {
             return false;
         }

@@ -26,7 +26,7 @@ pub struct Case {
     pub steps: usize,
     pub window: usize,
     pub seed: u64,
-    /// Whether lanes begin new sequences in the middle.
+    /// Whether lanes begin new sequences in the middle of the data.
     pub resets: bool,
 }
 
@@ -99,7 +99,7 @@ pub fn loss(case: &Case, stack: &Stack<f64>, weights: &[f64], data: &[Datum]) ->
     loss
 }
 
-/// One window: the gradient of losses `L_t = c_t · h_t + ½ |h_t|²`.
+/// Makes one window of steps. Returns the gradient of losses `L_t = c_t · h_t + ½ |h_t|²`.
 pub fn window(
     case: &Case,
     estimator: &mut dyn GradientEstimator<f64>,
@@ -117,7 +117,8 @@ pub fn window(
     gradient
 }
 
-/// Runs an estimator over the data; `learn` changes the weights after each window.
+/// Runs an estimator over the data and returns the sum of its gradients. `learn` changes the weights after each
+/// window.
 pub fn gradients(
     case: &Case,
     estimator: &mut dyn GradientEstimator<f64>,
@@ -182,7 +183,7 @@ pub fn any_cell() -> impl Strategy<Value = CellConfig> {
     })
 }
 
-/// Lanes one by one, lanes together, and both.
+/// Numbers of lanes of which estimators take all one by one, all together, or some of both.
 fn any_lanes() -> impl Strategy<Value = usize> {
     prop_oneof![3 => 1_usize..4, 1 => 4_usize..6, 1 => 8_usize..11]
 }
@@ -204,7 +205,7 @@ pub fn any_case(depth: std::ops::RangeInclusive<usize>) -> impl Strategy<Value =
             seed,
             resets,
         })
-        // Masks of tiny nets can disconnect a unit, which is an error and not this property's business.
+        // Masks of tiny nets can disconnect a unit: an error that has tests of its own.
         .prop_filter("masks that connect every unit", |case| {
             let mut rng = Rng::seed_from_u64(case.seed);
             let mut inputs = case.inputs;

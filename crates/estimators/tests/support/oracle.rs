@@ -1,4 +1,4 @@
-//! The textbook recursion on dense matrices, from cell equations written once more on dual numbers.
+//! The textbook recursion on dense matrices, with the cell equations written a second time, on dual numbers.
 
 use nalgebra::DMatrix;
 use rtrl_cells::{CellConfig, Inputs, Stack};
@@ -221,25 +221,25 @@ pub fn kept(case: &Case, stack: &Stack<f64>, order: Order, scope: Scope) -> DMat
     p
 }
 
-/// Which approximation the dense recursion makes.
+/// The approximation that the dense recursion makes.
 #[derive(Clone, Copy)]
 pub struct Approximation<'a> {
     pub kept: &'a DMatrix<bool>,
     pub scope: Scope,
     /// Drop J at the beginning of each window.
     pub truncate: bool,
-    /// What J is multiplied by from step to step.
+    /// The matrix by which J is multiplied from step to step.
     pub carried_by: CarriedBy<'a>,
 }
 
-/// What carries J.
+/// The matrix that carries J from step to step.
 #[derive(Clone, Copy)]
 pub enum CarriedBy<'a> {
     /// D.
     Dynamics,
-    /// A number in the place of D.
+    /// A multiple of the identity.
     Constant(f64),
-    /// The leak.
+    /// The leak `∂φ/∂s_{t-1}`.
     Leak,
     /// Some entries of D.
     Part(&'a DMatrix<bool>),
@@ -251,7 +251,8 @@ impl<'a> Approximation<'a> {
     }
 }
 
-/// The dense masked recursion `J ← P ∘ (I + D J)` over the data; all lanes, weights changed by `learn` per window.
+/// The gradient by the dense masked recursion `J ← P ∘ (I + D J)` over the data, summed over lanes. `learn`
+/// changes the weights after each window.
 pub fn recursion(
     case: &Case,
     stack: &Stack<f64>,
@@ -263,7 +264,7 @@ pub fn recursion(
     recursion_and_influence(case, stack, weights, data, approximation, learn).0
 }
 
-/// The same, and J of every lane at the end.
+/// As `recursion`; also returns J of every lane at the end.
 pub fn recursion_and_influence(
     case: &Case,
     stack: &Stack<f64>,
@@ -336,8 +337,8 @@ pub fn delta(case: &Case, stack: &Stack<f64>, datum: &Datum, lane: usize, state:
     delta
 }
 
-/// δ with what lower layers' states do to the loss through the upper layers at the same step: by finite differences of
-/// the upper layers alone, so that nothing is shared.
+/// δ, with the effect of lower layers' states on the loss through the upper layers at the same step. It comes
+/// from finite differences of the upper layers alone, so that no code is shared with the crates.
 fn pulled_down(
     case: &Case,
     stack: &Stack<f64>,
