@@ -39,8 +39,8 @@ impl<T: Scalar> Cell<T> for Template {
     fn forward(&self, step: &mut CellStep<'_, T>) {
         step.preactivate(0..self.structure.rows());
         let CellStep { rows, previous, next, row_jacobian, direct, .. } = step;
-        let (z, h) = (rows.values(), previous.values());
-        let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
+        let (z, h) = (rows.values_mut(), previous.values());
+        let (next, g, direct) = (next.values_mut(), row_jacobian.values_mut(), direct.values_mut());
         // One value for each unit and lane.
         let len = h.len();
         math::sigmoid(&mut z[..len]);

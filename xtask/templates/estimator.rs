@@ -35,7 +35,9 @@ impl Rule for TemplateConfig {
     }
 
     fn cost<T: Scalar>(&self, stack: &Stack<T>) -> Cost {
-        let (propagate, gradient) = (stack.descend_macs() as f64, stack.linear().dense_weights() as f64);
-        Cost { propagate, gradient, ..Cost::default() }
+        // One more multiplication for each row, by the share.
+        let propagate = stack.descend_macs() + stack.linear().pattern().rows();
+        let gradient = stack.linear().dense_weights();
+        Cost { propagate: propagate as f64, gradient: gradient as f64, ..Cost::default() }
     }
 }

@@ -81,7 +81,7 @@ impl<T: Scalar> CellStep<'_, T> {
     #[track_caller]
     pub fn jacobian(&mut self, row: usize, state: usize) -> &mut [T] {
         let entry = self.inner.structure.row_jacobian.find(row, state as u32);
-        self.row_jacobian.at(entry.unwrap_or_else(|| panic!("row {row} does not reach state {state}")))
+        self.row_jacobian.at_mut(entry.unwrap_or_else(|| panic!("row {row} does not reach state {state}")))
     }
 
     /// `∂φ[state] / ∂s_{t-1}[from]` in all lanes: the entry of `direct`, to be overwritten.
@@ -91,7 +91,7 @@ impl<T: Scalar> CellStep<'_, T> {
     #[track_caller]
     pub fn leak(&mut self, state: usize, from: usize) -> &mut [T] {
         let entry = self.inner.structure.direct.find(state, from as u32);
-        self.direct.at(entry.unwrap_or_else(|| panic!("state {from} does not leak into state {state}")))
+        self.direct.at_mut(entry.unwrap_or_else(|| panic!("state {from} does not leak into state {state}")))
     }
 
     /// The weight of `row` for `source`, both counted within the cell; zero if the weight does not exist.
@@ -114,7 +114,7 @@ impl<T: Scalar> CellStep<'_, T> {
         let rows = self.rows.len();
         assert!(range.start <= range.end && range.end <= rows, "rows {range:?} of a cell with {rows}");
         let before = self.inner.all_rows_before;
-        let sources = Sources { symbols: self.inner.symbols, dense: self.inner.sources.as_ref() };
+        let sources = Sources { symbols: self.inner.symbols, dense: self.inner.sources.as_lanes() };
         let range = range.start + before..range.end + before;
         self.inner.linear.multiply(self.inner.all_weights, range, sources, &mut self.rows, before);
     }
@@ -123,8 +123,8 @@ impl<T: Scalar> CellStep<'_, T> {
     /// scaled sources must be preactivated after this.
     pub fn rescale(&mut self) {
         for (k, &(source, state)) in self.inner.scaled.iter().enumerate() {
-            let factors = self.scales.at(k);
-            let source = self.inner.sources.at(source as usize);
+            let factors = self.scales.at_mut(k);
+            let source = self.inner.sources.at_mut(source as usize);
             for ((u, &c), &s) in source.iter_mut().zip(factors.iter()).zip(self.previous.at(state as usize)) {
                 *u = c * s;
             }

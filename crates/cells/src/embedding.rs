@@ -54,7 +54,7 @@ impl<T: Scalar> Cell<T> for Embedding {
 
     fn forward(&self, step: &mut CellStep<'_, T>) {
         step.preactivate(0..self.structure.states);
-        step.next.values().copy_from_slice(step.rows.values());
-        step.row_jacobian.values().fill(T::ONE);
+        step.next.values_mut().copy_from_slice(step.rows.values_mut());
+        step.row_jacobian.values_mut().fill(T::ONE);
     }
 }

@@ -63,8 +63,8 @@ impl<T: Scalar> Cell<T> for Gru {
     fn forward(&self, step: &mut CellStep<'_, T>) {
         step.preactivate(0..self.structure.rows());
         let CellStep { rows, previous, next, row_jacobian, direct, .. } = step;
-        let (a, h) = (rows.values(), previous.values());
-        let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
+        let (a, h) = (rows.values_mut(), previous.values());
+        let (next, g, direct) = (next.values_mut(), row_jacobian.values_mut(), direct.values_mut());
         let n = h.len();
         math::sigmoid(&mut a[..2 * n]);
         for e in 0..n {

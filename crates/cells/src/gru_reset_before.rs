@@ -71,16 +71,16 @@ impl<T: Scalar> Cell<T> for GruResetBefore {
         let units = self.structure.states;
         step.preactivate(0..2 * units);
         let n = step.previous.values().len();
-        step.scales.values().copy_from_slice(&step.rows.values()[..n]);
-        math::sigmoid(step.scales.values());
+        step.scales.values_mut().copy_from_slice(&step.rows.values_mut()[..n]);
+        math::sigmoid(step.scales.values_mut());
         step.rescale();
         step.preactivate(2 * units..3 * units);
 
         let reset_entries = self.paths.len();
         let lanes = step.previous.lanes();
-        let (a, h) = (&mut step.rows.values()[..3 * n], step.previous.values());
-        let (next, direct) = (step.next.values(), step.direct.values());
-        let (resets, others) = step.row_jacobian.values().split_at_mut(reset_entries * lanes);
+        let (a, h) = (&mut step.rows.values_mut()[..3 * n], step.previous.values());
+        let (next, direct) = (step.next.values_mut(), step.direct.values_mut());
+        let (resets, others) = step.row_jacobian.values_mut().split_at_mut(reset_entries * lanes);
         math::sigmoid(&mut a[n..2 * n]);
         math::tanh(&mut a[2 * n..]);
         for e in 0..n {
@@ -90,7 +90,7 @@ impl<T: Scalar> Cell<T> for GruResetBefore {
             others[n + e] = (T::ONE - z) * (T::ONE - candidate * candidate);
             direct[e] = z;
         }
-        let r = step.scales.values();
+        let r = step.scales.values_mut();
         let mut entries = resets.chunks_exact_mut(lanes).zip(&self.paths);
         for unit in 0..units {
             let entries = entries.by_ref().take(self.structure.row_jacobian.row(unit).len());

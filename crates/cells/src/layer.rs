@@ -96,11 +96,11 @@ impl<T: Scalar> Layer<T> {
         let previous = Lanes::new(&rollout.previous[across(&self.states)], lanes);
         let mut sources = LanesMut::new(&mut trace.dense_sources, lanes);
         if !self.below.is_empty() {
-            sources.run(self.input.clone()).copy_from_slice(&below[across(&self.below)]);
+            sources.range_mut(self.input.clone()).copy_from_slice(&below[across(&self.below)]);
         }
-        sources.at(self.one).fill(T::ONE);
+        sources.at_mut(self.one).fill(T::ONE);
         for (first, states) in &self.plain {
-            sources.run(*first..first + states.len()).copy_from_slice(previous.run(states.clone()));
+            sources.range_mut(*first..first + states.len()).copy_from_slice(previous.range(states.clone()));
         }
         self.cell.forward(&mut CellStep {
             previous,
@@ -155,15 +155,15 @@ impl<T: Scalar> Layer<T> {
         let mut sources = LanesMut::new(sources, lanes);
         let below = self.below.start * lanes..self.below.end * lanes;
         if !below.is_empty() {
-            sources.run(self.input.clone()).copy_from_slice(&now[below]);
+            sources.range_mut(self.input.clone()).copy_from_slice(&now[below]);
         }
         let v = v.slice(self.states.clone());
         for (first, states) in &self.plain {
-            sources.run(*first..first + states.len()).copy_from_slice(v.run(states.clone()));
+            sources.range_mut(*first..first + states.len()).copy_from_slice(v.range(states.clone()));
         }
         for (&(source, state), scale) in self.scaled.iter().zip(self.scales.clone()) {
             let (v, c) = (v.at(state as usize), &trace.scales[scale * lanes..][..lanes]);
-            let out = sources.at(source as usize).iter_mut();
+            let out = sources.at_mut(source as usize).iter_mut();
             out.zip(v.iter().zip(c)).for_each(|(out, (&v, &c))| *out = v * c);
         }
     }
@@ -182,7 +182,7 @@ impl<T: Scalar> Layer<T> {
         let mut out = LanesMut::new(out, lanes);
         let direct = Lanes::new(&trace.direct, lanes);
         for state in self.states.clone() {
-            let out = out.at(state);
+            let out = out.at_mut(state);
             out.fill(T::ZERO);
             for (entry, &from) in leak.entries(state).zip(leak.row(state)) {
                 multiply_add(out, direct.at(entry), v.at(from as usize));
@@ -191,7 +191,7 @@ impl<T: Scalar> Layer<T> {
         let g = Lanes::new(&trace.row_jacobian, lanes);
         for r in self.rows.clone() {
             for (entry, &state) in jacobian.entries(r).zip(jacobian.row(r)) {
-                multiply_add(out.at(state as usize), g.at(entry), &rows[r * lanes..(r + 1) * lanes]);
+                multiply_add(out.at_mut(state as usize), g.at(entry), &rows[r * lanes..(r + 1) * lanes]);
             }
         }
     }
@@ -204,13 +204,13 @@ impl<T: Scalar> Layer<T> {
         let mut previous = LanesMut::new(&mut backward.previous, lanes);
         let first_state = self.states.start;
         for (first, states) in &self.plain {
-            let u = sources.run(*first..first + states.len());
-            let out = previous.run(first_state + states.start..first_state + states.end);
+            let u = sources.range(*first..first + states.len());
+            let out = previous.range_mut(first_state + states.start..first_state + states.end);
             out.iter_mut().zip(u).for_each(|(out, &u)| *out += u);
         }
         for (&(source, state), scale) in self.scaled.iter().zip(self.scales.clone()) {
             let scale = &trace.scales[scale * lanes..][..lanes];
-            multiply_add(previous.at(first_state + state as usize), scale, sources.at(source as usize));
+            multiply_add(previous.at_mut(first_state + state as usize), scale, sources.at(source as usize));
         }
         if pattern.nnz() == 0 {
             return;
@@ -219,7 +219,7 @@ impl<T: Scalar> Layer<T> {
         for state in self.states.clone() {
             let a = &adjoint[state * lanes..(state + 1) * lanes];
             for (entry, &from) in pattern.entries(state).zip(pattern.row(state)) {
-                multiply_add(previous.at(from as usize), direct.at(entry), a);
+                multiply_add(previous.at_mut(from as usize), direct.at(entry), a);
             }
         }
     }

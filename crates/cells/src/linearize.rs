@@ -143,25 +143,25 @@ impl<T: Scalar> Linearizer<T> {
         assert_eq!(found, expected, "entries and lanes of D and of G, found (left) and expected (right)");
         let g = Lanes::new(&trace.row_jacobian, lanes);
         if lanes == 1 {
-            for (value, own) in row_jacobian.values().iter_mut().zip(&self.own) {
+            for (value, own) in row_jacobian.values_mut().iter_mut().zip(&self.own) {
                 *value = own.map_or(T::ZERO, |own| g.values()[own as usize]);
             }
         } else {
             for (entry, own) in self.own.iter().enumerate() {
                 match own {
-                    Some(own) => row_jacobian.at(entry).copy_from_slice(g.at(*own as usize)),
-                    None => row_jacobian.at(entry).fill(T::ZERO),
+                    Some(own) => row_jacobian.at_mut(entry).copy_from_slice(g.at(*own as usize)),
+                    None => row_jacobian.at_mut(entry).fill(T::ZERO),
                 }
             }
         }
-        dynamics.values().fill(T::ZERO);
+        dynamics.values_mut().fill(T::ZERO);
         let direct = Lanes::new(&trace.direct, lanes);
         if lanes == 1 {
-            let (dynamics, direct) = (dynamics.values(), direct.values());
+            let (dynamics, direct) = (dynamics.values_mut(), direct.values());
             self.direct.iter().for_each(|&(entry, from)| dynamics[entry as usize] = direct[from as usize]);
         } else {
             for &(entry, from) in &self.direct {
-                dynamics.at(entry as usize).copy_from_slice(direct.at(from as usize));
+                dynamics.at_mut(entry as usize).copy_from_slice(direct.at(from as usize));
             }
         }
         self.previous.accumulate_shared(&mut dynamics, g, weights);
@@ -177,10 +177,10 @@ impl<T: Scalar> Linearizer<T> {
         }
         if self.between.macs() > 0 {
             let mut x = LanesMut::new(&mut self.between_values, lanes);
-            x.values().fill(T::ZERO);
+            x.values_mut().fill(T::ZERO);
             self.between.accumulate_shared(&mut x, g, weights);
-            self.dynamics_cascade.run(&mut dynamics, x.as_ref());
-            self.jacobian_cascade.run(&mut row_jacobian, x.as_ref());
+            self.dynamics_cascade.run(&mut dynamics, x.as_lanes());
+            self.jacobian_cascade.run(&mut row_jacobian, x.as_lanes());
         }
         trace.cut(&mut dynamics);
     }
@@ -232,7 +232,7 @@ impl Cascade {
     fn run<T: Scalar>(&self, c: &mut LanesMut<'_, T>, x: Lanes<'_, T>) {
         let lanes = c.lanes();
         for (kept, product) in &self.layers {
-            let (below, own) = c.values().split_at_mut(kept.start * lanes);
+            let (below, own) = c.values_mut().split_at_mut(kept.start * lanes);
             let own = &mut own[..kept.len() * lanes];
             product.accumulate(&mut LanesMut::new(own, lanes), x, Lanes::new(below, lanes));
         }

@@ -51,8 +51,9 @@ fn direct(units: usize) -> Result<Pattern, CellError> {
 /// φ of the LSTM and its derivatives, from the rows i, f, g, o.
 fn activate<T: Scalar>(step: &mut CellStep<'_, T>) {
     let lanes = step.previous.lanes();
-    let (a, previous) = (step.rows.values(), step.previous.values());
-    let (next, direct, jacobian) = (step.next.values(), step.direct.values(), step.row_jacobian.values());
+    let (a, previous) = (step.rows.values_mut(), step.previous.values());
+    let (next, direct, jacobian) =
+        (step.next.values_mut(), step.direct.values_mut(), step.row_jacobian.values_mut());
     let n = previous.len() / 2;
     math::sigmoid(&mut a[..2 * n]);
     math::tanh(&mut a[2 * n..3 * n]);

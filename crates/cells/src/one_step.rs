@@ -62,7 +62,7 @@ impl<T: Scalar> OneStep<T> {
     pub fn forward(&mut self, previous: &[T], input: Input<'_, T>) {
         let lanes = self.next().lanes();
         self.stack.check_states(previous.len(), lanes);
-        self.rollout.state_mut().values().copy_from_slice(previous);
+        self.rollout.state_mut().values_mut().copy_from_slice(previous);
         self.stack.forward(&self.weights, input, &vec![false; lanes], &mut self.rollout, &mut self.trace);
     }
 

@@ -57,8 +57,8 @@ impl<T: Scalar> Cell<T> for QuasiLstm {
     fn forward(&self, step: &mut CellStep<'_, T>) {
         step.preactivate(0..self.structure.rows());
         let CellStep { rows, previous, next, row_jacobian, direct, .. } = step;
-        let (a, c) = (rows.values(), previous.values());
-        let (next, g, direct) = (next.values(), row_jacobian.values(), direct.values());
+        let (a, c) = (rows.values_mut(), previous.values());
+        let (next, g, direct) = (next.values_mut(), row_jacobian.values_mut(), direct.values_mut());
         let n = c.len();
         math::sigmoid(&mut a[..n]);
         math::tanh(&mut a[n..2 * n]);

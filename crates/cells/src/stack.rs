@@ -367,7 +367,7 @@ impl<T: Scalar> Stack<T> {
         backward.sources.fill(T::ZERO);
         let mut sources = LanesMut::new(&mut backward.sources, lanes);
         self.linear.multiply_transposed(weights, self.layers[0].rows.clone(), rows, &mut sources, 0);
-        into.values().copy_from_slice(sources.run(self.layers[0].input.clone()));
+        into.values_mut().copy_from_slice(sources.range_mut(self.layers[0].input.clone()));
     }
 
     fn read_input(&self, input: Input<'_, T>, trace: &mut Trace<T>) {

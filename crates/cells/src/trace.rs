@@ -56,7 +56,7 @@ impl<T: Scalar> Trace<T> {
     pub fn cut(&self, array: &mut LanesMut<'_, T>) {
         assert_eq!(array.lanes(), self.lanes, "lanes of the array (left) and of the trace (right)");
         for (lane, _) in self.starts.iter().enumerate().filter(|(_, start)| **start) {
-            array.values().iter_mut().skip(lane).step_by(self.lanes).for_each(|d| *d = T::ZERO);
+            array.values_mut().iter_mut().skip(lane).step_by(self.lanes).for_each(|d| *d = T::ZERO);
         }
     }
 

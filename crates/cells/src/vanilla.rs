@@ -84,7 +84,7 @@ impl<T: Scalar, A: Activation> Cell<T> for Vanilla<A> {
     fn forward(&self, step: &mut CellStep<'_, T>) {
         step.preactivate(0..self.structure.states);
         let CellStep { rows, next, row_jacobian, .. } = step;
-        let (z, h, g) = (rows.values(), next.values(), row_jacobian.values());
+        let (z, h, g) = (rows.values_mut(), next.values_mut(), row_jacobian.values_mut());
         self.activation.apply(&z[..h.len()], h, g);
     }
 }

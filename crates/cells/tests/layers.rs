@@ -45,10 +45,10 @@ fn layers_by_themselves_make_the_step_of_the_net() {
                 let layer = &layers[depth];
                 let own = &weights[net.layer_weights(depth)];
                 layer.forward(own, Input::Dense(Lanes::new(&x, LANES)), &starts, rollout, trace);
-                assert_eq!(rollout.state().values(), whole.0.state().run(net.layer_states(depth)));
+                assert_eq!(rollout.state().values(), whole.0.state().range(net.layer_states(depth)));
                 assert_eq!(layer.layer_structure(0), net.layer_structure(depth));
-                x = rollout.state().run(layer.hidden()).to_vec();
-                assert_eq!(x, whole.0.state().run(net.layer_hidden(depth)));
+                x = rollout.state().range(layer.hidden()).to_vec();
+                assert_eq!(x, whole.0.state().range(net.layer_hidden(depth)));
             }
         }
     }
@@ -77,20 +77,20 @@ fn the_gradient_by_the_inputs_is_the_finite_difference() {
         let before = numbers(net.states() * LANES, 3);
         let step = |x: &[f64]| {
             let (mut rollout, mut trace) = (net.rollout(LANES), net.trace(LANES));
-            rollout.state_mut().values().copy_from_slice(&before);
+            rollout.state_mut().values_mut().copy_from_slice(&before);
             let input = Input::Dense(Lanes::new(x, LANES));
             net.forward(&weights, input, &[false, true], &mut rollout, &mut trace);
             (rollout, trace)
         };
         let loss = |x: &[f64]| {
-            step(x).0.state().run(net.hidden()).iter().map(|h| 0.5 * (0.3 + h).powi(2)).sum::<f64>()
+            step(x).0.state().range(net.hidden()).iter().map(|h| 0.5 * (0.3 + h).powi(2)).sum::<f64>()
         };
         let x = numbers(INPUTS * LANES, 8);
         let (rollout, trace) = step(&x);
         for pulled in [false, true] {
             let mut adjoint = vec![0.0; net.states() * LANES];
             let hidden = net.hidden().start * LANES..net.hidden().end * LANES;
-            let shown = rollout.state().run(net.hidden());
+            let shown = rollout.state().range(net.hidden());
             adjoint[hidden].iter_mut().zip(shown).for_each(|(a, h)| *a = 0.3 + h);
             let mut backward = net.backward(LANES);
             if pulled {

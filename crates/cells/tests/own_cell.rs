@@ -49,7 +49,7 @@ impl<T: Scalar> Cell<T> for Places {
 
     fn forward(&self, step: &mut CellStep<'_, T>) {
         step.preactivate(0..4);
-        step.scales.values().copy_from_slice(step.rows.run(0..2));
+        step.scales.values_mut().copy_from_slice(step.rows.range_mut(0..2));
         step.rescale();
         let number = |a: usize, b: usize| T::from_f64((10 * a + b) as f64);
         for (row, state) in self.0.row_jacobian.iter() {
@@ -64,7 +64,8 @@ impl<T: Scalar> Cell<T> for Places {
         for unit in 0..2 {
             let weight = step.weight(unit, 3 - unit); // f of unit 0 reads unit 1, in place 3; f of unit 1 nothing in place 2
             for lane in 0..step.previous.lanes() {
-                step.next.at(unit)[lane] = step.scales.at(unit)[lane] * step.previous.at(unit)[lane] + weight;
+                step.next.at_mut(unit)[lane] =
+                    step.scales.at_mut(unit)[lane] * step.previous.at(unit)[lane] + weight;
             }
         }
     }

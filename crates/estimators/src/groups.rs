@@ -200,7 +200,7 @@ impl<T: Scalar> GradientEstimator<T> for Groups<T> {
         for Group { lanes, estimator, input, loss_gradient: own, .. } in &mut self.groups {
             let mut own_input = LanesMut::new(input, lanes.len());
             estimator.input_gradient(weights, pick(own, loss_gradient, lanes), &mut own_input);
-            place(into.values(), self.lanes, Lanes::new(input, lanes.len()), lanes);
+            place(into.values_mut(), self.lanes, Lanes::new(input, lanes.len()), lanes);
         }
     }
 

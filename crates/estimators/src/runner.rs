@@ -196,7 +196,7 @@ impl<T: Scalar> Runner<T> {
         self.between("set_lane", lane);
         carried.check(&self.stack);
         let mut all = self.rollout.state_mut();
-        let own = all.values().iter_mut().skip(lane).step_by(self.lanes);
+        let own = all.values_mut().iter_mut().skip(lane).step_by(self.lanes);
         own.zip(&carried.state).for_each(|(own, &s)| *own = s);
     }
 

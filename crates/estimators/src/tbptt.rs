@@ -137,13 +137,13 @@ impl<T: Scalar> Tbptt<T> {
     /// Runs the remembered inputs again under the current weights.
     fn replay(&mut self, weights: &[T]) {
         let Some(first) = self.steps.front() else { return };
-        self.replayed.state_mut().values().copy_from_slice(&first.before);
+        self.replayed.state_mut().values_mut().copy_from_slice(&first.before);
         let lanes = self.runner.lanes;
         for step in &mut self.steps {
             for lane in (0..lanes).filter(|&lane| step.given[lane]) {
                 let (mut state, given) =
                     (self.replayed.state_mut(), step.before.iter().skip(lane).step_by(lanes));
-                let lane = state.values().iter_mut().skip(lane).step_by(lanes);
+                let lane = state.values_mut().iter_mut().skip(lane).step_by(lanes);
                 lane.zip(given).for_each(|(s, &given)| *s = given);
             }
             self.runner.stack.replay(weights, &mut self.replayed, &mut step.trace);

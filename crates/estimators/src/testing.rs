@@ -132,7 +132,7 @@ impl<T: Scalar> Cell<T> for Poisoned<T> {
         for array in
             [&mut step.next, &mut step.rows, &mut step.row_jacobian, &mut step.direct, &mut step.scales]
         {
-            array.values().fill(T::from_f64(f64::NAN));
+            array.values_mut().fill(T::from_f64(f64::NAN));
         }
         self.0.forward(step);
     }
@@ -246,7 +246,7 @@ fn input<'a>(inputs: Inputs, (dense, symbol): &'a (Vec<f64>, u32)) -> Input<'a, 
 /// s_t from a state, an input and weights.
 fn forward(stack: &Stack<f64>, weights: &[f64], x: &(Vec<f64>, u32), state: &[f64]) -> Vec<f64> {
     let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));
-    rollout.state_mut().values().copy_from_slice(state);
+    rollout.state_mut().values_mut().copy_from_slice(state);
     stack.forward(weights, input(stack.inputs(), x), &[false], &mut rollout, &mut trace);
     rollout.state().values().to_vec()
 }
@@ -323,7 +323,7 @@ fn check_jacobians(stack: &Arc<Stack<f64>>, points: &mut Points) -> Result<(), C
         let (weights, state) = (points.numbers(stack.weights_len()), points.numbers(stack.states()));
         let x = points.input(stack.inputs());
         let (mut rollout, mut trace) = (stack.rollout(1), stack.trace(1));
-        rollout.state_mut().values().copy_from_slice(&state);
+        rollout.state_mut().values_mut().copy_from_slice(&state);
         stack.forward(&weights, input(stack.inputs(), &x), &[false], &mut rollout, &mut trace);
         linearizer.run(&weights, &trace, LanesMut::new(&mut d, 1), LanesMut::new(&mut g, 1));
 

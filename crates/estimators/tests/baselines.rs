@@ -55,10 +55,10 @@ impl<T: Scalar> Cell<T> for Leaky {
         let leak = T::from_f64(LEAK);
         step.preactivate(0..self.structure.states);
         for e in 0..step.previous.values().len() {
-            step.next.values()[e] = leak * step.previous.values()[e] + step.rows.values()[e];
+            step.next.values_mut()[e] = leak * step.previous.values()[e] + step.rows.values_mut()[e];
         }
-        step.row_jacobian.values().fill(T::ONE);
-        step.direct.values().fill(leak);
+        step.row_jacobian.values_mut().fill(T::ONE);
+        step.direct.values_mut().fill(leak);
     }
 }
 

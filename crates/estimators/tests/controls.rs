@@ -72,7 +72,7 @@ fn an_honest_wrapper_passes() {
 
 #[test]
 fn a_wrong_sign_is_found() {
-    let flip = |step: &mut CellStep<'_, f64>| step.row_jacobian.values()[4] *= -1.0;
+    let flip = |step: &mut CellStep<'_, f64>| step.row_jacobian.values_mut()[4] *= -1.0;
     let error = check_cell(|| liar(gru(), flip), 5).unwrap_err();
     assert!(matches!(error, CheckError::Wrong { .. }), "{error}");
 }
@@ -87,8 +87,8 @@ fn a_wrong_gate_derivative_is_found() {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let lanes = step.previous.lanes();
         for e in 3 * lanes..6 * lanes {
-            let a = step.rows.values()[e];
-            step.row_jacobian.values()[e] *= sigmoid(a) * slope(a) / (sigmoid(a) * sigmoid(-a));
+            let a = step.rows.values_mut()[e];
+            step.row_jacobian.values_mut()[e] *= sigmoid(a) * slope(a) / (sigmoid(a) * sigmoid(-a));
         }
     }
     check_cell(|| liar(gru(), |step| with_slope(step, |a| 1.0 / (1.0 + a.exp()))), 5).unwrap();
@@ -123,7 +123,7 @@ fn a_cell_that_mixes_lanes_is_found() {
     // All lanes of a unit get the number of the first lane.
     let error = among_lanes(|step, lanes| {
         gru().forward(step);
-        for unit in step.direct.values().chunks_exact_mut(lanes) {
+        for unit in step.direct.values_mut().chunks_exact_mut(lanes) {
             unit.fill(unit[0]);
         }
     });
@@ -132,7 +132,7 @@ fn a_cell_that_mixes_lanes_is_found() {
     let error = among_lanes(|step, lanes| {
         gru().forward(step);
         if lanes > 1 {
-            step.next.values()[3..].fill(0.0);
+            step.next.values_mut()[3..].fill(0.0);
         }
     });
     assert!(matches!(error, CheckError::Lanes { what: "the state", entry: 1.., .. }), "{error}");
@@ -142,18 +142,18 @@ fn a_cell_that_mixes_lanes_is_found() {
 fn a_cell_that_does_not_overwrite_is_found() {
     // The cell adds to what the array holds. In a new trace these are zeros.
     let error = among_lanes(|step, _| {
-        let before = step.row_jacobian.values().to_vec();
+        let before = step.row_jacobian.values_mut().to_vec();
         gru().forward(step);
-        let after = step.row_jacobian.values().iter_mut();
+        let after = step.row_jacobian.values_mut().iter_mut();
         after.zip(before).for_each(|(after, before)| *after += before);
     });
     assert!(matches!(error, CheckError::Lanes { what: "G", found, .. } if found.is_nan()), "{error}");
     // The cell leaves out an entry, which would keep its value of the step before.
     let error = among_lanes(|step, lanes| {
-        let before = step.direct.values().to_vec();
+        let before = step.direct.values_mut().to_vec();
         gru().forward(step);
         if lanes > 1 {
-            step.direct.values()[5] = before[5];
+            step.direct.values_mut()[5] = before[5];
         }
     });
     assert!(matches!(error, CheckError::Lanes { what: "D", found, .. } if found.is_nan()), "{error}");
@@ -161,14 +161,14 @@ fn a_cell_that_does_not_overwrite_is_found() {
 
 #[test]
 fn a_wrong_leak_is_found() {
-    let wrong = |step: &mut CellStep<'_, f64>| step.direct.values()[1] *= 1.001;
+    let wrong = |step: &mut CellStep<'_, f64>| step.direct.values_mut()[1] *= 1.001;
     let error = check_cell(|| liar(lstm(), wrong), 5).unwrap_err();
     assert!(matches!(error, CheckError::Wrong { what: "D", .. }), "{error}");
 }
 
 #[test]
 fn a_derivative_that_is_nan_is_found() {
-    let wrong = |step: &mut CellStep<'_, f64>| step.row_jacobian.values()[0] = f64::NAN;
+    let wrong = |step: &mut CellStep<'_, f64>| step.row_jacobian.values_mut()[0] = f64::NAN;
     assert!(check_cell(|| liar(gru(), wrong), 5).is_err());
 }
 
@@ -206,7 +206,7 @@ impl Cell<f64> for Dropping {
         let mut own = step.reborrow();
         own.row_jacobian = rtrl_sparse::LanesMut::new(&mut jacobian, 1);
         self.cell.forward(&mut own);
-        step.row_jacobian.values().copy_from_slice(&jacobian[1..]);
+        step.row_jacobian.values_mut().copy_from_slice(&jacobian[1..]);
     }
 }
 
@@ -218,7 +218,8 @@ fn a_dead_entry_is_found() {
         let mut structure = Cell::<f64>::structure(&cell).clone();
         structure.weights = Pattern::from_rows(6, (0..3).map(|r| [0, 1, 2, 3 + r])).unwrap();
         structure.direct = Pattern::from_rows(3, [vec![1], vec![], vec![]]).unwrap();
-        Box::new(Liar { cell, structure, lie: |step| step.direct.values().fill(0.0) }) as Box<dyn Cell<f64>>
+        Box::new(Liar { cell, structure, lie: |step| step.direct.values_mut().fill(0.0) })
+            as Box<dyn Cell<f64>>
     };
     let error = check_cell(make, 5).unwrap_err();
     assert!(matches!(error, CheckError::Dead { what: "D", row: 0, column: 1 }), "{error}");
@@ -232,8 +233,8 @@ fn a_silent_net_is_found() {
             &self.0
         }
         fn forward(&self, step: &mut CellStep<'_, f64>) {
-            step.next.values().fill(0.5);
-            step.row_jacobian.values().fill(0.0);
+            step.next.values_mut().fill(0.5);
+            step.row_jacobian.values_mut().fill(0.0);
         }
     }
     let make = || {

@@ -29,10 +29,10 @@ impl<T: Scalar> Cell<T> for Scaled {
         let (gain, leak) = (T::from_f64(self.gain), T::from_f64(0.5));
         step.preactivate(0..self.structure.states);
         for e in 0..step.previous.values().len() {
-            step.next.values()[e] = leak * step.previous.values()[e] + gain * step.rows.values()[e];
+            step.next.values_mut()[e] = leak * step.previous.values()[e] + gain * step.rows.values_mut()[e];
         }
-        step.row_jacobian.values().fill(gain);
-        step.direct.values().fill(leak);
+        step.row_jacobian.values_mut().fill(gain);
+        step.direct.values_mut().fill(leak);
     }
 }
 

@@ -61,14 +61,14 @@ impl<'a, T> Lanes<'a, T> {
 
     /// All lanes of the entries in `range`, as one slice.
     #[inline]
-    pub fn run(&self, range: Range<usize>) -> &'a [T] {
+    pub fn range(&self, range: Range<usize>) -> &'a [T] {
         &self.values[range.start * self.lanes..range.end * self.lanes]
     }
 
     /// The entries in `range`.
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> Lanes<'a, T> {
-        Lanes { values: self.run(range), lanes: self.lanes }
+        Lanes { values: self.range(range), lanes: self.lanes }
     }
 
     /// The whole array.
@@ -130,18 +130,18 @@ impl<'a, T> LanesMut<'a, T> {
 
     /// All lanes of entry `i`.
     #[inline]
-    pub fn at(&mut self, i: usize) -> &mut [T] {
+    pub fn at_mut(&mut self, i: usize) -> &mut [T] {
         &mut self.values[i * self.lanes..(i + 1) * self.lanes]
     }
 
     /// All lanes of the entries in `range`, as one slice.
     #[inline]
-    pub fn run(&mut self, range: Range<usize>) -> &mut [T] {
+    pub fn range_mut(&mut self, range: Range<usize>) -> &mut [T] {
         &mut self.values[range.start * self.lanes..range.end * self.lanes]
     }
 
     /// The whole array.
-    pub fn values(&mut self) -> &mut [T] {
+    pub fn values_mut(&mut self) -> &mut [T] {
         self.values
     }
 
@@ -151,7 +151,7 @@ impl<'a, T> LanesMut<'a, T> {
     }
 
     /// The same array, read-only.
-    pub fn as_ref(&self) -> Lanes<'_, T> {
+    pub fn as_lanes(&self) -> Lanes<'_, T> {
         Lanes { values: self.values, lanes: self.lanes }
     }
 }

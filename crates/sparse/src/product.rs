@@ -136,13 +136,13 @@ impl<T: Float> Kernel<T> for Shared<'_, T> {
             let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
             let left = self.a.at(run.left as usize);
             if let (1, 1) = (lanes, len) {
-                let c = &mut self.c.values()[out];
+                let c = &mut self.c.values_mut()[out];
                 *c = simd.scalar(left[0], self.b[right], *c);
             } else if lanes == 1 {
-                axpy(simd, self.c.run(out..out + len), left[0], &self.b[right..right + len]);
+                axpy(simd, self.c.range_mut(out..out + len), left[0], &self.b[right..right + len]);
             } else {
                 for (c, &b) in
-                    self.c.run(out..out + len).chunks_exact_mut(lanes).zip(&self.b[right..right + len])
+                    self.c.range_mut(out..out + len).chunks_exact_mut(lanes).zip(&self.b[right..right + len])
                 {
                     axpy(simd, c, b, left);
                 }
@@ -166,8 +166,8 @@ impl<T: Float> Kernel<T> for Own<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         for run in self.runs {
             let (out, right, len) = (run.out as usize, run.right as usize, run.len as usize);
-            let (left, right) = (self.a.at(run.left as usize), self.b.run(right..right + len));
-            axpy_lanes(simd, self.c.run(out..out + len), left, right);
+            let (left, right) = (self.a.at(run.left as usize), self.b.range(right..right + len));
+            axpy_lanes(simd, self.c.range_mut(out..out + len), left, right);
         }
     }
 }

@@ -350,7 +350,7 @@ fn three_schedules(case: &Recursion) -> Result<(), TestCaseError> {
         let values = |t: usize| case.values(t);
 
         let (mut j, mut g) = (Streaming::new(blocks.clone(), lanes), vec![0.0; gradient.len()]);
-        j.influence_mut().values().copy_from_slice(initial);
+        j.influence_mut().values_mut().copy_from_slice(initial);
         for t in 0..steps {
             j.advance(values(t), &mut g);
         }
@@ -359,14 +359,14 @@ fn three_schedules(case: &Recursion) -> Result<(), TestCaseError> {
 
         let (mut j, mut g) =
             (Streaming::for_windows(blocks.clone(), lanes, steps), vec![0.0; gradient.len()]);
-        j.influence_mut().values().copy_from_slice(initial);
+        j.influence_mut().values_mut().copy_from_slice(initial);
         j.sweep(steps, values, &mut g);
         prop_assert_eq!(j.influence().values(), &influence, "blocked");
         prop_assert_eq!(&g, &gradient, "blocked");
 
         // The memory is for longer windows than this one.
         let (mut j, mut g) = (Carrying::new(blocks.clone(), lanes, steps + 1), vec![0.0; gradient.len()]);
-        j.influence_mut().values().copy_from_slice(initial);
+        j.influence_mut().values_mut().copy_from_slice(initial);
         j.gradient(steps, values, &mut g);
         j.carry(steps, values);
         prop_assert_eq!(j.influence().values(), &influence, "adjoint");
@@ -432,7 +432,7 @@ fn wide_blocks_are_tiled_correctly() {
         let before: Vec<f64> = (0..blocks.len() * lanes).map(number).collect();
         let mut gradient = vec![0.0; 2 * inputs];
         let mut recursion = Streaming::new(blocks, lanes);
-        recursion.influence_mut().values().copy_from_slice(&before);
+        recursion.influence_mut().values_mut().copy_from_slice(&before);
         recursion.advance(step, &mut gradient);
         let (blocks, influence) = (recursion.blocks(), recursion.influence().values());
         for weight in 0..2 * inputs {

@@ -31,10 +31,10 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<
     let zeros = || vec![T::ZERO; case.weights.nnz()];
 
     let (mut streaming, mut slope) = (Streaming::new(blocks.clone(), lanes), zeros());
-    streaming.influence_mut().values().copy_from_slice(&initial);
+    streaming.influence_mut().values_mut().copy_from_slice(&initial);
     (0..steps).for_each(|t| streaming.advance(step(t), &mut slope));
     let (mut carrying, mut pulled) = (Carrying::new(blocks.clone(), lanes, steps), zeros());
-    carrying.influence_mut().values().copy_from_slice(&initial);
+    carrying.influence_mut().values_mut().copy_from_slice(&initial);
     carrying.gradient(steps, step, &mut pulled);
     carrying.carry(steps, step);
 
@@ -126,7 +126,7 @@ fn two_blocks(layout: Layout) -> Blocks {
 /// One step from `influence` with D = `d` everywhere, G = 0 and δ = `delta` everywhere: J and the gradient.
 fn one_step(influence: f32, d: f32, delta: f32, lanes: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut recursion, mut gradient) = (Streaming::new(two_blocks(Layout::default()), lanes), vec![0.0; 42]);
-    recursion.influence_mut().values().fill(influence);
+    recursion.influence_mut().values_mut().fill(influence);
     let (d, delta) = (vec![d; 5 * lanes], vec![delta; 3 * lanes]);
     let (g, u) = (vec![0.0; 2 * lanes], vec![1.0; 21 * lanes]);
     let step = StepValues {
@@ -169,7 +169,7 @@ fn three_steps(
 ) -> (Vec<f32>, Vec<f32>) {
     let mut recursion = Carrying::new(blocks.clone(), lanes, 3);
     let mut gradient = vec![0.0; blocks.linear().pattern().nnz()];
-    recursion.influence_mut().values().fill(influence);
+    recursion.influence_mut().values_mut().fill(influence);
     let d: Vec<f32> = swap.iter().flat_map(|&on| vec![if on { d } else { 0.0 }; lanes]).collect();
     let u = vec![1.0; 21 * lanes];
     let steps =

@@ -23,14 +23,14 @@ fn everything(case: &Case, threads: usize) -> Vec<f32> {
         let mut gradient = vec![0.0; case.weights.nnz()];
         let initial = data.influence(blocks.len());
         let mut streaming = Streaming::new(blocks.clone(), lanes);
-        streaming.influence_mut().values().copy_from_slice(&initial);
+        streaming.influence_mut().values_mut().copy_from_slice(&initial);
         (0..steps).for_each(|t| streaming.advance(step(t), &mut gradient));
         let mut sweeping = Streaming::for_windows(blocks.clone(), lanes, steps);
-        sweeping.influence_mut().values().copy_from_slice(&initial);
+        sweeping.influence_mut().values_mut().copy_from_slice(&initial);
         sweeping.sweep(steps, step, &mut gradient);
         Windowed::new(blocks.clone(), lanes, steps).gradient(steps, step, &mut gradient);
         let mut carrying = Carrying::new(blocks, lanes, steps);
-        carrying.influence_mut().values().copy_from_slice(&initial);
+        carrying.influence_mut().values_mut().copy_from_slice(&initial);
         carrying.gradient(steps, step, &mut gradient);
         carrying.carry(steps, step);
         let all = [streaming.influence(), sweeping.influence(), carrying.influence()];

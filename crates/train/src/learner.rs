@@ -311,7 +311,7 @@ impl Learner {
 
     fn forecast(&mut self) -> Lanes<'_, f32> {
         let Self { learning, carried, rollout, trace, symbols, values, starts, .. } = self;
-        rollout.state_mut().values().copy_from_slice(carried);
+        rollout.state_mut().values_mut().copy_from_slice(carried);
         // Skipped lanes begin a new sequence; `learning` keeps their flags until its own step.
         for (starts, restart) in starts.iter_mut().zip(&learning.restart) {
             *starts |= restart;

@@ -96,7 +96,7 @@ impl Predictor {
         Arc::make_mut(&mut self.weights).copy_from_slice(model.weights());
         self.readout.parameters_mut().copy_from_slice(model.readout().parameters());
         let mut own = self.rollout.state_mut();
-        own.values().copy_from_slice(state.values());
+        own.values_mut().copy_from_slice(state.values());
         for (lane, _) in restart.iter().enumerate().filter(|(_, restart)| **restart) {
             own.clear_lane(lane);
         }

@@ -30,14 +30,14 @@ impl<T: Scalar> Cell<T> for Minimal {
     fn forward(&self, step: &mut CellStep<'_, T>) {
         let (units, lanes) = (self.0.states, step.previous.lanes());
         step.preactivate(0..units);
-        math::sigmoid(step.rows.run(0..units));
-        step.scales.values().copy_from_slice(step.rows.run(0..units));
+        math::sigmoid(step.rows.range_mut(0..units));
+        step.scales.values_mut().copy_from_slice(step.rows.range_mut(0..units));
         step.rescale(); // f ∘ h for the rows of n
         step.preactivate(units..2 * units);
-        math::tanh(step.rows.run(units..2 * units));
+        math::tanh(step.rows.range_mut(units..2 * units));
         for (unit, lane) in (0..units).flat_map(|unit| (0..lanes).map(move |lane| (unit, lane))) {
-            let (f, n) = (step.rows.at(unit)[lane], step.rows.at(units + unit)[lane]);
-            step.next.at(unit)[lane] = (T::ONE - f) * step.previous.at(unit)[lane] + f * n;
+            let (f, n) = (step.rows.at_mut(unit)[lane], step.rows.at_mut(units + unit)[lane]);
+            step.next.at_mut(unit)[lane] = (T::ONE - f) * step.previous.at(unit)[lane] + f * n;
             step.leak(unit, unit)[lane] = T::ONE - f;
             step.jacobian(units + unit, unit)[lane] = f * (T::ONE - n * n);
         }
@@ -46,7 +46,7 @@ impl<T: Scalar> Cell<T> for Minimal {
             let reached = reached as usize;
             let weight = step.weight(units + reached, self.0.one() + 1 + units + row);
             for lane in 0..lanes {
-                let (f, n) = (step.rows.at(row)[lane], step.rows.at(units + row)[lane]);
+                let (f, n) = (step.rows.at_mut(row)[lane], step.rows.at_mut(units + row)[lane]);
                 let h = step.previous.at(row)[lane];
                 let own = if reached == row { n - h } else { T::ZERO };
                 let through = step.jacobian(units + reached, reached)[lane] * weight * h;
@@ -131,7 +131,7 @@ mod tests {
 
         fn forward(&self, step: &mut CellStep<'_, f64>) {
             self.0.forward(step);
-            step.direct.values().fill(0.0);
+            step.direct.values_mut().fill(0.0);
         }
     }
 

@@ -161,7 +161,7 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         // end.
         if step == 0 || self.recursion.is_streaming() {
             match self.recursion.influence_mut() {
-                Some(mut influence) if truncates => influence.values().fill(T::ZERO),
+                Some(mut influence) if truncates => influence.values_mut().fill(T::ZERO),
                 influence => starts::annihilate(influence, |lane| starts[lane]),
             }
         }
@@ -245,7 +245,7 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         influence.clear_lane(lane);
         for &(state, weight, value) in carried.influence.iter().flatten() {
             if let Some(entry) = blocks.find(state, weight as usize) {
-                influence.at(entry)[lane] = value;
+                influence.at_mut(entry)[lane] = value;
             }
         }
     }
@@ -260,7 +260,7 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
         std::mem::swap(&mut new.runner, &mut self.runner);
         let blocks = new.recursion.blocks().clone();
         if let (Some(old), Some(mut influence)) = (self.influence(), new.recursion.influence_mut()) {
-            blocks.relay(self.blocks(), origin, self.plan.lanes, old.values(), influence.values());
+            blocks.relay(self.blocks(), origin, self.plan.lanes, old.values(), influence.values_mut());
         }
         *self = new;
     }

@@ -25,13 +25,13 @@ impl<T: Scalar> Persist for Influence<T> {
         let (lanes, weights) = (self.plan.lanes, self.runner.stack.weights_len());
         let mut influence = self.recursion.influence_mut().expect("J is kept");
         let Some(canonical) = canonical else {
-            return archive.slice("influence", influence.values());
+            return archive.slice("influence", influence.values_mut());
         };
         let same: Vec<_> = (0..weights as u32).map(Some).collect();
-        let mut values = vec![T::ZERO; influence.values().len()];
-        canonical.relay(&blocks, &same, lanes, influence.values(), &mut values);
+        let mut values = vec![T::ZERO; influence.values_mut().len()];
+        canonical.relay(&blocks, &same, lanes, influence.values_mut(), &mut values);
         archive.slice("influence", &mut values)?;
-        blocks.relay(&canonical, &same, lanes, &values, influence.values());
+        blocks.relay(&canonical, &same, lanes, &values, influence.values_mut());
         Ok(())
     }
 }

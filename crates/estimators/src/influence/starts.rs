@@ -16,11 +16,11 @@ use super::frame::Frame;
 pub(super) fn annihilate<T: Scalar>(influence: Option<LanesMut<'_, T>>, begin: impl Fn(usize) -> bool) {
     let Some(mut influence) = influence else { return };
     let lanes = influence.lanes();
-    if !(0..lanes).any(&begin) || all_finite(influence.values()) {
+    if !(0..lanes).any(&begin) || all_finite(influence.values_mut()) {
         return;
     }
     for lane in (0..lanes).filter(|&lane| begin(lane)) {
-        clear_unless_finite(influence.values(), lanes, lane);
+        clear_unless_finite(influence.values_mut(), lanes, lane);
     }
 }
 

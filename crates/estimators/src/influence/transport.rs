@@ -59,8 +59,8 @@ impl Transport {
                 let none = LanesMut::new(&mut [], dynamics.lanes());
                 linearizer.run(weights, trace, none, row_jacobian);
                 match self {
-                    Self::Constant(leak) => dynamics.values().fill(T::from_f64(leak)),
-                    _ => dynamics.values().copy_from_slice(trace.direct().values()),
+                    Self::Constant(leak) => dynamics.values_mut().fill(T::from_f64(leak)),
+                    _ => dynamics.values_mut().copy_from_slice(trace.direct().values()),
                 }
                 trace.cut(&mut dynamics);
             }

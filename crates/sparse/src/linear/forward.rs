@@ -42,7 +42,7 @@ impl Linear {
         // Field by field: a SIMD load of the whole struct misses store-to-load forwarding just after scalar
         // stores.
         if held.at != at || held.first != first || held.run != run {
-            consecutive.copy_from_slice(u.run(first..first + run));
+            consecutive.copy_from_slice(u.range(first..first + run));
             *held = Held { at, first, run };
         }
         let sources = self.others(r).dense();
@@ -93,7 +93,7 @@ impl<T: Float> Kernel<T> for Multiply<'_, T> {
         }
         if self.linear.symbols > 0 {
             for r in self.range.clone() {
-                for (z, &symbol) in self.z.at(r - self.first).iter_mut().zip(self.u.symbols) {
+                for (z, &symbol) in self.z.at_mut(r - self.first).iter_mut().zip(self.u.symbols) {
                     if let Some(entry) = self.linear.symbol_entry(r, symbol) {
                         *z += self.weights[entry];
                     }
@@ -111,10 +111,10 @@ impl<T: Float> Multiply<'_, T> {
         let weights: [&[T]; N] =
             std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start..][..run]);
         let lanes = self.z.lanes();
-        let u = self.u.dense.run(first..first + run);
+        let u = self.u.dense.range(first..first + run);
         if lanes == 1 {
             let sums = dots(simd, weights, u);
-            self.z.run(r - self.first..r - self.first + N).copy_from_slice(&sums);
+            self.z.range_mut(r - self.first..r - self.first + N).copy_from_slice(&sums);
         } else {
             let mut lane = 0;
             while lane + 2 * S::WIDTH <= lanes {
@@ -130,7 +130,7 @@ impl<T: Float> Multiply<'_, T> {
             for r in r..r + N {
                 if lanes == 1 {
                     let others = self.scattered_dot(simd, r, self.u.dense.values());
-                    self.z.at(r - self.first)[0] += others;
+                    self.z.at_mut(r - self.first)[0] += others;
                 } else {
                     self.scattered_lanes(simd, r);
                 }
@@ -151,7 +151,7 @@ impl<T: Float> Multiply<'_, T> {
         let lanes = self.z.lanes();
         // Without a run `u` is empty, and `lane` may lie beyond its end.
         let sums = tile::<T, S, N, V>(simd, weights, u.get(lane..).unwrap_or_default(), lanes);
-        let z = self.z.run(r - self.first..r - self.first + N);
+        let z = self.z.range_mut(r - self.first..r - self.first + N);
         for (sums, z) in sums.into_iter().zip(z.chunks_exact_mut(lanes)) {
             for (v, sum) in sums.into_iter().enumerate() {
                 simd.store(sum, &mut z[lane + v * S::WIDTH..]);
@@ -164,7 +164,7 @@ impl<T: Float> Multiply<'_, T> {
     fn scattered_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (lanes, Others { sources, symbols, weights }) = (self.z.lanes(), self.linear.others(r));
         let (weights, u) = (&self.weights[weights], self.u.dense.values());
-        let z = self.z.at(r - self.first);
+        let z = self.z.at_mut(r - self.first);
         let at = |source: u32| (source as usize - symbols) * lanes;
         let (fours, weight_fours) = (sources.chunks_exact(4), weights.chunks_exact(4));
         for lane in (0..lanes).step_by(S::WIDTH) {

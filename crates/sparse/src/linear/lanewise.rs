@@ -22,7 +22,7 @@ impl<T: Float> Kernel<T> for MixOuter<'_, T> {
         let lanes = self.keep.len();
         for r in 0..self.linear.pattern().rows() {
             let (all, dense) = (self.linear.pattern().entries(r), self.linear.dense_entries(r));
-            let coded = self.out.run(all.start..dense.start);
+            let coded = self.out.range_mut(all.start..dense.start);
             for (at, out) in coded.iter_mut().enumerate() {
                 *out = (*out * self.keep[at % lanes]).flush();
             }
@@ -33,7 +33,7 @@ impl<T: Float> Kernel<T> for MixOuter<'_, T> {
             }
             for (lane, &symbol) in self.u.symbols.iter().enumerate() {
                 if let Some(entry) = self.linear.symbol_entry(r, symbol) {
-                    self.out.at(entry)[lane] += self.z.at(r)[lane];
+                    self.out.at_mut(entry)[lane] += self.z.at(r)[lane];
                 }
             }
         }
@@ -45,7 +45,7 @@ impl<T: Float> MixOuter<'_, T> {
     #[inline(always)]
     fn row<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (keep, z, u) = (self.keep[0], self.z.values()[r], self.u.dense.values());
-        let out = self.out.run(self.linear.dense_entries(r));
+        let out = self.out.range_mut(self.linear.dense_entries(r));
         let (first, run) = self.linear.rows[r].span();
         let (out, others) = out.split_at_mut(run);
         let (kept, row) = (simd.splat(keep), simd.splat(z));
@@ -68,7 +68,7 @@ impl<T: Float> MixOuter<'_, T> {
     #[inline(always)]
     fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
         let (lanes, zero) = (self.keep.len(), simd.splat(T::ZERO));
-        let out = self.out.run(self.linear.dense_entries(r)).chunks_exact_mut(lanes);
+        let out = self.out.range_mut(self.linear.dense_entries(r)).chunks_exact_mut(lanes);
         let (first, run) = self.linear.rows[r].span();
         let others = self.linear.others(r).dense();
         let z = self.z.at(r);

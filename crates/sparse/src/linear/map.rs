@@ -232,7 +232,7 @@ impl Linear {
     pub(crate) fn gather_lane<T: Float>(&self, r: usize, u: Lanes<'_, T>, lane: usize, into: &mut [T]) {
         let (lanes, (first, run)) = (u.lanes(), self.rows[r].span());
         let (consecutive, others) = into.split_at_mut(run);
-        let values = u.run(first..first + run);
+        let values = u.range(first..first + run);
         if lanes == 1 {
             consecutive.copy_from_slice(values);
         } else {

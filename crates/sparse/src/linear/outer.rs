@@ -26,7 +26,7 @@ impl Linear {
     ) {
         let Row { dense, first, run, .. } = &self.rows[r];
         if let &[z] = z {
-            axpy(simd, &mut g[dense.start..dense.start + run], z, u.dense.run(*first..first + run));
+            axpy(simd, &mut g[dense.start..dense.start + run], z, u.dense.range(*first..first + run));
             let (u, others) = (u.dense.values(), self.others(r));
             for (j, entry) in others.dense().zip(others.weights) {
                 g[entry] = simd.scalar(z, u[j], g[entry]);
@@ -93,13 +93,13 @@ impl<T: Float> Outer<'_, T> {
             let block = block..lanes.min(block + TURNED);
             let mut column = 0;
             while column + 2 * S::WIDTH <= whole {
-                let u = self.u.dense.run(first + column..first + column + 2 * S::WIDTH);
+                let u = self.u.dense.range(first + column..first + column + 2 * S::WIDTH);
                 turn(u, lanes, block.clone(), &mut turned, 2 * S::WIDTH);
                 self.columns::<S, 2>(simd, rows.clone(), column, block.clone(), &turned);
                 column += 2 * S::WIDTH;
             }
             if column < whole {
-                let u = self.u.dense.run(first + column..first + column + S::WIDTH);
+                let u = self.u.dense.range(first + column..first + column + S::WIDTH);
                 turn(u, lanes, block.clone(), &mut turned, S::WIDTH);
                 self.columns::<S, 1>(simd, rows.clone(), column, block, &turned);
             }

@@ -73,7 +73,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         for (splat, z) in splat.iter_mut().zip(z) {
             *splat = simd.splat(z);
         }
-        let a = self.a.run(first..first + run);
+        let a = self.a.range_mut(first..first + run);
         let whole = run - run % S::WIDTH;
         for at in (0..whole).step_by(S::WIDTH) {
             let a = &mut a[at..at + S::WIDTH];
@@ -113,7 +113,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
             let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
             (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
         }
-        let a = self.a.values();
+        let a = self.a.values_mut();
         for (&source, &w) in sources.iter().zip(weights) {
             let a = &mut a[source as usize - symbols];
             *a = simd.scalar(z, w, *a);
@@ -165,7 +165,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
     ) {
         let (lanes, zero) = (self.z.lanes(), simd.splat(T::ZERO));
         let first = self.linear.rows[rows.start].first + column;
-        let a = self.a.run(first..first + C);
+        let a = self.a.range_mut(first..first + C);
         let mut sums = [[zero; V]; C];
         for (sums, a) in sums.iter_mut().zip(a.chunks_exact(lanes)) {
             for (v, sum) in sums.iter_mut().enumerate() {
@@ -204,7 +204,7 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         for lane in (0..lanes).step_by(S::WIDTH) {
             let z = simd.load(&self.z.at(r)[lane..]);
             for (j, entry) in run.clone().chain(others.clone()) {
-                let a = &mut self.a.at(j)[lane..];
+                let a = &mut self.a.at_mut(j)[lane..];
                 simd.store(simd.mul_add(simd.splat(self.weights[entry]), z, simd.load(a)), a);
             }
         }

@@ -131,7 +131,7 @@ impl Run {
 
     /// The run's values of D.
     fn values<'a, T: Float>(&self, d: Lanes<'a, T>) -> &'a [T] {
-        d.run(self.entry as usize..(self.entry + self.len) as usize)
+        d.range(self.entry as usize..(self.entry + self.len) as usize)
     }
 }
 

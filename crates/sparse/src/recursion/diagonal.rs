@@ -37,7 +37,7 @@ pub(super) fn advance<T: Float, S: Simd<T>, const LANES: bool>(
             }
             &tiles.sources[..sources * lanes]
         } else {
-            dense.run(alone.first as usize..alone.first as usize + sources)
+            dense.range(alone.first as usize..alone.first as usize + sources)
         };
         let columns = Columns {
             influence: &mut influence[start..start + len * lanes],
