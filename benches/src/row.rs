@@ -106,12 +106,7 @@ impl Way {
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.schedule {
-            Schedule::Auto => "auto",
-            Schedule::Streaming => "streaming",
-            Schedule::Blocked => "blocked",
-            Schedule::Adjoint => "adjoint",
-        })?;
+        write!(f, "{}", format!("{:?}", self.schedule).to_lowercase())?;
         if self.reset { f.write_str(", reset") } else { Ok(()) }
     }
 }

@@ -89,6 +89,7 @@ impl Size {
 /// How the weights that exist are shared out among the matrices of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Distribution {
     /// Each matrix has its own sparsity: `input_sparsity` and `sparsity`.
     #[default]
@@ -106,6 +107,7 @@ impl Distribution {
 
 /// Which weights of a kind of cell may be missing. Biases always exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Wiring {
     /// Any weight, in each of this many gates.
     Gates(usize),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the influence recursion of a window of T steps is computed. The results agree to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Schedule {
     /// The schedule that [`ScheduleCosts`](crate::ScheduleCosts) expects to be fastest.
     #[default]

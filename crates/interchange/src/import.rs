@@ -12,6 +12,7 @@ use crate::layout::{self, INPUT, INPUT_BIAS, Kind, Layout, Names, RECURRENT, REC
 
 /// The meaning of a weight that is exactly zero in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Zeros {
     /// It is a weight like any other; the net keeps its masks.
     Keep,

@@ -15,6 +15,7 @@ const SALT: u64 = 0x6368_616f_735f_5f5f;
 /// The system that is observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum System {
     /// Lorenz 1963: x′ = σ (y − x), y′ = x (ρ − z) − y, z′ = x y − β z, with σ = 10, ρ = 28, β = 8/3. Three values are
     /// observed, `[x, y, z]`.

@@ -22,6 +22,7 @@ const MOST_BYTES: usize = 1 << 31;
 /// The order in which the training text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Mode {
     /// Random crops; the state is reset at each: [`CharLm`].
     #[default]

@@ -27,6 +27,7 @@ const SALT: u64 = 0x636f_7079_5f74_736b;
 /// We do not know which of the two the paper used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Layout {
     /// Input `[2, b1..bT, 3 × (T+1)]`, target `[3 × (T+1), 2, b1..bT]`: the start symbol is echoed, no symbol ends
     /// the string, and every position has a target. 4 inputs, 4 targets. \[C\] the public code next in line to

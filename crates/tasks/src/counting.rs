@@ -15,6 +15,7 @@ const MOST_PAIRS: u32 = 1 << 20;
 /// Symbol 2k opens a bracket of kind k, symbol 2k + 1 closes it, and the last symbol is the end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Language {
     /// n times `a` = 0, then n times `b` = 1. End marker 2. One counter suffices.
     #[default]
@@ -44,6 +45,7 @@ impl Language {
 /// At which steps there is a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Targets {
     /// At every step.
     #[default]

@@ -6,6 +6,7 @@ use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources, math};
 
 /// The kind of targets of a readout, and its loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Loss {
     /// One of several classes: softmax and cross-entropy, reported in bits.
     CrossEntropy,
@@ -15,6 +16,7 @@ pub enum Loss {
 
 /// The targets of a step; lanes or outputs with `None` have no target.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Targets<'a> {
     /// One class for each lane, `[lanes]`.
     Classes(&'a [Option<u32>]),

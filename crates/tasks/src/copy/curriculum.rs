@@ -15,6 +15,7 @@ pub const AVERAGE_AFTER_RAISE: f64 = 0.3;
 /// Which average loss must fall below the threshold. The two averages give different curricula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Averaging {
     /// An exponential average of bits per character over every position with a target (in the echo layout: all of
     /// them, blanks included). At each reported time step, `average ← 0.999 average + 0.001 mean`, where `mean` is
