@@ -141,19 +141,6 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Calls `visit` with the column of every entry in row `local` of D[R, R], and with the place of its value.
-    #[inline(always)]
-    pub(crate) fn each_dynamic(&self, local: usize, mut visit: impl FnMut(usize, usize)) {
-        for entry in self.dynamics_entries(local) {
-            visit(entry.column(), entry.entry());
-        }
-        for run in self.dynamics_runs(local) {
-            for k in 0..run.len as usize {
-                visit(run.column as usize + k, run.entry as usize + k);
-            }
-        }
-    }
-
     /// The runs of a row of D[R, R]; none if it is kept entry by entry.
     #[inline(always)]
     pub(crate) fn dynamics_runs(&self, local: usize) -> &'a [Run] {

@@ -134,9 +134,16 @@ impl<T: Float> LaneWindow<'_, T> {
             } else {
                 before.fill(T::ZERO);
                 for (i, after) in after.chunks_exact(reach).enumerate() {
-                    self.block.each_dynamic(i, |column, entry| {
-                        axpy(simd, &mut before[column * reach..][..reach], self.value(d, entry), after);
-                    });
+                    for entry in self.block.dynamics_entries(i) {
+                        let before = &mut before[entry.column() * reach..][..reach];
+                        axpy(simd, before, self.value(d, entry.entry()), after);
+                    }
+                    for run in self.block.dynamics_runs(i) {
+                        for k in 0..run.len {
+                            let before = &mut before[(run.column + k) as usize * reach..][..reach];
+                            axpy(simd, before, self.value(d, (run.entry + k) as usize), after);
+                        }
+                    }
                 }
             }
             // A decaying transition would otherwise stay subnormal, hence slow, for the rest of the window.
@@ -160,7 +167,14 @@ impl<T: Float> LaneWindow<'_, T> {
         let dynamics = &mut dynamics[..reach * stride];
         dynamics.fill(T::ZERO);
         for (i, row) in dynamics.chunks_exact_mut(stride).enumerate() {
-            self.block.each_dynamic(i, |column, entry| row[column] = self.value(values, entry));
+            for entry in self.block.dynamics_entries(i) {
+                row[entry.column()] = self.value(values, entry.entry());
+            }
+            for run in self.block.dynamics_runs(i) {
+                for k in 0..run.len {
+                    row[(run.column + k) as usize] = self.value(values, (run.entry + k) as usize);
+                }
+            }
         }
         let product = MatMul {
             out: before,
