@@ -2,7 +2,7 @@
 
 use rtrl_sparse::{Scalar, math};
 
-use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Size, Structure, Wiring};
+use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Role, Size, Structure, Wiring};
 
 /// A gate f between the past and the candidate n:
 ///
@@ -26,7 +26,9 @@ impl CellKind for Template {
     const WIRING: Wiring = Wiring::Gates(2);
 
     fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
-        let structure = Structure::gated(inputs, size.units, masks, &[0, 1].map(GateRows::of))?;
+        let structure = Structure::gated(inputs, size.units, masks, &[0, 1].map(GateRows::of))?
+            // For settings of the initial weights that concern the gate with which the state is kept.
+            .with_role(0, Role::Keep);
         Ok(Box::new(Self { structure }))
     }
 }

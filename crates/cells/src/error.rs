@@ -98,6 +98,51 @@ pub enum CellError {
         /// The state.
         state: usize,
     },
+    /// A row of a gate that keeps or writes the state does not read the constant 1.
+    #[error("row {row} is of a gate that keeps or writes the state, but has no bias")]
+    NoBias {
+        /// The row.
+        row: usize,
+    },
+    /// A setting of [`InitConfig`](crate::init::InitConfig) is out of range.
+    #[error("`{what}` must be {allowed}, found {found}")]
+    Init {
+        /// The setting.
+        what: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+        /// Its value, as text.
+        found: String,
+    },
+    /// A gain was given for recurrent weights that are not orthogonal.
+    #[error("`gain` scales orthogonal matrices: set `recurrent = \"orthogonal\"` or remove `gain`")]
+    UniformGain,
+    /// Two settings of [`InitConfig`](crate::init::InitConfig) say what the same biases are.
+    #[error("`forget_bias` and `chrono` set the same biases: remove one of them")]
+    TwoBiases,
+    /// No layer has a gate whose bias a setting of [`InitConfig`](crate::init::InitConfig) could set.
+    #[error(
+        "`{what}` sets the bias of the gate that keeps the state, and no layer has one; \
+         `gru`, `gru-reset-before`, `lstm` and `quasi-lstm` do"
+    )]
+    NoMemory {
+        /// The setting.
+        what: &'static str,
+    },
+    /// No layer has a recurrent matrix that could be orthogonal.
+    #[error("`recurrent = \"orthogonal\"`, but no layer has a recurrent matrix between different units")]
+    NoMatrix,
+    /// The recurrent weights of a gate are not a matrix of units × units.
+    #[error(
+        "gate {gate} of layer {layer} reads more than one recurrent source for each unit: \
+         its weights cannot be orthogonal"
+    )]
+    NotSquare {
+        /// The layer, counted from 0.
+        layer: usize,
+        /// The gate, counted from 0.
+        gate: usize,
+    },
     /// A pattern is malformed.
     #[error(transparent)]
     Pattern(#[from] PatternError),

@@ -3,7 +3,7 @@
 
 use rtrl_sparse::Pattern;
 
-use crate::{CellError, Inputs, MaskRows, Masks, Recurrent, Structure};
+use crate::{CellError, Inputs, MaskRows, Masks, Recurrent, Role, Structure};
 
 /// One row for each unit: what these rows read besides the constant 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl Structure {
     /// `i * units..(i + 1) * units`. A row reaches the state of its own unit, and the state of a unit leaks
     /// into itself. Sources are the inputs, the constant, the units and, if any rows read them, the scaled
     /// units. A cell that differs in a part replaces it afterwards, as in
-    /// `Structure { direct: Pattern::empty(k, k), ..Structure::gated(…)? }`.
+    /// `Structure { direct: Pattern::empty(k, k), ..Structure::gated(…)? }`. A cell with a gate that keeps or
+    /// writes its state says so by [`with_role`](Structure::with_role).
     ///
     /// # Errors
     /// If a size is zero, the masks do not fit, no weight but a bias leads into a unit, or a mask applies to no
@@ -93,7 +94,7 @@ fn weights(
     Ok(Pattern::from_rows(inputs + 1 + recurrent, rows)?)
 }
 
-/// The first rows of the two matrices of each mask.
+/// The first rows of the two matrices of each mask. What the gates do is not known here.
 fn masked(masks: &Masks, units: usize, gates: &[GateRows]) -> Result<Vec<MaskRows>, CellError> {
     let first = |mask: usize, reads: fn(&GateRows) -> bool| {
         let gate = gates.iter().position(|gate| gate.mask == mask && reads(gate));
@@ -102,7 +103,7 @@ fn masked(masks: &Masks, units: usize, gates: &[GateRows]) -> Result<Vec<MaskRow
     let rows = |mask| {
         let (input, recurrent) =
             (first(mask, |gate| gate.input)?, first(mask, |gate| gate.past != Past::Nothing)?);
-        Ok(MaskRows { input, recurrent })
+        Ok(MaskRows { input, recurrent, units, role: Role::default() })
     };
     (0..masks.gates.len()).map(rows).collect()
 }

@@ -3,7 +3,8 @@
 use rtrl_sparse::{Scalar, math};
 
 use crate::{
-    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Size, Structure, Wiring,
+    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Role, Size, Structure,
+    Wiring,
 };
 
 /// The GRU whose reset gate acts *after* the recurrent product, as in PyTorch and cuDNN:
@@ -42,7 +43,8 @@ impl Gru {
             GateRows { past: Past::Nothing, ..GateRows::of(2) },
             GateRows { input: false, ..GateRows::of(2) },
         ];
-        Ok(Self { structure: Structure::gated(inputs, units, masks, &rows)? })
+        let structure = Structure::gated(inputs, units, masks, &rows)?.with_role(1, Role::Keep);
+        Ok(Self { structure })
     }
 }
 

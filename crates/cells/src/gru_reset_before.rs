@@ -3,7 +3,8 @@
 use rtrl_sparse::{Scalar, math};
 
 use crate::{
-    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Size, Structure, Wiring,
+    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, Past, PyTorch, Role, Size, Structure,
+    Wiring,
 };
 
 /// The GRU whose reset gate acts *before* the recurrent product:
@@ -40,6 +41,7 @@ impl GruResetBefore {
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
         let rows = [GateRows::of(0), GateRows::of(1), GateRows { past: Past::Scaled, ..GateRows::of(2) }];
         let structure = Structure::gated(inputs, units, masks, &rows)?.scaled_only_by(0..units);
+        let structure = structure.with_role(1, Role::Keep);
         let reset_source = |unit: usize| (inputs.len() + 1 + units + unit) as u32;
         let paths = (0..units)
             .flat_map(|unit| structure.row_jacobian.row(unit).iter().map(move |&reached| (unit, reached)))

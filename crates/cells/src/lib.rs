@@ -63,7 +63,7 @@ pub use mask::{GateMask, Masks, Sparsity};
 pub use one_step::OneStep;
 pub use size::{Distribution, Size, Wiring};
 pub use stack::Stack;
-pub use structure::{Inputs, MaskRows, Recurrent, Structure};
+pub use structure::{Inputs, MaskRows, Recurrent, Role, Structure};
 pub use trace::{Backward, Input, Rollout, Trace};
 
 // Types of these crates appear in every cell of one's own.

@@ -2,7 +2,9 @@
 
 use rtrl_sparse::{Pattern, Scalar, math};
 
-use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Size, Structure, Wiring};
+use crate::{
+    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Role, Size, Structure, Wiring,
+};
 
 /// The LSTM with forget gate and without peepholes, state `[h; c]`:
 ///
@@ -31,6 +33,7 @@ impl Lstm {
     /// If the masks do not fit, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
         let gated = Structure::gated(inputs, units, masks, &[0, 1, 2, 3].map(GateRows::of))?;
+        let gated = gated.with_role(0, Role::Write).with_role(1, Role::Keep);
         let (row_jacobian, direct) = (row_jacobian(units)?, direct(units)?);
         Ok(Self { structure: Structure { states: 2 * units, row_jacobian, direct, ..gated } })
     }

@@ -2,7 +2,9 @@
 
 use rtrl_sparse::{Pattern, Scalar, math};
 
-use crate::{Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Size, Structure, Wiring};
+use crate::{
+    Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Role, Size, Structure, Wiring,
+};
 
 /// A gated cell whose gates see only their own unit of the past:
 ///
@@ -31,7 +33,8 @@ impl QuasiLstm {
     /// # Errors
     /// If the masks do not fit, are not diagonal, or a size is zero.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
-        let structure = Structure::gated(inputs, units, masks, &[0, 1].map(GateRows::of))?;
+        let structure =
+            Structure::gated(inputs, units, masks, &[0, 1].map(GateRows::of))?.with_role(0, Role::Keep);
         let diagonal = |mask: &Pattern| mask.iter().all(|(r, c)| r == c as usize);
         match masks.gates.iter().position(|gate| !diagonal(&gate.recurrent)) {
             Some(gate) => Err(CellError::NotDiagonal { gate }),

@@ -10,6 +10,7 @@ use crate::{CellError, Inputs, Masks, Sparsity};
 #[serde(deny_unknown_fields)]
 pub struct Size {
     /// Number of units, k.
+    #[serde(alias = "hidden_size")]
     pub units: usize,
     /// Share of the recurrent weights that do not exist, in 0..1; which ones is drawn at random. Under
     /// [`Distribution::Erk`]: share of all weights except biases.

@@ -80,18 +80,38 @@ pub struct Structure {
     pub row_jacobian: Pattern,
     /// states × states: the pattern of `∂φ/∂s_{t-1}` at fixed z, the leak path.
     pub direct: Pattern,
-    /// The rows of the matrices of each mask; empty for a cell that is built without masks.
+    /// The gates: the rows of the matrices of each mask; empty for a cell that is built without masks.
     pub masked: Vec<MaskRows>,
 }
 
-/// The first rows of the two matrices of a mask: unit i's row is `first + i`. In a row, the weights of the
-/// inputs come first and those of the recurrent sources last.
+/// A gate: the first rows of the two matrices of its mask, where unit i's row is `first + i`. In a row, the
+/// weights of the inputs come first and those of the recurrent sources last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaskRows {
     /// First row of the matrix on the inputs.
     pub input: usize,
     /// First row of the matrix on the recurrent sources.
     pub recurrent: usize,
+    /// Number of units, which is the number of rows of either matrix. All gates of a cell have the same.
+    pub units: usize,
+    /// What the gate does to the states of its units.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// What a gate does to the state of its unit, in `s' = keep · s + write · n` with something new n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Role {
+    /// Anything else.
+    #[default]
+    Other,
+    /// The gate keeps: with growing preactivation it approaches 1, and the state stays as it is.
+    Keep,
+    /// The gate writes: with falling preactivation it approaches 0, and nothing new enters the state. If the
+    /// cell has no gate that keeps, the state then stays as it is, as in `s' = (1 - write) · s + write · n`.
+    Write,
 }
 
 impl Structure {
@@ -141,6 +161,19 @@ impl Structure {
         self.through_factors(&rows, false)
     }
 
+    /// The same structure, where the gate of mask `mask` has this role. Initial weights depend on it, see
+    /// [`InitConfig`](crate::init::InitConfig); nothing else does.
+    ///
+    /// # Panics
+    /// If there is no such mask.
+    #[must_use]
+    pub fn with_role(mut self, mask: usize, role: Role) -> Self {
+        let masks = self.masked.len();
+        assert!(mask < masks, "mask {mask} of a cell with {masks}");
+        self.masked[mask].role = role;
+        self
+    }
+
     fn through_factors(self, factors: &Range<usize>, also_directly: bool) -> Self {
         assert_eq!(factors.len(), self.scaled(), "rows of factors (left) and scaled sources (right)");
         let scaled = (self.one() + 1..).zip(&self.recurrent);
@@ -188,16 +221,32 @@ impl Structure {
                 return Err(CellError::OutOfRange { what, found, available: self.states });
             }
         }
-        let first_rows = self.masked.iter().flat_map(|mask| [mask.input, mask.recurrent]);
-        if let Some(found) = first_rows.into_iter().find(|&row| row >= self.rows()) {
-            let what = "the first row of a mask";
-            return Err(CellError::OutOfRange { what, found, available: self.rows() });
+        for gate in &self.masked {
+            self.validate_gate(gate)?;
+            size("units of a mask", self.masked[0].units, gate.units)?;
         }
         let mut recurrent = self.recurrent.clone();
         recurrent.sort_unstable();
         match recurrent.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(CellError::Duplicate { state: pair[0].state() as usize }),
             None => Ok(()),
+        }
+    }
+
+    fn validate_gate(&self, gate: &MaskRows) -> Result<(), CellError> {
+        if gate.units == 0 {
+            return Err(CellError::Zero { what: "units of a mask" });
+        }
+        let found = gate.input.max(gate.recurrent).saturating_add(gate.units - 1);
+        if found >= self.rows() {
+            let what = "the last row of a mask";
+            return Err(CellError::OutOfRange { what, found, available: self.rows() });
+        }
+        let one = self.one() as u32;
+        let unbiased = |&row: &usize| self.weights.find(row, one).is_none();
+        match (gate.input..gate.input + gate.units).find(unbiased) {
+            Some(row) if gate.role != Role::Other => Err(CellError::NoBias { row }),
+            _ => Ok(()),
         }
     }
 }

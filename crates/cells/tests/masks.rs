@@ -6,7 +6,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{
     Cell, CellConfig, CellError, CellStep, Distribution, Gru, GruResetBefore, Inputs, MaskRows, Masks,
-    QuasiLstm, Recurrent, Size, Sparsity, Stack, Structure, Tanh, Vanilla, init,
+    QuasiLstm, Recurrent, Role, Size, Sparsity, Stack, Structure, Tanh, Vanilla, init,
 };
 use rtrl_sparse::{Pattern, PatternError, Scalar};
 
@@ -139,8 +139,13 @@ fn structure() -> Structure {
         weights: Pattern::dense(2, 4),
         row_jacobian: Pattern::identity(2),
         direct: Pattern::empty(2, 2),
-        masked: vec![MaskRows { input: 0, recurrent: 0 }],
+        masked: vec![MaskRows { input: 0, recurrent: 0, units: 2, role: Role::Keep }],
     }
+}
+
+/// The weights of the structure above without the bias of the second row.
+fn without_bias() -> Pattern {
+    Pattern::from_rows(4, [vec![0, 1, 2, 3], vec![0, 2, 3]]).unwrap()
 }
 
 struct Of(Structure);
@@ -177,12 +182,25 @@ fn every_error_is_what_it_says() {
         (|s| s.recurrent[1] = Recurrent::State(7), outside("a recurrent source", 7, 2)),
         (|s| s.recurrent[0] = Recurrent::Scaled(2), outside("a recurrent source", 2, 2)),
         (|s| s.hidden = 1..3, outside("the hidden range", 2, 2)),
-        (|s| s.masked[0].recurrent = 2, outside("the first row of a mask", 2, 2)),
+        (|s| s.masked[0].recurrent = 1, outside("the last row of a mask", 2, 2)),
+        (|s| s.masked[0].input = usize::MAX, outside("the last row of a mask", usize::MAX, 2)),
+        (|s| s.masked[0].units = 0, zero("units of a mask")),
+        (
+            |s| s.masked.push(MaskRows { units: 1, ..s.masked[0] }),
+            Some(CellError::Size { what: "units of a mask", expected: 2, found: 1 }),
+        ),
+        (|s| s.weights = without_bias(), Some(CellError::NoBias { row: 1 })),
         (|s| s.recurrent[1] = Recurrent::State(0), Some(CellError::Duplicate { state: 0 })),
     ];
     for (change, expected) in table {
         assert_eq!(stack(change), expected);
     }
+    // Only gates that keep or write need biases.
+    let without = |s: &mut Structure| {
+        s.weights = without_bias();
+        s.masked[0].role = Role::Other;
+    };
+    assert_eq!(stack(without), None);
     // A state may be read as it is and times a factor.
     assert_eq!(stack(|s| s.recurrent[1] = Recurrent::Scaled(0)), None);
 

@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{
     Cell, CellConfig, CellStep, GateMask, GateRows, GruResetBefore, Input, Inputs, Masks, OneStep, Past,
-    Recurrent, Size, Stack, Structure,
+    Recurrent, Role, Size, Stack, Structure,
 };
 use rtrl_sparse::{Lanes, Pattern, Scalar};
 
@@ -195,7 +195,8 @@ fn the_reset_before_gru_can_be_built() {
     let (inputs, units) = (Inputs::Dense(2), 5);
     let masks = CellConfig::GruResetBefore(Size::sparse(units, 0.6)).masks(inputs, &mut rng).unwrap();
     let rows = [GateRows::of(0), GateRows::of(1), GateRows { past: Past::Scaled, ..GateRows::of(2) }];
-    let built = Structure::gated(inputs, units, &masks, &rows).unwrap().scaled_only_by(0..units);
+    let built = Structure::gated(inputs, units, &masks, &rows).unwrap();
+    let built = built.scaled_only_by(0..units).with_role(1, Role::Keep);
     let cell = GruResetBefore::new(inputs, units, &masks).unwrap();
     assert_eq!(&built, Cell::<f64>::structure(&cell));
     // The reset row of unit j reaches the units whose candidate reads unit j: a column of the mask.

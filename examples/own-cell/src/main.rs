@@ -4,7 +4,7 @@
 //! First the cell is checked. Then a configuration file names it, and it learns.
 
 use rtrl::cells::{
-    Cell, CellError, CellKind, CellStep, GateRows, Masks, Past, Size, Structure, Wiring, register,
+    Cell, CellError, CellKind, CellStep, GateRows, Masks, Past, Role, Size, Structure, Wiring, register,
 };
 use rtrl::estimators::testing::{CheckError, check_cell};
 use rtrl::prelude::*;
@@ -18,7 +18,11 @@ impl CellKind for Minimal {
     fn build<T: Scalar>(inputs: Inputs, size: &Size, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
         // The rows of f, one for each unit, then the rows of n, which read f ∘ h in place of h.
         let rows = [GateRows::of(0), GateRows { past: Past::Scaled, ..GateRows::of(1) }];
-        Ok(Box::new(Self(Structure::gated(inputs, size.units, masks, &rows)?.scaled_by(0..size.units))))
+        Ok(Box::new(Self(
+            Structure::gated(inputs, size.units, masks, &rows)?
+                .scaled_by(0..size.units)
+                .with_role(0, Role::Write),
+        )))
     }
 }
 
