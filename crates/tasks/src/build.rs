@@ -22,6 +22,18 @@ pub struct Evaluation {
 
 /// The interface of a task's configuration: it builds the streams for training and evaluation.
 pub trait BuildTask {
+    /// The configuration with everything that is found in the data behind it, so that a model that keeps it can read
+    /// other data in the same way. For most tasks there is nothing to find, and it is a clone.
+    ///
+    /// # Errors
+    /// For an invalid field, or if the data cannot be read.
+    fn resolved(&self) -> Result<Self, TaskError>
+    where
+        Self: Sized + Clone,
+    {
+        Ok(self.clone())
+    }
+
     /// The training stream in `lanes` lanes. Equal arguments give equal streams.
     ///
     /// # Errors

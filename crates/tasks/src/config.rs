@@ -23,6 +23,10 @@ macro_rules! configuration {
         })*
 
         impl BuildTask for TaskConfig {
+            fn resolved(&self) -> Result<Self, TaskError> {
+                match self { $(Self::$name(config) => config.resolved().map(Self::$name)),* }
+            }
+
             fn build(&self, lanes: usize, seed: u64) -> Result<Box<dyn Task>, TaskError> {
                 match self { $(Self::$name(config) => config.build(lanes, seed)),* }
             }

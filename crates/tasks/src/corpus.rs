@@ -53,7 +53,12 @@ impl Corpus {
             return Err(TaskError::NotAFile { path: path.to_path_buf(), found });
         }
         let file = File::open(path).map_err(opening)?;
-        let len = file.metadata().map_err(opening)?.len();
+        Self::from_file(file, path)
+    }
+
+    /// The bytes of an open file, called `path` in messages.
+    pub(crate) fn from_file(file: File, path: &Path) -> Result<Self, TaskError> {
+        let len = file.metadata().map_err(|source| TaskError::opening(path, source))?.len();
         let bytes = Bytes::File { file, path: path.to_path_buf(), len };
         Self::new(Arc::new(bytes), Origin::File(path.to_path_buf()), len)
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::table::TableError;
+
 /// Where a text comes from; used in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,6 +150,10 @@ pub enum TaskError {
         /// What the operating system said.
         source: io::Error,
     },
+
+    /// A table has something in it that cannot be used.
+    #[error(transparent)]
+    Table(Box<TableError>),
 }
 
 impl TaskError {

@@ -8,6 +8,7 @@
 //! | [`counting`] | 3 or 5 symbols | 3 or 5 symbols | a counter, or a stack |
 //! | [`char-lm`](char_lm) | 256 symbols | 256 symbols | a text, in crops or as one stream |
 //! | [`chaos`] | 3 or 1 values | 3 or 1 values | tracking of a law that may change, without a restart |
+//! | [`table`] | the columns of a table | values or classes | a table of one's own |
 //!
 //! A [`Task`] hands out one [`Step`] after the other: for every lane of a minibatch the input, the target if there
 //! is one, and whether a new sequence starts. A task knows nothing of nets. All its randomness is seeded, lane by

@@ -20,6 +20,8 @@ macro_rules! for_each_task {
             counting: Counting(CountingConfig), CountingTask;
             /// `kind = "chaos"`: continual prediction of a chaotic system.
             chaos: Chaos(ChaosConfig), ChaosParameters, ChaosTask;
+            /// `kind = "table"`: a table of one's own.
+            table: Table(TableConfig), TableColumn, TableError, TableFault, TableFit, TableRows, TableTask;
         }
     };
 }

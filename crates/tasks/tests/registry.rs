@@ -1,5 +1,8 @@
 //! Tasks as configuration files name them, and what every task owes its caller.
 
+use std::path::Path;
+use std::sync::Once;
+
 use rtrl_checkpoint::{from_bytes, to_bytes};
 use rtrl_tasks::chaos::System;
 use rtrl_tasks::char_lm::Mode;
@@ -7,7 +10,7 @@ use rtrl_tasks::copy::{Averaging, Layout};
 use rtrl_tasks::counting::{Language, Targets};
 use rtrl_tasks::{
     AddingConfig, BuildTask, ChaosConfig, ChaosParameters, CharLmConfig, CopyConfig, CountingConfig, Part,
-    RecallConfig, Signal, Step, Task, TaskConfig, TaskError,
+    RecallConfig, Signal, Step, TableConfig, Task, TaskConfig, TaskError,
 };
 
 const _: Option<&dyn Task> = None;
@@ -32,7 +35,22 @@ fn every_task() -> Vec<TaskConfig> {
         TaskConfig::Chaos(
             toml::from_str("system = 'mackey-glass'\nshift_at = 60\n[shifted]\ntau = 30").unwrap(),
         ),
+        TaskConfig::Table(table("inputs = ['x', 'c']\ntargets = ['x', 'y']\nhorizon = 2")),
+        TaskConfig::Table(table("inputs = 'c'\ntargets = 'c'\nat = 'end'\nleak = true")),
     ]
+}
+
+/// Twenty sequences of 3 to 22 rows.
+fn table(text: &str) -> TableConfig {
+    static WRITTEN: Once = Once::new();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("registry.csv");
+    WRITTEN.call_once(|| {
+        let row =
+            |s: usize, t: usize| format!("s{s},{},{},{}\n", s + t * t, s * t % 7, ["a", "b"][(s + t) % 2]);
+        let rows: String = (0..20).flat_map(|s| (0..3 + s).map(move |t| row(s, t))).collect();
+        std::fs::write(&path, format!("id,x,y,c\n{rows}")).unwrap();
+    });
+    TableConfig { files: vec![path], sequence: Some("id".into()), ..toml::from_str(text).unwrap() }
 }
 
 #[test]
@@ -67,6 +85,7 @@ fn files_name_tasks_and_leave_out_defaults() {
         ("kind = 'copy'\naveraging = 'all'", "all"),
         ("kind = 'copy'\nspread = -1", "-1"),
         ("kind = 'chaos'\n[shifted]\nro = 40", "ro"),
+        ("kind = 'table'\nmissing = 'first'", "first"),
         ("kind = 'counting'\nlanguage = 'dyck-3'", "dyck-3"),
     ] {
         let error = read(wrong).unwrap_err().to_string();
@@ -87,6 +106,10 @@ fn the_documented_defaults_are_the_defaults() {
     let char_lm =
         "corpus_bytes = 2097152\ncorpus_seed = 0\nvalid_fraction = 0.05\nmode = 'crops'\ncrop = 128";
     assert_eq!(toml::from_str::<CharLmConfig>(char_lm).unwrap(), CharLmConfig::default());
+    let table = "files = []\ninputs = []\ntargets = []\nat = 'row'\nclasses = false\ncategories = []\nscale = true
+        missing = 'refuse'\nmissing_values = ['NA', 'N/A', 'NaN', 'null', 'None', '-', '?']\nvalid = 0.1\ntest = 0.1
+        leak = false";
+    assert_eq!(toml::from_str::<TableConfig>(table).unwrap(), TableConfig::default());
 }
 
 #[test]

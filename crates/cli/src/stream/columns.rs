@@ -1,10 +1,9 @@
 //! Which columns there are, and what each is for.
 
-use csv::ByteRecord;
+use rtrl_tasks::table::cell::{Cell, Reading, is_decimal_comma, shown};
+use rtrl_tasks::table::header::find;
+use rtrl_tasks::table::rows::Record;
 use serde_json::Value;
-
-use super::cell::{Cell, Reading, is_decimal_comma, shown};
-use super::rows::Record;
 
 /// Names that a message lists at most.
 const LISTED: usize = 12;
@@ -43,27 +42,6 @@ pub struct Columns {
     kinds: Vec<Kind>,
 }
 
-/// The names of the columns, if the record is a header: it contains text, and none of its cells begins with a
-/// digit, as numbers and times do.
-pub fn header(record: &Record, reading: &Reading) -> Option<Vec<String>> {
-    let Record::Cells(cells) = record else { return None };
-    let digit = |cell: &[u8]| {
-        let begin = cell.iter().find(|byte| !matches!(byte, b'+' | b'-' | b'.' | b','));
-        begin.is_some_and(u8::is_ascii_digit)
-    };
-    let text = |cell: &[u8]| matches!(reading.cell(cell), Cell::Text(_));
-    (cells.iter().any(text) && !cells.iter().any(digit)).then(|| names(cells))
-}
-
-/// The cells as names; a column without one is named by its number.
-pub fn names(cells: &ByteRecord) -> Vec<String> {
-    let name = |(i, cell): (usize, &[u8])| match String::from_utf8_lossy(cell) {
-        name if name.is_empty() => format!("c{}", i + 1),
-        name => name.into_owned(),
-    };
-    cells.iter().enumerate().map(name).collect()
-}
-
 impl Columns {
     /// The columns that a header names. Without one, [`see`](Self::see) adds those of the rows.
     pub fn new(header: Option<Vec<String>>) -> Self {
@@ -74,7 +52,7 @@ impl Columns {
     /// Takes in a row: the first cell of a column that is not missing says what the column holds. A row without any number
     /// says nothing: it may be a second line of a header.
     pub fn see(&mut self, record: &Record, reading: &Reading) {
-        let mut row: Vec<(usize, Cell)> = Vec::new();
+        let mut row: Vec<(usize, Cell<'_>)> = Vec::new();
         match record {
             Record::Cells(cells) => {
                 if self.names.is_empty() {
@@ -94,7 +72,7 @@ impl Columns {
                 }
             }
         }
-        let number = |cell: &Cell| match cell {
+        let number = |cell: &Cell<'_>| match cell {
             Cell::Number(_) => true,
             Cell::Missing => false,
             Cell::Text(text) => is_decimal_comma(text),
@@ -107,7 +85,7 @@ impl Columns {
                 *kind = match cell {
                     Cell::Number(_) => Kind::Numbers,
                     Cell::Missing => Kind::Empty,
-                    Cell::Text(text) => Kind::Text(text),
+                    Cell::Text(text) => Kind::Text(text.into_owned()),
                 };
             }
         }
@@ -173,7 +151,7 @@ impl Layout {
         }
         let all: Vec<usize> = (0..columns.len()).filter(|&i| kinds[i] == Kind::Numbers).collect();
         let pick = |names: &[String]| -> Result<Vec<usize>, String> {
-            let mut picked = names.iter().map(|name| find(&columns, name)).collect::<Result<Vec<_>, _>>()?;
+            let mut picked = names.iter().map(|name| found(&columns, name)).collect::<Result<Vec<_>, _>>()?;
             picked.sort_unstable();
             picked.dedup();
             Ok(if picked.is_empty() { all.clone() } else { picked })
@@ -230,7 +208,7 @@ impl Layout {
             *value = match cell {
                 Cell::Number(x) => Some(x),
                 Cell::Missing => None,
-                Cell::Text(text) => return Err(format!("column `{name}`: {}", reading.complaint(&text))),
+                Cell::Text(text) => return Err(format!("column `{name}`: {}", complaint(reading, &text))),
             };
         }
         Ok(())
@@ -284,6 +262,15 @@ impl Layout {
     }
 }
 
+/// The message for a text where a number should be.
+fn complaint(reading: &Reading, text: &str) -> String {
+    let short = shown(text);
+    if reading.decimal() == b'.' && is_decimal_comma(text) {
+        return format!("`{short}` has a decimal comma: give --decimal ,");
+    }
+    format!("`{short}` is no finite number")
+}
+
 /// The names with commas between them; at most [`LISTED`], and how many more there are.
 fn list(names: impl Iterator<Item = String>) -> String {
     let mut names: Vec<String> = names.collect();
@@ -296,8 +283,7 @@ fn list(names: impl Iterator<Item = String>) -> String {
 }
 
 /// A column by its name, or by its number from 1.
-fn find(columns: &[String], name: &str) -> Result<usize, String> {
-    let number = || name.parse().ok().filter(|n| (1..=columns.len()).contains(n)).map(|n: usize| n - 1);
-    let named = columns.iter().position(|column| column == name).or_else(number);
-    named.ok_or_else(|| format!("there is no column `{name}`; there are: {}", columns.join(", ")))
+fn found(columns: &[String], name: &str) -> Result<usize, String> {
+    find(columns, name)
+        .ok_or_else(|| format!("there is no column `{name}`; there are: {}", columns.join(", ")))
 }

@@ -169,19 +169,14 @@ impl StreamConfig {
             layers: self.layers.clone(),
             estimator: self.estimator.clone(),
             readout: self.readout.clone(),
+            init: Default::default(),
+            start: None,
             optimizer: self.optimizer.clone(),
             update: self.update.clone(),
             rewiring: None,
             divergence: DivergencePolicy::SkipLane,
-            training: TrainingConfig {
-                lanes: 1,
-                window: 1,
-                steps: None,
-                seed: self.training.seed,
-                log_every: 1,
-                evaluate_every: None,
-                evaluate_bytes: None,
-            },
+            // One lane and a window of one step.
+            training: TrainingConfig { seed: self.training.seed, log_every: 1, ..TrainingConfig::default() },
             compare: None,
             dynamic: None,
         }

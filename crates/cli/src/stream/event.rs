@@ -2,7 +2,9 @@
 
 use std::io::ErrorKind;
 
-use super::rows::{Format, LeftOut, Row};
+use rtrl_tasks::table::rows::{LeftOut, Row};
+
+use super::rows::Format;
 use crate::Failure;
 
 /// What the main loop waits for.

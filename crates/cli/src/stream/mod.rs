@@ -1,11 +1,9 @@
 //! `rtrl stream`: learns to predict the next row of a stream.
 
-mod cell;
 mod columns;
 pub mod config;
 mod event;
 mod linear;
-mod lines;
 mod output;
 mod plot;
 pub mod predictor;
@@ -19,11 +17,12 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use rtrl_tasks::table::rows::{Dialect, Rows};
+
 use crate::flags::Stream;
 use crate::{Failure, nets, signals};
 use config::StreamConfig;
 use event::Event;
-use rows::{Dialect, Rows};
 use session::Session;
 
 /// Rows that are read ahead of the net. A row takes at most a few times the memory of the longest line.
@@ -60,7 +59,7 @@ pub fn run(flags: &Stream) -> Result<(), Failure> {
     // and has room for it.
     let stop = signals::stop_flag(move || drop(wake.try_send(Event::Stop)))?;
     let dialect = Dialect {
-        format: flags.format,
+        format: flags.format.map(Into::into),
         delimiter: flags.delimiter,
         comment: flags.comment,
         decimal: flags.decimal,
@@ -76,8 +75,8 @@ fn read(input: impl Read, dialect: Dialect, events: &SyncSender<Event>) {
     let mut rows = Rows::new(input, dialect);
     let mut all = || -> std::io::Result<()> {
         let mut first = true;
-        while let Some(row) = rows.next()? {
-            let format = Event::Format(rows.format(), rows.delimiter());
+        while let Some(row) = rows.next_row()? {
+            let format = Event::Format(rows.format().into(), rows.delimiter());
             if std::mem::take(&mut first) && events.send(format).is_err() {
                 break;
             }

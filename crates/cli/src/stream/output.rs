@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use rtrl_tasks::table::rows::LeftOut;
 use serde_json::{Map, Value, json};
 
 use super::predictor::{PREDICTORS, Predictor};
-use super::rows::{Format, LeftOut};
+use super::rows::Format;
 
 /// Writes a row for each row that was read.
 pub struct Output<W> {

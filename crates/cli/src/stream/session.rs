@@ -6,17 +6,19 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rtrl_checkpoint::Persist;
+use rtrl_tasks::table::cell::Reading;
+use rtrl_tasks::table::header;
+use rtrl_tasks::table::rows::{LeftOut, Record, Row};
 use serde_json::Value;
 
-use super::cell::Reading;
-use super::columns::{self, Columns, Layout, Selection};
+use super::columns::{Columns, Layout, Selection};
 use super::config::StreamConfig;
 use super::event::{Ended, Event};
 use super::linear;
 use super::output::{Output, summary};
 use super::plot::Curve;
 use super::predictor::Predictor;
-use super::rows::{Format, LeftOut, Record, Row};
+use super::rows::Format;
 use super::source::{Sources, Taken};
 use super::state::{self, State};
 use crate::Failure;
@@ -81,7 +83,7 @@ impl<'a> Session<'a> {
     /// A session that has read nothing.
     pub fn new(flags: &'a Stream, config: StreamConfig, saved: Option<Value>, regular: bool) -> Self {
         Self {
-            reading: Reading::new(flags),
+            reading: Reading::new(&flags.missing, flags.decimal),
             flags,
             config,
             regular,
@@ -172,11 +174,11 @@ impl<'a> Session<'a> {
     /// The names in the first record, if it is a header.
     fn header(&self, record: &Record) -> Option<Vec<String>> {
         match (self.flags.header, record) {
-            (Header::Yes, Record::Cells(cells)) => Some(columns::names(cells)),
+            (Header::Yes, Record::Cells(cells)) => Some(header::names(cells)),
             (Header::Auto, Record::Cells(cells)) => {
-                let names = columns::names(cells);
+                let names = header::names(cells);
                 let again = names == self.saved_names("columns");
-                columns::header(record, &self.reading).or_else(|| again.then_some(names))
+                header::header(record, &self.reading).or_else(|| again.then_some(names))
             }
             _ => None,
         }
@@ -232,7 +234,7 @@ impl<'a> Session<'a> {
     fn compare(&mut self, row: Option<usize>, end: bool) {
         let Some(open) = self.open.as_mut().filter(|_| self.phase == Phase::Source) else { return };
         let sources = &mut open.state.sources;
-        if sources.compare(row.map(|row| self.held[row].hash), end) {
+        if sources.compare(row.map(|row| self.held[row].hash()), end) {
             self.phase = Phase::Rows;
             self.tell_skipped();
         }
@@ -260,7 +262,7 @@ impl<'a> Session<'a> {
     fn take(&mut self, row: &Row) -> Result<(), Ended> {
         self.position += 1;
         let Some(open) = &mut self.open else { return Ok(()) };
-        match open.state.sources.take(row.hash) {
+        match open.state.sources.take(row.hash()) {
             Taken::New => {}
             Taken::Seen => return Ok(()),
             Taken::Changed => {

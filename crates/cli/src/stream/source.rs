@@ -1,8 +1,7 @@
 //! Which rows of an input have been seen before.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-
-use super::rows::hash;
+use rtrl_tasks::table::rows::hash;
 
 /// Number of first rows by which an input is recognized.
 const HEAD: usize = 32;

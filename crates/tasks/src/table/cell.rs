@@ -1,18 +1,18 @@
 //! Cells of the input: numbers, missing values, texts.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
-use crate::flags::Stream;
+use serde_json::Value;
 
 /// The content of a cell.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
+pub enum Cell<'a> {
     /// A finite number.
     Number(f64),
     /// No value.
     Missing,
     /// Anything else, as it stands in the input.
-    Text(String),
+    Text(Cow<'a, str>),
 }
 
 /// The rules by which cells are read.
@@ -28,38 +28,48 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The rules that the flags give.
-    pub fn new(flags: &Stream) -> Self {
-        let missing: Vec<String> = flags.missing.iter().map(|text| text.trim().to_string()).collect();
+    /// Rules by which the texts `missing` stand for no value, in upper or lower case, and numbers have the decimal
+    /// sign `decimal`, a point or a comma.
+    #[must_use]
+    pub fn new(missing: &[String], decimal: u8) -> Self {
+        let missing: Vec<String> = missing.iter().map(|text| text.trim().to_string()).collect();
         let sentinels = missing.iter().filter_map(|text| text.parse().ok()).filter(|x: &f64| x.is_finite());
-        Self { sentinels: sentinels.collect(), missing, decimal: flags.decimal }
+        Self { sentinels: sentinels.collect(), missing, decimal }
+    }
+
+    /// The decimal sign.
+    #[must_use]
+    pub fn decimal(&self) -> u8 {
+        self.decimal
     }
 
     /// Reads a cell of CSV.
-    pub fn cell(&self, cell: &[u8]) -> Cell {
+    #[must_use]
+    pub fn cell<'a>(&self, cell: &'a [u8]) -> Cell<'a> {
         let text = String::from_utf8_lossy(cell);
         if self.is_missing(&text) {
             return Cell::Missing;
         }
         let number = match self.decimal {
             b',' if text.contains('.') => None,
-            b',' => text.replace(',', ".").parse().ok(),
+            b',' => with_point(&text),
             _ => text.parse().ok(),
         };
-        number.and_then(|x| self.number(x)).unwrap_or_else(|| Cell::Text(text.into_owned()))
+        number.and_then(|x| self.number(x)).unwrap_or(Cell::Text(text))
     }
 
     /// Reads a value of JSON.
-    pub fn value(&self, value: &Value) -> Cell {
+    #[must_use]
+    pub fn value<'a>(&self, value: &'a Value) -> Cell<'a> {
         match value {
             Value::Null => Cell::Missing,
             Value::String(text) if self.is_missing(text) => Cell::Missing,
-            Value::String(text) => Cell::Text(text.clone()),
+            Value::String(text) => Cell::Text(text.into()),
             Value::Number(number) => {
                 let finite = number.as_f64().and_then(|x| self.number(x));
-                finite.unwrap_or_else(|| Cell::Text(number.to_string()))
+                finite.unwrap_or_else(|| Cell::Text(number.to_string().into()))
             }
-            other => Cell::Text(other.to_string()),
+            other => Cell::Text(other.to_string().into()),
         }
     }
 
@@ -67,27 +77,33 @@ impl Reading {
         text.is_empty() || self.missing.iter().any(|missing| missing.eq_ignore_ascii_case(text))
     }
 
-    fn number(&self, x: f64) -> Option<Cell> {
+    /// A number, or a missing value that is written as one; `None` if it is not finite.
+    #[must_use]
+    pub fn number(&self, x: f64) -> Option<Cell<'static>> {
         let cell = if self.sentinels.contains(&x) { Cell::Missing } else { Cell::Number(x) };
         x.is_finite().then_some(cell)
     }
+}
 
-    /// The message for a text where a number should be.
-    pub fn complaint(&self, text: &str) -> String {
-        let short = shown(text);
-        if self.decimal == b'.' && is_decimal_comma(text) {
-            return format!("`{short}` has a decimal comma: give --decimal ,");
-        }
-        format!("`{short}` is no finite number")
+/// The number that `text` is with a decimal comma.
+fn with_point(text: &str) -> Option<f64> {
+    // On the stack, as every cell of a table comes by here; no usual number is longer.
+    let mut copy = [0; 64];
+    let Some(copy) = copy.get_mut(..text.len()) else { return text.replace(',', ".").parse().ok() };
+    for (to, byte) in copy.iter_mut().zip(text.bytes()) {
+        *to = if byte == b',' { b'.' } else { byte };
     }
+    std::str::from_utf8(copy).ok()?.parse().ok()
 }
 
 /// The first 40 characters of a text, in one line: control characters become spaces.
+#[must_use]
 pub fn shown(text: &str) -> String {
     text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether a text is a number with a decimal comma.
+#[must_use]
 pub fn is_decimal_comma(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -96,45 +112,44 @@ pub fn is_decimal_comma(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::flags::{Command, Flags};
 
-    fn reading(args: &[&str]) -> Reading {
-        let flags = Flags::try_parse_from([&["rtrl", "stream"], args].concat()).unwrap();
-        let Command::Stream(flags) = flags.command else { unreachable!("the command is `stream`") };
-        Reading::new(&flags)
+    fn reading(missing: &str, decimal: u8) -> Reading {
+        let missing: Vec<String> = missing.split('|').map(str::to_string).collect();
+        Reading::new(&missing, decimal)
     }
 
     #[test]
     fn missing_values_are_those_that_exports_have() {
-        let usual = reading(&[]);
+        let usual = reading("NA|N/A|NaN|null|None|-|?", b'.');
         for text in ["", "NA", "N/A", "null", "None", "-", "?", "NaN", "nan", "n/a"] {
             assert_eq!(usual.cell(text.as_bytes()), Cell::Missing, "{text}");
         }
         for text in ["-999", "inf", "1e999", "--", "x", "1,5", "0x10"] {
             assert_ne!(usual.cell(text.as_bytes()), Cell::Missing, "{text}");
         }
-        assert_eq!(reading(&["--missing", "-,x"]).cell(b"-"), Cell::Missing);
-        let own = reading(&["--missing", "-999,x"]);
+        assert_eq!(reading("-|x", b'.').cell(b"-"), Cell::Missing);
+        let own = reading("-999|x", b'.');
         for text in ["", "X", "-999", "-999.0", "-9.99e2"] {
             assert_eq!(own.cell(text.as_bytes()), Cell::Missing, "{text}");
         }
         assert_eq!(own.cell(b"NA"), Cell::Text("NA".into()), "the list takes the place of the usual one");
         assert_eq!(own.value(&(-999).into()), Cell::Missing);
-        let none = reading(&["--missing="]);
+        let none = reading("", b'.');
         assert_eq!((none.cell(b""), none.cell(b"-")), (Cell::Missing, Cell::Text("-".into())));
     }
 
     #[test]
-    fn a_decimal_comma_is_read_where_it_is_asked_for_and_named_where_it_is_not() {
-        let comma = reading(&["--decimal", ","]);
+    fn a_decimal_comma_is_read_where_it_is_asked_for() {
+        let comma = reading("", b',');
         assert_eq!(comma.cell(b"-3,25"), Cell::Number(-3.25));
         assert_eq!(comma.cell(b"7"), Cell::Number(7.0));
-        assert_eq!(comma.cell(b"1.234,5"), Cell::Text("1.234,5".into()));
-        assert_eq!(comma.cell(b"3.25"), Cell::Text("3.25".into()));
-        assert!(reading(&[]).complaint("-3,25").contains("--decimal ,"));
-        assert!(!reading(&[]).complaint("3,25,1").contains("--decimal"));
+        for text in ["1.234,5", "3.25", "1,2,3", "ü,5", ",", "x"] {
+            assert_eq!(comma.cell(text.as_bytes()), Cell::Text(text.into()));
+        }
+        // Longer than any buffer.
+        let zeros = "0".repeat(100);
+        assert_eq!(comma.cell(format!("{zeros}1,5{zeros}").as_bytes()), Cell::Number(1.5));
+        assert!(is_decimal_comma("-3,25") && !is_decimal_comma("3,25,1") && !is_decimal_comma("3.25"));
     }
 }
