@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use rtrl_cells::CellError;
+use rtrl_train::TrainError;
 use safetensors::{Dtype, SafeTensorError};
 
 /// Why weights cannot be exported or imported. The model is then unchanged.
@@ -18,6 +19,48 @@ pub enum InterchangeError {
     /// The bytes are not a safetensors file, or are damaged; or the tensors cannot be written as one.
     #[error("not a safetensors file: {0}")]
     Format(#[source] SafeTensorError),
+    /// The file holds weights and does not say of what net.
+    #[error(
+        "the file does not describe its net, as those that this program exports do: give its configuration"
+    )]
+    NoDescription,
+    /// What a file says of its net cannot be used.
+    #[error("{place}: {reason}")]
+    Description {
+        /// The part of the file, or the file of a folder.
+        place: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file is one of another net.
+    #[error("the file describes {what} as {file}, but {owner} has {given}")]
+    Differs {
+        /// What differs, such as `layer 0`.
+        what: String,
+        /// The file's description of it.
+        file: String,
+        /// Whose net the other one is.
+        owner: &'static str,
+        /// What the other net has.
+        given: String,
+    },
+    /// The net that a file describes cannot be built.
+    #[error("the net that the file describes: {0}")]
+    Net(#[source] Box<TrainError>),
+    /// Several modules of the file could be the same part of the net.
+    #[error("{part} could be any of the modules with the prefixes {found}: name one, as in `{part}=PREFIX`")]
+    Ambiguous {
+        /// The part, a field of [`Names`](crate::Names).
+        part: &'static str,
+        /// The prefixes, separated by commas.
+        found: String,
+    },
+    /// The [`Names`](crate::Names) give two tensors of the net the same name.
+    #[error("two parts of the net have a tensor `{name}`: give them other prefixes")]
+    Shared {
+        /// The name of the tensors.
+        name: String,
+    },
     /// The file lacks a tensor that the net needs.
     #[error("there is no tensor `{name}`; the file has: {found}")]
     Missing {
@@ -42,7 +85,7 @@ pub enum InterchangeError {
         /// What the file has.
         found: Vec<usize>,
     },
-    /// The numbers of a tensor are not 32-bit floating point.
+    /// The numbers of a tensor are of a type that is not read: neither F16, BF16, F32 nor F64.
     #[error("`{name}` is {found:?}: convert it to F32")]
     Type {
         /// Its name.
@@ -59,6 +102,16 @@ pub enum InterchangeError {
         index: Vec<usize>,
         /// The number.
         found: f32,
+    },
+    /// A weight is finite, and no number of 32 bits is as large.
+    #[error("`{name}` is {found:e} at {index:?}, which is too large for a number of 32 bits")]
+    Range {
+        /// Its name, or those of the two biases that it is the sum of.
+        name: String,
+        /// Its index: row and column, or the row of a vector.
+        index: Vec<usize>,
+        /// The number.
+        found: f64,
     },
     /// A number of the file is not zero where the masks of the net leave no weight.
     #[error(

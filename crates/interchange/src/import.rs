@@ -1,116 +1,143 @@
 //! Import: the weights of a net from tensors of PyTorch.
 
-use std::path::Path;
-
 use rtrl_cells::{GateMask, Masks};
 use rtrl_sparse::Pattern;
 use rtrl_train::Model;
-use safetensors::{Dtype, SafeTensors};
 
-use crate::InterchangeError;
-use crate::layout::{self, INPUT, INPUT_BIAS, Kind, Layout, Names, RECURRENT, RECURRENT_BIAS, Tensor};
+use crate::description::Description;
+use crate::file::File;
+use crate::find::{self, Tensors};
+use crate::layout::{self, INPUT, Kind, Layout, RECURRENT, Tensor};
+use crate::{InterchangeError, Names};
 
 /// The meaning of a weight that is exactly zero in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Zeros {
-    /// It is a weight like any other; the net keeps its masks.
+    /// It is a weight like any other. A net that is imported into keeps its masks; in a net that is made from a file
+    /// alone, every weight exists.
     Keep,
     /// There is no such weight: the nonzero weights of the file become the masks of the net.
     Mask,
 }
 
 /// Reads the weights of a net from the bytes of a safetensors file with PyTorch's names. The file must have the
-/// tensors of exactly the layers and the readout of the model. All weights change or, after an error, none.
+/// tensors of exactly the layers and the readout of the model. If the file describes its net, the model must have
+/// the same layers, readout, inputs and targets; sparsity may differ. All weights change or, after an error, none.
+///
+/// Numbers of 16 bits are taken over exactly, those of 64 bits are rounded to the nearest of 32 bits, so that tiny
+/// ones become zero.
 ///
 /// [`Zeros::Mask`] must not be used on the model of a trainer: the trainer would not notice that the masks
 /// changed.
 ///
 /// # Errors
-/// If PyTorch has no equivalent of a layer; if the file is damaged; if tensors are missing, or the net has no
-/// place for them, or they have another shape or type than the net needs; if a weight is not finite; with
-/// [`Zeros::Keep`], if the file has a weight other than zero that the masks leave out; with [`Zeros::Mask`], if
-/// the masks do not fit.
+/// If PyTorch has no equivalent of a layer; if the file is damaged, or describes another net; if tensors are
+/// missing, or the net has no place for them, or they have another shape or type than the net needs; if several
+/// modules could be a part of the net; if a weight is not finite, or no number of 32 bits is as large; with
+/// [`Zeros::Keep`], if the file has a weight other than zero that the masks leave out; with [`Zeros::Mask`], if the
+/// masks do not fit.
 pub fn import(model: &mut Model, bytes: &[u8], names: &Names, zeros: Zeros) -> Result<(), InterchangeError> {
-    let file = SafeTensors::deserialize(bytes).map_err(InterchangeError::Format)?;
+    let file = File::parse(bytes)?;
+    if let Some(found) = file.description()? {
+        found.expect(&Description::of(model), "the net")?;
+    }
+    let tensors = find::tensors(&file, model.net(), model.signals(), names)?;
+    put(model, tensors, zeros)
+}
+
+/// Makes a net from the bytes of a safetensors file that describes it, as [`export`](crate::export) writes. The net
+/// belongs to no run.
+///
+/// Memory is bounded by the size of the file, whatever it says of the net.
+///
+/// # Errors
+/// As [`import`]; and if the file does not describe its net, or the net cannot be built.
+pub fn from_bytes(bytes: &[u8], names: &Names, zeros: Zeros) -> Result<Model, InterchangeError> {
+    let file = File::parse(bytes)?;
+    let description = file.description()?.ok_or(InterchangeError::NoDescription)?;
+    build(&file, &description, names, zeros)
+}
+
+/// Makes the net of this description from the tensors of a file.
+pub(crate) fn build(
+    file: &File<'_>,
+    description: &Description,
+    names: &Names,
+    zeros: Zeros,
+) -> Result<Model, InterchangeError> {
+    let (net, inputs, targets) = (&description.net, description.inputs.into(), description.targets.into());
+    // Every size of the net is one of a tensor that is read before the net is built.
+    let tensors = find::tensors(file, net, (inputs, targets), names)?;
+    // Masks and weights that the seed draws are replaced.
+    let mut model =
+        Model::initial(net, inputs, targets, 0).map_err(|error| InterchangeError::Net(Box::new(error)))?;
+    if zeros == Zeros::Keep {
+        let parts = layout::parts(net, inputs)?;
+        let dense = parts.iter().map(|part| match part.gates {
+            0 => Masks { gates: Vec::new() },
+            gates => Masks::dense(gates, part.inputs, part.units),
+        });
+        let dense: Vec<_> = dense.collect();
+        if model.masks() != dense {
+            model.set_masks(dense)?;
+        }
+    }
+    put(&mut model, tensors, zeros)?;
+    Ok(model)
+}
+
+/// Overwrites the weights of a net, and with [`Zeros::Mask`] the masks.
+fn put(model: &mut Model, mut tensors: Tensors, zeros: Zeros) -> Result<(), InterchangeError> {
     let layers = layout::layers(model)?;
-    let read = |tensors: Vec<Tensor>| tensors.into_iter().map(|tensor| fill(tensor, &file)).collect();
-    let tensors = layers.iter().map(|layer| read(layer.tensors(names)));
-    let tensors: Vec<Vec<Tensor>> = tensors.collect::<Result<_, _>>()?;
-    let readout: Vec<Tensor> = read(layout::readout(model, names))?;
-    let known = |name: &&str| !tensors.iter().chain([&readout]).flatten().any(|t| t.name == **name);
-    let names: Vec<_> = file.names().into_iter().filter(known).collect();
-    if !names.is_empty() {
-        return Err(InterchangeError::Unexpected { names: listed(names) });
+    for (layer, tensors) in layers.iter().zip(&mut tensors.layers) {
+        add_biases(layer, tensors)?;
     }
     match zeros {
         Zeros::Keep => {
-            for (layer, tensors) in layers.iter().zip(&tensors) {
+            for (layer, tensors) in layers.iter().zip(&tensors.layers) {
                 expect_masks(layer, tensors)?;
             }
         }
         Zeros::Mask => {
-            let masks = layers.iter().zip(&tensors).map(|(layer, tensors)| masks(layer, tensors));
+            let masks = layers.iter().zip(&tensors.layers).map(|(layer, tensors)| masks(layer, tensors));
             let masks = masks.collect::<Result<_, _>>()?;
             model.set_masks(masks)?;
         }
     }
     let mut weights = vec![0.0; model.weights().len()];
-    for (layer, tensors) in layout::layers(model)?.iter().zip(&tensors) {
+    for (layer, tensors) in layout::layers(model)?.iter().zip(&tensors.layers) {
         take(layer, tensors, &mut weights);
     }
     model.weights_mut().copy_from_slice(&weights);
-    let parameters: Vec<f32> = readout.into_iter().flat_map(|tensor| tensor.values).collect();
+    let parameters: Vec<f32> = tensors.readout.into_iter().flat_map(|tensor| tensor.values).collect();
     model.readout_mut().parameters_mut().copy_from_slice(&parameters);
     Ok(())
 }
 
-/// [`import`]s from the file at `path`.
-///
-/// # Errors
-/// Those of [`import`], or [`InterchangeError::File`] if the file cannot be read.
-pub fn load(model: &mut Model, path: &Path, names: &Names, zeros: Zeros) -> Result<(), InterchangeError> {
-    let bytes = std::fs::read(path).map_err(|source| InterchangeError::File {
-        action: "read",
-        path: path.to_path_buf(),
-        source,
-    })?;
-    import(model, &bytes, names, zeros)
-}
-
-fn listed(mut names: Vec<&str>) -> String {
-    names.sort_unstable();
-    names.join(", ")
-}
-
-/// Fills a tensor from the file; checks its type, its shape, and that its values are finite.
-fn fill(mut tensor: Tensor, file: &SafeTensors<'_>) -> Result<Tensor, InterchangeError> {
-    let Ok(view) = file.tensor(&tensor.name) else {
-        return Err(InterchangeError::Missing { name: tensor.name, found: listed(file.names()) });
-    };
-    if view.dtype() != Dtype::F32 {
-        return Err(InterchangeError::Type { name: tensor.name, found: view.dtype() });
+/// Makes one bias of two, in `bias_ih`, for the gates that have one here.
+fn add_biases(layer: &Layout<'_>, tensors: &mut [Tensor]) -> Result<(), InterchangeError> {
+    let [_, _, input, recurrent] = tensors else { return Ok(()) };
+    let units = layer.part.units;
+    let gates = (0..layer.structure.masked.len()).filter(|&gate| !layer.split(gate));
+    for row in gates.flat_map(|gate| gate * units..(gate + 1) * units) {
+        // An exported file has 0 for the recurrent one; adding it would turn -0 into 0.
+        if recurrent.values[row] == 0.0 {
+            continue;
+        }
+        let exact = f64::from(input.values[row]) + f64::from(recurrent.values[row]);
+        input.values[row] += recurrent.values[row];
+        if !input.values[row].is_finite() {
+            let name = format!("{}` + `{}", input.slot.name, recurrent.slot.name);
+            return Err(InterchangeError::Range { name, index: vec![row], found: exact });
+        }
     }
-    if view.shape() != tensor.shape {
-        let (expected, found) = (tensor.shape, view.shape().to_vec());
-        return Err(InterchangeError::Shape { name: tensor.name, expected, found });
-    }
-    for (value, bytes) in tensor.values.iter_mut().zip(view.data().chunks_exact(4)) {
-        *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    }
-    match tensor.values.iter().position(|value| !value.is_finite()) {
-        None => Ok(tensor),
-        Some(at) => Err(InterchangeError::NotFinite {
-            index: tensor.index(at),
-            found: tensor.values[at],
-            name: tensor.name,
-        }),
-    }
+    Ok(())
 }
 
 /// Checks that the file has zeros where the net has no weights.
 fn expect_masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<(), InterchangeError> {
-    if layer.kind == Kind::Embedding {
+    if layer.part.kind == Kind::Embedding {
         return Ok(());
     }
     let mut exists: Vec<_> = tensors.iter().map(|tensor| vec![false; tensor.values.len()]).collect();
@@ -118,7 +145,7 @@ fn expect_masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<(), Interchang
     for (tensor, exists) in [INPUT, RECURRENT].map(|part| (&tensors[part], &exists[part])) {
         let missing = tensor.values.iter().zip(exists).position(|(&value, &exists)| value != 0.0 && !exists);
         if let Some(at) = missing {
-            let (name, index) = (tensor.name.clone(), tensor.index(at));
+            let (name, index) = (tensor.slot.name.clone(), tensor.slot.index(at));
             return Err(InterchangeError::NoWeight { name, index, found: tensor.values[at] });
         }
     }
@@ -127,12 +154,13 @@ fn expect_masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<(), Interchang
 
 /// The masks that keep the weights of a layer that are not zero, gate by gate.
 fn masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<Masks, InterchangeError> {
-    if layer.kind == Kind::Embedding {
+    if layer.part.kind == Kind::Embedding {
         return Ok(Masks { gates: Vec::new() });
     }
+    let units = layer.part.units;
     let pattern = |tensor: &Tensor, gate: usize| {
-        let columns = tensor.shape[1];
-        let rows = tensor.values.chunks_exact(columns).skip(gate * layer.units).take(layer.units);
+        let columns = tensor.slot.shape[1];
+        let rows = tensor.values.chunks_exact(columns).skip(gate * units).take(units);
         let present =
             |row: &[f32]| (0..columns as u32).filter(|&c| row[c as usize] != 0.0).collect::<Vec<_>>();
         Pattern::from_rows(columns, rows.map(present)).map_err(rtrl_cells::CellError::from)
@@ -147,29 +175,18 @@ fn masks(layer: &Layout<'_>, tensors: &[Tensor]) -> Result<Masks, InterchangeErr
     Ok(Masks { gates: gates.collect::<Result<_, InterchangeError>>()? })
 }
 
-/// Copies the values of a layer's tensors to `weights`, those of the net.
+/// Copies the values of a layer's tensors to `weights`, those of the net. Biases have been
+/// [added](add_biases).
 fn take(layer: &Layout<'_>, tensors: &[Tensor], weights: &mut [f32]) {
-    if layer.kind == Kind::Embedding {
-        let symbols = layer.structure.inputs.len();
-        let rows = weights[layer.first..].chunks_exact_mut(symbols + 1).take(layer.units);
+    if layer.part.kind == Kind::Embedding {
+        let (symbols, units) = (layer.part.inputs, layer.part.units);
+        let rows = weights[layer.first..].chunks_exact_mut(symbols + 1).take(units);
         for (unit, row) in rows.enumerate() {
             for (symbol, weight) in row[..symbols].iter_mut().enumerate() {
-                *weight = tensors[0].values[symbol * layer.units + unit];
+                *weight = tensors[0].values[symbol * units + unit];
             }
         }
         return;
     }
-    layer.each_weight(|weight, tensor, at| {
-        weights[weight] = match tensor {
-            INPUT_BIAS if !layer.split(at / layer.units) => {
-                // The net has one bias for both. An exported file has 0 for the recurrent one; adding it would
-                // turn -0 into 0.
-                match (tensors[INPUT_BIAS].values[at], tensors[RECURRENT_BIAS].values[at]) {
-                    (bias, 0.0) => bias,
-                    (input, recurrent) => input + recurrent,
-                }
-            }
-            _ => tensors[tensor].values[at],
-        };
-    });
+    layer.each_weight(|weight, tensor, at| weights[weight] = tensors[tensor].values[at]);
 }

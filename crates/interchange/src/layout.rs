@@ -1,43 +1,22 @@
 //! The position of every weight in PyTorch's tensors.
 
-use rtrl_cells::{CellConfig, PyTorch, Structure};
-use rtrl_train::Model;
+use rtrl_cells::{PyTorch, Structure};
+use rtrl_tasks::Signal;
+use rtrl_train::{Model, NetConfig};
 
 use crate::InterchangeError;
+use crate::names::Prefixes;
 
-/// Prefixes of the tensor names of each part of a net, with the dot: `rnn.` makes `rnn.weight_ih_l0`.
-///
-/// The defaults are those of a module with the fields `embedding`, `rnn` and `readout`. For the tensors of a bare
-/// `nn.GRU`, set `rnn` to the empty string.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// The prefix of the tensors of `nn.Embedding`.
-    pub embedding: String,
-    /// The prefix of the tensors of `nn.RNN`, `nn.GRU` or `nn.LSTM`.
-    pub rnn: String,
-    /// The prefix of the tensors of the readout: an `nn.Linear` or, with a hidden layer, an `nn.Sequential` of
-    /// Linear, ReLU and Linear, where a number 0 or 2 follows the prefix.
-    pub readout: String,
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self { embedding: "embedding.".into(), rnn: "rnn.".into(), readout: "readout.".into() }
-    }
-}
-
-/// A tensor of PyTorch: a row-major matrix or a vector.
+/// The name and shape of a tensor of PyTorch: a row-major matrix or a vector.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Tensor {
+pub(crate) struct Slot {
     pub name: String,
     pub shape: Vec<usize>,
-    pub values: Vec<f32>,
 }
 
-impl Tensor {
-    pub fn zeros(name: String, shape: Vec<usize>) -> Self {
-        let len = shape.iter().product();
-        Self { name, shape, values: vec![0.0; len] }
+impl Slot {
+    fn new(prefix: &str, name: &str, shape: Vec<usize>) -> Self {
+        Self { name: format!("{prefix}{name}"), shape }
     }
 
     /// The index of the value at position `at`: row and column, or the row of a vector.
@@ -49,20 +28,25 @@ impl Tensor {
     }
 }
 
-/// Positions of the four tensors of a recurrent layer in [`Layout::tensors`].
+/// A tensor with its values.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tensor {
+    pub slot: Slot,
+    pub values: Vec<f32>,
+}
+
+impl From<Slot> for Tensor {
+    /// A tensor of zeros.
+    fn from(slot: Slot) -> Self {
+        Self { values: vec![0.0; slot.shape.iter().product()], slot }
+    }
+}
+
+/// Positions of the four tensors of a recurrent layer in [`Part::slots`].
 pub(crate) const INPUT: usize = 0;
 pub(crate) const RECURRENT: usize = 1;
 pub(crate) const INPUT_BIAS: usize = 2;
 pub(crate) const RECURRENT_BIAS: usize = 3;
-
-/// A layer of the net and its tensors.
-pub(crate) struct Layout<'a> {
-    /// First weight of the layer among those of the net.
-    pub first: usize,
-    pub units: usize,
-    pub structure: &'a Structure,
-    pub kind: Kind,
-}
 
 /// The PyTorch module that a layer belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,59 +56,107 @@ pub(crate) enum Kind {
     Recurrent(usize),
 }
 
+/// The sizes of a layer. They need no net, so that a file can be checked before one is built.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub kind: Kind,
+    pub inputs: usize,
+    pub units: usize,
+    pub gates: usize,
+}
+
 /// The layers of a net, if PyTorch has equivalents: at the bottom an optional embedding of symbols, above it the
 /// layers of one module, all of one kind and size.
-pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError> {
-    let stack = model.stack();
-    let layers = &model.config().layers;
-    let mut found: Vec<Layout<'_>> = Vec::with_capacity(layers.len());
-    let embedding = |layer: &&CellConfig| layer.pytorch() == Ok(PyTorch::Embedding);
-    let embeddings = layers.iter().take_while(embedding).count();
-    for (depth, layer) in layers.iter().enumerate() {
+pub(crate) fn parts(net: &NetConfig, signal: Signal) -> Result<Vec<Part>, InterchangeError> {
+    let mut found: Vec<Part> = Vec::with_capacity(net.layers.len());
+    let mut recurrent = 0;
+    for (depth, layer) in net.layers.iter().enumerate() {
         let refused = |reason| Err(InterchangeError::Layer { layer: depth, reason });
-        let structure = stack.layer_structure(depth);
         let kind = match layer.pytorch() {
             Err(reason) => return refused(reason),
             Ok(PyTorch::Embedding) if depth > 0 => return refused("an embedding stands at the bottom only"),
-            Ok(PyTorch::Embedding) if matches!(structure.inputs, rtrl_cells::Inputs::Dense(_)) => {
+            Ok(PyTorch::Embedding) if matches!(signal, Signal::Values(_)) => {
                 return refused("nn.Embedding reads symbols, this embedding reads numbers");
             }
             Ok(PyTorch::Embedding) => Kind::Embedding,
-            Ok(PyTorch::Recurrent) => Kind::Recurrent(depth - embeddings),
+            Ok(PyTorch::Recurrent) => Kind::Recurrent(recurrent),
             Ok(_) => return refused("this layer of PyTorch is not known here"),
         };
-        let below = depth.checked_sub(1).filter(|below| *below >= embeddings).map(|below| &layers[below]);
+        let below = depth.checked_sub(1).filter(|_| recurrent > 0).map(|below| &net.layers[below]);
         if below.is_some_and(|below| !layer.same_kind(below) || layer.units() != below.units()) {
             return refused("layers of one PyTorch module are of one kind and size");
         }
-        let row = stack.layer_rows(depth).start;
-        let first = stack.linear().pattern().entries(row).start;
-        found.push(Layout { first, units: layer.units(), structure, kind });
+        recurrent += usize::from(kind != Kind::Embedding);
+        let (Signal::Symbols(lowest) | Signal::Values(lowest)) = signal;
+        let inputs = found.last().map_or(lowest, |below| below.units);
+        found.push(Part { kind, inputs, units: layer.units(), gates: layer.gates() });
     }
     Ok(found)
 }
 
-impl Layout<'_> {
-    /// The layer's tensors, filled with zeros.
-    pub fn tensors(&self, names: &Names) -> Vec<Tensor> {
-        let inputs = self.structure.inputs.len();
+impl Part {
+    /// The layer's tensors. A size that no file can have is `usize::MAX`.
+    pub fn slots(&self, prefixes: &Prefixes) -> Vec<Slot> {
         match self.kind {
-            Kind::Embedding => {
-                vec![Tensor::zeros(format!("{}weight", names.embedding), vec![inputs, self.units])]
-            }
+            Kind::Embedding => vec![Slot::new(&prefixes.embedding, "weight", vec![self.inputs, self.units])],
             Kind::Recurrent(n) => {
-                let rows = self.structure.masked.len() * self.units;
-                let tensor = |name: &str, shape| Tensor::zeros(format!("{}{name}_l{n}", names.rnn), shape);
+                let rows = self.gates.saturating_mul(self.units);
+                let slot = |name: &str, shape| Slot::new(&prefixes.rnn, &format!("{name}_l{n}"), shape);
                 vec![
-                    tensor("weight_ih", vec![rows, inputs]),
-                    tensor("weight_hh", vec![rows, self.units]),
-                    tensor("bias_ih", vec![rows]),
-                    tensor("bias_hh", vec![rows]),
+                    slot("weight_ih", vec![rows, self.inputs]),
+                    slot("weight_hh", vec![rows, self.units]),
+                    slot("bias_ih", vec![rows]),
+                    slot("bias_hh", vec![rows]),
                 ]
             }
         }
     }
+}
 
+/// The readout's tensors, in the order of its parameters.
+pub(crate) fn readout(net: &NetConfig, targets: Signal, prefixes: &Prefixes) -> Vec<Slot> {
+    let (Signal::Symbols(outputs) | Signal::Values(outputs)) = targets;
+    let units = net.layers.last().map_or(0, |layer| layer.units());
+    let linear = |part: &str, inputs: usize, outputs: usize| {
+        [("weight", vec![outputs, inputs]), ("bias", vec![outputs])]
+            .map(|(name, shape)| Slot::new(&prefixes.readout, &format!("{part}{name}"), shape))
+    };
+    match net.readout.hidden {
+        None => linear("", units, outputs).into(),
+        Some(width) => [linear("0.", units, width), linear("2.", width, outputs)].concat(),
+    }
+}
+
+/// Refuses prefixes that give two tensors the same name.
+pub(crate) fn distinct<'a>(slots: impl Iterator<Item = &'a Slot>) -> Result<(), InterchangeError> {
+    let mut names: Vec<_> = slots.map(|slot| &slot.name).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(InterchangeError::Shared { name: pair[0].clone() }),
+    }
+}
+
+/// A layer of a net, and the positions of its weights.
+pub(crate) struct Layout<'a> {
+    pub part: Part,
+    /// First weight of the layer among those of the net.
+    pub first: usize,
+    pub structure: &'a Structure,
+}
+
+/// The layers of a net, as for [`parts`].
+pub(crate) fn layers(model: &Model) -> Result<Vec<Layout<'_>>, InterchangeError> {
+    let stack = model.stack();
+    let parts = parts(model.net(), model.signals().0)?;
+    let layout = |(depth, part): (usize, Part)| {
+        let first = stack.linear().pattern().entries(stack.layer_rows(depth).start).start;
+        Layout { part, first, structure: stack.layer_structure(depth) }
+    };
+    Ok(parts.into_iter().enumerate().map(layout).collect())
+}
+
+impl Layout<'_> {
     /// Calls `each` for every weight of a recurrent layer, with three numbers: its position among the weights of
     /// the net, its tensor ([`INPUT`] and so on), and its position in that tensor.
     ///
@@ -132,7 +164,7 @@ impl Layout<'_> {
     /// belongs to `bias_ih`, unless the rows of the gate are split, as for the candidate of the GRU: then the row
     /// with the recurrent weights has its bias in `bias_hh`.
     pub fn each_weight(&self, mut each: impl FnMut(usize, usize, usize)) {
-        let (units, one) = (self.units, self.structure.one());
+        let (units, one) = (self.part.units, self.structure.one());
         let weights = &self.structure.weights;
         for (gate, rows) in self.structure.masked.iter().enumerate() {
             for unit in 0..units {
@@ -158,21 +190,5 @@ impl Layout<'_> {
     pub fn split(&self, gate: usize) -> bool {
         let rows = self.structure.masked[gate];
         rows.input != rows.recurrent
-    }
-}
-
-/// The readout's tensors, filled with zeros, in the order of its parameters.
-pub(crate) fn readout(model: &Model, names: &Names) -> Vec<Tensor> {
-    let outputs = match model.signals().1 {
-        rtrl_tasks::Signal::Symbols(n) | rtrl_tasks::Signal::Values(n) => n,
-    };
-    let hidden = model.stack().hidden().len();
-    let linear = |part: &str, inputs: usize, outputs: usize| {
-        [("weight", vec![outputs, inputs]), ("bias", vec![outputs])]
-            .map(|(name, shape)| Tensor::zeros(format!("{}{part}{name}", names.readout), shape))
-    };
-    match model.config().readout.hidden {
-        None => linear("", hidden, outputs).into(),
-        Some(width) => [linear("0.", hidden, width), linear("2.", width, outputs)].concat(),
     }
 }

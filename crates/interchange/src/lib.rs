@@ -23,17 +23,29 @@
 //!
 //! In PyTorch, a net that reads symbols without an embedding takes them as one-hot vectors.
 //!
+//! # A file that needs nothing else
+//! [`export`] writes what the net is into the file's `__metadata__`, beside `format = pt`: the key `rtrl` holds, as
+//! JSON, its layers and readout (a [`NetConfig`](rtrl_train::NetConfig)) and what it reads and predicts. [`read`]
+//! and [`from_bytes`] make a [`Model`](rtrl_train::Model) of it; [`import`] and [`load`] put the weights into a model
+//! that is there already, also those of a file without a description, such as one that PyTorch wrote.
+//!
+//! [`save_folder`] writes a folder with `model.safetensors` and `config.json`, as programs around PyTorch expect it;
+//! [`read`] and [`load`] take folders as well as files.
+//!
+//! F32 is taken over bit for bit, F16 and BF16 exactly; F64 is rounded to the nearest `f32`, number by number.
+//!
 //! # Weights that do not exist
 //! A weight that the masks leave out is exported as zero. On import, a zero is either a weight that is zero
-//! ([`Zeros::Keep`]; the file must then have zeros wherever the net has no weight), or no weight
-//! ([`Zeros::Mask`]).
+//! ([`Zeros::Keep`]; the file must then have zeros wherever the net has no weight; in a net made of a file alone
+//! every weight exists), or no weight ([`Zeros::Mask`]; a weight that exists and is zero is then lost, which changes
+//! no output).
 //!
 //! # Biases
 //! PyTorch has two biases for each row, `W x + b_ih + U h + b_hh`, where one would do.
 //!
 //! * **All gates but n of the GRU** have one bias b here. It is exported as `b_ih = b`, `b_hh = 0`, and imported
-//!   as `b = b_ih + b_hh`, rounded once to `f32`. PyTorch rounds its sums in another order, so that results agree
-//!   to rounding.
+//!   as `b = b_ih + b_hh`, the sum of two `f32` rounded once to `f32`. PyTorch rounds its sums in another order, so
+//!   that results agree to rounding.
 //! * **n of the GRU**, `n = tanh(W_n x + b_in + r ∘ (U_n h + b_hn))`: r multiplies only one of the two biases, so
 //!   that they cannot be merged. There are two here as well, `b_n` and `c_n`, which are copied unchanged.
 //! * **An embedding** has a bias here, but none in PyTorch. It is exported as part of every row of the table
@@ -42,30 +54,23 @@
 //! A net that is exported and imported again is the same, bit for bit; with an embedding, from the second time on.
 //!
 //! ```
-//! use rtrl_interchange::{Names, Zeros, export, import};
+//! use rtrl_cells::{CellConfig, Size};
+//! use rtrl_interchange::{Names, Zeros, export, from_bytes, import};
 //! use rtrl_tasks::Signal;
-//! use rtrl_train::{Model, RunConfig};
+//! use rtrl_train::{Model, NetConfig, ReadoutConfig};
 //!
-//! let config = RunConfig::from_toml(
-//!     r#"
-//!     task = { kind = "copy" }
-//!     layers = [{ kind = "gru", units = 8, sparsity = 0.5 }]
-//!     estimator = { kind = "snap", order = 2 }
-//!     optimizer = { kind = "adam", learning_rate = 0.003 }
-//!     training = { lanes = 1, window = 1, steps = 1, seed = 0 }
-//!     "#,
-//!     "example",
-//! )?;
+//! let layers = vec![CellConfig::Gru(Size::sparse(8, 0.5))];
+//! let net = NetConfig { layers, readout: ReadoutConfig::default() };
 //! let (inputs, targets) = (Signal::Symbols(4), Signal::Symbols(4));
-//! let trained = Model::new(&config, inputs, targets)?;
-//! let file = export(&trained, &Names::default())?;
+//! let model = Model::initial(&net, inputs, targets, 0)?;
+//! let file = export(&model, &Names::default())?;
 //!
-//! let mut other = config.clone();
-//! other.training.seed = 1; // other masks, other weights
-//! let mut other = Model::new(&other, inputs, targets)?;
+//! let same = from_bytes(&file, &Names::default(), Zeros::Mask)?;
+//! assert_eq!((same.masks(), same.weights()), (model.masks(), model.weights()));
+//!
+//! let mut other = Model::initial(&net, inputs, targets, 1)?; // other masks, other weights
 //! import(&mut other, &file, &Names::default(), Zeros::Mask)?;
-//! assert_eq!(other.masks(), trained.masks());
-//! assert_eq!(other.weights(), trained.weights());
+//! assert_eq!((other.masks(), other.weights()), (model.masks(), model.weights()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -73,12 +78,18 @@
 #[doc = include_str!("../README.md")]
 const _: () = ();
 
+mod description;
 mod error;
 mod export;
+mod file;
+mod find;
 mod import;
 mod layout;
+mod names;
+mod path;
 
 pub use error::InterchangeError;
-pub use export::{export, save};
-pub use import::{Zeros, import, load};
-pub use layout::Names;
+pub use export::export;
+pub use import::{Zeros, from_bytes, import};
+pub use names::Names;
+pub use path::{load, read, save, save_folder};

@@ -124,7 +124,7 @@ fn training_goes_on_from_imported_weights() {
 #[test]
 fn names_and_files() {
     let trainer = trained("{ kind = 'gru', units = 5 }");
-    let names = Names { rnn: String::new(), readout: "head.".into(), ..Names::default() };
+    let names = Names { rnn: Some(String::new()), readout: Some("head.".into()), ..Names::default() };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.safetensors");
     save(trainer.model(), &names, &path).unwrap();

@@ -5,7 +5,6 @@ mod support;
 use rtrl_interchange::{InterchangeError as E, Names, Zeros, export, import};
 use rtrl_tasks::Signal;
 use rtrl_train::{Model, RunConfig};
-use safetensors::tensor::{Dtype, TensorView};
 use support::{File, vectors};
 
 fn refused(name: &str, zeros: Zeros, change: impl FnOnce(&mut File)) -> E {
@@ -41,20 +40,6 @@ fn tensors_that_do_not_fit_are_named() {
     assert!(
         matches!(&error, E::NotFinite { name, index, .. } if name == "rnn.weight_ih_l0" && *index == [1, 1])
     );
-}
-
-#[test]
-fn other_types_are_named() {
-    let (v, bytes) = vectors("rnn");
-    let file = File::read(&bytes);
-    let data: Vec<Vec<u8>> = file.0.values().map(|(_, v)| vec![0; 2 * v.len()]).collect();
-    let half =
-        file.0.iter().zip(&data).map(|((name, (shape, _)), data)| {
-            (name, TensorView::new(Dtype::F16, shape.clone(), data).unwrap())
-        });
-    let bytes = safetensors::serialize(half, None).unwrap();
-    let error = import(&mut v.net.model(0.0, 3), &bytes, &Names::default(), Zeros::Keep).unwrap_err();
-    assert!(matches!(&error, E::Type { found: Dtype::F16, .. }), "{error}");
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 #![allow(dead_code)] // Each test uses its part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use rtrl_cells::Input;
+use rtrl_cells::{Input, Masks};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
-use rtrl_train::{Model, RunConfig};
+use rtrl_train::{Model, NetConfig, RunConfig};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -104,6 +104,39 @@ pub fn difference(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, |most, d| if d <= most { most } else { d })
 }
 
+/// The text that describes the net of a file.
+pub fn description(bytes: &[u8]) -> String {
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    header.metadata().as_ref().unwrap()["rtrl"].clone()
+}
+
+/// Everything that a net is, its numbers as bits.
+#[derive(Debug, PartialEq)]
+pub struct Bits {
+    pub net: NetConfig,
+    pub signals: (Signal, Signal),
+    pub masks: Vec<Masks>,
+    pub weights: Vec<u32>,
+    pub readout: Vec<u32>,
+}
+
+pub fn bits(model: &Model) -> Bits {
+    let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect();
+    Bits {
+        net: model.net().clone(),
+        signals: model.signals(),
+        masks: model.masks().to_vec(),
+        weights: bits(model.weights()),
+        readout: bits(model.readout().parameters()),
+    }
+}
+
+/// The initial net of layers and a readout in JSON.
+pub fn net(json: &str, inputs: Signal, targets: Signal) -> Model {
+    let net: NetConfig = serde_json::from_str(json).unwrap();
+    Model::initial(&net, inputs, targets, 3).unwrap()
+}
+
 /// Tensors by name, to be looked at and changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct File(pub BTreeMap<String, (Vec<usize>, Vec<f32>)>);
@@ -118,13 +151,29 @@ impl File {
         Self(file.tensors().into_iter().map(tensor).collect())
     }
 
+    /// The file, without metadata.
     pub fn bytes(&self) -> Vec<u8> {
+        self.described(None)
+    }
+
+    /// The file with this text as the description of its net.
+    pub fn described(&self, json: Option<&str>) -> Vec<u8> {
         let data: Vec<Vec<u8>> =
             self.0.values().map(|(_, v)| v.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
         let tensors = self.0.iter().zip(&data).map(|((name, (shape, _)), data)| {
             (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap())
         });
-        safetensors::serialize(tensors, None).unwrap()
+        let metadata = json.map(|json| HashMap::from([("rtrl".to_string(), json.to_string())]));
+        safetensors::serialize(tensors, metadata).unwrap()
+    }
+
+    /// Replaces the beginnings of names.
+    pub fn renamed(self, prefixes: &[(&str, &str)]) -> Self {
+        let new = |name: String| {
+            let found = prefixes.iter().find_map(|(old, new)| Some((new, name.strip_prefix(old)?)));
+            found.map_or(name.clone(), |(new, rest)| format!("{new}{rest}"))
+        };
+        Self(self.0.into_iter().map(|(name, tensor)| (new(name), tensor)).collect())
     }
 
     pub fn values(&mut self, name: &str) -> &mut Vec<f32> {
