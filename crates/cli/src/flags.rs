@@ -33,6 +33,8 @@ pub enum Command {
     Train(Train),
     /// Print the mean loss of a trained net on held-out data, another text or another task.
     Eval(Eval),
+    /// Print what a net that was trained on a table predicts for the rows of a file.
+    Predict(Predict),
     /// Print text made up by a trained character model.
     Sample(Sample),
     /// Print sizes, sparsity and the cost of each estimator for a configuration, a model or a checkpoint.
@@ -299,9 +301,22 @@ pub struct Train {
     /// Folder in which the run's folder is made.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
-    /// Seed; overrides the one of the configuration.
+    /// Set a field of the configuration to another value, such as `training.steps=20000` or `layers.0.units=64`; may be
+    /// repeated.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub settings: Vec<String>,
+    /// Seed; the same as `--set training.seed=N`.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Begin with the net of this model, checkpoint or run folder. The configuration may leave out `layers`.
+    #[arg(long, value_name = "MODEL")]
+    pub from: Option<PathBuf>,
+    /// Go on from the end of this shorter run of the same configuration, to the same results as in one run.
+    #[arg(long, value_name = "RUN", conflicts_with = "from")]
+    pub extend: Option<PathBuf>,
+    /// Write an event file for TensorBoard into a folder of DIR, with each record as it is made.
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
     /// Save a checkpoint at least every SECONDS seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub checkpoint_seconds: u64,
@@ -358,6 +373,21 @@ pub struct Eval {
     pub steps: u64,
 }
 
+/// Flags of `rtrl predict`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Columns are found by the names that they had in training and scaled as in training. The columns of the targets may be missing:
+each line has the predictions that are made after that row, `x+1` for the value of x one row ahead.
+
+Example:
+  rtrl predict runs/table-0123456789ab new.csv > predictions.csv")]
+pub struct Predict {
+    /// Model, checkpoint, or folder of a run, of the task `table`.
+    pub model: PathBuf,
+    /// File with the rows: CSV, JSON lines, NPY or NPZ.
+    pub file: PathBuf,
+}
+
 /// Flags of `rtrl sample`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -370,6 +400,9 @@ pub struct Sample {
     /// Beginning of the text, which the model continues.
     #[arg(long, value_name = "TEXT", default_value = "\n")]
     pub prompt: String,
+    /// Take the beginning of the text from this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
     /// Number of bytes to write after the prompt.
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub length: u64,
@@ -397,34 +430,49 @@ pub struct Inspect {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Tensors have PyTorch's names (rnn.weight_ih_l0, …, readout.weight, …), shapes and order of gates. Weights that a sparse net does
-not have are written as zeros.
+not have are written as zeros. The file says what net it is of, so that `rtrl import` needs nothing else.
 
-Example:
-  rtrl export runs/char-lm-0123456789ab net.safetensors")]
+Examples:
+  rtrl export runs/char-lm-0123456789ab net.safetensors
+  rtrl export runs/char-lm-0123456789ab net/")]
 pub struct Export {
     /// Model, checkpoint, or folder of a run.
     pub model: PathBuf,
-    /// File to write, usually with a name that ends in `.safetensors`.
+    /// File to write, usually with a name that ends in `.safetensors`. If it is a folder or ends in `/`, a folder with
+    /// `model.safetensors` and `config.json` is written.
     pub to: PathBuf,
+    /// Prefixes of the tensors' names, such as `rnn=gru.,readout=head.,embedding=emb.`
+    #[arg(long, value_name = "PART=PREFIX,…", value_delimiter = ',')]
+    pub names: Vec<String>,
 }
 
 /// Flags of `rtrl import`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The configuration describes the net: its layers, its readout, and, by its task, the sizes of input and output.
+Without --config, the file says itself what net it is of, as `rtrl export` writes. A file from elsewhere needs a configuration: its
+layers, its readout and, by its task, the sizes of input and output.
 
-Example:
-  rtrl import net.safetensors lm.toml model --mask")]
+Examples:
+  rtrl import net.safetensors model --mask
+  rtrl import net/ model
+  rtrl import torch.safetensors model --config lm.toml --names rnn=gru.,readout=head.")]
 pub struct Import {
-    /// Safetensors file with the weights.
+    /// Safetensors file with the weights, or a folder with `model.safetensors` and `config.json`.
     pub from: PathBuf,
-    /// Configuration file of the net, in TOML.
-    pub config: PathBuf,
     /// Model file to write.
     pub to: PathBuf,
+    /// Where the model file was named when the configuration was the second place.
+    #[arg(hide = true)]
+    pub third: Option<PathBuf>,
+    /// Configuration file of the net, in TOML.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Make the net sparse: remove the weights that are exactly zero.
     #[arg(long)]
     pub mask: bool,
+    /// Prefixes of the tensors' names, such as `rnn=gru.,readout=head.,embedding=emb.`; those left out are found.
+    #[arg(long, value_name = "PART=PREFIX,…", value_delimiter = ',')]
+    pub names: Vec<String>,
 }
 
 /// Flags of `rtrl metrics`.

@@ -13,8 +13,8 @@ use crate::stream::config::StreamConfig;
 use crate::stream::predictor::read_identity;
 use crate::{Failure, nets};
 
-/// Most entries of J of exact RTRL for which RTRL and SnAp are built to count their cost: as `f32` half a
-/// gigabyte. Beyond this only the configured estimator is built.
+/// Most entries of J with which an estimator is built to count its cost: as `f32` half a gigabyte. One with more is built
+/// only if it is the configured one.
 const GREATEST: usize = 1 << 27;
 
 /// Prints sizes, sparsity, reach and costs.
@@ -59,7 +59,7 @@ fn from_checkpoint(path: &Path, bytes: &[u8]) -> Result<Model, Failure> {
 
 fn describe(model: &Model) -> String {
     let mut text = String::new();
-    let (config, stack) = (model.config(), model.stack());
+    let (run, stack) = (model.run(), model.stack());
     let (inputs, targets) = model.signals();
     // Writing to a string cannot fail.
     let mut line = |line: String| {
@@ -69,7 +69,7 @@ fn describe(model: &Model) -> String {
     let mut read = match inputs {
         Signal::Symbols(n) | Signal::Values(n) => n,
     };
-    for (depth, (layer, masks)) in config.layers.iter().zip(model.masks()).enumerate() {
+    for (depth, (layer, masks)) in model.net().layers.iter().zip(model.masks()).enumerate() {
         let structure = stack.layer_structure(depth);
         let mut notes = vec![
             format!("{} units", layer.units()),
@@ -124,18 +124,14 @@ fn describe(model: &Model) -> String {
         line(format!("  {name:width$} {entries:>8} {mean:>9.1}  {a:>7} {b:>7} {c:>7} {d:>8}"));
     }
     line(String::new());
-    line(format!(
-        "multiply-adds per step of one lane, and memory, with a window of {}",
-        config.training.window()
-    ));
-    if let Some(warning) = config.warning() {
+    let window = run.map_or(1, |run| run.training.window());
+    line(format!("multiply-adds per step of one lane, and memory, with a window of {window}"));
+    if let Some(warning) = run.and_then(RunConfig::warning) {
         line(format!("warning: {warning}"));
     }
     let mut every = EstimatorConfig::every();
-    if !every.contains(&config.estimator) {
-        every.insert(0, config.estimator.clone());
-    }
-    let mut used = config.estimator.clone();
+    let mut used = run.map(|run| run.estimator.clone());
+    every.splice(0..0, used.clone().filter(|used| !every.contains(used)));
     if stack.depth() > 1 {
         // In a stack the cost of SnAp depends on its scope, so both scopes are shown.
         let with = |snap: &SnapConfig, scope| SnapConfig { scope: Some(scope), ..snap.clone() }.into();
@@ -144,20 +140,26 @@ fn describe(model: &Model) -> String {
             other => vec![other],
         };
         every = every.into_iter().flat_map(both).collect();
-        if let EstimatorConfig::Snap(snap) = &config.estimator {
-            used = with(snap, snap.scope());
+        if let Some(EstimatorConfig::Snap(snap)) = &used {
+            used = Some(with(snap, snap.scope()));
         }
     }
-    let closure: usize =
-        sizes(stack, Order::Closure, Scope::Stack).iter().map(|&(size, weights)| size * weights).sum();
+    let entries = |order, scope| -> usize {
+        sizes(stack, order, scope).iter().map(|&(size, weights)| size * weights).sum()
+    };
     let mut rows = Vec::new();
     for estimator in every {
-        let mark = if estimator == used { "*" } else { " " };
-        let influence = matches!(estimator, EstimatorConfig::Rtrl(_) | EstimatorConfig::Snap(_));
-        let cost = if influence && closure > GREATEST && estimator != used {
-            "not built: its influence is too large".to_string()
+        let is_used = used.as_ref() == Some(&estimator);
+        let mark = if is_used { "*" } else { " " };
+        let entries = match &estimator {
+            EstimatorConfig::Rtrl(_) => entries(Order::Closure, Scope::Stack),
+            EstimatorConfig::Snap(snap) => entries(Order::Steps(snap.order), snap.scope()),
+            _ => 0,
+        };
+        let cost = if entries > GREATEST && !is_used {
+            format!("not built: its influence has {entries} entries")
         } else {
-            match estimator.build(stack.clone(), 1, config.training.window()) {
+            match estimator.build(stack.clone(), 1, window) {
                 Ok(built) => {
                     let cost = built.cost();
                     format!("{:>14.0} {:>12.1} kB", cost.macs(), cost.bytes as f64 / 1e3)

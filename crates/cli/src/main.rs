@@ -8,6 +8,7 @@ mod generate;
 mod inspect;
 mod live;
 mod nets;
+mod predict;
 mod sample;
 mod signals;
 mod stream;
@@ -55,6 +56,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Generate(flags) => generate::run(flags),
         Command::Train(flags) => train::run(flags),
         Command::Eval(flags) => eval::run(flags),
+        Command::Predict(flags) => predict::run(flags),
         Command::Sample(flags) => sample::run(flags),
         Command::Inspect(flags) => inspect::run(flags),
         Command::Export(flags) => exchange::export(flags),

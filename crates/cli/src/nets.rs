@@ -30,13 +30,13 @@ pub fn load(path: &Path) -> Result<Model, Failure> {
     Ok(Model::load(&file(path)?)?)
 }
 
-/// The run configuration in a TOML file.
+/// The run configuration in a TOML file, with some fields set to other values, each as `FIELD=VALUE`.
 ///
 /// # Errors
 /// If the file cannot be read, or its configuration is not valid.
-pub fn config(path: &Path) -> Result<RunConfig, Failure> {
+pub fn config(path: &Path, settings: &[String]) -> Result<RunConfig, Failure> {
     let text = text(path)?;
-    Ok(RunConfig::from_toml(&text, &path.display().to_string())?)
+    Ok(RunConfig::from_toml_with(&text, &path.display().to_string(), settings)?)
 }
 
 /// The text of a configuration file.

@@ -31,8 +31,12 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
     if !(temperature >= 0.0 && temperature.is_finite()) {
         return Err(Failure::usage(format!("--temperature must be 0 or more, found {temperature}")));
     }
-    if flags.prompt.is_empty() {
-        return Err(Failure::usage("--prompt needs at least one character"));
+    let prompt = match &flags.prompt_file {
+        None => flags.prompt.clone().into_bytes(),
+        Some(path) => std::fs::read(path).map_err(Failure::file("read", path))?,
+    };
+    if prompt.is_empty() {
+        return Err(Failure::usage("the prompt needs at least one character"));
     }
     let mut predictor = Predictor::new(&model, 1);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(flags.seed);
@@ -43,10 +47,10 @@ pub fn run(flags: &Sample) -> Result<(), Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut output = BufWriter::new(std::io::stdout().lock());
     let mut write = || -> std::io::Result<()> {
-        output.write_all(flags.prompt.as_bytes())?;
+        output.write_all(&prompt)?;
         let mut byte = 0;
-        for (i, &prompt) in flags.prompt.as_bytes().iter().enumerate() {
-            byte = next(prompt, i == 0);
+        for (i, &read) in prompt.iter().enumerate() {
+            byte = next(read, i == 0);
         }
         for _ in 0..flags.length {
             output.write_all(&[byte])?;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rtrl_train::{Outcome, RunOptions, Summary};
+use rtrl_train::{MetricsFormat, Outcome, RunOptions, Summary, export_metrics};
 
 use crate::flags::Train;
 use crate::{Failure, live, nets, signals};
@@ -16,10 +16,17 @@ use crate::{Failure, live, nets, signals};
 /// # Errors
 /// If the configuration, the data or the folder cannot be used, training diverges, or a signal has ended it.
 pub fn run(flags: &Train) -> Result<(), Failure> {
-    let mut config = nets::config(&flags.config)?;
-    config.training.seed = flags.seed.unwrap_or(config.training.seed);
+    let mut settings = flags.settings.clone();
+    settings.extend(flags.seed.map(|seed| format!("training.seed={seed}")));
+    if let Some(from) = &flags.from {
+        let path = nets::file(from)?;
+        // In quotes, so that a name of digits stays a name.
+        settings.push(format!("start.model='{}'", path.display()));
+    }
+    let config = nets::config(&flags.config, &settings)?;
     config.task()?;
     let steps = config.steps()?;
+    let config = config.resolved().map_err(nets::blame(&flags.config))?;
     if flags.live {
         live::terminal::check()?;
     }
@@ -29,12 +36,18 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
     let stop = signals::stop_flag(|| ())?;
     let options = RunOptions {
         checkpoint_every: Duration::from_secs(flags.checkpoint_seconds),
+        keep_checkpoint: true,
+        extend: flags.extend.clone(),
         ..RunOptions::new(&flags.out)
     };
     let folder = flags.out.join(config.folder());
     let bar = bar(steps, flags.quiet || flags.live);
     let state = Mutex::new(live::State::new(folder.display().to_string(), bar.clone()));
-    let (mut reached, mut resumed_from) = (None, None);
+    let events = flags
+        .tensorboard
+        .as_ref()
+        .map(|board| board.join(folder.file_name().unwrap_or_default()).join("events.out.tfevents.rtrl"));
+    let (mut reached, mut resumed_from, mut told) = (None, None, false);
     let mut progress = |progress: rtrl_train::Progress| {
         bar.set_position(progress.step);
         if reached.is_none() && progress.resumed_at > 0 {
@@ -52,6 +65,14 @@ pub fn run(flags: &Train) -> Result<(), Failure> {
             follow(&state, &progress, reached.is_none(), &folder);
         }
         reached = Some(progress.step);
+        if let (Some(events), Some(_)) = (&events, &progress.record)
+            && let Err(error) = export_metrics(&folder, MetricsFormat::TensorBoard, events)
+            && !told
+        {
+            // The records themselves are safe, so training goes on.
+            bar.suspend(|| eprintln!("warning: no event file for TensorBoard: {error}"));
+            told = true;
+        }
     };
     let mut work = || rtrl_train::run(&config, &options, &mut progress, &stop);
     let outcome = if flags.live { live::during(&state, &stop, work)? } else { work() };
@@ -104,9 +125,14 @@ fn result(summary: &Summary) -> String {
         ("bits", summary.bits),
         ("squared error", summary.error),
         ("bits held out", summary.valid_bits),
+        ("squared error held out", summary.valid_error),
         ("bits of the test", summary.test_bits),
+        ("squared error of the test", summary.test_error),
     ];
     parts.extend(numbers.iter().filter_map(|(name, x)| x.map(|x| format!("{x:.4} {name}"))));
+    if let (Some(best), Some(step)) = (summary.best_valid, summary.best_step) {
+        parts.push(format!("best held out {best:.4} at step {step}"));
+    }
     parts.extend(summary.level.map(|level| format!("level {level}")));
     parts.extend(summary.dynamic_diverged.as_ref().map(|why| format!("dynamic evaluation: {why}")));
     parts.join(", ")

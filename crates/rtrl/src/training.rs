@@ -58,25 +58,18 @@ impl Net {
 
 impl Training {
     fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
-        let training = TrainingConfig {
-            lanes: 1,
-            window: 1,
-            steps: None,
-            seed: 0,
-            log_every: 1000,
-            evaluate_every: None,
-            evaluate_bytes: None,
-        };
         let config = RunConfig {
             task: None,
             layers: net.layers,
             estimator,
             readout: ReadoutConfig::default(),
+            init: Default::default(),
+            start: None,
             optimizer,
             update: Default::default(),
             rewiring: None,
             divergence: Default::default(),
-            training,
+            training: TrainingConfig::default(),
             compare: None,
             dynamic: None,
         };
@@ -186,7 +179,7 @@ impl Training {
     /// # Errors
     /// If the model is of another net, or as [`predicting`](Self::predicting).
     pub fn going_on(&self, model: &Model) -> Result<Learner, BuildError> {
-        Ok(Learner::from_model(model.for_run(self.config.clone())?)?)
+        Ok(Learner::from_model(model.clone(), &self.config)?)
     }
 
     /// A learner, which is given its steps one by one and without end, and which predicts `targets`.

@@ -1,7 +1,9 @@
 //! The configuration of a training run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use rtrl_cells::init::InitConfig;
 use rtrl_cells::{CellConfig, Inputs, Masks, Size, Stack};
 use rtrl_estimators::{EstimatorConfig, EstimatorError};
 use rtrl_tasks::TaskConfig;
@@ -9,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::fields::check_size;
+use crate::fields::{check, check_size};
 use crate::place;
 use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
 
@@ -27,13 +29,20 @@ pub struct RunConfig {
     /// What is learned; none for a [`Learner`](crate::Learner), whose caller brings the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskConfig>,
-    /// The recurrent layers, the lowest first.
+    /// The recurrent layers, the lowest first. With `start` they may be left out: those of the model are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<CellConfig>,
     /// How the recurrent weights get their gradient.
     pub estimator: EstimatorConfig,
     /// How the hidden state becomes a prediction.
     #[serde(default)]
     pub readout: ReadoutConfig,
+    /// How the initial weights are drawn. It has no effect with `start`, and is refused there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub init: InitConfig,
+    /// A trained net to begin with, in place of drawn masks and weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartConfig>,
     /// How gradients change weights. The recurrent weights and the readout have an optimizer each, with these
     /// settings.
     pub optimizer: OptimizerConfig,
@@ -54,6 +63,40 @@ pub struct RunConfig {
     /// If given, held-out data are evaluated once more at the end, with weights that go on learning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic: Option<DynamicConfig>,
+}
+
+/// What a net is, whatever it is trained by: the part of a [`RunConfig`] that a model file needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetConfig {
+    /// The recurrent layers, the lowest first.
+    pub layers: Vec<CellConfig>,
+    /// How the hidden state becomes a prediction.
+    #[serde(default)]
+    pub readout: ReadoutConfig,
+}
+
+/// A trained net that a run begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartConfig {
+    /// The file: a model, or a checkpoint of a run. Weights and masks are read from it.
+    pub model: PathBuf,
+    /// SHA-256 of the file, in hexadecimal. If it is left out, a run fills it in, so that its configuration names the
+    /// content and not only the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// When a run ends before its last step: after evaluations on the validation data that bring nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopConfig {
+    /// Number of evaluations in a row without a new best loss, after which the run ends.
+    pub patience: u32,
+    /// A loss is a new best only if it is lower than the best so far by more than this.
+    #[serde(default)]
+    pub min_delta: f64,
 }
 
 /// Estimators that run passively beside the one that trains: they see the same data, weights and losses. Their
@@ -89,12 +132,14 @@ pub struct ReadoutConfig {
 }
 
 /// Settings of the training loop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Number of parallel streams.
+    #[serde(default = "one", alias = "batch_size")]
     pub lanes: usize,
     /// T: time steps between two weight updates; 1 is fully online.
+    #[serde(default = "one")]
     pub window: usize,
     /// Time steps of the whole run. None for a run without an end: a [`Learner`](crate::Learner), or a
     /// [`Trainer`](crate::Trainer) whose caller decides when to stop. [`run`](crate::run()) and a schedule that
@@ -102,6 +147,7 @@ pub struct TrainingConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
     /// Seed of masks, initial weights and data. It is added to the seed of an estimator that draws random numbers.
+    #[serde(default)]
     pub seed: u64,
     /// Time steps between two records of the metrics.
     #[serde(default = "log_every")]
@@ -113,6 +159,9 @@ pub struct TrainingConfig {
     /// Largest number of predictions in an evaluation; left out, all of the held-out data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_bytes: Option<u64>,
+    /// Ends the run early if evaluations on the validation data bring no new best. Left out, all steps are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<EarlyStopConfig>,
 }
 
 /// Reads a TOML file; `name` is its name in messages.
@@ -146,6 +195,26 @@ pub struct DynamicConfig {
     pub window: usize,
 }
 
+impl Default for TrainingConfig {
+    /// What a file that says nothing is read as.
+    fn default() -> Self {
+        Self {
+            lanes: 1,
+            window: 1,
+            steps: None,
+            seed: 0,
+            log_every: log_every(),
+            evaluate_every: None,
+            evaluate_bytes: None,
+            early_stop: None,
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 fn one() -> usize {
     1
 }
@@ -165,6 +234,12 @@ impl TrainingConfig {
 }
 
 impl RunConfig {
+    /// The net of the run.
+    #[must_use]
+    pub fn net(&self) -> NetConfig {
+        NetConfig { layers: self.layers.clone(), readout: self.readout.clone() }
+    }
+
     /// The task of the run.
     ///
     /// # Errors
@@ -237,7 +312,7 @@ impl RunConfig {
                 return Err(ConfigError::Value { field, allowed: "at least 1", found: "0".into() });
             }
         }
-        if self.layers.is_empty() {
+        if self.layers.is_empty() && self.start.is_none() {
             let (allowed, found) = ("a list of at least one layer", "none".into());
             return Err(ConfigError::Value { field: "layers", allowed, found });
         }
@@ -249,6 +324,32 @@ impl RunConfig {
         ];
         for (field, value) in sizes {
             check_size(field, value)?;
+        }
+        self.init.validate().map_err(|error| ConfigError::Value {
+            field: "init",
+            allowed: "settings that have a meaning together",
+            found: error.to_string(),
+        })?;
+        if self.start.is_some() && self.init != InitConfig::default() {
+            let (allowed, found) = ("left out with `start`, whose net has its weights", "settings".into());
+            return Err(ConfigError::Value { field: "init", allowed, found });
+        }
+        if let Some(stop) = &t.early_stop {
+            if stop.patience == 0 {
+                let (allowed, found) = ("at least 1", "0".into());
+                return Err(ConfigError::Value { field: "training.early_stop.patience", allowed, found });
+            }
+            check(
+                "training.early_stop.min_delta",
+                "a finite number, 0 or more",
+                stop.min_delta >= 0.0 && stop.min_delta.is_finite(),
+                stop.min_delta,
+            )?;
+            if t.evaluate_every.is_none() {
+                let allowed = "given with `training.early_stop`, which counts evaluations";
+                let found = "nothing".into();
+                return Err(ConfigError::Value { field: "training.evaluate_every", allowed, found });
+            }
         }
         self.optimizer.validate()?;
         self.update.validate()?;
@@ -273,8 +374,12 @@ impl RunConfig {
 
     /// SHA-256 of [`CONFIG_VERSION`] and the configuration, in hexadecimal: the identity of a run.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(format!("{CONFIG_VERSION}\n{}", self.to_json()));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut config = self.clone();
+        // The content of the file counts, not its place.
+        if let Some(start) = config.start.as_mut().filter(|start| start.sha256.is_some()) {
+            start.model = PathBuf::new();
+        }
+        hex(&Sha256::digest(format!("{CONFIG_VERSION}\n{}", config.to_json())))
     }
 
     /// The name of the run's folder: the task's kind and the first 12 digits of the hash.
@@ -282,6 +387,11 @@ impl RunConfig {
         let task = serde_json::to_value(&self.task).unwrap_or_default();
         format!("{}-{}", task["kind"].as_str().unwrap_or("task"), &self.hash()[..12])
     }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl DynamicConfig {

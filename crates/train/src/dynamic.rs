@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrl_tasks::{BuildTask, Evaluation, Part};
 
-use crate::evaluate::fits;
 use crate::{
-    DivergencePolicy, DynamicConfig, Model, RunConfig, TrainError, Trainer, TrainingConfig, UpdateConfig,
+    DivergencePolicy, DynamicConfig, Model, NetConfig, RunConfig, TrainError, Trainer, TrainingConfig,
+    UpdateConfig,
 };
 
 /// Mean loss per target on the held-out data of `model`'s task, or on their first `max_bytes` predictions. Each
@@ -23,7 +23,7 @@ pub fn evaluate_dynamically(
     stop: &AtomicBool,
 ) -> Result<Option<f64>, TrainError> {
     config.validate()?;
-    let data = model.config().task()?.evaluation(part, config.lanes, max_bytes)?;
+    let data = model.task()?.evaluation(part, config.lanes, max_bytes)?;
     data.map_or(Ok(None), |data| evaluate_dynamically_on(model, config, data, stop))
 }
 
@@ -41,9 +41,9 @@ pub fn evaluate_dynamically_on(
     stop: &AtomicBool,
 ) -> Result<Option<f64>, TrainError> {
     config.validate()?;
-    fits(model, &data)?;
-    let run = run_of(config, model.config(), data.steps);
-    let mut trainer = Trainer::with_model(model.for_run(run)?, data.task)?;
+    model.check_signals(data.task.inputs(), data.task.targets())?;
+    let run = run_of(config, model, data.steps);
+    let mut trainer = Trainer::with_model(model.clone(), &run, data.task)?;
     let (mut loss, mut targets) = (0.0, 0);
     while trainer.steps() < data.steps {
         if stop.load(Ordering::Relaxed) {
@@ -57,25 +57,31 @@ pub fn evaluate_dynamically_on(
 }
 
 /// The configuration of the training run that an evaluation of `steps` time steps is.
-fn run_of(config: &DynamicConfig, trained: &RunConfig, steps: u64) -> RunConfig {
+fn run_of(config: &DynamicConfig, model: &Model, steps: u64) -> RunConfig {
+    let NetConfig { layers, readout } = model.net().clone();
     RunConfig {
+        task: None,
+        layers,
         estimator: config.estimator.clone(),
+        readout,
+        init: Default::default(),
+        start: None,
         optimizer: config.optimizer.clone(),
         update: UpdateConfig::default(),
         rewiring: None,
-        compare: None,
-        dynamic: None,
         // An evaluation keeps no earlier states to go back to.
-        divergence: match trained.divergence {
-            DivergencePolicy::RollBack { .. } => DivergencePolicy::Stop,
-            ref other => other.clone(),
+        divergence: match model.run().map(|run| &run.divergence) {
+            None | Some(DivergencePolicy::RollBack { .. }) => DivergencePolicy::Stop,
+            Some(other) => other.clone(),
         },
         training: TrainingConfig {
             lanes: config.lanes,
             window: config.window,
             steps: Some(steps),
-            ..trained.training.clone()
+            seed: model.run().map_or(0, |run| run.training.seed),
+            ..TrainingConfig::default()
         },
-        ..trained.clone()
+        compare: None,
+        dynamic: None,
     }
 }

@@ -37,6 +37,14 @@ pub enum ConfigError {
         /// The value found.
         found: String,
     },
+    /// A setting beside the file that cannot be used.
+    #[error("setting `{setting}`: {reason}")]
+    Setting {
+        /// The setting, `FIELD=VALUE`; all of them, if it is not known which is to blame.
+        setting: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Another of these errors, in a table that has the same fields as the whole configuration.
     #[error("in `{table}`: {source}")]
     Inside {
@@ -66,7 +74,7 @@ impl ConfigError {
     }
 
     /// The field with the mistake, and its value; `None` if the error has a place already.
-    fn field(&self) -> Option<(String, String)> {
+    pub(crate) fn field(&self) -> Option<(String, String)> {
         match self {
             Self::Value { field, found, .. } => Some(((*field).to_string(), found.clone())),
             Self::Group { found, .. } => Some(("update.groups".to_string(), found.clone())),
@@ -74,7 +82,7 @@ impl ConfigError {
                 let (field, found) = source.field()?;
                 Some((format!("{table}.{field}"), found))
             }
-            Self::Syntax { .. } | Self::At { .. } => None,
+            Self::Syntax { .. } | Self::At { .. } | Self::Setting { .. } => None,
         }
     }
 }
@@ -89,6 +97,9 @@ pub enum TrainError {
     /// A cell or a stack cannot be built.
     #[error("layers: {0}")]
     Cell(#[from] CellError),
+    /// The settings of the initial weights do not fit the layers.
+    #[error("init: {0}")]
+    Init(CellError),
     /// A layer cannot be built.
     #[error("layers: {source}")]
     Layer {
@@ -187,6 +198,7 @@ impl TrainError {
         let (field, found) = match &self {
             Self::Config(error) => return Self::Config(error.clone().located(text, name)),
             Self::Cell(_) => ("layers".to_string(), None),
+            Self::Init(_) => ("init".to_string(), None),
             Self::Layer { layer, source } => {
                 let (field, found) = in_layer(source);
                 (format!("layers.{layer}{field}"), found)

@@ -1,10 +1,11 @@
 //! Evaluation on held-out data.
 
 use rayon::prelude::*;
-use rtrl_tasks::{BuildTask, Evaluation, Part, Step, TaskConfig};
+use rtrl_sparse::Lanes;
+use rtrl_tasks::{BuildTask, Evaluation, Part, Signal, Step, TaskConfig};
 
 use crate::learning::{input_of, targets_of};
-use crate::{ConfigError, Model, Predictor, TrainError};
+use crate::{Model, Predictor, Targets, TrainError};
 
 /// Lanes of an evaluation. Each begins with a state of zero, so the loss depends on their number, which is
 /// therefore fixed.
@@ -22,30 +23,44 @@ const CHUNK: u64 = 256;
 /// # Errors
 /// If the model has no task, or the data cannot be read.
 pub fn evaluate(model: &Model, part: Part, max_bytes: Option<u64>) -> Result<Option<f64>, TrainError> {
-    let held_out = HeldOut::new(model.config().task()?, part, max_bytes)?;
-    held_out.map(|mut held_out| held_out.mean_loss(model)).transpose()
+    let held_out = HeldOut::new(model.task()?, part, max_bytes)?;
+    held_out.map(|mut held_out| Ok(held_out.scores(model)?.loss)).transpose()
 }
 
-/// Mean loss of `model`, per target, on one pass of another task, which must have [`EVALUATION_LANES`] lanes.
+/// How well a net predicts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Number of targets.
+    pub targets: u64,
+    /// Mean loss per target: bits for classes, squared error for numbers. NaN without a target.
+    pub loss: f64,
+    /// Share of the targets whose class was held to be the likeliest; none if targets are numbers.
+    pub accuracy: Option<f64>,
+    /// The errors of each number that is predicted; empty if targets are classes.
+    pub errors: Vec<ErrorScores>,
+}
+
+/// The errors of a number that is predicted, in the units in which the net sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ErrorScores {
+    /// Number of targets.
+    pub targets: u64,
+    /// Mean absolute error (MAE).
+    pub mean_absolute: f64,
+    /// Square root of the mean squared error (RMSE).
+    pub root_mean_square: f64,
+}
+
+/// The scores of `model` on one pass of another task, which must have [`EVALUATION_LANES`] lanes.
 ///
 /// # Errors
 /// If the task has other inputs or targets than the net, or the data cannot be read.
 ///
 /// # Panics
 /// If the task has another number of lanes.
-pub fn evaluate_on(model: &Model, evaluation: Evaluation) -> Result<f64, TrainError> {
-    fits(model, &evaluation)?;
-    HeldOut::of(evaluation).mean_loss(model)
-}
-
-/// Refuses a task with other inputs or targets than the net.
-pub(crate) fn fits(model: &Model, evaluation: &Evaluation) -> Result<(), ConfigError> {
-    let found = (evaluation.task.inputs(), evaluation.task.targets());
-    if found == model.signals() {
-        return Ok(());
-    }
-    let found = format!("{found:?} for a net of {:?}", model.signals());
-    Err(ConfigError::Value { field: "task", allowed: "one that fits the net", found })
+pub fn evaluate_on(model: &Model, evaluation: Evaluation) -> Result<Scores, TrainError> {
+    model.check_signals(evaluation.task.inputs(), evaluation.task.targets())?;
+    HeldOut::of(evaluation).scores(model)
 }
 
 /// Held-out data of a task, and buffers for reading them.
@@ -54,12 +69,22 @@ pub(crate) struct HeldOut {
     steps: Vec<Step>,
 }
 
-/// The lanes `first..first + GROUP` of an evaluation, with the sum of their losses.
+/// The lanes `first..first + GROUP` of an evaluation.
 struct Group {
     first: usize,
     predictor: Predictor,
-    sum: f64,
+    tally: Tally,
+}
+
+/// Sums over targets.
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    loss: f64,
     targets: u64,
+    /// Targets whose class was the likeliest.
+    right: u64,
+    /// For each number that is predicted: targets, sum of the absolute errors, sum of their squares.
+    errors: Vec<(u64, f64, f64)>,
 }
 
 impl HeldOut {
@@ -74,11 +99,16 @@ impl HeldOut {
         Self { evaluation, steps: vec![step; chunk] }
     }
 
-    /// Mean loss per target with the model's current weights. Each lane begins with a state of zero. Threads share
+    /// Scores with the model's current weights. Each lane begins with a state of zero. Threads share
     /// the lanes; the result does not depend on their number.
-    pub fn mean_loss(&mut self, model: &Model) -> Result<f64, TrainError> {
+    pub fn scores(&mut self, model: &Model) -> Result<Scores, TrainError> {
         let predictor = Predictor::new(model, GROUP);
-        let group = |first| Group { first, predictor: predictor.clone(), sum: 0.0, targets: 0 };
+        let numbers = match model.signals().1 {
+            Signal::Symbols(_) => 0,
+            Signal::Values(n) => n,
+        };
+        let tally = Tally { errors: vec![(0, 0.0, 0.0); numbers], ..Tally::default() };
+        let group = |first| Group { first, predictor: predictor.clone(), tally: tally.clone() };
         let mut groups: Vec<_> = (0..LANES).step_by(GROUP).map(group).collect();
         let mut left = self.evaluation.steps;
         while left > 0 {
@@ -89,8 +119,59 @@ impl HeldOut {
             }
             groups.par_iter_mut().for_each(|group| group.run(steps));
         }
-        let targets: u64 = groups.iter().map(|group| group.targets).sum();
-        Ok(groups.iter().map(|group| group.sum).sum::<f64>() / targets as f64)
+        let mut all = tally;
+        groups.iter().for_each(|group| all.add(&group.tally));
+        let errors = all.errors.iter().map(|&(targets, absolute, squared)| ErrorScores {
+            targets,
+            mean_absolute: absolute / targets as f64,
+            root_mean_square: (squared / targets as f64).sqrt(),
+        });
+        Ok(Scores {
+            targets: all.targets,
+            loss: all.loss / all.targets as f64,
+            accuracy: (numbers == 0).then(|| all.right as f64 / all.targets as f64),
+            errors: errors.collect(),
+        })
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.targets += other.targets;
+        self.right += other.right;
+        for (own, other) in self.errors.iter_mut().zip(&other.errors) {
+            *own = (own.0 + other.0, own.1 + other.1, own.2 + other.2);
+        }
+    }
+
+    /// Compares predictions, `[outputs][lanes]`, with targets.
+    fn compare(&mut self, predicted: Lanes<'_, f32>, targets: Targets<'_>) {
+        match targets {
+            Targets::Classes(classes) => {
+                for (lane, class) in classes.iter().enumerate() {
+                    let Some(class) = class else { continue };
+                    let score = |output: usize| predicted.at(output)[lane];
+                    let right = score(*class as usize);
+                    // Of equal scores the first counts.
+                    let beaten = (0..predicted.len()).any(|other| {
+                        score(other) > right || (score(other) == right && other < *class as usize)
+                    });
+                    self.right += u64::from(!beaten);
+                }
+            }
+            Targets::Values(values) => {
+                for (i, (sum, values)) in
+                    self.errors.iter_mut().zip(values.chunks_exact(predicted.lanes())).enumerate()
+                {
+                    for (value, predicted) in values.iter().zip(predicted.at(i)) {
+                        let Some(value) = value else { continue };
+                        let error = f64::from(predicted - value);
+                        *sum = (sum.0 + 1, sum.1 + error.abs(), sum.2 + error * error);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -98,10 +179,11 @@ impl Group {
     fn run(&mut self, steps: &[Step]) {
         for step in steps {
             let step = lanes_of(step, self.first);
-            self.predictor.predict(input_of(&step), &step.starts);
-            let report = self.predictor.score(targets_of(&step));
-            self.sum += report.loss;
-            self.targets += report.targets;
+            let targets = targets_of(&step);
+            self.tally.compare(self.predictor.predict(input_of(&step), &step.starts), targets);
+            let report = self.predictor.score(targets);
+            self.tally.loss += report.loss;
+            self.tally.targets += report.targets;
         }
     }
 }

@@ -20,8 +20,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// |---|---|
 /// | `config.toml` | the configuration of the run |
 /// | `metrics.jsonl` | a line for each record |
-/// | `checkpoint`, `checkpoint.previous` | the state of a run that has not ended |
+/// | `checkpoint`, `checkpoint.previous` | the state of a run that has not ended, or whose checkpoint is kept |
 /// | `model` | the net at the end |
+/// | `best` | the net with the lowest loss on the validation data so far, if the task has some |
 /// | `result.json` | the result of a complete run, or of one whose dynamic evaluation is still to come |
 /// | `lock` | locked by the process that makes the run |
 #[derive(Debug)]

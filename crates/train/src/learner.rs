@@ -83,25 +83,23 @@ impl Learner {
     pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
         config.validate()?;
         check_policy(&config.divergence)?;
-        Self::from_model(Model::new(config, inputs, targets)?)
+        Self::from_model(Model::new(config, inputs, targets)?, config)
     }
 
-    /// Begins with the weights of `model`, by its configuration ([`Model::for_run`] gives it another). Only the net
-    /// is taken over: states, influence, moments of the optimizer, schedules and counts of steps begin at zero.
+    /// Begins with the weights and masks of `model`. Only the net is taken over: states, influence, moments of the
+    /// optimizer, schedules and counts of steps begin at zero. A configuration without layers takes those of the
+    /// model.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
-    pub fn from_model(mut model: Model) -> Result<Self, TrainError> {
-        model.config.validate()?;
-        check_policy(&model.config.divergence)?;
-        if !model.config.update.schedule.has_end() {
-            model.config.training.steps = None;
+    /// As [`new`](Self::new), or if the configuration describes another net.
+    pub fn from_model(model: Model, config: &RunConfig) -> Result<Self, TrainError> {
+        check_policy(&config.divergence)?;
+        let mut config = config.clone();
+        if !config.update.schedule.has_end() {
+            config.training.steps = None;
         }
-        let lanes = model.config.training.lanes;
-        if model.readout.lanes() != lanes {
-            model.readout = model.readout.with_lanes(lanes);
-        }
-        let learning = Learning::new(model)?;
+        let lanes = config.training.lanes;
+        let learning = Learning::new(model, config)?;
         let stack = learning.model.stack();
         let (symbols, values) = match stack.inputs() {
             Inputs::Symbols(_) => (lanes, 0),
@@ -122,7 +120,7 @@ impl Learner {
         })
     }
 
-    /// The current net. Its configuration is the one that the learner began with, whatever was set since.
+    /// The current net. The run that it belongs to is the one that the learner began with, whatever was set since.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.learning.model
@@ -239,7 +237,8 @@ impl Learner {
     /// has changed.
     pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<Loaded<()>, TrainError> {
         let path = path.as_ref();
-        let build = || Self::from_model(self.model().clone()).map_err(RestoreError::Build);
+        let build =
+            || Self::from_model(self.model().clone(), &self.learning.config).map_err(RestoreError::Build);
         let loaded = rtrl_checkpoint::load_latest(path, build, |learner, archive| learner.persist(archive));
         match loaded {
             Ok(Loaded::Nothing) => Ok(Loaded::Nothing),
@@ -370,7 +369,7 @@ impl Learner {
         let mut report = StepReport { targets: count, loss: learning.losses.iter().sum::<f64>(), skipped: 0 };
         self.targets += count;
         self.with_target += u64::from(count > 0);
-        if learning.made == learning.model.config().training.window() {
+        if learning.made == learning.config.training.window() {
             learning.finish_window();
             report.skipped = learning.check()?;
             if report.skipped == 0 && self.targets > 0 {
@@ -427,7 +426,7 @@ impl Learner {
     /// Saves or restores the fields that older checkpoints do not have. For those every step counts as learned
     /// from, and the policy is the configured one.
     fn persist_later(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        let configured = &self.learning.model.config().divergence;
+        let configured = &self.learning.config.divergence;
         let (mut learned, mut policy) = match archive.is_loading() {
             true => (self.steps(), configured),
             false => (self.learned, &self.learning.policy),
@@ -452,7 +451,7 @@ impl Persist for Learner {
         if archive.is_loading() {
             self.abandon();
         }
-        let (made, window) = (self.learning.made, self.learning.model.config().training.window());
+        let (made, window) = (self.learning.made, self.learning.config.training.window());
         archive.check("window", made == 0, || {
             format!(
                 "{made} of the {window} steps of a window are made, and it can be saved only between windows"

@@ -11,7 +11,7 @@ use rtrl_tasks::{Signal, Step};
 use crate::divergence::all_finite;
 use crate::number::MOST;
 use crate::optimizer::Parameters;
-use crate::{DivergencePolicy, Model, Targets, TrainError, Updater};
+use crate::{DivergencePolicy, Model, RunConfig, Targets, TrainError, Updater};
 
 /// What learning from one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -44,6 +44,8 @@ pub(crate) fn targets_of(step: &Step) -> Targets<'_> {
 /// with [`finish_window`](Self::finish_window), [`check`](Self::check), and if no lane was skipped
 /// [`update`](Self::update). A window that fails ends with [`abandon`](Self::abandon).
 pub(crate) struct Learning {
+    /// The configuration of the run, with the layers of the model.
+    pub config: RunConfig,
     pub model: Model,
     pub estimator: Box<dyn GradientEstimator<f32>>,
     pub updater: Updater,
@@ -77,9 +79,10 @@ pub(crate) struct Learning {
 }
 
 impl Learning {
-    /// Builds estimator and optimizers by the configuration of `model`.
-    pub fn new(model: Model) -> Result<Self, TrainError> {
-        let config = model.config();
+    /// Begins with the weights of `model`. Builds estimator and optimizers by `config`.
+    pub fn new(model: Model, config: RunConfig) -> Result<Self, TrainError> {
+        let model = model.for_run(config)?;
+        let config = model.run().cloned().expect("the run that was just given");
         let (t, stack) = (&config.training, model.stack());
         let (weights, parameters) = (stack.weights_len(), model.readout().parameters().len());
         let updates = t.steps.map(|steps| steps.div_ceil(t.window as u64));
@@ -101,6 +104,7 @@ impl Learning {
             instructions: Level::current().to_string(),
             resumed_from: None,
             model,
+            config,
         })
     }
 
@@ -266,7 +270,7 @@ impl Learning {
     }
 
     pub fn error(&self, quantity: &'static str) -> TrainError {
-        let estimator = format!("{:?}", self.model.config().estimator);
+        let estimator = format!("{:?}", self.config.estimator);
         TrainError::Diverged { step: self.steps, estimator, quantity }
     }
 

@@ -44,23 +44,25 @@ mod metrics;
 mod model;
 mod number;
 mod optimizer;
+mod overrides;
 mod place;
 mod predictor;
 mod readout;
 mod run;
 mod sparsity;
+mod start;
 mod summary;
 mod trainer;
 
 pub use compare::Alignment;
 pub use config::{
-    CONFIG_VERSION, CompareConfig, DynamicConfig, PassiveConfig, ReadoutConfig, RunConfig, TrainingConfig,
-    parse_toml,
+    CONFIG_VERSION, CompareConfig, DynamicConfig, EarlyStopConfig, NetConfig, PassiveConfig, ReadoutConfig,
+    RunConfig, StartConfig, TrainingConfig, parse_toml,
 };
 pub use divergence::DivergencePolicy;
 pub use dynamic::{evaluate_dynamically, evaluate_dynamically_on};
 pub use error::{ConfigError, TrainError};
-pub use evaluate::{EVALUATION_LANES, evaluate, evaluate_on};
+pub use evaluate::{EVALUATION_LANES, ErrorScores, Scores, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};
 pub use learner::Learner;
 pub use learning::StepReport;

@@ -29,6 +29,9 @@ pub struct Record {
     /// Loss on held-out data, in bits per target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_bits: Option<f64>,
+    /// Mean squared error per target on held-out data, if targets are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_error: Option<f64>,
     /// Number of lanes since the last record that became NaN or infinite and began a new sequence.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped_lanes: u64,
@@ -52,6 +55,7 @@ impl Record {
             error: None,
             level: None,
             valid_bits: None,
+            valid_error: None,
             skipped_lanes: 0,
             rolled_back: None,
             alignment: Vec::new(),

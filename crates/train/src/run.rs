@@ -1,6 +1,7 @@
 //! A run in a folder of its own.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::folder::Folder;
 use crate::metrics::Writer;
 use crate::number::MOST;
 use crate::summary::finished;
-use crate::{DivergencePolicy, Record, RunConfig, Summary, TrainError, Trainer, WindowReport};
+use crate::{ConfigError, DivergencePolicy, Record, RunConfig, Summary, TrainError, Trainer, WindowReport};
 
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,14 +50,22 @@ pub struct RunOptions {
     pub root: PathBuf,
     /// Time between two checkpoints; zero for a checkpoint after each window.
     pub checkpoint_every: Duration,
-    /// Whether the last checkpoint is kept when the run is complete.
+    /// Whether the last checkpoint is kept when the run is complete, so that a longer run can go on from it.
     pub keep_checkpoint: bool,
+    /// The folder of a shorter run of the same configuration, with its checkpoint: a run that has not begun yet goes
+    /// on from there.
+    pub extend: Option<PathBuf>,
 }
 
 impl RunOptions {
     /// Options for runs in `root`, with a checkpoint every minute.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), checkpoint_every: Duration::from_secs(60), keep_checkpoint: false }
+        Self {
+            root: root.into(),
+            checkpoint_every: Duration::from_secs(60),
+            keep_checkpoint: false,
+            extend: None,
+        }
     }
 }
 
@@ -76,6 +85,7 @@ pub fn run(
     progress: &mut dyn FnMut(Progress),
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    let config = &config.resolved()?;
     let steps = config.steps()?;
     let path = options.root.join(config.folder());
     if let Some(summary) = finished(config, &path)? {
@@ -89,6 +99,9 @@ pub fn run(
     }
     folder.tidy(&[]);
     folder.write("config.toml", &config.to_toml()?)?;
+    if let Some(shorter) = &options.extend {
+        extend(shorter, config, &folder)?;
+    }
     let state = resume(state, config, &folder)?;
     let metrics = Writer::go_on(&folder.file("metrics.jsonl"), state.records)?;
     let before = metrics.seconds;
@@ -108,6 +121,45 @@ pub fn run(
         state,
     };
     Ok(if run.all(progress, stop)? { run.finish(stop)? } else { Outcome::Interrupted })
+}
+
+/// Gives a run without a checkpoint the checkpoint and the metrics of a shorter one.
+fn extend(shorter: &Path, config: &RunConfig, folder: &Folder) -> Result<(), TrainError> {
+    if folder.file("checkpoint").exists() {
+        return Ok(());
+    }
+    let path = shorter.join("config.toml");
+    let text = std::fs::read_to_string(&path).map_err(TrainError::file("read", &path))?;
+    let mut found = RunConfig::from_toml(&text, &path.display().to_string())?;
+    let refused = |allowed, found| ConfigError::Value { field: "training.steps", allowed, found };
+    let (steps, before) = (config.steps()?, found.steps()?);
+    if before >= steps {
+        let allowed = "more than those of the run that is extended";
+        return Err(refused(allowed, format!("{steps} for {before}")).into());
+    }
+    if before % found.training.window as u64 != 0 {
+        let allowed = "a multiple of the window in the run that is extended, whose last window was cut short";
+        return Err(refused(allowed, before.to_string()).into());
+    }
+    found.training.steps = config.training.steps;
+    if found != *config {
+        let allowed = "the only difference between a run and one that extends it";
+        let found = format!("other settings than in {}", path.display());
+        return Err(refused(allowed, found).into());
+    }
+    if config.update.schedule.has_end() {
+        let allowed = "without effect on the steps before: a schedule that falls to the end of a run is another one \
+                       in a longer run, which cannot go on from a shorter one";
+        return Err(refused(allowed, steps.to_string()).into());
+    }
+    // The checkpoint is last, since a run with a checkpoint has all it needs.
+    for name in ["metrics.jsonl", "checkpoint"] {
+        let (from, to) = (shorter.join(name), folder.file(name));
+        let bytes = std::fs::read(&from).map_err(TrainError::file("read", &from))?;
+        rtrl_checkpoint::replace(&to, |file| file.write_all(&bytes))
+            .map_err(TrainError::file("write", &to))?;
+    }
+    Ok(())
 }
 
 /// Restores the last usable checkpoint; without one the state is `fresh`.
@@ -144,6 +196,10 @@ struct State {
     since: WindowReport,
     loss: Option<f64>,
     valid_loss: Option<f64>,
+    /// The lowest loss on the validation data, and the step of it.
+    best: Option<(f64, u64)>,
+    /// Number of evaluations since then.
+    stale: u32,
     /// Number of lines of the metrics that belong to the steps made.
     records: u64,
     /// For [`DivergencePolicy::RollBack`]: the remembered state, as a checkpoint, and the number of rollbacks so
@@ -159,6 +215,8 @@ impl State {
             since: WindowReport::default(),
             loss: None,
             valid_loss: None,
+            best: None,
+            stale: 0,
             records: 0,
             good: Vec::new(),
             attempts: 0,
@@ -175,6 +233,8 @@ impl State {
         archive.value("since/loss", loss)?;
         archive.value("loss", &mut self.loss)?;
         archive.value("valid-loss", &mut self.valid_loss)?;
+        archive.value("best", &mut self.best)?;
+        archive.value("stale", &mut self.stale)?;
         archive.value("records", &mut self.records)?;
         let counts = [self.since.steps, self.since.targets, self.since.skipped, self.records];
         let possible = counts.iter().all(|&count| count < MOST);
@@ -207,7 +267,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Makes all windows that are left. Returns whether the run has come to its end.
     fn all(&mut self, progress: &mut dyn FnMut(Progress), stop: &AtomicBool) -> Result<bool, TrainError> {
-        while self.state.trainer.steps() < self.steps {
+        while self.state.trainer.steps() < self.steps && !self.is_stale() {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(false);
@@ -251,8 +311,13 @@ impl Run<'_> {
         (evaluate || due(t.log_every)).then(|| self.record(evaluate)).transpose()
     }
 
+    /// Whether evaluations have brought no new best for so long that the run ends early.
+    fn is_stale(&self) -> bool {
+        self.config.training.early_stop.as_ref().is_some_and(|stop| self.state.stale >= stop.patience)
+    }
+
     fn record(&mut self, evaluate: bool) -> Result<Record, TrainError> {
-        let State { trainer, since, loss, valid_loss, records, .. } = &mut self.state;
+        let State { trainer, since, loss, valid_loss, records, best, stale, .. } = &mut self.state;
         let since = std::mem::take(since);
         let mean = (since.targets > 0).then(|| since.loss / since.targets as f64);
         let valid = if evaluate { trainer.evaluate()? } else { None };
@@ -260,13 +325,25 @@ impl Run<'_> {
         *valid_loss = valid.or(*valid_loss);
         let symbols = matches!(trainer.model().signals().1, Signal::Symbols(_));
         *records += 1;
+        if let Some(valid) = valid {
+            let min_delta = self.config.training.early_stop.as_ref().map_or(0.0, |stop| stop.min_delta);
+            if best.is_none_or(|(best, _)| valid < best - min_delta) {
+                (*best, *stale) = (Some((valid, trainer.steps())), 0);
+                // Written before the checkpoint that knows of it: a run that is killed between them evaluates
+                // again and writes the same net.
+                trainer.model().save(&self.folder.file("best"))?;
+            } else {
+                *stale += 1;
+            }
+        }
         let record = Record {
             step: trainer.steps(),
             characters: trainer.steps() * self.config.training.lanes as u64,
             bits: mean.filter(|_| symbols),
             error: mean.filter(|_| !symbols),
             level: trainer.level(),
-            valid_bits: valid,
+            valid_bits: valid.filter(|_| symbols),
+            valid_error: valid.filter(|_| !symbols),
             skipped_lanes: since.skipped,
             rolled_back: None,
             alignment: trainer.take_alignment(),
@@ -338,7 +415,8 @@ impl Run<'_> {
         let model = self.state.trainer.model();
         model.save(&path)?;
         let symbols = matches!(model.signals().1, Signal::Symbols(_));
-        let test_bits = evaluate(model, Part::Test, None)?;
+        let test = evaluate(model, Part::Test, None)?;
+        let valid = self.state.valid_loss;
         let mut summary = Summary {
             hash: self.config.hash(),
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -348,8 +426,12 @@ impl Run<'_> {
             bits: self.state.loss.filter(|_| symbols),
             error: self.state.loss.filter(|_| !symbols),
             level: self.state.trainer.level(),
-            valid_bits: self.state.valid_loss,
-            test_bits,
+            valid_bits: valid.filter(|_| symbols),
+            valid_error: valid.filter(|_| !symbols),
+            best_valid: self.state.best.map(|(loss, _)| loss),
+            best_step: self.state.best.map(|(_, step)| step),
+            test_bits: test.filter(|_| symbols),
+            test_error: test.filter(|_| !symbols),
             dynamic_valid_bits: None,
             dynamic_test_bits: None,
             dynamic_diverged: None,

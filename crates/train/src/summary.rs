@@ -35,9 +35,21 @@ pub struct Summary {
     pub level: Option<u32>,
     /// Final loss on held-out data, in bits per target.
     pub valid_bits: Option<f64>,
+    /// Final mean squared error per target on held-out data, if targets are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_error: Option<f64>,
+    /// The lowest loss on the validation data, as `valid_bits` or `valid_error`. The net is in the file `best`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_valid: Option<f64>,
+    /// The step of `best_valid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<u64>,
     /// Loss on the test data, in bits per target, if there are such data.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]
     pub test_bits: Option<f64>,
+    /// Mean squared error per target on the test data, if there are such data and targets are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]
+    pub test_error: Option<f64>,
     /// As `valid_bits`, but with weights that go on learning while they are evaluated ([`RunConfig::dynamic`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic_valid_bits: Option<f64>,

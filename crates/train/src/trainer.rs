@@ -51,12 +51,29 @@ impl Trainer {
     /// If a part of the configuration is invalid.
     pub fn with_task(config: &RunConfig, task: Box<dyn Task>) -> Result<Self, TrainError> {
         config.validate()?;
-        Self::with_model(Model::new(config, task.inputs(), task.targets())?, task)
+        Self::with_model(Model::new(config, task.inputs(), task.targets())?, config, task)
     }
 
-    /// Begins with the weights of `model`, which may be trained already, by its configuration.
-    pub(crate) fn with_model(model: Model, task: Box<dyn Task>) -> Result<Self, TrainError> {
-        let config = model.config();
+    /// Begins with the weights and masks of `model`, which may be trained already. A configuration without layers
+    /// takes those of the model.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or if the configuration describes another net, or the task does not fit the net.
+    pub fn from_model(model: Model, config: &RunConfig) -> Result<Self, TrainError> {
+        let data = config.task()?;
+        let task = data.build(config.training.lanes.max(1), config.training.seed)?;
+        let held_out = HeldOut::new(data, Part::Valid, config.training.evaluate_bytes)?;
+        Ok(Self { held_out, ..Self::with_model(model, config, task)? })
+    }
+
+    pub(crate) fn with_model(
+        model: Model,
+        config: &RunConfig,
+        task: Box<dyn Task>,
+    ) -> Result<Self, TrainError> {
+        model.check_signals(task.inputs(), task.targets())?;
+        let learning = Learning::new(model, config.clone())?;
+        let (config, model) = (&learning.config, &learning.model);
         let (t, stack) = (&config.training, model.stack());
         let comparison = config.compare.as_ref();
         let comparison =
@@ -64,16 +81,16 @@ impl Trainer {
         Ok(Self {
             held_out: None,
             comparison,
-            rewiring: config.rewiring.as_ref().map(|r| Rewiring::new(r, &model, t.window())).transpose()?,
+            rewiring: config.rewiring.as_ref().map(|r| Rewiring::new(r, model, t)).transpose()?,
             data: Step::new(&*task, t.lanes),
-            learning: Learning::new(model)?,
+            learning,
             task,
         })
     }
 
     /// The configuration of the run.
     pub fn config(&self) -> &RunConfig {
-        self.learning.model.config()
+        &self.learning.config
     }
 
     /// Number of time steps made so far.
@@ -146,7 +163,7 @@ impl Trainer {
     /// not provide for it. Then the window has changed no weight, and a further call goes on with the next data and
     /// a new sequence in every lane.
     pub fn train_window(&mut self) -> Result<WindowReport, TrainError> {
-        let t = &self.learning.model.config().training;
+        let t = &self.learning.config.training;
         let left = t.steps.map_or(u64::MAX, |steps| steps.saturating_sub(self.learning.steps));
         if left == 0 {
             return Err(TrainError::Finished { steps: self.learning.steps });
@@ -246,7 +263,7 @@ impl Trainer {
     /// If the data cannot be read, or the loss is not finite.
     pub fn evaluate(&mut self) -> Result<Option<f64>, TrainError> {
         let Some(held_out) = &mut self.held_out else { return Ok(None) };
-        let mean = held_out.mean_loss(&self.learning.model)?;
+        let mean = held_out.scores(&self.learning.model)?.loss;
         if mean.is_finite() { Ok(Some(mean)) } else { Err(self.learning.error("held-out loss")) }
     }
 }

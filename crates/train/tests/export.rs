@@ -24,6 +24,7 @@ fn record(step: u64) -> Record {
         error: None,
         level: None,
         valid_bits: None,
+        valid_error: None,
         skipped_lanes: 0,
         rolled_back: None,
         alignment: Vec::new(),

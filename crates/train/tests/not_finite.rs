@@ -126,6 +126,7 @@ fn a_passive_estimator_that_reaches_infinity_leaves_metrics_that_can_be_read() {
         error: None,
         level: None,
         valid_bits: None,
+        valid_error: None,
         skipped_lanes: 0,
         rolled_back: None,
         alignment: vec![all.clone()],

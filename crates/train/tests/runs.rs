@@ -40,7 +40,6 @@ fn mistakes_in_a_configuration_are_named_with_their_line() {
         ("units = 12", "unit = 12", 3, "unit"),
         ("kind = \"gru\"", "kind = \"gruu\"", 3, "gruu"),
         ("order = 1", "order = \"one\"", 4, "one"),
-        ("lanes = 4, ", "", 6, "lanes"),
         ("steps = 10", "steps = -1", 6, "-1"),
         ("training =", "training ==", 6, "="),
     ] {

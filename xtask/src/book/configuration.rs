@@ -267,21 +267,25 @@ impl Page {
                 return Err(format!("{}: `{}` is required, or it is not", path.join("."), field.name));
             }
             let written = here.and_then(|value| value.get(&field.name));
-            let default = match (zero(&name), field.required, written, &held) {
-                (_, true, ..) => "required".to_string(),
-                // A field that serialization leaves out is zero or off. Check it: written as such, it must read
-                // the same.
-                (Some(zero), false, None, Held::Once) => {
-                    let shown = format!("`{zero}`");
-                    at(&mut without, path).insert(field.name.clone(), zero);
-                    if parse(&without)? != parsed {
-                        return Err(format!(
-                            "{}: `{}` has a default that is not written",
-                            path.join("."),
-                            field.name
-                        ));
+            // Whether the field reads the same with this value as without it.
+            let mut is_default = |value: toml::Value| -> Result<bool, String> {
+                at(&mut without, path).insert(field.name.clone(), value);
+                Ok(parse(&without)? == parsed)
+            };
+            let default = match (field.required, written, &held) {
+                (true, ..) => "required".to_string(),
+                // A default that serialization leaves out is found by trial.
+                (false, None, Held::Once) if !likely(&name).is_empty() => {
+                    let mut found = None;
+                    for value in likely(&name) {
+                        let shown = format!("`{value}`");
+                        found = found.or(is_default(value)?.then_some(shown));
                     }
-                    shown
+                    let (path, name) = (path.join("."), &field.name);
+                    found.ok_or_else(|| format!("{path}: `{name}` has a default that is not written"))?
+                }
+                (false, None, Held::List) if !is_default(toml::Value::Array(Vec::new()))? => {
+                    "see there".to_string()
                 }
                 _ => self.default(written, &held, &name, file)?,
             };
@@ -329,13 +333,13 @@ fn of_default(variants: &[Variant]) -> Result<&str, String> {
     Ok(&found.ok_or("an enum without a default is left out of what is written")?.word)
 }
 
-/// Zero of a type of numbers, or `false`.
-fn zero(name: &str) -> Option<toml::Value> {
+/// The values of a type of numbers or of `bool` that a default may have without being written.
+fn likely(name: &str) -> Vec<toml::Value> {
     match name {
-        "usize" | "u32" | "u64" => Some(0.into()),
-        "f32" | "f64" => Some(0.0.into()),
-        "bool" => Some(false.into()),
-        _ => None,
+        "usize" | "u32" | "u64" => vec![0.into()],
+        "f32" | "f64" => vec![0.0.into()],
+        "bool" => vec![false.into(), true.into()],
+        _ => Vec::new(),
     }
 }
 
@@ -394,7 +398,9 @@ mod tests {
         assert_eq!(row("task: copy", "layout"), "`\"echo\"`");
         assert_eq!(row("task: copy", "averaging"), "`\"all-positions\"`");
         assert_eq!(row("training", "log_every"), "`1000`");
-        assert_eq!(row("training", "lanes"), "required");
+        assert_eq!(row("training", "lanes"), "`1`");
+        assert_eq!(row("task: table", "scale"), "`true`");
+        assert_eq!(row("task: table", "missing_values"), "see there");
         assert_eq!(row("training", "steps"), "none");
         assert_eq!(row("layers: gru", "distribution"), "`\"uniform\"`");
         assert_eq!(row("The file", "divergence"), "`policy = \"stop\"`");

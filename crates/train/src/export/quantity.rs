@@ -19,6 +19,7 @@ impl Record {
         all.extend(number("error", self.error));
         all.extend(self.level.map(|level| named("level", Value::Count(u64::from(level)))));
         all.extend(number("valid_bits", self.valid_bits));
+        all.extend(number("valid_error", self.valid_error));
         if self.skipped_lanes > 0 {
             all.push(named("skipped_lanes", Value::Count(self.skipped_lanes)));
         }

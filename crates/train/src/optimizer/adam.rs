@@ -15,6 +15,7 @@ use crate::fields::check;
 #[serde(deny_unknown_fields)]
 pub struct AdamConfig {
     /// α, the step size.
+    #[serde(alias = "lr")]
     pub learning_rate: f64,
     /// β₁, decay of the mean gradient.
     #[serde(default = "beta1")]
@@ -74,6 +75,7 @@ impl Build for AdamConfig {
 #[serde(deny_unknown_fields)]
 pub struct AdamWConfig {
     /// α, the step size.
+    #[serde(alias = "lr")]
     pub learning_rate: f64,
     /// β₁, decay of the mean gradient.
     #[serde(default = "beta1")]

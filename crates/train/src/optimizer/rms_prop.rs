@@ -15,6 +15,7 @@ use crate::fields::check;
 #[serde(deny_unknown_fields)]
 pub struct RmsPropConfig {
     /// α, the step size.
+    #[serde(alias = "lr")]
     pub learning_rate: f64,
     /// ρ, decay of the mean squared gradient.
     #[serde(default = "decay")]

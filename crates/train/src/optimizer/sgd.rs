@@ -14,6 +14,7 @@ use crate::ConfigError;
 #[serde(deny_unknown_fields)]
 pub struct SgdConfig {
     /// α, the step size.
+    #[serde(alias = "lr")]
     pub learning_rate: f64,
 }
 
@@ -44,6 +45,7 @@ impl Build for SgdConfig {
 #[serde(deny_unknown_fields)]
 pub struct MomentumConfig {
     /// α, the step size.
+    #[serde(alias = "lr")]
     pub learning_rate: f64,
     /// μ, the decay of the velocity.
     #[serde(default = "momentum")]

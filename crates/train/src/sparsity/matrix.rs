@@ -28,7 +28,7 @@ pub(super) struct Place {
 /// The matrices that change. Layers without masks have none.
 pub(super) fn of(model: &Model, which: Matrices) -> Vec<Matrix> {
     let mut matrices = Vec::new();
-    for (layer, (masks, config)) in model.masks().iter().zip(&model.config().layers).enumerate() {
+    for (layer, (masks, config)) in model.masks().iter().zip(&model.net().layers).enumerate() {
         if config.is_masked() {
             for (gate, mask) in masks.gates.iter().enumerate() {
                 let (units, columns) = (mask.input.rows(), mask.input.cols());

@@ -11,7 +11,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Lanes;
 
 use crate::model::Stream;
-use crate::{ConfigError, Model, TrainError};
+use crate::{ConfigError, Model, TrainError, TrainingConfig};
 pub use config::{Matrices, RewiringConfig};
 use matrix::{Matrix, Place};
 use probe::Probe;
@@ -31,8 +31,12 @@ pub(crate) struct Rewiring {
 }
 
 impl Rewiring {
-    /// Rewiring for a net that learns in windows of `window` steps.
-    pub fn new(config: &RewiringConfig, model: &Model, window: usize) -> Result<Self, TrainError> {
+    /// Rewiring for a net in a training of these settings.
+    pub fn new(
+        config: &RewiringConfig,
+        model: &Model,
+        training: &TrainingConfig,
+    ) -> Result<Self, TrainError> {
         let matrices = matrix::of(model, config.matrices());
         let probe = matches!(config, RewiringConfig::Rigl { .. });
         let initial: Vec<f64> = matrices.iter().map(|m| m.sparsity(model.masks())).collect();
@@ -46,8 +50,8 @@ impl Rewiring {
             initial,
             done: 0,
             skipped: false,
-            rng: Stream::Regrowth.rng(model.config().training.seed),
-            probe: probe.then(|| Probe::new(model, window)).transpose()?,
+            rng: Stream::Regrowth.rng(training.seed),
+            probe: probe.then(|| Probe::new(model, training.lanes, training.window())).transpose()?,
             config: config.clone(),
             matrices,
         })

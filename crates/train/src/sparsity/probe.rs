@@ -25,7 +25,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub fn new(model: &Model, window: usize) -> Result<Self, TrainError> {
+    pub fn new(model: &Model, lanes: usize, window: usize) -> Result<Self, TrainError> {
         let full = |(masks, config): (&Masks, &rtrl_cells::CellConfig)| {
             let mut masks = masks.clone();
             if config.is_masked() {
@@ -34,9 +34,8 @@ impl Probe {
             }
             masks
         };
-        let masks: Vec<_> = model.masks().iter().zip(&model.config().layers).map(full).collect();
-        let dense = build(model.config(), model.signals().0, &masks).map_err(|(_, error)| error)?;
-        let lanes = model.config().training.lanes;
+        let masks: Vec<_> = model.masks().iter().zip(&model.net().layers).map(full).collect();
+        let dense = build(model.net(), model.signals().0, &masks).map_err(|(_, error)| error)?;
         Ok(Self {
             rollout: dense.rollout(lanes),
             traces: vec![model.stack().trace(lanes); window],
@@ -115,7 +114,7 @@ mod tests {
         "#;
         let config = RunConfig::from_toml(text, "test").unwrap();
         let model = Model::new(&config, Signal::Symbols(4), Signal::Symbols(4)).unwrap();
-        let mut probe = Probe::new(&model, 6).unwrap();
+        let mut probe = Probe::new(&model, 2, 6).unwrap();
         let (sparse, dense) = (model.stack().linear().pattern(), probe.dense.linear().pattern());
         let weight = |(r, c): (usize, u32)| sparse.find(r, c).map_or(0.0, |w| model.weights()[w]);
         let weights: Vec<f32> = dense.iter().map(weight).collect();

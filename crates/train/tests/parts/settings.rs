@@ -83,10 +83,11 @@ fn a_learner_from_a_model_has_its_weights_and_begins_at_rest() {
     let model = first.into_model();
     let expected = bits(fork.predict(dense(&wave(3)), &[true]));
     for mut learner in [
-        Learner::from_model(model.clone()).unwrap(),
-        Learner::from_model(Model::load(&path).unwrap()).unwrap(),
+        Learner::from_model(model.clone(), &snap()).unwrap(),
+        Learner::from_model(Model::load(&path).unwrap(), &snap()).unwrap(),
         Learner::from_model(
-            model.for_run(RunConfig { divergence: DivergencePolicy::SkipLane, ..snap() }).unwrap(),
+            model.clone(),
+            &RunConfig { divergence: DivergencePolicy::SkipLane, layers: Vec::new(), ..snap() },
         )
         .unwrap(),
     ] {
@@ -98,19 +99,19 @@ fn a_learner_from_a_model_has_its_weights_and_begins_at_rest() {
     // The same net with other lanes and another estimator.
     let mut other = online(EstimatorConfig::Uoro(Default::default()));
     other.training.lanes = 3;
-    let mut learner = Learner::from_model(model.for_run(other).unwrap()).unwrap();
+    let mut learner = Learner::from_model(model.clone(), &other).unwrap();
     learner.predict(Input::Dense(Lanes::new(&[0.5; 6], 3)), &[true; 3]);
     assert_eq!(learner.learn(Targets::Values(&[Some(0.5); 3])).unwrap().targets, 3);
     // Configurations of another net.
     let mut wider = snap();
     wider.readout.hidden = None;
-    assert!(matches!(model.for_run(wider), Err(ConfigError::Value { field: "readout", .. })));
+    assert!(matches!(model.clone().for_run(wider), Err(ConfigError::Value { field: "readout", .. })));
     let mut deeper = snap();
     deeper.layers.pop();
-    assert!(matches!(model.for_run(deeper), Err(ConfigError::Value { field: "layers", .. })));
-    let mut back = model.config().clone();
+    assert!(matches!(model.clone().for_run(deeper), Err(ConfigError::Value { field: "layers", .. })));
+    let mut back = snap();
     back.divergence = DivergencePolicy::RollBack { every: 10, factor: 0.5, attempts: 1 };
-    assert!(Learner::from_model(model.for_run(back).unwrap()).is_err());
+    assert!(Learner::from_model(model, &back).is_err());
 }
 
 #[test]
