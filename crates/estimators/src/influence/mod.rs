@@ -66,7 +66,7 @@ impl<T: Scalar> Influence<T> {
         Ok(Self { order: Some(order), ..Self::new(stack, &reach, plan)? })
     }
 
-    /// An estimator with this reach.
+    /// An estimator with this reach, which stays as it is when the masks of the net change ([`relay`](GradientEstimator::relay)).
     ///
     /// # Errors
     /// If the reach does not fit the net.
