@@ -38,10 +38,14 @@ impl RunConfig {
         for setting in settings {
             set(&mut table, setting.as_ref())?;
         }
-        let all = || settings.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
-        let config = Self::deserialize(table).map_err(|error| ConfigError::Setting {
-            setting: all(),
-            reason: format!("{name} with it: {}", error.message().trim().replace('\n', "; ")),
+        let all = || settings.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ").replace('\n', " ");
+        let config = Self::deserialize(table).map_err(|error| {
+            // A mistake that the file has without the settings keeps its place there.
+            let without = toml::from_str::<Self>(text).err();
+            let placed = without.filter(|without| without.message() == error.message());
+            let reason = format!("{name} with it: {}", error.message().trim().replace('\n', "; "));
+            let setting = ConfigError::Setting { setting: all(), reason };
+            placed.and_then(|_| parse_toml::<Self>(text, name).err()).unwrap_or(setting)
         })?;
         config.validate().map_err(|error| {
             let is_set = |setting: &str| {
@@ -63,11 +67,13 @@ const ALIASES: [(&str, &str); 3] =
 
 /// Puts the value of `setting` into the table.
 fn set(table: &mut Table, setting: &str) -> Result<(), ConfigError> {
-    let refused = |reason: String| ConfigError::Setting { setting: setting.to_string(), reason };
+    let refused = |reason: String| ConfigError::Setting { setting: setting.replace('\n', " "), reason };
     let (path, value) =
         setting.split_once('=').ok_or_else(|| refused("it must be FIELD=VALUE".to_string()))?;
     let (path, text) = (path.trim(), value.trim());
-    let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut read| read.remove("value"));
+    let read = format!("value = {text}").parse::<Table>().ok();
+    // More than one field would come from a second line of the value.
+    let value = read.filter(|read| read.len() == 1).and_then(|mut read| read.remove("value"));
     let value = value.unwrap_or_else(|| Value::String(text.to_string()));
     let (above, last) = path.rsplit_once('.').map_or((None, path), |(above, last)| (Some(above), last));
     let mut whole = Value::Table(std::mem::take(table));

@@ -153,8 +153,11 @@ fn extend(shorter: &Path, config: &RunConfig, folder: &Folder) -> Result<(), Tra
         return Err(refused(allowed, steps.to_string()).into());
     }
     // The checkpoint is last, since a run with a checkpoint has all it needs.
-    for name in ["metrics.jsonl", "checkpoint"] {
+    for name in ["best", "metrics.jsonl", "checkpoint"] {
         let (from, to) = (shorter.join(name), folder.file(name));
+        if name == "best" && !from.exists() {
+            continue;
+        }
         let bytes = std::fs::read(&from).map_err(TrainError::file("read", &from))?;
         rtrl_checkpoint::replace(&to, |file| file.write_all(&bytes))
             .map_err(TrainError::file("write", &to))?;
@@ -327,7 +330,7 @@ impl Run<'_> {
         *records += 1;
         if let Some(valid) = valid {
             let min_delta = self.config.training.early_stop.as_ref().map_or(0.0, |stop| stop.min_delta);
-            if best.is_none_or(|(best, _)| valid < best - min_delta) {
+            if valid.is_finite() && best.is_none_or(|(best, _)| valid < best - min_delta) {
                 (*best, *stale) = (Some((valid, trainer.steps())), 0);
                 // Written before the checkpoint that knows of it: a run that is killed between them evaluates
                 // again and writes the same net.

@@ -8,7 +8,7 @@ use crate::compare::Comparison;
 use crate::evaluate::HeldOut;
 use crate::learning::{Learning, input_of, targets_of};
 use crate::sparsity::Rewiring;
-use crate::{Alignment, Model, Readout, RunConfig, TrainError};
+use crate::{Alignment, ConfigError, Model, Readout, RunConfig, TrainError};
 
 /// What one window of training did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,6 +21,16 @@ pub struct WindowReport {
     pub loss: f64,
     /// Lanes that became NaN or infinite and begin a new sequence. If there are any, the window changes no weight.
     pub skipped: u64,
+}
+
+/// The validation data of the configured task, without which a run cannot end early.
+fn held_out(config: &RunConfig) -> Result<Option<HeldOut>, TrainError> {
+    let held_out = HeldOut::new(config.task()?, Part::Valid, config.training.evaluate_bytes)?;
+    if held_out.is_none() && config.training.early_stop.is_some() {
+        let (field, allowed) = ("training.early_stop", "left out: the task has no validation data");
+        return Err(ConfigError::Value { field, allowed, found: "settings".into() }.into());
+    }
+    Ok(held_out)
 }
 
 /// A training run in `f32`.
@@ -41,7 +51,7 @@ impl Trainer {
     pub fn new(config: &RunConfig) -> Result<Self, TrainError> {
         let data = config.task()?;
         let task = data.build(config.training.lanes.max(1), config.training.seed)?;
-        let held_out = HeldOut::new(data, Part::Valid, config.training.evaluate_bytes)?;
+        let held_out = held_out(config)?;
         Ok(Self { held_out, ..Self::with_task(config, task)? })
     }
 
@@ -62,7 +72,7 @@ impl Trainer {
     pub fn from_model(model: Model, config: &RunConfig) -> Result<Self, TrainError> {
         let data = config.task()?;
         let task = data.build(config.training.lanes.max(1), config.training.seed)?;
-        let held_out = HeldOut::new(data, Part::Valid, config.training.evaluate_bytes)?;
+        let held_out = held_out(config)?;
         Ok(Self { held_out, ..Self::with_model(model, config, task)? })
     }
 

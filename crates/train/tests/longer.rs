@@ -58,6 +58,9 @@ fn a_longer_run_ends_as_if_it_had_been_one() {
     assert_eq!(first, Some(152));
     let model = |root: &Path| std::fs::read(root.join(long.folder()).join("model")).unwrap();
     assert!(model(root.path()) == model(at_once.path()), "the models have the same bytes");
+    let best =
+        |root: &Path| Model::load(&root.join(long.folder()).join("best")).map(|net| net.weights().to_vec());
+    assert_eq!(best(root.path()).unwrap(), best(at_once.path()).unwrap());
     // The end of the shorter run has a record of its own.
     let is_own = |record: &Record| record.step != 152;
     let all: Vec<_> = records(root.path(), &long).into_iter().filter(is_own).collect();
@@ -93,6 +96,51 @@ fn only_a_shorter_run_of_the_same_settings_is_extended() {
         let error = run(config, options, &mut |_| {}, &AtomicBool::new(false)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// The lowest loss may be that of the shorter run, whose net is then still the best.
+#[test]
+fn the_best_net_of_the_shorter_run_goes_along() {
+    let root = tempfile::tempdir().unwrap();
+    // Nothing is learned, so the first evaluation is the best.
+    let still = "optimizer = { kind = 'sgd', learning_rate = 1e-30 }";
+    let [short, long] = [80, 160].map(|steps| RunConfig { rewiring: None, ..config(steps, still) });
+    finished(&short, &options(root.path()));
+    let extended = RunOptions { extend: Some(root.path().join(short.folder())), ..options(root.path()) };
+    assert_eq!(finished(&long, &extended).best_step, Some(40));
+    let nets = [&short, &long].map(|run| Model::load(&root.path().join(run.folder()).join("best")).unwrap());
+    assert_eq!(nets[0].weights(), nets[1].weights());
+}
+
+#[test]
+fn a_checkpoint_of_a_shorter_run_is_another_run_if_its_rate_falls_to_the_end() {
+    use rtrl_train::Trainer;
+    for (schedule, fits) in [("kind = \"cosine\"", false), ("kind = \"constant\"", true)] {
+        let own = format!("{ADAM}\nupdate.schedule = {{ {schedule} }}");
+        let mut short = Trainer::new(&config(60, &own)).unwrap();
+        short.train_window().unwrap();
+        let saved =
+            rtrl_checkpoint::to_bytes(|archive| rtrl_checkpoint::Persist::persist(&mut short, archive));
+        let mut long = Trainer::new(&config(90, &own)).unwrap();
+        let restored =
+            rtrl_checkpoint::from_bytes(&saved.unwrap(), |a| rtrl_checkpoint::Persist::persist(&mut long, a));
+        assert_eq!(restored.is_ok(), fits, "{schedule}");
+    }
+}
+
+#[test]
+fn early_stopping_without_validation_data_is_refused() {
+    let text = r#"
+        task = { kind = "copy" }
+        layers = [{ kind = "gru", units = 4 }]
+        estimator = { kind = "snap", order = 1 }
+        optimizer = { kind = "sgd", learning_rate = 0.1 }
+        training = { steps = 10, evaluate_every = 5, early_stop = { patience = 1 } }
+    "#;
+    let config = RunConfig::from_toml(text, "test").unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let error = run(&config, &options(root.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap_err();
+    assert!(error.to_string().contains("`training.early_stop`"), "{error}");
 }
 
 #[test]

@@ -150,13 +150,19 @@ fn settings_change_fields_and_are_refused_by_name() {
         ("training..steps=7", "a part of the field's path is empty"),
         ("=7", "a part of the field's path is empty"),
         ("layers.0.kind=gruu", "unknown variant `gruu`"),
+        ("training.steps=7\nmore = 8", "invalid type: string"),
     ] {
         let error = set(&[setting]).unwrap_err().to_string();
-        let named = error.contains(&format!("setting `{setting}`"));
+        let named = error.contains(&format!("setting `{}`", setting.replace('\n', " ")));
         assert!(named && error.contains(expected) && error.lines().count() == 1, "{error}");
     }
     // A mistake of the file itself keeps its place.
     let broken = text.replace("batch_size = 2", "batch_size = 0");
     let error = RunConfig::from_toml_with(&broken, "a.toml", &["training.steps=7"]).unwrap_err().to_string();
     assert!(error.starts_with("a.toml, line 7, column"), "{error}");
+    for (right, wrong) in [("seed = 4", "sed = 4"), ("hidden = 5", "hidden = 'wide'")] {
+        let error = RunConfig::from_toml_with(&text.replace(right, wrong), "a.toml", &["training.steps=7"]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("a.toml, line ") && !error.contains("setting"), "{error}");
+    }
 }

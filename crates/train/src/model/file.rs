@@ -41,14 +41,15 @@ impl Model {
         rtrl_checkpoint::from_bytes(bytes, Self::read)
     }
 
-    /// Whether this net's run goes on from one of `config`: it has no end or a later one, and is equal otherwise.
+    /// Whether this net's run goes on from one of `config`: it has no end or a later one, which no schedule depends on,
+    /// and is equal otherwise.
     fn continues(&self, config: &[u8]) -> bool {
         let (Ok(mut saved), Some(run)) = (serde_json::from_slice::<RunConfig>(config), &self.run) else {
             return false;
         };
         let earlier = saved.training.steps.unwrap_or(u64::MAX) <= run.training.steps.unwrap_or(u64::MAX);
         saved.training.steps = run.training.steps;
-        earlier && saved == *run
+        earlier && !run.update.schedule.has_end() && saved == *run
     }
 
     fn read(archive: &mut Archive<'_>) -> Result<Self, ArchiveError> {
