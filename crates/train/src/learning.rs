@@ -88,8 +88,18 @@ impl Learning {
         let updates = t.steps.map(|steps| steps.div_ceil(t.window as u64));
         Ok(Self {
             gradient: vec![0.0; weights],
-            estimator: config.learning.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
-            updater: Updater::new(&config.learning.optimizer, &config.learning.update, stack.groups(), parameters, updates)?,
+            estimator: config.learning.estimator.reseeded(t.seed).build(
+                stack.clone(),
+                t.lanes,
+                t.window(),
+            )?,
+            updater: Updater::new(
+                &config.learning.optimizer,
+                &config.learning.update,
+                stack.groups(),
+                parameters,
+                updates,
+            )?,
             policy: config.learning.divergence.clone(),
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],
