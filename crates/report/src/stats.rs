@@ -16,6 +16,9 @@ pub const ROUNDING_VARIANCE: f64 = 1.0 / 12.0;
 
 /// The same if the variance of a value cannot be less than `floor`, whatever the sample says: a few seeds that end at the same whole number
 /// do not show that there is no spread. A level is whole ([`ROUNDING_VARIANCE`]); a difference of two levels has twice its variance.
+///
+/// # Panics
+/// Never: two values or more have a degree of freedom.
 #[must_use]
 pub fn interval_with_floor(values: &[f64], floor: f64) -> Option<(f64, f64)> {
     let n = values.len() as f64;

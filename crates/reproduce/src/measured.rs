@@ -135,7 +135,7 @@ impl Item {
 impl<S, R> Measured<S, R> {
     /// For tests of what is concluded from numbers.
     pub fn made_up(settings: S, result: R) -> Self {
-        let text = || String::new();
+        let text = String::new;
         let entry = RunEntry {
             label: text(),
             seed: 0,
