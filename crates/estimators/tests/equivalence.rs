@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{
-    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, reach,
+    BpttConfig, EpropConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig,
+    reach,
 };
 use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
@@ -273,11 +274,54 @@ fn snap_one_is_exact_on_element_wise_recurrence_and_not_elsewhere() {
         resets: false,
     };
     let one = snap(1, Scope::Stack, Schedule::Auto, false);
-    let exact = case(CellConfig::QuasiLstm(Size::dense(4)));
-    assert_equal("quasi-LSTM", &gradient_of(&exact, &one), &gradient_of(&exact, &rtrl(false)), ROUNDING);
+    for cell in [CellConfig::QuasiLstm, CellConfig::MinGru, CellConfig::IndRnn] {
+        let exact = case(cell(Size::dense(4)));
+        let name = format!("{:?}", exact.layers);
+        assert_equal(&name, &gradient_of(&exact, &one), &gradient_of(&exact, &rtrl(false)), ROUNDING);
+    }
     for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::GruResetBefore, CellConfig::Lstm] {
         let case = case(cell(Size::dense(4)));
         let differs = deviation(&gradient_of(&case, &one), &gradient_of(&case, &rtrl(false)));
         assert!(differs > 1e-3, "{:?}: SnAp-1 must differ from RTRL, deviation {differs:e}", case.layers);
+    }
+}
+
+/// Complex diagonal recurrence: RTRL of an eligibility trace's size. The reach of a weight closes after a second
+/// step, with the other part of its unit.
+#[test]
+fn snap_two_and_eprop_are_exact_on_complex_diagonal_recurrence() {
+    for (cell, states) in
+        [(CellConfig::Rtu as fn(Size) -> CellConfig, 2), (CellConfig::Lru, 2), (CellConfig::RtuLinear, 4)]
+    {
+        let case = Case {
+            layers: vec![cell(Size::dense(5))],
+            inputs: rtrl_cells::Inputs::Dense(3),
+            lanes: 2,
+            steps: 40,
+            window: 8,
+            seed: 7,
+            resets: true,
+        };
+        let name = format!("{:?}", case.layers);
+        let stack = case.stack::<f64>();
+        let entries: usize = reach(&stack, stack.dynamics(), Order::Closure, Scope::Stack)
+            .rows()
+            .iter()
+            .enumerate()
+            .map(|(row, reached)| reached.len() * stack.linear().pattern().row(row).len())
+            .sum();
+        assert_eq!(entries, states * stack.weights_len(), "{name}: entries of J");
+
+        // The whole sequence in one window, so that BPTT is exact.
+        let whole = Case { window: case.steps, ..case.clone() };
+        let exact = gradient_of(&whole, &EstimatorConfig::Bptt(BpttConfig {}));
+        let two = snap(2, Scope::Stack, Schedule::Auto, false);
+        let streaming = snap(2, Scope::Stack, Schedule::Streaming, false);
+        // Sums of 80 products in another order.
+        for estimator in [two, streaming, rtrl(false), EstimatorConfig::Eprop(EpropConfig {})] {
+            assert_equal(&name, &gradient_of(&case, &estimator), &exact, 1e-12);
+        }
+        let one = deviation(&gradient_of(&case, &snap(1, Scope::Stack, Schedule::Auto, false)), &exact);
+        assert!(one > 1e-3, "{name}: SnAp-1 must differ, deviation {one:e}");
     }
 }
