@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{
-    BpttConfig, EpropConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig,
-    reach,
+    BpttConfig, EpropConfig, EstimatorConfig, ForwardGradient, Influence, Order, Plan, RtrlConfig, Schedule,
+    Scope, Signs, SnapConfig, reach,
 };
 use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
@@ -324,4 +324,37 @@ fn snap_two_and_eprop_are_exact_on_complex_diagonal_recurrence() {
         let one = deviation(&gradient_of(&case, &snap(1, Scope::Stack, Schedule::Auto, false)), &exact);
         assert!(one > 1e-3, "{name}: SnAp-1 must differ, deviation {one:e}");
     }
+}
+
+/// Over all patterns of signs the forward gradient is the gradient of BPTT over each window; one direction alone is
+/// not.
+#[test]
+fn the_forward_gradient_is_bptt_over_the_window_in_the_mean() {
+    let case = Case {
+        layers: vec![CellConfig::Gru(Size::dense(1)), CellConfig::Vanilla(Size::dense(1))],
+        inputs: rtrl_cells::Inputs::Dense(1),
+        lanes: 2,
+        steps: 6,
+        window: 3,
+        seed: 7,
+        resets: true,
+    };
+    let stack = case.stack::<f64>();
+    let weights = stack.weights_len();
+    let data = case.data(stack.hidden().len());
+    let gradient = |pattern: u32| {
+        // The same direction in both windows, which changes no mean.
+        let signs = Signs::listed((0..weights).map(|bit| pattern >> bit & 1 == 1).collect());
+        let mut estimator = ForwardGradient::new(stack.clone(), case.lanes, case.window, signs);
+        gradients(&case, &mut estimator, &mut case.weights(&stack), &data, |_, _| {})
+    };
+    let patterns = 1_u32 << weights;
+    let mut mean = vec![0.0; weights];
+    for pattern in 0..patterns {
+        mean.iter_mut().zip(gradient(pattern)).for_each(|(m, g)| *m += g / f64::from(patterns));
+    }
+    let exact = gradient_of(&case, &EstimatorConfig::Bptt(BpttConfig {}));
+    // Thousands of runs, each exact to rounding.
+    assert_equal("the mean over directions", &mean, &exact, 1e-10);
+    assert!(deviation(&gradient(5), &exact) > 0.1, "one direction");
 }
