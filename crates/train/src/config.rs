@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fields::check_size;
 use crate::place;
-use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
+use crate::{ConfigError, DivergencePolicy, Feedback, OptimizerConfig, RewiringConfig, UpdateConfig};
 
 /// What a net is, whatever it is trained by: all that a model file needs beside weights and masks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -132,6 +132,9 @@ pub struct TrainingConfig {
     /// Seed of masks, initial weights and data. It is added to the seed of an estimator that draws random numbers.
     #[serde(default)]
     pub seed: u64,
+    /// What carries the error of the outputs back to the hidden states.
+    #[serde(default, skip_serializing_if = "Feedback::is_exact")]
+    pub feedback: Feedback,
     /// Time steps between two records of the metrics.
     #[serde(default = "log_every")]
     pub log_every: u64,
@@ -186,6 +189,7 @@ impl Default for TrainingConfig {
             window: 1,
             steps: None,
             seed: 0,
+            feedback: Feedback::Exact,
             log_every: log_every(),
             evaluate_every: None,
             evaluate_bytes: None,

@@ -20,6 +20,7 @@ pub(crate) enum Stream {
     Core = 2,
     Readout = 3,
     Regrowth = 4,
+    Feedback = 5,
 }
 
 impl Stream {
