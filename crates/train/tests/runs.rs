@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrl_estimators::{EstimatorConfig, UoroConfig};
 use rtrl_train::{
-    ConfigError, Model, Outcome, Record, RunConfig, RunOptions, TrainError, Trainer, read_metrics, read_summary,
-    run,
+    ConfigError, Model, Outcome, Record, RunConfig, RunOptions, TrainError, Trainer, read_metrics,
+    read_summary, run,
 };
 
 fn toml(estimator: &str, steps: u64) -> String {
