@@ -5,8 +5,8 @@ use rtrl_checkpoint::CheckpointError;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
 use rtrl_train::{
-    ConfigError, DivergencePolicy, Learner, LearningConfig, Model, NetConfig, OptimizerConfig, RewiringConfig,
-    RunConfig, TrainError, Trainer, TrainingConfig,
+    ConfigError, DivergencePolicy, Learner, LearningConfig, Model, NetConfig, OptimizerConfig,
+    RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
 };
 
 use crate::net::Net;

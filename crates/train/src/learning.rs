@@ -98,8 +98,18 @@ impl Learning {
         Ok(Self {
             feedback: (!t.feedback.is_exact()).then(feedback),
             gradient: vec![0.0; weights],
-            estimator: config.learning.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
-            updater: Updater::new(&config.learning.optimizer, &config.learning.update, stack.groups(), parameters, updates)?,
+            estimator: config.learning.estimator.reseeded(t.seed).build(
+                stack.clone(),
+                t.lanes,
+                t.window(),
+            )?,
+            updater: Updater::new(
+                &config.learning.optimizer,
+                &config.learning.update,
+                stack.groups(),
+                parameters,
+                updates,
+            )?,
             policy: config.learning.divergence.clone(),
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],

@@ -142,7 +142,8 @@ impl Model {
                 None => "no hidden layer".to_string(),
                 Some(width) => format!("a hidden layer of {width} units"),
             };
-            let found = format!("{} where the net has {}", width(&config.net.readout), width(&self.net.readout));
+            let found =
+                format!("{} where the net has {}", width(&config.net.readout), width(&self.net.readout));
             return differs("readout", "the readout of the net", found);
         }
         let lanes = config.training.lanes;

@@ -198,7 +198,8 @@ impl RunConfig {
     /// A warning, as one line, about settings that are valid but hardly intended.
     #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
-        let immediate = matches!(self.learning.estimator, EstimatorConfig::Bptt(_)) && self.training.window() == 1;
+        let immediate =
+            matches!(self.learning.estimator, EstimatorConfig::Bptt(_)) && self.training.window() == 1;
         immediate.then_some(
             "`bptt` with a window of 1 goes back no further than its own step: no influence of the past is learned",
         )

@@ -171,8 +171,7 @@ impl StreamConfig {
             ..LearningConfig::new(self.estimator.clone(), self.optimizer.clone())
         };
         // One lane and a window of one step.
-        let training =
-            TrainingConfig { seed: self.training.seed, log_every: 1, ..TrainingConfig::default() };
+        let training = TrainingConfig { seed: self.training.seed, log_every: 1, ..TrainingConfig::default() };
         RunConfig::new(net, learning, training)
     }
 }
