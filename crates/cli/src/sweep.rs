@@ -6,8 +6,8 @@ use clap::Args;
 use rtrl_report::{Report as Page, Section, tables, terminal};
 use rtrl_sweep::flags::{EngineFlags, RunOne};
 use rtrl_sweep::{
-    Request, Settings, check, collected, conduct, elsewhere_of, engine, environment, planned, prepare,
-    section,
+    Choice, Request, Settings, check, collected, conduct, elsewhere_of, engine, environment, planned,
+    prepare, section,
 };
 
 use crate::Failure;
@@ -88,14 +88,15 @@ pub fn sweep(flags: &Sweep) -> Result<(), Failure> {
     let settings = Settings::read(&text, &flags.file.display().to_string()).map_err(Failure::usage)?;
     let profile = settings.profile_or_only(flags.profile.as_deref()).map_err(Failure::usage)?;
     let request = Request { seeds: flags.seeds, ..Request::new(&profile) };
-    let plan = planned(&settings, request).map_err(Failure::usage)?;
-    let file = flags.file.display();
-    if plan.is_empty() {
+    let count = settings.plan(request, &Choice::new()).map_err(Failure::usage)?;
+    if count.is_empty() {
+        let file = flags.file.display();
         return Err(Failure::usage(format!(
             "{file}: profile `{profile}` has no run: `seeds` or `[[methods]]` is missing"
         )));
     }
-    check(&plan).map_err(|message| Failure::usage(format!("{file}: {message}")))?;
+    check(&settings, &count).map_err(Failure::usage)?;
+    let plan = planned(&settings, request).map_err(Failure::usage)?;
     let name = flags
         .file
         .file_stem()

@@ -178,7 +178,7 @@ fn prepared(
     };
     let sweep = settings.sweep_plan(request).map_err(mistake)?;
     let plan = settings.plan(request, &Choice::new()).map_err(mistake)?;
-    check(&plan).map_err(|message| (2, format!("{}: {message}", experiment.name)))?;
+    check(&settings, &plan).map_err(mistake)?;
     Ok(Selected { experiment, settings, sweep, items })
 }
 

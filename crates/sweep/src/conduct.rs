@@ -36,12 +36,12 @@ pub fn conduct(
 /// Builds each method once, so that a mistake is found before anything is run.
 ///
 /// # Errors
-/// The method with its mistake.
-pub fn check(plan: &[Planned]) -> Result<(), String> {
+/// The file, the line of the method, and its mistake.
+pub fn check(settings: &Settings, plan: &[Planned]) -> Result<(), String> {
     let mut checked: Vec<&str> = Vec::new();
     for run in plan {
         if !checked.contains(&run.method.as_str()) {
-            Trainer::new(&run.config).map_err(|error| format!("method `{}`: {error}", run.method))?;
+            Trainer::new(&run.config).map_err(|error| settings.in_method(&run.method, &error.to_string()))?;
             checked.push(&run.method);
         }
     }

@@ -37,36 +37,47 @@ impl File {
             ConfigError::At { source, .. } => source.to_string(),
             other => other.to_string(),
         };
-        let quoted = message.split('`').nth(1).unwrap_or_default();
-        let key = quoted.rsplit('.').next().unwrap_or_default();
-        self.at(self.line_of_key(label, key), &format!("method `{label}`: {message}"))
+        let path = message.split('`').nth(1).unwrap_or_default();
+        self.in_method(label, self.line_of_field(label, path), &message)
     }
 
-    /// The line of a key: in the block of the method if it is there, else the only one that has it.
-    fn line_of_key(&self, label: &str, key: &str) -> Option<usize> {
-        if key.is_empty() {
-            return None;
-        }
+    /// A message about a method, at a line or, if that is not known, at the method's label.
+    pub fn in_method(&self, label: &str, line: Option<usize>, message: &str) -> String {
+        let line = line.or_else(|| self.with(&["label", &format!("{label:?}")]));
+        self.at(line, &format!("method `{label}`: {message}"))
+    }
+
+    /// The line of a field such as `task.kind`: one that has all of its names, in the block of the method or else the only one; or the line
+    /// of its last name below the header of its table. `None` if it cannot be told.
+    fn line_of_field(&self, label: &str, path: &str) -> Option<usize> {
+        let names: Vec<&str> = path.split('.').filter(|name| name.parse::<usize>().is_err()).collect();
+        let (key, tables) = names.split_last().filter(|(key, _)| !key.is_empty())?;
         let lines: Vec<&str> = self.text.lines().collect();
-        let named = |line: &str| line.contains("label") && line.contains(&format!("{label:?}"));
-        let has = |line: &str| {
-            line.match_indices(key).any(|(at, _)| {
+        let has = |line: &str, name: &str| {
+            line.match_indices(name).any(|(at, _)| {
                 let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-                let after = &line[at + key.len()..];
+                let after = &line[at + name.len()..];
                 !line[..at].ends_with(word) && !after.starts_with(word) && !line.trim_start().starts_with('#')
             })
         };
-        if let Some(first) = lines.iter().position(|line| named(line)) {
-            let rest = lines[first + 1..]
+        let all = |line: &str| names.iter().all(|name| has(line, name));
+        if let Some(first) = self.with(&["label", &format!("{label:?}")]) {
+            let rest = lines[first..]
                 .iter()
                 .position(|line| line.starts_with('[') && !line.starts_with("[methods."));
-            let last = rest.map_or(lines.len(), |rest| first + 1 + rest);
-            if let Some(at) = lines[first..last].iter().position(|line| has(line)) {
-                return Some(first + at + 1);
+            let last = rest.map_or(lines.len(), |rest| first + rest);
+            if let Some(at) = lines[first - 1..last].iter().position(|line| all(line)) {
+                return Some(first + at);
             }
         }
-        let mut found = lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(at, _)| at + 1);
-        found.next().filter(|_| found.next().is_none())
+        let mut found = lines.iter().enumerate().filter(|(_, line)| all(line)).map(|(at, _)| at + 1);
+        if let Some(only) = found.next() {
+            return found.next().is_none().then_some(only);
+        }
+        let table = tables.last()?;
+        let header = lines.iter().position(|line| line.starts_with('[') && has(line, table))?;
+        let mut below = lines[header + 1..].iter().take_while(|line| !line.starts_with('['));
+        below.position(|line| has(line, key)).map(|at| header + at + 2)
     }
 
     /// The first line that has all of these words.
@@ -76,7 +87,7 @@ impl File {
 
     /// The line that has all of these words, after `skip` others that have the first of them.
     pub fn nth_with(&self, words: &[&str], skip: usize) -> Option<usize> {
-        let lines = self.text.lines().enumerate().filter(|(_, line)| line.contains(words[0])).skip(skip);
-        lines.into_iter().find(|(_, line)| words.iter().all(|word| line.contains(word))).map(|(at, _)| at + 1)
+        let mut lines = self.text.lines().enumerate().filter(|(_, line)| line.contains(words[0])).skip(skip);
+        lines.find(|(_, line)| words.iter().all(|word| line.contains(word))).map(|(at, _)| at + 1)
     }
 }

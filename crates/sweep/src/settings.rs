@@ -176,6 +176,11 @@ impl Settings {
         }
     }
 
+    /// A message about a method, with the file and the line of its label.
+    pub(crate) fn in_method(&self, label: &str, message: &str) -> String {
+        self.file.in_method(label, None, message)
+    }
+
     /// Checks the labels.
     fn labels(&self) -> Result<(), String> {
         let known: Vec<&str> = self.methods.iter().map(|method| method.label.as_str()).collect();

@@ -77,7 +77,7 @@ fn mistakes_in_the_file_name_file_line_key_and_method() {
     };
     for (from, to, words) in [
         ("order = 2", "ordre = 2", &["exp.toml, line 9", "`SnAp-2`", "ordre"][..]),
-        ("order = 2", "order = 0", &["exp.toml, line 9", "`SnAp-2`", "order"]),
+        ("order = 2", "order = 0", &["exp.toml, line 8", "`SnAp-2`", "order"]),
         ("units = 4", "units = 'x'", &["exp.toml, line 4", "units"]),
         ("kind = \"frozen\"", "kind = \"thawed\"", &["exp.toml", "`Frozen`", "thawed"]),
         ("question", "qestion", &["exp.toml, line 1", "qestion"]),
