@@ -35,6 +35,8 @@ pub struct LearningConfig {
     pub update: UpdateConfig,
     /// How the set of weights that exist changes during training.
     pub rewiring: Option<RewiringConfig>,
+    /// What carries the error of the outputs back to the hidden states.
+    pub feedback: Feedback,
     /// What is done when a number becomes NaN or infinite.
     pub divergence: DivergencePolicy,
 }
@@ -54,6 +56,7 @@ impl LearningConfig {
             optimizer: optimizer.into(),
             update: UpdateConfig::default(),
             rewiring: None,
+            feedback: Feedback::default(),
             divergence: DivergencePolicy::default(),
         }
     }
@@ -132,9 +135,6 @@ pub struct TrainingConfig {
     /// Seed of masks, initial weights and data. It is added to the seed of an estimator that draws random numbers.
     #[serde(default)]
     pub seed: u64,
-    /// What carries the error of the outputs back to the hidden states.
-    #[serde(default, skip_serializing_if = "Feedback::is_exact")]
-    pub feedback: Feedback,
     /// Time steps between two records of the metrics.
     #[serde(default = "log_every")]
     pub log_every: u64,
@@ -189,7 +189,6 @@ impl Default for TrainingConfig {
             window: 1,
             steps: None,
             seed: 0,
-            feedback: Feedback::Exact,
             log_every: log_every(),
             evaluate_every: None,
             evaluate_bytes: None,

@@ -96,7 +96,7 @@ impl Learning {
             RandomFeedback::new(hidden, outputs, &mut Stream::Feedback.rng(t.seed))
         };
         Ok(Self {
-            feedback: (!t.feedback.is_exact()).then(feedback),
+            feedback: (!config.learning.feedback.is_exact()).then(feedback),
             gradient: vec![0.0; weights],
             estimator: config.learning.estimator.reseeded(t.seed).build(
                 stack.clone(),

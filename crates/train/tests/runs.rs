@@ -286,7 +286,8 @@ fn random_feedback_changes_what_the_recurrent_weights_learn_from() {
             layers = [{{ kind = "leaky", units = 16, leak = 0.8 }}]
             estimator = {{ kind = "rflo", leak = 0.8 }}
             optimizer = {{ kind = "adam", learning_rate = 0.003 }}
-            training = {{ lanes = 8, steps = 1200, seed = {seed}{feedback} }}
+            training = {{ lanes = 8, steps = 1200, seed = {seed} }}
+            {feedback}
             "#
         );
         let mut trainer = Trainer::new(&RunConfig::from_toml(&text, "test").unwrap()).unwrap();
@@ -297,13 +298,13 @@ fn random_feedback_changes_what_the_recurrent_weights_learn_from() {
         }
         (losses, trainer.weights().to_vec())
     };
-    let random = r#", feedback = "random""#;
+    let random = r#"feedback = "random""#;
     let (exact, exact_weights) = run("", 7);
     let (losses, weights) = run(random, 7);
     let first = losses.iter().position(|&loss| loss > 0.0).unwrap();
     assert_eq!(losses[first], exact[first]);
     assert_ne!(weights, exact_weights);
-    assert_eq!(run(", feedback = \"exact\"", 7), (exact, exact_weights), "exact is the default");
+    assert_eq!(run("feedback = \"exact\"", 7), (exact, exact_weights), "exact is the default");
     assert_eq!(run(random, 7), (losses.clone(), weights), "B is drawn by the seed");
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let (begin, end) = (mean(&losses[..200]), mean(&losses[1000..]));
