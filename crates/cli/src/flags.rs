@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::stream::config::Ahead;
 use crate::stream::rows::Format;
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
@@ -93,7 +94,11 @@ pub enum SkipSeen {
 Each row is scored, learned from and written out before the next one is waited for. The output has a row for each row of the
 input. For each target column `x` it has the value `x`; the predictions that were made for this row by the net (`x.model`),
 by repeating the last observed value (`x.last`) and by a linear model that also learns online (`x.linear`); the net's error
-(`x.error`); and the net's prediction of the next row (`x.next`). The scores are running mean squared errors divided by the
+(`x.error`); and the net's prediction of the next row (`x.next`). With --horizon 5, `x.model+5` and `x.linear+5` are predictions
+of the row five rows later, and `x.error+5` is the error in this row of the prediction made five rows before. With --season,
+`x.season` repeats the value of one season before. With --interval, `x.lower` and `x.upper` enclose `x.next`, `x.lower+5` and
+`x.upper+5` enclose `x.model+5`. With --anomaly, `anomaly` is in 0..1 and near 1 if the errors of this row are greater than the
+recent ones; `drift` is 1 in a row with which errors have become greater for good. The scores are running mean squared errors divided by the
 variance of the column: 1 is as good as predicting the mean. A value that is missing is not learned from or scored; the net
 reads its own prediction instead.
 
@@ -162,6 +167,9 @@ pub struct Stream {
     /// configuration, the `seed` in `training`, and the columns in `stream`; flags override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Horizons and what is said beside the predictions.
+    #[command(flatten)]
+    pub ahead: Ahead,
     /// Settings of the net.
     #[command(flatten)]
     pub net: Net,
@@ -203,7 +211,8 @@ pub struct Net {
     /// Order n of SnAp-n [default: 1].
     #[arg(long, value_name = "N")]
     pub order: Option<usize>,
-    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw [default: adam].
+    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw, obgd, nlms; or `auto`: the first 1000 rows are learned
+    /// with several side by side, and the best goes on [default: adam].
     #[arg(long, value_name = "KIND")]
     pub optimizer: Option<String>,
     /// Learning rate [default: 0.002].

@@ -6,20 +6,18 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rtrl_checkpoint::Persist;
+use rtrl_stream::{Forecaster, ForecasterConfig, GREATEST_INPUTS};
 use rtrl_tasks::table::cell::Reading;
 use rtrl_tasks::table::header;
 use rtrl_tasks::table::rows::{LeftOut, Record, Row};
 use serde_json::Value;
 
 use super::columns::{Columns, Layout, Selection};
-use super::config::StreamConfig;
 use super::event::{Ended, Event};
-use super::linear;
-use super::output::{Output, summary};
+use super::output::{self, Output, summary};
 use super::plot::Curve;
-use super::predictor::Predictor;
 use super::rows::Format;
-use super::source::{Sources, Taken};
+use super::source::Taken;
 use super::state::{self, State};
 use crate::Failure;
 use crate::flags::{Header, OnError, SkipSeen, Stream};
@@ -54,7 +52,7 @@ enum Phase {
 /// A stream that is being read.
 pub struct Session<'a> {
     flags: &'a Stream,
-    config: StreamConfig,
+    config: ForecasterConfig,
     reading: Reading,
     /// Whether the input is a file that can be read again, not a pipe.
     regular: bool,
@@ -81,7 +79,7 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A session that has read nothing.
-    pub fn new(flags: &'a Stream, config: StreamConfig, saved: Option<Value>, regular: bool) -> Self {
+    pub fn new(flags: &'a Stream, config: ForecasterConfig, saved: Option<Value>, regular: bool) -> Self {
         Self {
             reading: Reading::new(&flags.missing, flags.decimal),
             flags,
@@ -281,15 +279,18 @@ impl<'a> Session<'a> {
         if let Err(message) = open.layout.read(record, &self.reading, &open.used, &mut open.values) {
             return self.bad(row, &message);
         }
-        let predictor = &mut open.state.predictor;
-        let resets = predictor.counts().resets;
-        predictor.step(&open.values).map_err(Failure::from)?;
-        let counts = predictor.counts();
-        if let (Some(curve), Some(scores)) = (&mut self.curve, predictor.scores()) {
-            curve.add(counts.rows, scores);
+        let forecaster = &mut open.state.forecaster;
+        let resets = forecaster.counts().resets;
+        let tried = forecaster.trial().1.is_none();
+        let report = forecaster.step(&open.values).map_err(Failure::from)?;
+        if let Some(curve) = &mut self.curve {
+            curve.add(report);
         }
+        open.output.write(report)?;
         open.state.sources.keep();
-        open.output.write(predictor)?;
+        let counts = forecaster.counts();
+        let chosen = tried.then(|| output::chosen(forecaster)).flatten();
+        chosen.into_iter().for_each(|told| self.note(&told));
         if counts.resets > resets {
             self.note(&format!("row {}: a number was not finite; the net begins anew", counts.rows));
         }
@@ -325,7 +326,7 @@ impl<'a> Session<'a> {
             self.rejected = Some(first);
         }
         if let Some(open) = &mut self.open {
-            open.state.predictor.leave_out(1);
+            open.state.forecaster.leave_out(1);
             open.state.sources.keep();
         }
         Ok(())
@@ -351,19 +352,19 @@ impl<'a> Session<'a> {
         let layout = Layout::new(&self.columns, json, &self.wanted())
             .map_err(|message| at(first as u64 + 1, &self.held[first], &message))?;
         let used = layout.used();
-        let new = || Predictor::new(&self.config, &layout).map_err(Failure::from);
+        let new = || State::new(&self.config, &layout);
         let (mut state, restored) = match &self.flags.checkpoint {
             Some(path) => state::restore(path, new)?,
-            None => (State { predictor: new()?, sources: Sources::default() }, None),
+            None => (new()?, None),
         };
         if let Some(told) = &restored {
             self.note(told);
         }
         self.note(&layout.told(restored.is_none().then_some(&self.columns)));
-        if !state.predictor.has_linear() {
+        if !state.forecaster.has_linear() {
             self.note(&format!(
                 "there are more than {} inputs: too many for the linear model, which is left out",
-                linear::GREATEST_INPUTS
+                GREATEST_INPUTS
             ));
         }
         self.phase = Phase::Rows;
@@ -372,12 +373,13 @@ impl<'a> Session<'a> {
             SkipSeen::Yes => state.sources.begin_last(),
             _ => state.sources.begin_new(),
         }
-        let counts = state.predictor.counts();
+        let counts = state.forecaster.counts();
         self.saved_at.0 = counts.rows;
         let targets = layout.targets.iter().map(|&column| layout.columns[column].clone()).collect();
         let format = self.flags.output.unwrap_or(self.format);
         let to = BufWriter::with_capacity(1 << 16, std::io::stdout());
-        let output = Output::new(to, format, self.flags.digits.map(usize::from), targets, counts.rows == 0)?;
+        let (digits, settings) = (self.flags.digits.map(usize::from), &self.config.stream);
+        let output = Output::new(to, format, digits, targets, settings, counts.rows == 0)?;
         self.open = Some(Open { state, values: vec![None; used.len()], used, layout, output });
         if self.phase == Phase::Rows && restored.is_some() {
             self.tell_skipped();
@@ -389,7 +391,7 @@ impl<'a> Session<'a> {
         let Some(open) = self.open.as_mut().filter(|_| self.flags.checkpoint.is_some()) else {
             return Ok(());
         };
-        let rows = open.state.predictor.counts().rows - self.saved_at.0;
+        let rows = open.state.forecaster.counts().rows - self.saved_at.0;
         let due = self.flags.checkpoint_rows.is_some_and(|every| rows >= every)
             || self.saved_at.1.elapsed() >= Duration::from_secs(self.flags.checkpoint_seconds);
         if due && rows > 0 {
@@ -402,7 +404,7 @@ impl<'a> Session<'a> {
 
     fn save(&mut self) -> Result<(), Failure> {
         let (Some(open), Some(path)) = (&mut self.open, &self.flags.checkpoint) else { return Ok(()) };
-        let rows = open.state.predictor.counts().rows;
+        let rows = open.state.forecaster.counts().rows;
         if rows == 0 {
             return Ok(());
         }
@@ -433,7 +435,7 @@ impl<'a> Session<'a> {
             )));
         }
         match &self.rejected {
-            Some(first) if open.state.predictor.counts().rows == 0 => {
+            Some(first) if open.state.forecaster.counts().rows == 0 => {
                 Err(Failure::new(format!("none of the rows can be used; the first: {first}")))
             }
             _ => Ok(()),
@@ -469,11 +471,7 @@ impl<'a> Session<'a> {
                         self.saved_at.0
                     )),
                     (Err(Ended::NobodyReads), None) => {}
-                    _ => self.note(&summary(
-                        &open.state.predictor,
-                        self.left_out,
-                        self.config.stream.score_rows,
-                    )),
+                    _ => self.note(&summary(&open.state.forecaster, self.left_out)),
                 }
                 ended
             }
