@@ -132,7 +132,7 @@ fn describe(model: &Model) -> String {
         line(format!("warning: {warning}"));
     }
     let mut every = EstimatorConfig::every();
-    let mut used = run.map(|run| run.estimator.clone());
+    let mut used = run.map(|run| run.learning.estimator.clone());
     every.splice(0..0, used.clone().filter(|used| !every.contains(used)));
     if stack.depth() > 1 {
         // In a stack the cost of SnAp depends on its scope, so both scopes are shown.

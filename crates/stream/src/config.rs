@@ -3,8 +3,8 @@
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{EstimatorConfig, SnapConfig};
 use rtrl_train::{
-    AdamConfig, ConfigError, DivergencePolicy, OptimizerConfig, RateSchedule, ReadoutConfig, RunConfig,
-    TrainingConfig, UpdateConfig,
+    AdamConfig, ConfigError, DivergencePolicy, LearningConfig, NetConfig, OptimizerConfig, RateSchedule,
+    ReadoutConfig, RunConfig, TrainingConfig, UpdateConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -129,22 +129,15 @@ impl ForecasterConfig {
     /// The configuration of the learner.
     #[must_use]
     pub fn run(&self) -> RunConfig {
-        RunConfig {
-            task: None,
-            layers: self.layers.clone(),
-            estimator: self.estimator.clone(),
-            readout: self.readout.clone(),
-            init: Default::default(),
-            start: None,
-            optimizer: self.optimizer.clone(),
+        let net = NetConfig { layers: self.layers.clone(), readout: self.readout.clone() };
+        let learning = LearningConfig {
             update: self.update.clone(),
-            rewiring: None,
             divergence: DivergencePolicy::SkipLane,
-            // One lane and a window of one step.
-            training: TrainingConfig { seed: self.training.seed, log_every: 1, ..TrainingConfig::default() },
-            compare: None,
-            dynamic: None,
-        }
+            ..LearningConfig::new(self.estimator.clone(), self.optimizer.clone())
+        };
+        // One lane and a window of one step.
+        let training = TrainingConfig { seed: self.training.seed, log_every: 1, ..TrainingConfig::default() };
+        RunConfig::new(net, learning, training)
     }
 }
 

@@ -37,12 +37,13 @@ impl Trial {
         far: usize,
         length: u64,
     ) -> Result<Self, TrainError> {
-        let mut optimizers = vec![run.optimizer.clone()];
+        let mut optimizers = vec![run.learning.optimizer.clone()];
         if length > 0 {
-            optimizers.extend(candidates().into_iter().filter(|candidate| *candidate != run.optimizer));
+            optimizers.extend(candidates().into_iter().filter(|candidate| *candidate != run.learning.optimizer));
         }
         let net = |(id, optimizer): (usize, &OptimizerConfig)| {
-            let run = RunConfig { optimizer: optimizer.clone(), ..run.clone() };
+            let mut run = run.clone();
+            run.learning.optimizer = optimizer.clone();
             Ok((id as u64, 0.0, Net::new(run, inputs, outputs, far)?))
         };
         let nets = optimizers.iter().enumerate().map(net).collect::<Result<_, TrainError>>()?;

@@ -90,9 +90,19 @@ impl Learning {
         let updates = t.steps.map(|steps| steps.div_ceil(t.window as u64));
         Ok(Self {
             gradient: vec![0.0; weights],
-            estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
-            updater: Updater::new(&config.optimizer, &config.update, stack.groups(), parameters, updates)?,
-            policy: config.divergence.clone(),
+            estimator: config.learning.estimator.reseeded(t.seed).build(
+                stack.clone(),
+                t.lanes,
+                t.window(),
+            )?,
+            updater: Updater::new(
+                &config.learning.optimizer,
+                &config.learning.update,
+                stack.groups(),
+                parameters,
+                updates,
+            )?,
+            policy: config.learning.divergence.clone(),
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],
             descended: 0.0,
@@ -282,7 +292,7 @@ impl Learning {
     }
 
     pub fn error(&self, quantity: &'static str) -> TrainError {
-        let estimator = format!("{:?}", self.config.estimator);
+        let estimator = format!("{:?}", self.config.learning.estimator);
         TrainError::Diverged { step: self.steps, estimator, quantity }
     }
 

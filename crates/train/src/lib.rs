@@ -49,6 +49,7 @@ mod place;
 mod predictor;
 mod readout;
 mod run;
+mod run_config;
 mod sparsity;
 mod start;
 mod summary;
@@ -56,8 +57,8 @@ mod trainer;
 
 pub use compare::Alignment;
 pub use config::{
-    CONFIG_VERSION, CompareConfig, DynamicConfig, EarlyStopConfig, NetConfig, PassiveConfig, ReadoutConfig,
-    RunConfig, StartConfig, TrainingConfig, parse_toml,
+    CompareConfig, DynamicConfig, EarlyStopConfig, LearningConfig, NetConfig, PassiveConfig, ReadoutConfig,
+    StartConfig, TrainingConfig, parse_toml,
 };
 pub use divergence::DivergencePolicy;
 pub use dynamic::{evaluate_dynamically, evaluate_dynamically_on};
@@ -77,6 +78,7 @@ pub use place::Place;
 pub use predictor::Predictor;
 pub use readout::{Loss, Readout, Targets};
 pub use run::{Outcome, Progress, RunOptions, run};
+pub use run_config::{CONFIG_VERSION, RunConfig};
 pub use sparsity::{Matrices, RewiringConfig};
 pub use summary::{Summary, read_summary};
 pub use trainer::{Trainer, WindowReport};

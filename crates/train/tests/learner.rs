@@ -62,7 +62,8 @@ fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
             let own = format!(
                 "task = {task}\nestimator = {{ kind = 'snap', order = 1 }}\ntraining = {{ lanes = 2, window = {window}, steps = 30, seed = 5 }}"
             );
-            let config = RunConfig { estimator, ..config(&own) };
+            let mut config = config(&own);
+            config.learning.estimator = estimator;
             let mut trainer = Trainer::new(&config).unwrap();
             let mut expected = 0.0;
             while trainer.steps() < 30 {
@@ -81,7 +82,9 @@ fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
 
 fn online(estimator: EstimatorConfig) -> RunConfig {
     let own = "estimator = { kind = 'snap', order = 1 }\ntraining = { lanes = 1, window = 1, steps = 1000, seed = 2 }";
-    RunConfig { estimator, ..config(own) }
+    let mut config = config(own);
+    config.learning.estimator = estimator;
+    config
 }
 
 fn wave(t: usize) -> [f32; 2] {
@@ -162,7 +165,7 @@ fn steps_do_not_allocate() {
 fn a_number_that_is_not_finite_stops_or_begins_anew() {
     let run = |policy: &str| {
         let mut config = snap();
-        config.divergence = toml::from_str(policy).unwrap();
+        config.learning.divergence = toml::from_str(policy).unwrap();
         let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(1)).unwrap();
         let mut skipped = Vec::new();
         for t in 0..50 {
@@ -298,7 +301,7 @@ fn predictions_are_fed_back_as_if_they_had_come() {
     let lanes = 2;
     let mut config =
         config("estimator = { kind = 'snap', order = 1 }\ntraining = { lanes = 2, window = 1, seed = 2 }");
-    config.update.clip = Some(1.0);
+    config.learning.update.clip = Some(1.0);
     let numbers = Model::new(&config, Signal::Values(3), Signal::Values(3)).unwrap();
     let mut fed = Predictor::new(&numbers, lanes);
     fed.predict(Input::Dense(Lanes::new(&[0.1, -0.7, 0.4, 0.2, 0.9, -0.3], lanes)), &[true; 2]);
@@ -327,7 +330,8 @@ fn predictions_are_fed_back_as_if_they_had_come() {
 
 #[test]
 fn predictors_do_not_allocate() {
-    let config = RunConfig { readout: Default::default(), ..snap() };
+    let mut config = snap();
+    config.net.readout = Default::default();
     let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(2)).unwrap();
     learner.predict(dense(&wave(0)), &[true]);
     let mut fork = learner.fork();
@@ -377,7 +381,8 @@ fn what_has_no_target_is_a_step_and_not_learned() {
 
 #[test]
 fn a_window_that_changes_no_weight_does_not_count_as_learned() {
-    let config = RunConfig { divergence: DivergencePolicy::SkipLane, ..snap() };
+    let mut config = snap();
+    config.learning.divergence = DivergencePolicy::SkipLane;
     let mut learner = new(&config);
     for t in 0..10 {
         let input = if t == 4 { [f32::NAN, 0.0] } else { wave(t) };
