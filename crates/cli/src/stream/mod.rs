@@ -3,7 +3,10 @@
 mod columns;
 pub mod config;
 mod event;
+mod kept;
+mod layout;
 mod linear;
+mod opening;
 mod output;
 mod plot;
 pub mod predictor;
@@ -12,6 +15,7 @@ mod scaler;
 mod session;
 mod source;
 mod state;
+pub mod time;
 
 use std::fs::File;
 use std::io::Read;

@@ -14,6 +14,7 @@ pub struct Output<W> {
     format: Format,
     /// Significant digits of computed numbers; `None` for as many as it takes to read back the same number.
     digits: Option<usize>,
+    kept: Vec<String>,
     targets: Vec<String>,
     line: String,
 }
@@ -27,10 +28,11 @@ impl<W: Write> Output<W> {
         to: W,
         format: Format,
         digits: Option<usize>,
+        kept: &[String],
         targets: Vec<String>,
         header: bool,
     ) -> std::io::Result<Self> {
-        let mut output = Self { to, format, digits, targets, line: String::new() };
+        let mut output = Self { to, format, digits, kept: kept.to_vec(), targets, line: String::new() };
         if header && format == Format::Csv {
             output.header()?;
         }
@@ -39,6 +41,7 @@ impl<W: Write> Output<W> {
 
     fn header(&mut self) -> std::io::Result<()> {
         let mut names = vec!["row".to_string()];
+        names.extend(self.kept.iter().cloned());
         for target in &self.targets {
             names.push(target.clone());
             names.extend(PREDICTORS.map(|predictor| format!("{target}.{predictor}")));
@@ -50,15 +53,16 @@ impl<W: Write> Output<W> {
         csv.flush()
     }
 
-    /// Writes the row that `predictor` has just read, with predictions, errors and scores.
+    /// Writes the row that `predictor` has just read, with predictions, errors and scores; `kept` is the text of its
+    /// columns that are carried through.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&mut self, predictor: &Predictor) -> std::io::Result<()> {
+    pub fn write(&mut self, predictor: &Predictor, kept: &str) -> std::io::Result<()> {
         self.line.clear();
         match self.format {
-            Format::Csv => self.csv(predictor),
-            Format::Json => self.json(predictor),
+            Format::Csv => self.csv(predictor, kept),
+            Format::Json => self.json(predictor, kept),
         }
         self.line.push('\n');
         self.to.write_all(self.line.as_bytes())
@@ -72,8 +76,9 @@ impl<W: Write> Output<W> {
         self.to.flush()
     }
 
-    fn csv(&mut self, predictor: &Predictor) {
+    fn csv(&mut self, predictor: &Predictor, kept: &str) {
         self.line.push_str(&predictor.counts().rows.to_string());
+        self.line.push_str(kept);
         let digits = self.digits;
         let mut cell = |number: Option<f64>, digits| {
             self.line.push(',');
@@ -88,7 +93,7 @@ impl<W: Write> Output<W> {
         (0..3).for_each(|i| cell(predictor.scores().map(|scores| scores[i]), digits));
     }
 
-    fn json(&mut self, predictor: &Predictor) {
+    fn json(&mut self, predictor: &Predictor, kept: &str) {
         let number = |x: Option<f64>| {
             x.filter(|x| x.is_finite()).map_or(Value::Null, |x| Value::from(rounded(x, self.digits)))
         };
@@ -106,6 +111,8 @@ impl<W: Write> Output<W> {
         }
         let (row, scores) = (predictor.counts().rows, three(predictor.scores()));
         self.line = json!({ "row": row, "columns": line, "score": scores }).to_string();
+        // Behind the brace that begins the object.
+        self.line.insert_str(1, kept);
     }
 }
 

@@ -5,10 +5,10 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
 use rtrl_train::{Learner, RunConfig, Targets, TrainError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::columns::Layout;
 use super::config::{StreamConfig, difference};
+use super::layout::{Categories, Layout};
 use super::linear::{GREATEST_INPUTS, Linear};
 use super::scaler::Scaler;
 
@@ -60,6 +60,10 @@ pub struct Predictor {
     score_rows: u64,
     inputs: Vec<usize>,
     targets: Vec<usize>,
+    /// From this index on the numbers of a row are read as they are.
+    exact: usize,
+    /// Whether the next row begins a new sequence.
+    begins: bool,
     /// Statistics of the values of each column that is used.
     values: Scaler,
     /// Statistics of the changes of each target from row to row.
@@ -94,17 +98,21 @@ impl Predictor {
         let place = |columns: &[usize]| -> Vec<usize> {
             columns.iter().filter_map(|column| used.binary_search(column).ok()).collect()
         };
-        let (inputs, targets) = (place(&layout.inputs), place(&layout.targets));
+        let (mut inputs, targets) = (place(&layout.inputs), place(&layout.targets));
+        let (exact, width) = (used.len(), used.len() + layout.made());
+        inputs.extend(exact..width);
         let run = config.run();
         Ok(Self {
             identity: identity(config, layout),
             score_rows: config.stream.score_rows,
+            exact,
+            begins: true,
             values: Scaler::new(used.len(), config.stream.scale_rows),
             changes: Scaler::new(targets.len(), config.stream.scale_rows),
             learner: learner(&run, inputs.len(), targets.len())?,
             linear: (inputs.len() <= GREATEST_INPUTS).then(|| Linear::new(inputs.len(), targets.len())),
-            row: vec![0.0; used.len()],
-            observed: vec![f64::NAN; used.len()],
+            row: vec![0.0; width],
+            observed: vec![f64::NAN; width],
             told: vec![Told::default(); targets.len()],
             scores: [0.0; 3],
             scored: 0,
@@ -145,20 +153,29 @@ impl Predictor {
         self.counts.left_out += rows;
     }
 
+    /// Begins a new sequence with the next row: nothing is learned from the step to it, and its prediction is not
+    /// scored.
+    pub fn begin_sequence(&mut self) {
+        self.begins = true;
+    }
+
     /// Takes in a row of the columns that are used: scores what was predicted for it, learns from it, and predicts the next.
     ///
     /// # Errors
     /// If the net cannot be built anew, or cannot learn for another reason than NaN or infinity.
     pub fn step(&mut self, row: &[Option<f64>]) -> Result<(), TrainError> {
-        let first = self.counts.rows == 0;
+        let first = std::mem::take(&mut self.begins);
         for (told, &column) in self.told.iter_mut().zip(&self.targets) {
             told.value = row[column];
+            told.predicted = None;
         }
         if !first {
             self.score();
             self.learn()?;
+        } else if self.counts.rows > 0 {
+            self.learner.skip()?;
         }
-        self.take_in(row);
+        self.take_in(row, first);
         self.predict(first);
         self.counts.rows += 1;
         Ok(())
@@ -213,18 +230,19 @@ impl Predictor {
 
     /// Makes `row` the last row, and updates the statistics. In place of a missing target comes the net's
     /// prediction if there is one; any other missing value stays as it was in the row before.
-    fn take_in(&mut self, row: &[Option<f64>]) {
+    fn take_in(&mut self, row: &[Option<f64>], first: bool) {
         for (target, (told, &column)) in self.told.iter().zip(&self.targets).enumerate() {
             match told.value {
-                Some(value) if !self.observed[column].is_nan() => {
+                Some(value) if !self.observed[column].is_nan() && !first => {
                     self.changes.update(target, value - self.row[column]);
                 }
-                None if told.next[0].is_finite() && self.counts.rows > 0 => self.row[column] = told.next[0],
+                None if told.next[0].is_finite() && !first => self.row[column] = told.next[0],
                 _ => {}
             }
         }
         for (column, value) in row.iter().enumerate() {
             match *value {
+                Some(value) if column >= self.exact => self.row[column] = value,
                 Some(value) => {
                     self.values.update(column, value);
                     self.row[column] = value;
@@ -237,7 +255,10 @@ impl Predictor {
 
     fn predict(&mut self, first: bool) {
         for (read, &column) in self.read.iter_mut().zip(&self.inputs) {
-            *read = self.values.standardized(column, self.row[column]);
+            *read = match column < self.exact {
+                true => self.values.standardized(column, self.row[column]),
+                false => self.row[column] as f32,
+            };
         }
         if let Some(linear) = &mut self.linear {
             linear.read(&self.read);
@@ -283,7 +304,9 @@ impl Persist for Predictor {
         let Counts { rows, left_out, missing, resets } = &mut self.counts;
         [("rows", rows), ("left-out", left_out), ("missing", missing), ("resets", resets)]
             .into_iter()
-            .try_for_each(|(name, count)| archive.value(name, count))
+            .try_for_each(|(name, count)| archive.value(name, count))?;
+        self.begins = self.counts.rows == 0;
+        Ok(())
     }
 }
 
@@ -307,10 +330,19 @@ fn learner(run: &RunConfig, inputs: usize, targets: usize) -> Result<Learner, Tr
 
 fn identity(config: &StreamConfig, layout: &Layout) -> Value {
     let names = |columns: &[usize]| columns.iter().map(|&c| layout.columns[c].clone()).collect::<Vec<_>>();
-    json!({
+    let mut identity = json!({
         "settings": config,
         "columns": layout.columns,
         "input": names(&layout.inputs),
         "target": names(&layout.targets),
-    })
+    });
+    if !layout.categories.is_empty() {
+        let named =
+            |made: &Categories| (layout.columns[made.column].clone(), Value::from(made.names.clone()));
+        identity["categories"] = layout.categories.iter().map(named).collect::<Map<_, _>>().into();
+    }
+    if let Some(time) = layout.time {
+        identity["time"] = layout.columns[time].clone().into();
+    }
+    identity
 }
