@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::stream::config::Ahead;
 use crate::stream::rows::Format;
+use crate::stream::time::Span;
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
 #[derive(Debug, Parser)]
@@ -153,6 +154,23 @@ pub struct Stream {
     /// Columns that the net reads, by name or number [default: all columns with numbers].
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub input: Vec<String>,
+    /// Columns that are written to the output as they are, such as ids. They are not predicted, unless --input or
+    /// --target names them.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub keep: Vec<String>,
+    /// Column that holds the time of each row: 2024-05-31, 2024-05-31 14:30:05, 2024-05-31T14:30:05Z, or seconds or
+    /// milliseconds since 1970. The net also reads the time of day and the day of the week. The column is kept in the
+    /// output.
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<String>,
+    /// When more time than this lies between two rows, such as 90s, 10m, 2h or 1d, the net forgets its state: what came
+    /// before says nothing about what comes. It keeps what it has learned.
+    #[arg(long, value_name = "DURATION")]
+    pub gap: Option<Span>,
+    /// Column of words, such as names of places, that the net reads: one input for each of these words, and one for all
+    /// others. May be repeated. Words of a column that --input names are found in the first 100 rows of a file.
+    #[arg(long, value_name = "COLUMN=A,B,…", value_parser = categories)]
+    pub categories: Vec<(String, Vec<String>)>,
     /// Format of the output [default: that of the input].
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,
@@ -273,6 +291,19 @@ fn comment(text: &str) -> Result<Comment, String> {
         b"none" => Ok(None),
         [byte] if byte.is_ascii_graphic() => Ok(Some(*byte)),
         _ => Err("give one character, or `none`".into()),
+    }
+}
+
+fn categories(text: &str) -> Result<(String, Vec<String>), String> {
+    let wrong = || "give a column and its words, as in place=north,south".to_string();
+    let (column, names) = text.split_once('=').ok_or_else(wrong)?;
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_string()).collect();
+    if column.is_empty() || names.iter().any(String::is_empty) {
+        return Err(wrong());
+    }
+    match names.iter().enumerate().find(|&(i, name)| names[..i].contains(name)) {
+        Some((_, name)) => Err(format!("`{name}` is there twice")),
+        None => Ok((column.to_string(), names)),
     }
 }
 

@@ -39,7 +39,8 @@ impl Trial {
     ) -> Result<Self, TrainError> {
         let mut optimizers = vec![run.learning.optimizer.clone()];
         if length > 0 {
-            optimizers.extend(candidates().into_iter().filter(|candidate| *candidate != run.learning.optimizer));
+            optimizers
+                .extend(candidates().into_iter().filter(|candidate| *candidate != run.learning.optimizer));
         }
         let net = |(id, optimizer): (usize, &OptimizerConfig)| {
             let mut run = run.clone();

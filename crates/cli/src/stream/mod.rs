@@ -3,12 +3,16 @@
 mod columns;
 pub mod config;
 mod event;
+mod kept;
+mod layout;
+mod opening;
 mod output;
 mod plot;
 pub mod rows;
 mod session;
 mod source;
 mod state;
+pub mod time;
 
 use std::fs::File;
 use std::io::Read;

@@ -44,6 +44,7 @@ pub struct Output<W> {
     format: Format,
     /// Significant digits of computed numbers; `None` for as many as it takes to read back the same number.
     digits: Option<usize>,
+    kept: Vec<String>,
     targets: Vec<String>,
     /// What is written of each target but its value.
     fields: Vec<(String, Field)>,
@@ -105,13 +106,15 @@ impl<W: Write> Output<W> {
         to: W,
         format: Format,
         digits: Option<usize>,
+        kept: &[String],
         targets: Vec<String>,
         settings: &SeriesConfig,
         header: bool,
     ) -> std::io::Result<Self> {
         let (fields, scores) = (fields(settings), scores(settings));
         let (anomaly, line) = (settings.anomaly, String::new());
-        let mut output = Self { to, format, digits, targets, fields, scores, anomaly, line };
+        let mut output =
+            Self { to, format, digits, kept: kept.to_vec(), targets, fields, scores, anomaly, line };
         if header && format == Format::Csv {
             output.header()?;
         }
@@ -120,6 +123,7 @@ impl<W: Write> Output<W> {
 
     fn header(&mut self) -> std::io::Result<()> {
         let mut names = vec!["row".to_string()];
+        names.extend(self.kept.iter().cloned());
         for target in &self.targets {
             names.push(target.clone());
             names.extend(self.fields.iter().map(|(field, _)| format!("{target}.{field}")));
@@ -133,15 +137,16 @@ impl<W: Write> Output<W> {
         csv.flush()
     }
 
-    /// Writes the row that `report` is about, with predictions, errors and scores.
+    /// Writes the row that `report` is about, with predictions, errors and scores; `kept` is the text of its
+    /// columns that are carried through.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&mut self, report: &Report) -> std::io::Result<()> {
+    pub fn write(&mut self, report: &Report, kept: &str) -> std::io::Result<()> {
         self.line.clear();
         match self.format {
-            Format::Csv => self.csv(report),
-            Format::Json => self.json(report),
+            Format::Csv => self.csv(report, kept),
+            Format::Json => self.json(report, kept),
         }
         self.line.push('\n');
         self.to.write_all(self.line.as_bytes())
@@ -155,8 +160,9 @@ impl<W: Write> Output<W> {
         self.to.flush()
     }
 
-    fn csv(&mut self, report: &Report) {
+    fn csv(&mut self, report: &Report, kept: &str) {
         self.line.push_str(&report.row.to_string());
+        self.line.push_str(kept);
         let digits = self.digits;
         let mut cell = |number: Option<f64>, digits| {
             self.line.push(',');
@@ -175,7 +181,7 @@ impl<W: Write> Output<W> {
         }
     }
 
-    fn json(&mut self, report: &Report) {
+    fn json(&mut self, report: &Report, kept: &str) {
         let number = |x: Option<f64>| {
             x.filter(|x| x.is_finite()).map_or(Value::Null, |x| Value::from(rounded(x, self.digits)))
         };
@@ -195,6 +201,8 @@ impl<W: Write> Output<W> {
             line["drift"] = report.drift.into();
         }
         self.line = line.to_string();
+        // Behind the brace that begins the object.
+        self.line.insert_str(1, kept);
     }
 }
 
