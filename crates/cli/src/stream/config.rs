@@ -45,6 +45,9 @@ fn field(name: &str, value: Option<impl Into<Value>>) -> Map<String, Value> {
     value.map(|value| (name.to_string(), value.into())).into_iter().collect()
 }
 
+/// Rows of the trial of `--optimizer auto`.
+const TRIAL: u64 = 1000;
+
 /// Flags of horizons, and of what is said beside the predictions.
 #[derive(Debug, Clone, Args)]
 pub struct Ahead {
