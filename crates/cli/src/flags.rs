@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::stream::config::Ahead;
 use crate::stream::rows::Format;
+use crate::stream::time::Span;
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
 #[derive(Debug, Parser)]
@@ -93,7 +95,11 @@ pub enum SkipSeen {
 Each row is scored, learned from and written out before the next one is waited for. The output has a row for each row of the
 input. For each target column `x` it has the value `x`; the predictions that were made for this row by the net (`x.model`),
 by repeating the last observed value (`x.last`) and by a linear model that also learns online (`x.linear`); the net's error
-(`x.error`); and the net's prediction of the next row (`x.next`). The scores are running mean squared errors divided by the
+(`x.error`); and the net's prediction of the next row (`x.next`). With --horizon 5, `x.model+5` and `x.linear+5` are predictions
+of the row five rows later, and `x.error+5` is the error in this row of the prediction made five rows before. With --season,
+`x.season` repeats the value of one season before. With --interval, `x.lower` and `x.upper` enclose `x.next`, `x.lower+5` and
+`x.upper+5` enclose `x.model+5`. With --anomaly, `anomaly` is in 0..1 and near 1 if the errors of this row are greater than the
+recent ones; `drift` is 1 in a row with which errors have become greater for good. The scores are running mean squared errors divided by the
 variance of the column: 1 is as good as predicting the mean. A value that is missing is not learned from or scored; the net
 reads its own prediction instead.
 
@@ -148,6 +154,23 @@ pub struct Stream {
     /// Columns that the net reads, by name or number [default: all columns with numbers].
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub input: Vec<String>,
+    /// Columns that are written to the output as they are, such as ids. They are not predicted, unless --input or
+    /// --target names them.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub keep: Vec<String>,
+    /// Column that holds the time of each row: 2024-05-31, 2024-05-31 14:30:05, 2024-05-31T14:30:05Z, or seconds or
+    /// milliseconds since 1970. The net also reads the time of day and the day of the week. The column is kept in the
+    /// output.
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<String>,
+    /// When more time than this lies between two rows, such as 90s, 10m, 2h or 1d, the net forgets its state: what came
+    /// before says nothing about what comes. It keeps what it has learned.
+    #[arg(long, value_name = "DURATION")]
+    pub gap: Option<Span>,
+    /// Column of words, such as names of places, that the net reads: one input for each of these words, and one for all
+    /// others. May be repeated. Words of a column that --input names are found in the first 100 rows of a file.
+    #[arg(long, value_name = "COLUMN=A,B,…", value_parser = categories)]
+    pub categories: Vec<(String, Vec<String>)>,
     /// Format of the output [default: that of the input].
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,
@@ -162,6 +185,9 @@ pub struct Stream {
     /// configuration, the `seed` in `training`, and the columns in `stream`; flags override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Horizons and what is said beside the predictions.
+    #[command(flatten)]
+    pub ahead: Ahead,
     /// Settings of the net.
     #[command(flatten)]
     pub net: Net,
@@ -203,7 +229,8 @@ pub struct Net {
     /// Order n of SnAp-n [default: 1].
     #[arg(long, value_name = "N")]
     pub order: Option<usize>,
-    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw [default: adam].
+    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw, obgd, nlms; or `auto`: the first 1000 rows are learned
+    /// with several side by side, and the best goes on [default: adam].
     #[arg(long, value_name = "KIND")]
     pub optimizer: Option<String>,
     /// Learning rate [default: 0.002].
@@ -264,6 +291,19 @@ fn comment(text: &str) -> Result<Comment, String> {
         b"none" => Ok(None),
         [byte] if byte.is_ascii_graphic() => Ok(Some(*byte)),
         _ => Err("give one character, or `none`".into()),
+    }
+}
+
+fn categories(text: &str) -> Result<(String, Vec<String>), String> {
+    let wrong = || "give a column and its words, as in place=north,south".to_string();
+    let (column, names) = text.split_once('=').ok_or_else(wrong)?;
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_string()).collect();
+    if column.is_empty() || names.iter().any(String::is_empty) {
+        return Err(wrong());
+    }
+    match names.iter().enumerate().find(|&(i, name)| names[..i].contains(name)) {
+        Some((_, name)) => Err(format!("`{name}` is there twice")),
+        None => Ok((column.to_string(), names)),
     }
 }
 

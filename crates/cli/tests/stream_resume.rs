@@ -323,3 +323,25 @@ fn a_state_is_not_made_of_rows_that_cannot_be_used() {
     );
     assert!(!Path::new(&place.path("state")).exists());
 }
+
+#[test]
+fn a_state_from_before_there_were_horizons_goes_on() {
+    let [place, whole] = [Place::new(), Place::new()];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+    // Saved by version 0.1.0 at commit fe545c3, after the first 60 of these rows.
+    std::fs::copy(folder.join("stream_before_horizons.ckpt"), place.path("state")).unwrap();
+    for place in [&place, &whole] {
+        place.write("log", &csv(0, 120));
+    }
+    let after = place.stream("log", &[]).0;
+    let expected = whole.stream("log", &[]).0;
+    let expected = &lines(&expected)[60..];
+    assert_eq!(lines(&after).len(), expected.len());
+    for (found, expected) in lines(&after).iter().zip(expected) {
+        for (found, expected) in found.split(',').zip(expected.split(',')) {
+            let [a, b]: [f64; 2] = [found, expected].map(|cell| cell.parse().unwrap());
+            // The file may have been made with other instructions than this machine has, and roundings add up.
+            assert!((a - b).abs() <= 1e-3 * (1.0 + b.abs()), "{found} where {expected} is expected");
+        }
+    }
+}

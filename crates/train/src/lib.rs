@@ -72,8 +72,9 @@ pub use learning::StepReport;
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
-    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
-    RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
+    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, NlmsConfig, ObgdConfig, Optimizer,
+    OptimizerConfig, Parameters, RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig,
+    Updater,
 };
 pub use place::Place;
 pub use predictor::Predictor;

@@ -3,15 +3,16 @@
 mod columns;
 pub mod config;
 mod event;
-mod linear;
+mod kept;
+mod layout;
+mod opening;
 mod output;
 mod plot;
-pub mod predictor;
 pub mod rows;
-mod scaler;
 mod session;
 mod source;
 mod state;
+pub mod time;
 
 use std::fs::File;
 use std::io::Read;
@@ -21,9 +22,9 @@ use rtrl_tasks::table::rows::{Dialect, Rows};
 
 use crate::flags::Stream;
 use crate::{Failure, nets, signals};
-use config::StreamConfig;
 use event::Event;
 use session::Session;
+pub use state::read_identity;
 
 /// Rows that are read ahead of the net. A row takes at most a few times the memory of the longest line.
 const AHEAD: usize = 64;
@@ -39,7 +40,7 @@ pub fn run(flags: &Stream) -> Result<(), Failure> {
             "--delimiter and --decimal are the same character: choose another delimiter",
         ));
     }
-    let config = StreamConfig::new(flags)?;
+    let config = config::configure(flags)?;
     for file in flags.checkpoint.iter().chain(&flags.plot) {
         nets::check_folder(file)?;
     }

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+mod columns;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
