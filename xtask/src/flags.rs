@@ -192,6 +192,10 @@ pub enum FuzzTarget {
     Config,
     /// The reader of texts.
     Corpus,
+    /// The reader of safetensors.
+    Tensors,
+    /// The readers of tables.
+    Table,
 }
 
 /// Flags of `cargo xtask fuzz`.

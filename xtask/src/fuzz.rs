@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use crate::flags::{Fuzz, FuzzTarget};
 use crate::nightly::{self, Failure};
 
@@ -13,6 +15,8 @@ impl FuzzTarget {
             Self::Trainer => "trainer",
             Self::Config => "config",
             Self::Corpus => "corpus",
+            Self::Tensors => "tensors",
+            Self::Table => "table",
         }
     }
 
@@ -21,7 +25,8 @@ impl FuzzTarget {
         match self {
             Self::Model => 1 << 13,
             Self::Trainer => 1 << 15,
-            Self::Config | Self::Corpus => 1 << 11,
+            Self::Tensors => 1 << 12,
+            Self::Config | Self::Corpus | Self::Table => 1 << 11,
         }
     }
 }
@@ -36,8 +41,7 @@ pub fn run(flags: &Fuzz) -> Result<(), Failure> {
     // Fuzz targets are built with the versions of dependencies that the workspace is tested with.
     std::fs::copy(nightly::root().join("Cargo.lock"), own.join("Cargo.lock"))
         .map_err(|error| (1, format!("cannot copy Cargo.lock to {}: {error}", own.display())))?;
-    let all = [FuzzTarget::Model, FuzzTarget::Trainer, FuzzTarget::Config, FuzzTarget::Corpus];
-    let targets = if flags.targets.is_empty() { &all[..] } else { &flags.targets };
+    let targets = if flags.targets.is_empty() { FuzzTarget::value_variants() } else { &flags.targets };
     targets.iter().try_for_each(|&target| one(target, flags.seconds))
 }
 

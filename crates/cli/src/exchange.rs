@@ -50,6 +50,9 @@ pub fn import(flags: &Import) -> Result<(), Failure> {
             "{from} does not say what net it is of, since `rtrl export` did not write it: give --config"
         )),
         error @ InterchangeError::File { .. } => Failure::new(error),
+        error @ InterchangeError::NoWeight { .. } if zeros == Zeros::Keep => Failure::new(format!(
+            "{from}: {error}: give a configuration without sparsity, or --mask to make the masks of the zeros"
+        )),
         error => Failure::new(format!("{from}: {error}")),
     };
     let model = match &flags.config {
@@ -71,8 +74,9 @@ pub fn import(flags: &Import) -> Result<(), Failure> {
 
 /// The initial net of a configuration.
 fn configured(path: &Path) -> Result<Model, Failure> {
-    let config = nets::config(path, &[])?;
     let blame = nets::blame(path);
+    // A table's scaling is found in its data, and goes into the model as it does in a run.
+    let config = nets::config(path, &[])?.resolved().map_err(&blame)?;
     let task = config.task()?.build(config.training.lanes, config.training.seed);
     let task = task.map_err(|error| blame(error.into()))?;
     Model::new(&config, task.inputs(), task.targets()).map_err(blame)

@@ -143,6 +143,12 @@ fn rows_of_a_table_are_predicted_in_their_own_unit() {
     // The mean difference of neighboring rows of this wave is (2 / π) · 5 · 2 sin(0.25).
     assert!((last - 1.575).abs() < 0.05 && net < 0.3 * last, "{scores}");
 
+    // A net from elsewhere gets the scaling of its columns from the data that its configuration names.
+    let (file, back, new) = (folder.path("net.safetensors"), folder.path("back"), folder.path("new.csv"));
+    good(&["export", &best, &file], "");
+    good(&["import", &file, &back, "--config", &folder.path("table.toml")], "");
+    assert_eq!(good(&["predict", &back, &new], ""), good(&["predict", &best, &new], ""));
+
     // The training file is not needed any more.
     std::fs::remove_file(folder.path("waves.csv")).unwrap();
     let predicted = good(&["predict", &best, &folder.path("new.csv")], "");

@@ -114,9 +114,8 @@ pub enum InterchangeError {
         found: f64,
     },
     /// A number of the file is not zero where the masks of the net leave no weight.
-    #[error(
-        "`{name}` is {found} at {index:?}, where the masks of the net leave no weight; import with `Zeros::Mask`"
-    )]
+    /// [`Zeros::Mask`](crate::Zeros::Mask) makes the masks of the file's zeros.
+    #[error("`{name}` is {found} at {index:?}, where the masks of the net leave no weight")]
     NoWeight {
         /// Its name.
         name: String,

@@ -60,7 +60,7 @@ fn there_and_back_is_the_same_net() {
     for (kind, hidden) in cells.iter().flat_map(|kind| [(kind, None), (kind, Some(6))]) {
         let layers = format!("{{ kind = '{kind}', units = 7, sparsity = 0.5 }}");
         let mut config = config(&format!("{layers}, {layers}"), "kind = 'copy'");
-        config.readout.hidden = hidden;
+        config.net.readout.hidden = hidden;
         let signals = (Signal::Values(3), Signal::Values(2));
         let mut first = Model::new(&config, signals.0, signals.1).unwrap();
         // Zeros of both signs among the biases must come back too.

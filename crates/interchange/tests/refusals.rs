@@ -5,7 +5,7 @@ mod support;
 use rtrl_interchange::{InterchangeError as E, Names, Zeros, export, import};
 use rtrl_tasks::Signal;
 use rtrl_train::{Model, RunConfig};
-use support::{File, vectors};
+use support::{File, any_bytes, vectors};
 
 fn refused(name: &str, zeros: Zeros, change: impl FnOnce(&mut File)) -> E {
     let (v, bytes) = vectors(name);
@@ -116,4 +116,20 @@ fn damaged_files_are_refused() {
         }
     }
     assert!(survived < 100, "{survived} of {} flipped bits of the header went unnoticed", 8 * header);
+}
+
+/// Every byte of a good file is left out, changed or doubled once. `cargo xtask fuzz` makes the same check for longer.
+#[test]
+fn any_bytes_are_read_or_refused() {
+    for good in any_bytes::seeds() {
+        any_bytes::tensors(&good);
+        for at in 0..good.len() {
+            let (before, rest) = good.split_at(at);
+            any_bytes::tensors(before);
+            for changed in [0, 1, b'9', b'"', b'}', 0xff] {
+                any_bytes::tensors(&[before, &[changed], &rest[1..]].concat());
+            }
+            any_bytes::tensors(&[before, &rest[..1], rest].concat());
+        }
+    }
 }

@@ -5,8 +5,8 @@ use rtrl_checkpoint::CheckpointError;
 use rtrl_estimators::EstimatorConfig;
 use rtrl_tasks::{BuildTask, Signal, Task, TaskConfig};
 use rtrl_train::{
-    ConfigError, DivergencePolicy, Learner, Model, OptimizerConfig, ReadoutConfig, RewiringConfig, RunConfig,
-    TrainError, Trainer, TrainingConfig,
+    ConfigError, DivergencePolicy, Learner, LearningConfig, Model, NetConfig, OptimizerConfig,
+    RewiringConfig, RunConfig, TrainError, Trainer, TrainingConfig,
 };
 
 use crate::net::Net;
@@ -58,21 +58,8 @@ impl Net {
 
 impl Training {
     fn new(net: Net, estimator: EstimatorConfig, optimizer: OptimizerConfig) -> Self {
-        let config = RunConfig {
-            task: None,
-            layers: net.layers,
-            estimator,
-            readout: ReadoutConfig::default(),
-            init: Default::default(),
-            start: None,
-            optimizer,
-            update: Default::default(),
-            rewiring: None,
-            divergence: Default::default(),
-            training: TrainingConfig::default(),
-            compare: None,
-            dynamic: None,
-        };
+        let learning = LearningConfig::new(estimator, optimizer);
+        let config = RunConfig::new(NetConfig::new(net.layers), learning, TrainingConfig::default());
         Self { inputs: net.inputs, config }
     }
 
@@ -109,28 +96,28 @@ impl Training {
     /// Gives the readout a hidden layer of `width` ReLU units. By default the readout is linear.
     #[must_use]
     pub fn readout(mut self, width: usize) -> Self {
-        self.config.readout.hidden = Some(width);
+        self.config.net.readout.hidden = Some(width);
         self
     }
 
     /// Limits the Euclidean norm of the gradient of all parameters together: a longer one is scaled down.
     #[must_use]
     pub fn clip(mut self, norm: f64) -> Self {
-        self.config.update.clip = Some(norm);
+        self.config.learning.update.clip = Some(norm);
         self
     }
 
     /// What is done when a number is no longer finite; by default [`DivergencePolicy::Stop`].
     #[must_use]
     pub fn on_divergence(mut self, policy: DivergencePolicy) -> Self {
-        self.config.divergence = policy;
+        self.config.learning.divergence = policy;
         self
     }
 
     /// Changes which weights exist while the net learns.
     #[must_use]
     pub fn rewired_by(mut self, rewiring: RewiringConfig) -> Self {
-        self.config.rewiring = Some(rewiring);
+        self.config.learning.rewiring = Some(rewiring);
         self
     }
 

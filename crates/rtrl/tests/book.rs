@@ -75,7 +75,7 @@ fn configurations_are_read() {
     for (name, text) in pages().into_iter().chain([("README.md".to_string(), readme())]) {
         for block in text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
             if block.starts_with("estimator") {
-                let found = RunConfig::from_toml(&format!("{run}{block}"), &name).unwrap().estimator;
+                let found = RunConfig::from_toml(&format!("{run}{block}"), &name).unwrap().learning.estimator;
                 seen.push((name.clone(), found));
             } else if block.starts_with("task") {
                 RunConfig::from_toml(block, &name).unwrap();

@@ -58,13 +58,13 @@ fn own_cells_go_wherever_others_go() {
     // From a file, from the builder, and back.
     let config = RunConfig::from_toml(FILE, "own.toml").unwrap();
     let size = Size::sparse(12, 0.5);
-    assert_eq!(config.layers[0], softsign(size));
-    assert_ne!(config.layers[0], softsign(Size::dense(12)));
-    assert_ne!(config.layers[0], CellConfig::Vanilla(size));
+    assert_eq!(config.net.layers[0], softsign(size));
+    assert_ne!(config.net.layers[0], softsign(Size::dense(12)));
+    assert_ne!(config.net.layers[0], CellConfig::Vanilla(size));
     let net = Net::of(Inputs::Symbols(4), softsign(Size::dense(12))).sparsity(0.5).gru(8);
     let training = net.trained_by(SnAp::new(2), Adam::new(0.01)).lanes(2).steps(400);
     let built = training.config(CopyConfig::default()).unwrap();
-    assert_eq!((built.hash(), &built.layers), (config.hash(), &config.layers));
+    assert_eq!((built.hash(), &built.net.layers), (config.hash(), &config.net.layers));
     assert_eq!(RunConfig::from_toml(&config.to_toml().unwrap(), "written").unwrap(), config);
 
     // It learns, alone and in a saved run.

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rtrl_tasks::{BuildTask, Evaluation, Part};
 
 use crate::{
-    DivergencePolicy, DynamicConfig, Model, NetConfig, RunConfig, TrainError, Trainer, TrainingConfig,
-    UpdateConfig,
+    DivergencePolicy, DynamicConfig, LearningConfig, Model, RunConfig, TrainError, Trainer, TrainingConfig,
 };
 
 /// Mean loss per target on the held-out data of `model`'s task, or on their first `max_bytes` predictions. Each
@@ -58,30 +57,20 @@ pub fn evaluate_dynamically_on(
 
 /// The configuration of the training run that an evaluation of `steps` time steps is.
 fn run_of(config: &DynamicConfig, model: &Model, steps: u64) -> RunConfig {
-    let NetConfig { layers, readout } = model.net().clone();
-    RunConfig {
-        task: None,
-        layers,
-        estimator: config.estimator.clone(),
-        readout,
-        init: Default::default(),
-        start: None,
-        optimizer: config.optimizer.clone(),
-        update: UpdateConfig::default(),
-        rewiring: None,
+    let learning = LearningConfig {
         // An evaluation keeps no earlier states to go back to.
-        divergence: match model.run().map(|run| &run.divergence) {
+        divergence: match model.run().map(|run| &run.learning.divergence) {
             None | Some(DivergencePolicy::RollBack { .. }) => DivergencePolicy::Stop,
             Some(other) => other.clone(),
         },
-        training: TrainingConfig {
-            lanes: config.lanes,
-            window: config.window,
-            steps: Some(steps),
-            seed: model.run().map_or(0, |run| run.training.seed),
-            ..TrainingConfig::default()
-        },
-        compare: None,
-        dynamic: None,
-    }
+        ..LearningConfig::new(config.estimator.clone(), config.optimizer.clone())
+    };
+    let training = TrainingConfig {
+        lanes: config.lanes,
+        window: config.window,
+        steps: Some(steps),
+        seed: model.run().map_or(0, |run| run.training.seed),
+        ..TrainingConfig::default()
+    };
+    RunConfig::new(model.net().clone(), learning, training)
 }

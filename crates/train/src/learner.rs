@@ -1,5 +1,7 @@
 //! Online learning from data that the caller brings, one time step at a time.
 
+mod state;
+
 use std::path::Path;
 
 use rtrl_cells::{Input, Inputs, Rollout, Trace};
@@ -12,6 +14,8 @@ use crate::learning::Learning;
 use crate::{
     ConfigError, DivergencePolicy, Model, Predictor, Rates, RunConfig, StepReport, Targets, TrainError,
 };
+
+pub use state::LearnerState;
 
 /// A net that learns online from steps that its caller brings. [`predict`](Self::predict) reads an input and
 /// returns the prediction; [`learn`](Self::learn) is given the target. Any amount of time may pass between the two.
@@ -82,7 +86,7 @@ impl Learner {
     /// to read the data again.
     pub fn new(config: &RunConfig, inputs: Signal, targets: Signal) -> Result<Self, TrainError> {
         config.validate()?;
-        check_policy(&config.divergence)?;
+        check_policy(&config.learning.divergence)?;
         Self::from_model(Model::new(config, inputs, targets)?, config)
     }
 
@@ -93,9 +97,9 @@ impl Learner {
     /// # Errors
     /// As [`new`](Self::new), or if the configuration describes another net.
     pub fn from_model(model: Model, config: &RunConfig) -> Result<Self, TrainError> {
-        check_policy(&config.divergence)?;
+        check_policy(&config.learning.divergence)?;
         let mut config = config.clone();
-        if !config.update.schedule.has_end() {
+        if !config.learning.update.schedule.has_end() {
             config.training.steps = None;
         }
         let lanes = config.training.lanes;
@@ -426,7 +430,7 @@ impl Learner {
     /// Saves or restores the fields that older checkpoints do not have. For those every step counts as learned
     /// from, and the policy is the configured one.
     fn persist_later(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        let configured = &self.learning.config.divergence;
+        let configured = &self.learning.config.learning.divergence;
         let (mut learned, mut policy) = match archive.is_loading() {
             true => (self.steps(), configured),
             false => (self.learned, &self.learning.policy),

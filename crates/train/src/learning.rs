@@ -56,6 +56,8 @@ pub(crate) struct Learning {
     readout_gradient: Vec<f32>,
     /// Losses of the last step, `[lanes]`.
     pub losses: Vec<f64>,
+    /// Sum of the losses of the window so far, in the units of its gradient: nats, or half the squared errors.
+    descended: f64,
     /// Gradient of the last step by the hidden states, `[hidden][lanes]`.
     hidden_gradient: Vec<f32>,
     /// The lanes that began a new sequence with the last step.
@@ -88,11 +90,22 @@ impl Learning {
         let updates = t.steps.map(|steps| steps.div_ceil(t.window as u64));
         Ok(Self {
             gradient: vec![0.0; weights],
-            estimator: config.estimator.reseeded(t.seed).build(stack.clone(), t.lanes, t.window())?,
-            updater: Updater::new(&config.optimizer, &config.update, stack.groups(), parameters, updates)?,
-            policy: config.divergence.clone(),
+            estimator: config.learning.estimator.reseeded(t.seed).build(
+                stack.clone(),
+                t.lanes,
+                t.window(),
+            )?,
+            updater: Updater::new(
+                &config.learning.optimizer,
+                &config.learning.update,
+                stack.groups(),
+                parameters,
+                updates,
+            )?,
+            policy: config.learning.divergence.clone(),
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],
+            descended: 0.0,
             hidden_gradient: vec![0.0; stack.hidden().len() * t.lanes],
             starts: vec![false; t.lanes],
             diverged: vec![false; t.lanes],
@@ -121,6 +134,9 @@ impl Learning {
         for (began, start) in self.began.iter_mut().zip(&self.starts) {
             *began = self.made > 0 && (*began || *start);
         }
+        if self.made == 0 {
+            self.descended = 0.0;
+        }
         self.steps += 1;
         self.made += 1;
         self.estimator.step(&self.model.weights, input, &self.starts);
@@ -144,6 +160,12 @@ impl Learning {
             }
         }
         self.check_step()?;
+        // Bits, or squared errors, in the units of the gradient.
+        let unit = match self.model.signals().1 {
+            Signal::Symbols(_) => std::f64::consts::LN_2,
+            Signal::Values(_) => 0.5,
+        };
+        self.descended += unit * self.losses.iter().sum::<f64>();
         self.tell();
         Ok(())
     }
@@ -258,7 +280,7 @@ impl Learning {
             Parameters { weights: &mut self.model.weights, gradient: &mut self.gradient },
             Parameters { weights: self.model.readout.parameters_mut(), gradient: &mut self.readout_gradient },
         ];
-        self.updater.update(vectors, 1.0 / targets.max(1) as f64);
+        self.updater.update(vectors, 1.0 / targets.max(1) as f64, self.descended);
     }
 
     /// Adapts estimator, gradient and optimizers to the masks that the model has now.
@@ -270,7 +292,7 @@ impl Learning {
     }
 
     pub fn error(&self, quantity: &'static str) -> TrainError {
-        let estimator = format!("{:?}", self.config.estimator);
+        let estimator = format!("{:?}", self.config.learning.estimator);
         TrainError::Diverged { step: self.steps, estimator, quantity }
     }
 

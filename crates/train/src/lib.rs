@@ -49,6 +49,7 @@ mod place;
 mod predictor;
 mod readout;
 mod run;
+mod run_config;
 mod sparsity;
 mod start;
 mod summary;
@@ -56,26 +57,28 @@ mod trainer;
 
 pub use compare::Alignment;
 pub use config::{
-    CONFIG_VERSION, CompareConfig, DynamicConfig, EarlyStopConfig, NetConfig, PassiveConfig, ReadoutConfig,
-    RunConfig, StartConfig, TrainingConfig, parse_toml,
+    CompareConfig, DynamicConfig, EarlyStopConfig, LearningConfig, NetConfig, PassiveConfig, ReadoutConfig,
+    StartConfig, TrainingConfig, parse_toml,
 };
 pub use divergence::DivergencePolicy;
 pub use dynamic::{evaluate_dynamically, evaluate_dynamically_on};
 pub use error::{ConfigError, TrainError};
 pub use evaluate::{EVALUATION_LANES, ErrorScores, Scores, evaluate, evaluate_on};
 pub use export::{MetricsFormat, export_metrics};
-pub use learner::Learner;
+pub use learner::{Learner, LearnerState};
 pub use learning::StepReport;
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
-    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
-    RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
+    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, NlmsConfig, ObgdConfig, Optimizer,
+    OptimizerConfig, Parameters, RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig,
+    Updater,
 };
 pub use place::Place;
 pub use predictor::Predictor;
 pub use readout::{Loss, Readout, Targets};
 pub use run::{Outcome, Progress, RunOptions, run};
+pub use run_config::{CONFIG_VERSION, RunConfig};
 pub use sparsity::{Matrices, RewiringConfig};
 pub use summary::{Summary, read_summary};
 pub use trainer::{Trainer, WindowReport};

@@ -60,7 +60,7 @@ impl Model {
             return Ok(model);
         }
         let seed = config.training.seed;
-        let mut model = Self::initial(&config.net(), inputs, targets, seed)?;
+        let mut model = Self::initial(&config.net, inputs, targets, seed)?;
         model.weights =
             config.init.weights(&model.stack, &mut Stream::Core.rng(seed)).map_err(TrainError::Init)?;
         Ok(model.for_run(config.clone())?)
@@ -119,15 +119,14 @@ impl Model {
     /// # Errors
     /// If `config` is invalid, or describes other layers or another readout.
     pub fn for_run(self, mut config: RunConfig) -> Result<Self, ConfigError> {
-        if config.layers.is_empty() {
-            config.layers.clone_from(&self.net.layers);
-            if config.readout == ReadoutConfig::default() {
-                config.readout.clone_from(&self.net.readout);
-            }
+        if config.net == NetConfig::default() {
+            config.net.clone_from(&self.net);
+        } else if config.net.layers.is_empty() {
+            config.net.layers.clone_from(&self.net.layers);
         }
         config.validate()?;
         let differs = |field, allowed, found| Err(ConfigError::Value { field, allowed, found });
-        let (own, found) = (&self.net.layers, &config.layers);
+        let (own, found) = (&self.net.layers, &config.net.layers);
         if own.len() != found.len() {
             let found = format!("{} where the net has {}", found.len(), own.len());
             return differs("layers", "as many layers as the net has", found);
@@ -137,12 +136,13 @@ impl Model {
             let found = format!("layer {at} {} where the net has {}", json(&found[at]), json(&own[at]));
             return differs("layers", "the layers of the net", found);
         }
-        if config.readout != self.net.readout {
+        if config.net.readout != self.net.readout {
             let width = |readout: &ReadoutConfig| match readout.hidden {
                 None => "no hidden layer".to_string(),
                 Some(width) => format!("a hidden layer of {width} units"),
             };
-            let found = format!("{} where the net has {}", width(&config.readout), width(&self.net.readout));
+            let found =
+                format!("{} where the net has {}", width(&config.net.readout), width(&self.net.readout));
             return differs("readout", "the readout of the net", found);
         }
         let lanes = config.training.lanes;

@@ -147,7 +147,7 @@ fn extend(shorter: &Path, config: &RunConfig, folder: &Folder) -> Result<(), Tra
         let found = format!("other settings than in {}", path.display());
         return Err(refused(allowed, found).into());
     }
-    if config.update.schedule.has_end() {
+    if config.learning.update.schedule.has_end() {
         let allowed = "without effect on the steps before: a schedule that falls to the end of a run is another one \
                        in a longer run, which cannot go on from a shorter one";
         return Err(refused(allowed, steps.to_string()).into());
@@ -367,7 +367,7 @@ impl Run<'_> {
     /// Keeps a copy of the state in memory if the policy is to roll back and the last window crossed a multiple of
     /// `every`.
     fn remember(&mut self) -> Result<(), TrainError> {
-        let DivergencePolicy::RollBack { every, .. } = self.config.divergence else { return Ok(()) };
+        let DivergencePolicy::RollBack { every, .. } = self.config.learning.divergence else { return Ok(()) };
         let (step, window) = (self.state.trainer.steps(), self.config.training.window as u64);
         let crossed = step == 0 || step / every != step.saturating_sub(window) / every;
         // After a rollback the run is at such a step again, and copies its state with the lowered learning rate.
@@ -389,7 +389,7 @@ impl Run<'_> {
         estimator: String,
     ) -> Result<Record, TrainError> {
         let diverged = || TrainError::Diverged { step, quantity, estimator };
-        let DivergencePolicy::RollBack { factor, attempts, .. } = self.config.divergence else {
+        let DivergencePolicy::RollBack { factor, attempts, .. } = self.config.learning.divergence else {
             return Err(diverged());
         };
         if self.state.attempts >= attempts {

@@ -3,7 +3,7 @@
 use rtrl_tasks::BuildTask;
 use sha2::{Digest, Sha256};
 
-use crate::config::hex;
+use crate::run_config::hex;
 use crate::{ConfigError, Model, RunConfig, StartConfig, TrainError};
 
 impl StartConfig {

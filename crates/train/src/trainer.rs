@@ -91,7 +91,7 @@ impl Trainer {
         Ok(Self {
             held_out: None,
             comparison,
-            rewiring: config.rewiring.as_ref().map(|r| Rewiring::new(r, model, t)).transpose()?,
+            rewiring: config.learning.rewiring.as_ref().map(|r| Rewiring::new(r, model, t)).transpose()?,
             data: Step::new(&*task, t.lanes),
             learning,
             task,

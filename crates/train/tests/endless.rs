@@ -21,8 +21,9 @@ fn config(estimator: EstimatorConfig, window: usize, own: &str) -> RunConfig {
         {own}
     "#
     );
-    let mut config = RunConfig { estimator, ..RunConfig::from_toml(&text, "test").unwrap() };
-    if let EstimatorConfig::Tbptt(tbptt) = &mut config.estimator {
+    let mut config = RunConfig::from_toml(&text, "test").unwrap();
+    config.learning.estimator = estimator;
+    if let EstimatorConfig::Tbptt(tbptt) = &mut config.learning.estimator {
         tbptt.replay = true;
     }
     config

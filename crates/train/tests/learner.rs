@@ -62,7 +62,8 @@ fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
             let own = format!(
                 "task = {task}\nestimator = {{ kind = 'snap', order = 1 }}\ntraining = {{ lanes = 2, window = {window}, steps = 30, seed = 5 }}"
             );
-            let config = RunConfig { estimator, ..config(&own) };
+            let mut config = config(&own);
+            config.learning.estimator = estimator;
             let mut trainer = Trainer::new(&config).unwrap();
             let mut expected = 0.0;
             while trainer.steps() < 30 {
@@ -81,7 +82,9 @@ fn a_learner_makes_the_steps_of_a_trainer_bit_for_bit() {
 
 fn online(estimator: EstimatorConfig) -> RunConfig {
     let own = "estimator = { kind = 'snap', order = 1 }\ntraining = { lanes = 1, window = 1, steps = 1000, seed = 2 }";
-    RunConfig { estimator, ..config(own) }
+    let mut config = config(own);
+    config.learning.estimator = estimator;
+    config
 }
 
 fn wave(t: usize) -> [f32; 2] {
@@ -162,7 +165,7 @@ fn steps_do_not_allocate() {
 fn a_number_that_is_not_finite_stops_or_begins_anew() {
     let run = |policy: &str| {
         let mut config = snap();
-        config.divergence = toml::from_str(policy).unwrap();
+        config.learning.divergence = toml::from_str(policy).unwrap();
         let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(1)).unwrap();
         let mut skipped = Vec::new();
         for t in 0..50 {
@@ -298,7 +301,7 @@ fn predictions_are_fed_back_as_if_they_had_come() {
     let lanes = 2;
     let mut config =
         config("estimator = { kind = 'snap', order = 1 }\ntraining = { lanes = 2, window = 1, seed = 2 }");
-    config.update.clip = Some(1.0);
+    config.learning.update.clip = Some(1.0);
     let numbers = Model::new(&config, Signal::Values(3), Signal::Values(3)).unwrap();
     let mut fed = Predictor::new(&numbers, lanes);
     fed.predict(Input::Dense(Lanes::new(&[0.1, -0.7, 0.4, 0.2, 0.9, -0.3], lanes)), &[true; 2]);
@@ -327,7 +330,8 @@ fn predictions_are_fed_back_as_if_they_had_come() {
 
 #[test]
 fn predictors_do_not_allocate() {
-    let config = RunConfig { readout: Default::default(), ..snap() };
+    let mut config = snap();
+    config.net.readout = Default::default();
     let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(2)).unwrap();
     learner.predict(dense(&wave(0)), &[true]);
     let mut fork = learner.fork();
@@ -377,7 +381,8 @@ fn what_has_no_target_is_a_step_and_not_learned() {
 
 #[test]
 fn a_window_that_changes_no_weight_does_not_count_as_learned() {
-    let config = RunConfig { divergence: DivergencePolicy::SkipLane, ..snap() };
+    let mut config = snap();
+    config.learning.divergence = DivergencePolicy::SkipLane;
     let mut learner = new(&config);
     for t in 0..10 {
         let input = if t == 4 { [f32::NAN, 0.0] } else { wave(t) };
@@ -391,4 +396,75 @@ fn a_window_that_changes_no_weight_does_not_count_as_learned() {
         Err(TrainError::Diverged { step: 11, .. })
     ));
     assert_eq!((learner.steps(), learner.learned()), (11, 9));
+}
+
+/// The predictions of each stream, of a learner that is given the rows of all streams in turn. The targets of streams other
+/// than the first are missing, so that they change no weight.
+fn interleaved(config: &RunConfig, streams: usize, swap: bool) -> Vec<Vec<f32>> {
+    let mut learner = Learner::new(config, Signal::Values(1), Signal::Values(1)).unwrap();
+    let mut others: Vec<_> = (1..streams).map(|_| learner.new_state().unwrap()).collect();
+    let mut told = vec![Vec::new(); streams];
+    for t in 0..60 {
+        // Between the steps the learner holds the state of the first stream.
+        for stream in 0..streams {
+            if stream > 0 && swap {
+                learner.swap_state(&mut others[stream - 1]);
+            }
+            let now = [wave(stream, t)];
+            if t > 0 {
+                let target = Some(now[0]).filter(|_| stream == 0);
+                learner.learn(Targets::Values(&[target])).unwrap();
+            }
+            let starts = [t == 0];
+            told[stream].push(learner.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0]);
+            if stream > 0 && swap {
+                learner.swap_state(&mut others[stream - 1]);
+            }
+        }
+        if t == 30 {
+            // A state survives being saved, also with a prediction that waits.
+            for other in &mut others {
+                let bytes = to_bytes(|archive| other.persist(archive)).unwrap();
+                *other = learner.new_state().unwrap();
+                from_bytes(&bytes, |archive| other.persist(archive)).unwrap();
+            }
+        }
+    }
+    told
+}
+
+fn wave(stream: usize, t: usize) -> f32 {
+    ((0.3 + 0.1 * stream as f32) * t as f32).sin()
+}
+
+#[test]
+fn streams_that_share_a_net_have_their_own_state_and_influence() {
+    let one = "training = { lanes = 1, window = 1, seed = 3 }\nestimator = { kind = 'snap', order = 1 }";
+    for estimator in EstimatorConfig::every() {
+        let mut config = config(one);
+        config.learning.estimator = estimator;
+        let alone = interleaved(&config, 1, true);
+        let shared = interleaved(&config, 3, true);
+        assert_eq!(shared[0], alone[0], "{:?}: it learns as if it were alone", config.learning.estimator);
+        // The control: streams that have one state disturb each other.
+        assert_ne!(interleaved(&config, 3, false)[0], alone[0], "{:?}", config.learning.estimator);
+    }
+    // Where nobody learns, each stream is predicted as the untrained net predicts it alone.
+    let frozen = config(one);
+    let mut learner = Learner::new(&frozen, Signal::Values(1), Signal::Values(1)).unwrap();
+    let mut other = learner.new_state().unwrap();
+    let model = learner.model().clone();
+    let mut alone = [Predictor::new(&model, 1), Predictor::new(&model, 1)];
+    for t in 0..40 {
+        for (stream, alone) in alone.iter_mut().enumerate() {
+            if t > 0 {
+                learner.skip().unwrap();
+            }
+            let (now, starts) = ([wave(stream, t)], [t == 0]);
+            let told = learner.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0];
+            let expected = alone.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0];
+            assert_eq!(told, expected, "stream {stream}, step {t}");
+            learner.swap_state(&mut other);
+        }
+    }
 }

@@ -104,7 +104,11 @@ fn the_best_net_of_the_shorter_run_goes_along() {
     let root = tempfile::tempdir().unwrap();
     // Nothing is learned, so the first evaluation is the best.
     let still = "optimizer = { kind = 'sgd', learning_rate = 1e-30 }";
-    let [short, long] = [80, 160].map(|steps| RunConfig { rewiring: None, ..config(steps, still) });
+    let [short, long] = [80, 160].map(|steps| {
+        let mut config = config(steps, still);
+        config.learning.rewiring = None;
+        config
+    });
     finished(&short, &options(root.path()));
     let extended = RunOptions { extend: Some(root.path().join(short.folder())), ..options(root.path()) };
     assert_eq!(finished(&long, &extended).best_step, Some(40));
@@ -164,7 +168,7 @@ fn the_best_net_is_kept() {
 fn a_run_ends_when_evaluations_bring_nothing_whatever_interrupts_it() {
     // Nothing is learned, so the first evaluation is the best, and two more end the run.
     let mut config = config(400, "optimizer = { kind = 'sgd', learning_rate = 1e-30 }");
-    config.rewiring = None;
+    config.learning.rewiring = None;
     config.training.early_stop = Some(rtrl_train::EarlyStopConfig { patience: 2, min_delta: 0.0 });
     let root = tempfile::tempdir().unwrap();
     let summary = finished(&config, &options(root.path()));
@@ -179,7 +183,7 @@ fn a_run_ends_when_evaluations_bring_nothing_whatever_interrupts_it() {
     }
     assert_eq!(records(broken.path(), &config), records(root.path(), &config));
     // A loss has to fall by more than `min_delta`.
-    config.optimizer = rtrl_train::AdamConfig::new(0.01).into();
+    config.learning.optimizer = rtrl_train::AdamConfig::new(0.01).into();
     config.training.early_stop = Some(rtrl_train::EarlyStopConfig { patience: 2, min_delta: 100.0 });
     assert_eq!(finished(&config, &options(root.path())).steps, 120);
     config.training.early_stop = Some(rtrl_train::EarlyStopConfig { patience: 2, min_delta: 0.0 });

@@ -464,7 +464,7 @@ fn a_model_is_read_from_models_and_checkpoints() {
     let folder = root.path().join(config.folder());
     let (model, checkpoint) =
         (Model::load(&folder.join("model")).unwrap(), Model::load(&folder.join("checkpoint")).unwrap());
-    assert_eq!((model.run(), model.net()), (Some(config), &config.net()));
+    assert_eq!((model.run(), model.net()), (Some(config), &config.net));
     assert_eq!((model.weights(), model.masks()), (checkpoint.weights(), checkpoint.masks()));
     assert_eq!(model.readout().parameters(), checkpoint.readout().parameters());
     let initial = Model::new(config, model.signals().0, model.signals().1).unwrap();

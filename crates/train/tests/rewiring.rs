@@ -83,7 +83,7 @@ const STILL: &str = "update.groups = [{ name = 'input', rate = 0.0 }, { name = '
 fn still(rewiring: &str) -> Trainer {
     let mut config = config(rewiring, 0.5).unwrap();
     let parsed: toml::Table = toml::from_str(STILL).unwrap();
-    config.update = parsed["update"].clone().try_into().unwrap();
+    config.learning.update = parsed["update"].clone().try_into().unwrap();
     Trainer::new(&config).unwrap()
 }
 

@@ -47,12 +47,12 @@ fn a_run_goes_on_from_a_model_with_other_settings() {
     tuned.start = from(&path);
     tuned.training.lanes = 3;
     tuned.training.seed = 9;
-    let bare = RunConfig { layers: Vec::new(), readout: Default::default(), ..tuned.clone() };
+    let bare = RunConfig { net: Default::default(), ..tuned.clone() };
     for config in [&tuned, &bare] {
         let trainer = Trainer::new(config).unwrap();
         assert_eq!((trainer.weights(), trainer.model().masks()), (model.weights(), model.masks()));
         assert_eq!(trainer.readout().parameters(), model.readout().parameters());
-        assert_eq!((trainer.steps(), trainer.config().layers.len()), (0, 2));
+        assert_eq!((trainer.steps(), trainer.config().net.layers.len()), (0, 2));
         let trainer = Trainer::from_model(model.clone(), &RunConfig { start: None, ..config.clone() });
         assert_eq!(trainer.unwrap().weights(), model.weights());
     }
@@ -105,7 +105,7 @@ fn a_model_that_does_not_fit_is_refused_by_name() {
         assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
     }
     let mut wider = config("");
-    (wider.start, wider.readout.hidden) = (from(&path), Some(7));
+    (wider.start, wider.net.readout.hidden) = (from(&path), Some(7));
     let error = wider.resolved().unwrap_err().to_string();
     assert!(
         error.contains("a hidden layer of 7 units where the net has a hidden layer of 5 units"),
@@ -118,7 +118,7 @@ fn a_net_without_a_run_is_saved_and_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let (reads, predicts) = (Signal::Values(2), Signal::Symbols(3));
-    let model = Model::initial(&config("").net(), reads, predicts, 5).unwrap();
+    let model = Model::initial(&config("").net, reads, predicts, 5).unwrap();
     model.save(&path).unwrap();
     let loaded = Model::load(&path).unwrap();
     assert_eq!((loaded.net(), loaded.run(), loaded.signals()), (model.net(), None, (reads, predicts)));
@@ -133,11 +133,11 @@ fn settings_change_fields_and_are_refused_by_name() {
     let mut expected = config("");
     expected.training.steps = Some(7);
     expected.training.evaluate_every = Some(3);
-    expected.estimator = rtrl_estimators::EstimatorConfig::Frozen(rtrl_estimators::FrozenConfig {});
+    expected.learning.estimator = rtrl_estimators::EstimatorConfig::Frozen(rtrl_estimators::FrozenConfig {});
     let settings = ["training.steps=7", " training.evaluate_every = 3", "estimator={ kind = 'frozen' }"];
     assert_eq!(set(&settings).unwrap(), expected);
     let nested = set(&["layers.1.units=9", "task.layout=echo", "update.clip=0.5"]).unwrap();
-    assert_eq!((nested.layers[1].units(), nested.update.clip), (9, Some(0.5)));
+    assert_eq!((nested.net.layers[1].units(), nested.learning.update.clip), (9, Some(0.5)));
     for (setting, expected) in [
         ("training.stepz=7", "unknown field `stepz`"),
         ("trainin.steps=7", "unknown field `trainin`"),

@@ -109,7 +109,7 @@ mod tests {
         check().unwrap();
         let minimal = register::<Minimal>("minimal").unwrap();
         let config = RunConfig::from_toml(CONFIG, "minimal.toml").unwrap();
-        assert_eq!(config.layers, [minimal(Size::sparse(32, 0.5))]);
+        assert_eq!(config.net.layers, [minimal(Size::sparse(32, 0.5))]);
         let (first, last) = train().unwrap();
         assert!(last < 0.6 * first, "{first} {last}");
     }

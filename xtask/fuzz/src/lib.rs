@@ -6,6 +6,14 @@ use std::path::Path;
 #[path = "../../../crates/train/tests/any_bytes/checks.rs"]
 pub mod checks;
 
+/// The check that the tests of `rtrl-interchange` make too.
+#[path = "../../../crates/interchange/tests/support/any_bytes.rs"]
+pub mod tensors;
+
+/// The check that the tests of `rtrl-tasks` make too.
+#[path = "../../../crates/tasks/tests/table/any_bytes.rs"]
+pub mod table;
+
 /// Writes valid inputs for the fuzzer to begin with, into the folder that `RTRL_FUZZ_SEEDS` names.
 pub fn seed(inputs: impl IntoIterator<Item = Vec<u8>>) {
     let Some(folder) = std::env::var_os("RTRL_FUZZ_SEEDS") else { return };

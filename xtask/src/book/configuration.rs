@@ -45,7 +45,7 @@ pub fn page() -> Result<String, String> {
         let shape = Shape::Tables("kind".to_string(), variants);
         page.items.push(Item { file: file.to_string(), name: name.to_string(), shape });
     }
-    let config = page.find("RunConfig", "")?;
+    let config = page.find("RunFile", "")?;
     let base = page.sample_of(config)?;
     let toml::Value::Table(base) = base else { return Err("a configuration is a table".to_string()) };
     page.section(config, &[], &base)?;

@@ -371,7 +371,7 @@ fn a_value_at_which_a_seed_fails_is_not_chosen() {
         config["optimizer"]["learning_rate"].as_float().unwrap()
     };
     let (report, failures, markdown) = report_of(|job| {
-        let learning_rate = job.config.optimizer.learning_rate();
+        let learning_rate = job.config.learning.optimizer.learning_rate();
         job.label.contains("BPTT") && job.config.training.seed == 1001 && learning_rate == 0.1
     });
     assert_eq!((rate(&report, "SnAp-2"), rate(&report, "BPTT")), (0.1, 0.01));

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test uses its part.
 
+pub mod any_bytes;
+
 use std::collections::{BTreeMap, HashMap};
 
 use rtrl_cells::{Input, Masks};

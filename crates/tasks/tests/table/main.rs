@@ -1,5 +1,6 @@
 //! Tables as a task: what each step yields, what is found in the training part, and what is refused.
 
+mod any_bytes;
 mod files;
 mod refusals;
 mod steps;

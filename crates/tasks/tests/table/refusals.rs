@@ -2,6 +2,7 @@
 
 use rtrl_tasks::{BuildTask, Step, TableConfig, TableFit, TaskError};
 
+use super::any_bytes;
 use super::{Folder, npy, npz, refusal, sequences, training, twelve};
 
 #[test]
@@ -270,4 +271,20 @@ fn too_many_categories_are_refused() {
     let folder = Folder::new(&[("t.csv", &("c,y\n".to_string() + &rows))]);
     let message = refusal(&folder.config(&["t.csv"], "targets = 'y'\nvalid = 0\ntest = 0"));
     assert!(message.contains("line 1002, column `c`: more than 1000 categories"), "{message}");
+}
+
+/// Every byte of a good file is left out, changed or doubled once. `cargo xtask fuzz` makes the same check for longer.
+#[test]
+fn damaged_tables_are_read_or_refused() {
+    for good in any_bytes::seeds() {
+        any_bytes::table(&good);
+        for at in 0..good.len() {
+            let (before, rest) = good.split_at(at);
+            any_bytes::table(before);
+            for changed in [0, b',', b'9', b'"', b'\n', 0xff] {
+                any_bytes::table(&[before, &[changed], &rest[1..]].concat());
+            }
+            any_bytes::table(&[before, &rest[..1], rest].concat());
+        }
+    }
 }

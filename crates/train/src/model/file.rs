@@ -49,7 +49,7 @@ impl Model {
         };
         let earlier = saved.training.steps.unwrap_or(u64::MAX) <= run.training.steps.unwrap_or(u64::MAX);
         saved.training.steps = run.training.steps;
-        earlier && !run.update.schedule.has_end() && saved == *run
+        earlier && !run.learning.update.schedule.has_end() && saved == *run
     }
 
     fn read(archive: &mut Archive<'_>) -> Result<Self, ArchiveError> {
@@ -123,7 +123,7 @@ fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
     let (net, run) = match serde_json::from_slice::<NetConfig>(&description.config) {
         Ok(net) => (net, None),
         Err(_) => match serde_json::from_slice::<RunConfig>(&description.config) {
-            Ok(run) => (run.net(), Some(run)),
+            Ok(run) => (run.net.clone(), Some(run)),
             Err(error) => return Err(archive.refusal("config", error.to_string())),
         },
     };

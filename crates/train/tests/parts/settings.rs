@@ -31,9 +31,9 @@ fn settings_that_change_are_saved_and_restored() {
 fn rates_that_are_set_are_those_that_are_configured() {
     let mut config = snap();
     let mut told = new(&config);
-    config.optimizer = AdamConfig::new(0.03).into();
-    config.update.clip = Some(0.2);
-    config.update.groups = vec![toml::from_str("name = 'readout'\nrate = 0.5").unwrap()];
+    config.learning.optimizer = AdamConfig::new(0.03).into();
+    config.learning.update.clip = Some(0.2);
+    config.learning.update.groups = vec![toml::from_str("name = 'readout'\nrate = 0.5").unwrap()];
     let mut configured = new(&config);
     told.set_rates(Rates { recurrent: 0.03, readout: 0.015 }).unwrap();
     told.set_clip(Some(0.2)).unwrap();
@@ -82,14 +82,13 @@ fn a_learner_from_a_model_has_its_weights_and_begins_at_rest() {
     let mut fork = first.fork();
     let model = first.into_model();
     let expected = bits(fork.predict(dense(&wave(3)), &[true]));
+    let mut without_layers = snap();
+    without_layers.learning.divergence = DivergencePolicy::SkipLane;
+    without_layers.net.layers.clear();
     for mut learner in [
         Learner::from_model(model.clone(), &snap()).unwrap(),
         Learner::from_model(Model::load(&path).unwrap(), &snap()).unwrap(),
-        Learner::from_model(
-            model.clone(),
-            &RunConfig { divergence: DivergencePolicy::SkipLane, layers: Vec::new(), ..snap() },
-        )
-        .unwrap(),
+        Learner::from_model(model.clone(), &without_layers).unwrap(),
     ] {
         assert_eq!((learner.steps(), learner.learned()), (0, 0));
         assert_eq!(bits(learner.predict(dense(&wave(3)), &[false])), expected, "it is at rest");
@@ -104,13 +103,13 @@ fn a_learner_from_a_model_has_its_weights_and_begins_at_rest() {
     assert_eq!(learner.learn(Targets::Values(&[Some(0.5); 3])).unwrap().targets, 3);
     // Configurations of another net.
     let mut wider = snap();
-    wider.readout.hidden = None;
+    wider.net.readout.hidden = None;
     assert!(matches!(model.clone().for_run(wider), Err(ConfigError::Value { field: "readout", .. })));
     let mut deeper = snap();
-    deeper.layers.pop();
+    deeper.net.layers.pop();
     assert!(matches!(model.clone().for_run(deeper), Err(ConfigError::Value { field: "layers", .. })));
     let mut back = snap();
-    back.divergence = DivergencePolicy::RollBack { every: 10, factor: 0.5, attempts: 1 };
+    back.learning.divergence = DivergencePolicy::RollBack { every: 10, factor: 0.5, attempts: 1 };
     assert!(Learner::from_model(model, &back).is_err());
 }
 
