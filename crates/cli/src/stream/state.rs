@@ -178,10 +178,6 @@ impl Persist for State {
             None => Ok(()),
         }
     }
-    if let Some(time) = layout.time {
-        identity["time"] = layout.columns[time].clone().into();
-    }
-    identity
 }
 
 /// The learning rate as it is in a checkpoint.
