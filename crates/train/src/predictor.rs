@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rtrl_cells::{Input, Rollout, Stack, Trace};
+use rtrl_cells::{Inference, Input};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
 
@@ -44,11 +44,8 @@ use crate::{Model, Readout, StepReport, Targets};
 #[derive(Clone)]
 pub struct Predictor {
     signals: (Signal, Signal),
-    stack: Arc<Stack<f32>>,
-    weights: Arc<Vec<f32>>,
+    net: Inference<f32>,
     readout: Readout<f32>,
-    rollout: Rollout<f32>,
-    trace: Trace<f32>,
     losses: Vec<f64>,
     /// The input of [`feed_back`](Self::feed_back): one of the two is used, the other is empty.
     symbols: Vec<u32>,
@@ -66,17 +63,13 @@ impl Predictor {
     /// If `lanes` is 0.
     #[must_use]
     pub fn new(model: &Model, lanes: usize) -> Self {
-        let stack = model.stack().clone();
         let (symbols, values) = match model.signals().0 {
             Signal::Symbols(_) => (lanes, 0),
             Signal::Values(n) => (0, n * lanes),
         };
         Self {
             signals: model.signals(),
-            rollout: stack.rollout(lanes),
-            trace: stack.trace(lanes),
-            stack,
-            weights: Arc::new(model.weights().to_vec()),
+            net: Inference::new(model.stack().clone(), model.weights().to_vec(), lanes),
             readout: model.readout().with_lanes(lanes),
             losses: vec![0.0; lanes],
             symbols: vec![0; symbols],
@@ -89,20 +82,20 @@ impl Predictor {
     /// Takes over weights, state and prediction. The state of lanes in `restart` is zeroed. Allocates only if the
     /// masks have changed, or a clone shares the weights.
     pub(crate) fn follow(&mut self, model: &Model, state: Lanes<'_, f32>, restart: &[bool], predicted: bool) {
-        if !Arc::ptr_eq(&self.stack, model.stack()) {
+        if !Arc::ptr_eq(self.net.stack(), model.stack()) {
             *self = Self::new(model, state.lanes());
         }
         assert_eq!(self.lanes(), state.lanes(), "lanes of the predictor (left) and of the learner (right)");
-        Arc::make_mut(&mut self.weights).copy_from_slice(model.weights());
+        self.net.weights_mut().copy_from_slice(model.weights());
         self.readout.parameters_mut().copy_from_slice(model.readout().parameters());
-        let mut own = self.rollout.state_mut();
+        let mut own = self.net.state_mut();
         own.values_mut().copy_from_slice(state.values());
         for (lane, _) in restart.iter().enumerate().filter(|(_, restart)| **restart) {
             own.clear_lane(lane);
         }
         self.predicted = predicted;
         if predicted {
-            self.readout.forward(self.rollout.state().slice(self.stack.hidden()));
+            self.readout.forward(self.net.hidden());
         }
     }
 
@@ -125,8 +118,7 @@ impl Predictor {
     /// # Panics
     /// If lanes, sizes or the kind of input do not fit, or a symbol is out of range.
     pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
-        self.stack.forward(&self.weights, input, starts, &mut self.rollout, &mut self.trace);
-        self.readout.forward(self.rollout.state().slice(self.stack.hidden()));
+        self.readout.forward(self.net.step(input, starts));
         self.predicted = true;
         self.prediction()
     }
@@ -167,8 +159,7 @@ impl Predictor {
                 Input::Symbols(&self.symbols)
             }
         };
-        self.stack.forward(&self.weights, input, &self.never, &mut self.rollout, &mut self.trace);
-        self.readout.forward(self.rollout.state().slice(self.stack.hidden()))
+        self.readout.forward(self.net.step(input, &self.never))
     }
 
     /// The loss of the last prediction for these targets; nothing changes.
