@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::stream::rows::Format;
-pub use stream::{Header, Net, OnError, SkipSeen, Stream};
+pub use stream::{Ahead, Header, Net, OnError, SkipSeen, Stream};
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
 #[derive(Debug, Parser)]

@@ -157,7 +157,7 @@ impl KeyedForecaster {
         let Some(after) = self.forget_after else { return };
         let now = self.counts.rows;
         let is_old = |keyed: &Keyed| now - keyed.last >= after;
-        if now % after.max(1) == 0 {
+        if now.is_multiple_of(after.max(1)) {
             let before = self.series.len();
             self.series.retain(|_, keyed| !is_old(keyed));
             self.forgotten += (before - self.series.len()) as u64;

@@ -1,6 +1,6 @@
 //! Online learning from data that the caller brings, one time step at a time.
 
-mod state;
+pub(crate) mod state;
 
 use std::path::Path;
 
@@ -14,8 +14,6 @@ use crate::learning::Learning;
 use crate::{
     ConfigError, DivergencePolicy, Model, Predictor, Rates, RunConfig, StepReport, Targets, TrainError,
 };
-
-pub use state::LearnerState;
 
 /// A net that learns online from steps that its caller brings. [`predict`](Self::predict) reads an input and
 /// returns the prediction; [`learn`](Self::learn) is given the target. Any amount of time may pass between the two.

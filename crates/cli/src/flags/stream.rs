@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use rtrl_stream::Share;
 
-use crate::stream::config::Ahead;
 use crate::stream::rows::Format;
 use crate::stream::time::Span;
 
@@ -213,6 +212,30 @@ impl From<SharedBy> for Share {
             SharedBy::Nothing => Self::Nothing,
         }
     }
+}
+
+/// Flags of horizons, and of what is said beside the predictions.
+#[derive(Debug, Clone, Args)]
+pub struct Ahead {
+    /// How many rows ahead to predict, one or several: `1,5` [default: 1].
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    pub horizon: Vec<usize>,
+    /// Rows of a season, such as 168 for a week of hours: adds the predictor `season`, which repeats the value of one
+    /// season before.
+    #[arg(long, value_name = "N")]
+    pub season: Option<usize>,
+    /// Also read the inputs of the last N rows before the present one.
+    #[arg(long, value_name = "N")]
+    pub lags: Option<usize>,
+    /// Also read the inputs of so many rows before the present one, each by its number: `48,336`.
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    pub lag: Vec<usize>,
+    /// Give intervals that cover this share of the values: 0.9.
+    #[arg(long, value_name = "SHARE")]
+    pub interval: Option<f64>,
+    /// Give an anomaly score for each row, and say where errors have become greater for good.
+    #[arg(long)]
+    pub anomaly: bool,
 }
 
 /// Settings of a net and how it learns.

@@ -1,7 +1,7 @@
 //! `rtrl stream`: learns to predict the next row of a stream.
 
 mod columns;
-pub mod config;
+mod config;
 mod event;
 mod forecasts;
 mod kept;

@@ -63,7 +63,11 @@ impl Learner {
         let (stack, training) = (self.learning.model.stack().clone(), &config.training);
         Ok(LearnerState {
             inputs: self.learning.model.signals().0,
-            estimator: config.learning.estimator.reseeded(training.seed).build(stack, lanes, training.window())?,
+            estimator: config.learning.estimator.reseeded(training.seed).build(
+                stack,
+                lanes,
+                training.window(),
+            )?,
             carried: vec![0.0; self.carried.len()],
             symbols: vec![0; self.symbols.len()],
             values: vec![0.0; self.values.len()],
