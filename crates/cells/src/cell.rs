@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
 
 use crate::Structure;
@@ -20,6 +21,13 @@ pub trait Cell<T: Scalar>: Send + Sync {
     /// Makes one step: calls [`CellStep::preactivate`], which fills `rows` with z_t, and overwrites every
     /// number of `next`, `row_jacobian`, `direct` and `scales`. Until then these arrays hold arbitrary numbers.
     fn forward(&self, step: &mut CellStep<'_, T>);
+
+    /// Overwrites those initial weights that are not to be [uniform](crate::init::uniform), such as the rates
+    /// of decay of units. `weights` holds uniform ones, in the order of `structure().weights`. By default
+    /// nothing changes, and nothing is drawn from `rng`.
+    fn initialize(&self, weights: &mut [T], rng: &mut Xoshiro256PlusPlus) {
+        let _ = (weights, rng);
+    }
 }
 
 /// One step of one cell. All arrays are `[len][lanes]`.

@@ -63,6 +63,24 @@ macro_rules! config {
                 }
             }
 
+            /// Number of hidden states: what the layer above or the readout reads. A multiple of the units.
+            #[must_use]
+            pub fn hidden(&self) -> usize {
+                let per_unit = match self {
+                    $(Self::$cell(_) => <$kind as CellKind>::HIDDEN_PER_UNIT,)*
+                    Self::Own(own) => own.kind.hidden_per_unit,
+                };
+                self.units().saturating_mul(per_unit)
+            }
+
+            /// Whether [`Size::leak`] has a meaning for the cell.
+            fn has_leak(&self) -> bool {
+                match self {
+                    $(Self::$cell(_) => <$kind as CellKind>::LEAK,)*
+                    Self::Own(own) => own.kind.leak,
+                }
+            }
+
             /// The PyTorch layer to which the cell corresponds.
             ///
             /// # Errors
@@ -77,8 +95,11 @@ macro_rules! config {
             /// Builds the cell for `inputs` with these masks.
             ///
             /// # Errors
-            /// If a size is zero or the masks do not fit.
+            /// If a size is zero, the masks do not fit, or a leak is given to a cell that has none.
             pub fn with_masks<T: Scalar>(&self, inputs: Inputs, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
+                if self.size().leak.is_some() && !self.has_leak() {
+                    return Err(CellError::NoLeak);
+                }
                 match self {
                     $(Self::$cell(size) => <$kind as CellKind>::build(inputs, size, masks),)*
                     Self::Own(own) => own.kind.build(inputs, &own.size, masks),
@@ -128,7 +149,7 @@ impl CellConfig {
     /// Builds the cell for `inputs`, its masks drawn from `rng`.
     ///
     /// # Errors
-    /// If a size is zero, or as [`masks`](Self::masks).
+    /// As [`with_masks`](Self::with_masks) and [`masks`](Self::masks).
     pub fn build<T: Scalar>(
         &self,
         inputs: Inputs,
@@ -146,6 +167,8 @@ struct Kind {
     name: &'static str,
     wiring: Wiring,
     pytorch: Result<PyTorch, &'static str>,
+    hidden_per_unit: usize,
+    leak: bool,
     // `Scalar` is sealed: no other type implements it.
     f32: Build<f32>,
     f64: Build<f64>,
@@ -215,6 +238,8 @@ pub fn register<C: CellKind>(kind: &'static str) -> Result<impl Fn(Size) -> Cell
         name: kind,
         wiring: C::WIRING,
         pytorch: C::PYTORCH,
+        hidden_per_unit: C::HIDDEN_PER_UNIT,
+        leak: C::LEAK,
         f32: C::build,
         f64: C::build,
         counted: C::build,

@@ -57,6 +57,15 @@ pub enum CellError {
         /// Its value, as text.
         found: String,
     },
+    /// The share of the state that a leaky cell keeps lies outside 0..1.
+    #[error("`leak` must lie in 0.0..1.0, found {found}")]
+    Leak {
+        /// Its value, as text.
+        found: String,
+    },
+    /// A leak was given for a cell that has none to set.
+    #[error("this cell has no fixed leak: remove `leak`, which `leaky` has")]
+    NoLeak,
     /// A sparsity was given for a cell that has no masks.
     #[error("this cell has no masks to thin out: remove `{what}`")]
     Unmasked {
@@ -123,7 +132,7 @@ pub enum CellError {
     /// No layer has a gate whose bias a setting of [`InitConfig`](crate::init::InitConfig) could set.
     #[error(
         "`{what}` sets the bias of the gate that keeps the state, and no layer has one; \
-         `gru`, `gru-reset-before`, `lstm` and `quasi-lstm` do"
+         `gru`, `gru-reset-before`, `lstm`, `quasi-lstm`, `mgu` and `mgu-reset-after` do"
     )]
     NoMemory {
         /// The setting.

@@ -40,9 +40,9 @@ pub struct InitConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<f64>,
     /// The bias of the gate that keeps the state: f of the LSTM and of the quasi-LSTM, z of the GRUs. The
-    /// state is kept longer with a larger bias, usually 1 or 2. In a cell of one's own that has a gate to
-    /// write but none to keep, the bias of the former becomes the negative of this. Refused together with
-    /// `chrono`.
+    /// state is kept longer with a larger bias, usually 1 or 2. In a cell that has a gate to write but none to
+    /// keep, such as the minimal gated unit, the bias of the former becomes the negative of this. Refused
+    /// together with `chrono`.
     ///
     /// Reference: Jozefowicz et al., "An empirical exploration of recurrent network architectures" (2015).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,23 +239,29 @@ fn orthogonal(size: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
     gaussian(size, rng).qr().q()
 }
 
-/// A square matrix of standard normal numbers, column after column (Box & Muller 1958).
+/// A square matrix of standard normal numbers, column after column.
 fn gaussian(size: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
     let mut numbers = Vec::with_capacity(size * size + 1);
     while numbers.len() < size * size {
-        // The logarithm of a number in (0, 1].
-        let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-        let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
-        numbers.extend([radius * cos, radius * sin]);
+        numbers.extend(normal_pair(rng));
     }
     numbers.truncate(size * size);
     DMatrix::from_vec(size, size, numbers)
 }
 
+/// Two independent standard normal numbers (Box & Muller 1958).
+pub(crate) fn normal_pair(rng: &mut Xoshiro256PlusPlus) -> [f64; 2] {
+    // The logarithm of a number in (0, 1].
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
+    [radius * cos, radius * sin]
+}
+
 /// Random initial weights of all layers, in the order of [`Stack::linear`]. The weights of a row, with its
 /// bias, are uniform on ±1/√n, where n is the number of the row's recurrent weights. For a row without
 /// recurrent weights, n is the number of hidden states of its layer. In a dense cell n is `units`, as in
-/// PyTorch by default.
+/// PyTorch by default. Then each cell replaces those of its weights that it draws otherwise, see
+/// [`Cell::initialize`](crate::Cell::initialize).
 ///
 /// Values are drawn in `f64` and rounded, so that `f32` and `f64` nets of one seed agree.
 pub fn uniform<T: Scalar>(stack: &Stack<T>, rng: &mut Xoshiro256PlusPlus) -> Vec<T> {
@@ -270,6 +276,7 @@ pub fn uniform<T: Scalar>(stack: &Stack<T>, rng: &mut Xoshiro256PlusPlus) -> Vec
             let row = pattern.row(r).iter();
             weights.extend(row.map(|_| T::from_f64(bound * (2.0 * rng.random::<f64>() - 1.0))));
         }
+        layer.initialize(&mut weights[layer.weights.clone()], rng);
     }
     weights
 }

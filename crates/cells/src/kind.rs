@@ -10,6 +10,12 @@ pub trait CellKind: 'static {
     /// Which weights may be missing.
     const WIRING: Wiring;
 
+    /// Hidden states of each unit: what the layer above reads of it.
+    const HIDDEN_PER_UNIT: usize = 1;
+
+    /// Whether [`Size::leak`] has a meaning for the cell.
+    const LEAK: bool = false;
+
     /// The PyTorch layer to which the cell corresponds, or the reason why there is none.
     const PYTORCH: Result<PyTorch, &'static str> = Err("PyTorch has no such layer");
 

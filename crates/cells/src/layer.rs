@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar};
 
 use crate::cell::Inner;
@@ -86,6 +87,11 @@ impl<T: Scalar> Layer<T> {
 
     pub fn structure(&self) -> &Structure {
         self.cell.structure()
+    }
+
+    /// See [`Cell::initialize`].
+    pub fn initialize(&self, weights: &mut [T], rng: &mut Xoshiro256PlusPlus) {
+        self.cell.initialize(weights, rng);
     }
 
     /// Fills all sources but the scaled ones, which the cell fills, and runs the cell.

@@ -34,6 +34,7 @@ mod memory;
 mod one_step;
 mod persist;
 mod registry;
+mod rotation;
 mod size;
 mod stack;
 mod structure;

@@ -117,6 +117,15 @@ impl Masks {
         (0..units).find(|&unit| !self.gates.iter().any(|gate| fed(gate, unit)))
     }
 
+    /// Refuses recurrent weights between different units.
+    pub(crate) fn check_diagonal(&self) -> Result<(), CellError> {
+        let diagonal = |mask: &Pattern| mask.iter().all(|(r, c)| r == c as usize);
+        match self.gates.iter().position(|gate| !diagonal(&gate.recurrent)) {
+            Some(gate) => Err(CellError::NotDiagonal { gate }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks number and shape of the matrices, and that a weight other than a bias leads into every unit.
     ///
     /// # Errors

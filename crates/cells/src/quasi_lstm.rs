@@ -1,6 +1,6 @@
 //! A gated cell with element-wise recurrence.
 
-use rtrl_sparse::{Pattern, Scalar, math};
+use rtrl_sparse::{Scalar, math};
 
 use crate::{
     Cell, CellError, CellKind, CellStep, GateRows, Inputs, Masks, PyTorch, Role, Size, Structure, Wiring,
@@ -35,11 +35,8 @@ impl QuasiLstm {
     pub fn new(inputs: Inputs, units: usize, masks: &Masks) -> Result<Self, CellError> {
         let structure =
             Structure::gated(inputs, units, masks, &[0, 1].map(GateRows::of))?.with_role(0, Role::Keep);
-        let diagonal = |mask: &Pattern| mask.iter().all(|(r, c)| r == c as usize);
-        match masks.gates.iter().position(|gate| !diagonal(&gate.recurrent)) {
-            Some(gate) => Err(CellError::NotDiagonal { gate }),
-            None => Ok(Self { structure }),
-        }
+        masks.check_diagonal()?;
+        Ok(Self { structure })
     }
 }
 

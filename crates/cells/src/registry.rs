@@ -21,6 +21,22 @@ macro_rules! for_each_cell {
             Lstm / lstm = Lstm, in lstm (Lstm);
             /// The gated cell with element-wise recurrence: `QuasiLstm`.
             QuasiLstm / quasi_lstm = QuasiLstm, in quasi_lstm (QuasiLstm);
+            /// The leaky net, with a leak that is fixed or learned for each unit: `Leaky`.
+            Leaky / leaky = Leaky, in leaky (Leaky);
+            /// The minimal gated unit whose gate resets before the product: `Mgu`.
+            Mgu / mgu = Mgu, in mgu (Mgu);
+            /// The minimal gated unit whose gate resets after the product: `MguResetAfter`.
+            MguResetAfter / mgu_reset_after = MguResetAfter, in mgu_reset_after (MguResetAfter);
+            /// The minGRU, without recurrent weights: `MinGru`.
+            MinGru / min_gru = MinGru, in min_gru (MinGru);
+            /// The independently recurrent net with ReLU: `IndRnn`.
+            IndRnn / ind_rnn = IndRnn, in ind_rnn (IndRnn);
+            /// Recurrent trace units, complex and diagonal, with tanh inside the recurrence: `Rtu`.
+            Rtu / rtu = Rtu, in rtu (Rtu, RtuLinear);
+            /// Recurrent trace units with a linear recurrence and tanh outside: `RtuLinear`.
+            RtuLinear / rtu_linear = RtuLinear;
+            /// Linear recurrent units, complex and diagonal: `Lru`.
+            Lru / lru = Lru, in lru (Lru);
             /// A trained linear map, to be the lowest layer above symbols: `Embedding`.
             Embedding / embedding = Embedding, in embedding (Embedding);
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CellError, Inputs, Masks, Sparsity};
 
-/// The number of units of a cell, and how many of its weights exist.
+/// The number of units of a cell, how many of its weights exist, and, for leaky cells, how fast it forgets.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
@@ -22,13 +22,17 @@ pub struct Size {
     /// How the weights that exist are shared out among the matrices.
     #[serde(default, skip_serializing_if = "Distribution::is_uniform")]
     pub distribution: Distribution,
+    /// λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it, each unit
+    /// learns its own. Refused for other cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak: Option<f64>,
 }
 
 impl Size {
     /// A dense cell of `units` units.
     #[must_use]
     pub fn dense(units: usize) -> Self {
-        Self { units, sparsity: 0.0, input_sparsity: 0.0, distribution: Distribution::Uniform }
+        Self { units, sparsity: 0.0, input_sparsity: 0.0, distribution: Distribution::Uniform, leak: None }
     }
 
     /// A cell of `units` units in which the share `sparsity` of the recurrent weights does not exist.

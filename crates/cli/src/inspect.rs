@@ -87,7 +87,7 @@ fn describe(model: &Model) -> String {
         }
         let kind = serde_json::to_value(layer).unwrap_or_default();
         line(format!("layer {depth}, {}: {}", kind["kind"].as_str().unwrap_or("cell"), notes.join(", ")));
-        read = layer.units();
+        read = layer.hidden();
     }
     let (states, dynamics) = (stack.states(), stack.dynamics().nnz());
     line(format!(

@@ -6,8 +6,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack, init};
 use rtrl_estimators::{
-    BpttConfig, EpropConfig, EstimatorConfig, FrozenConfig, GradientEstimator, ImmediateConfig, KfRtrlConfig,
-    OkConfig, RandomPathsConfig, RfloConfig, RtrlConfig, Schedule, SnapConfig, TbpttConfig, UoroConfig,
+    BpttConfig, EpropConfig, EstimatorConfig, ForwardGradientConfig, FrozenConfig, GradientEstimator,
+    ImmediateConfig, KfRtrlConfig, OkConfig, RandomPathsConfig, RfloConfig, RtrlConfig, Schedule, SnapConfig,
+    TbpttConfig, UoroConfig,
 };
 use rtrl_sparse::{Lanes, Scalar};
 
@@ -38,6 +39,7 @@ fn estimators(seed: u64) -> Vec<(&'static str, EstimatorConfig, usize, bool)> {
         ("UORO", EstimatorConfig::Uoro(UoroConfig { seed }), 1, true),
         ("KF-RTRL", EstimatorConfig::KfRtrl(KfRtrlConfig { seed }), 1, true),
         ("OK-8", EstimatorConfig::OptimalKronecker(OkConfig { rank: 8, seed }), 1, true),
+        ("forward gradient, T = 24", ForwardGradientConfig { seed }.into(), STEPS, true),
         ("Immediate", ImmediateConfig {}.into(), 1, false),
         ("Frozen", FrozenConfig {}.into(), 1, false),
     ]

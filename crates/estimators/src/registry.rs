@@ -30,6 +30,8 @@ macro_rules! for_each_estimator {
             /// OK: [`Kronecker`](crate::Kronecker) of rank r, unbiased, of least variance.
             #[serde(rename = "ok")]
             ok: OptimalKronecker(OkConfig) as OptimalKronecker;
+            /// [`ForwardGradient`](crate::ForwardGradient): the derivative along one random direction.
+            forward_gradient: ForwardGradient(ForwardGradientConfig) as ForwardGradient, ForwardGradient;
             /// [`Immediate`](crate::Immediate): the present step alone.
             immediate: Immediate(ImmediateConfig) as Immediate, Immediate;
             /// [`Frozen`](crate::Frozen): the recurrent weights do not learn.

@@ -1,4 +1,4 @@
-//! Random-feedback local online learning, with exact feedback.
+//! Random-feedback local online learning.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use crate::{BuildEstimator, EstimatorError, GradientEstimator, Influence, Order,
 /// others or, through its weights, to itself. Exact where the recurrence is only a leak of rate λ.
 ///
 /// # Reference
-/// Murray, "Local online learning in recurrent networks with random feedback", eLife 8 (2019), with the exact readout
-/// gradient in place of random feedback, as Menick et al., arXiv:2006.07232, compare it.
+/// Murray, "Local online learning in recurrent networks with random feedback", eLife 8 (2019). The estimator takes
+/// whatever gradient it is given: the exact one of the readout, as Menick et al., arXiv:2006.07232, compare it, or a
+/// random projection of the error, which is a setting of the training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RfloConfig {

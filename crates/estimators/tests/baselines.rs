@@ -79,6 +79,38 @@ fn rflo_and_eprop_are_exact_where_the_recurrence_is_only_the_leak() {
     assert!(deviation(&other, &exact) > 1e-2, "another leak is another gradient");
 }
 
+/// On leaky units of a fixed rate both papers have the same eligibility trace, written out here: Murray's
+/// `p ← (1 - 1/τ) p + φ'(u) x / τ`, and Bellec et al.'s `ε ← α ε + …` with the leak α.
+#[test]
+fn rflo_and_eprop_on_leaky_units_are_the_eligibility_traces_of_their_papers() {
+    let (units, inputs) = (3, 2);
+    let size = Size { leak: Some(LEAK), ..Size::dense(units) };
+    let case = case(vec![CellConfig::Leaky(size)], Inputs::Dense(inputs), 1, 9);
+    let stack = case.stack::<f64>();
+    let (data, weights) = (case.data(units), case.weights(&stack));
+    let sources = inputs + 1 + units;
+    let (mut h, mut p) = (vec![0.0; units], vec![0.0; units * sources]);
+    let mut expected = vec![0.0; units * sources];
+    for datum in &data {
+        let x: Vec<f64> = datum.dense.iter().copied().chain([1.0]).chain(h.iter().copied()).collect();
+        for a in 0..units {
+            let u: f64 = (0..sources).map(|b| weights[a * sources + b] * x[b]).sum();
+            h[a] = LEAK * h[a] + (1.0 - LEAK) * u.tanh();
+            for b in 0..sources {
+                let trace = &mut p[a * sources + b];
+                *trace = LEAK * *trace + (1.0 - LEAK) * (1.0 - u.tanh() * u.tanh()) * x[b];
+                expected[a * sources + b] += (datum.c[a] + h[a]) * *trace;
+            }
+        }
+    }
+    let rflo = |leak| gradient_of(&case, &EstimatorConfig::Rflo(RfloConfig { leak }));
+    assert_equal("RFLO", &rflo(LEAK), &expected, ROUNDING);
+    assert_equal("e-prop", &gradient_of(&case, &EstimatorConfig::Eprop(EpropConfig {})), &expected, ROUNDING);
+    for (name, other) in [("another rate", rflo(0.7)), ("exact RTRL", gradient_of(&case, &rtrl()))] {
+        assert!(deviation(&other, &expected) > 1e-3, "{name} is another gradient");
+    }
+}
+
 #[test]
 fn rflo_and_eprop_are_approximations_elsewhere() {
     for cell in [CellConfig::Gru(Size::dense(3)), CellConfig::Lstm(Size::dense(3))] {
@@ -151,6 +183,7 @@ fn nets_with_resets() -> Vec<Case> {
         for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::GruResetBefore, CellConfig::Lstm] {
             cases.push(with_resets(vec![cell(size)], inputs));
         }
+        cases.push(with_resets(vec![CellConfig::Leaky(size), CellConfig::Rtu(Size::dense(2))], inputs));
         cases.push(with_resets(vec![CellConfig::Lstm(size), CellConfig::Gru(Size::dense(3))], inputs));
         cases.push(with_resets(
             vec![CellConfig::GruResetBefore(size), CellConfig::Lstm(Size::dense(2))],

@@ -15,10 +15,9 @@ use support::{Case, deviation, gradient_of, oracle};
 /// Every registered cell, in a dense and a masked form.
 fn every_cell() -> Vec<CellConfig> {
     let masked = Size { input_sparsity: 0.25, ..Size::sparse(4, 0.5) };
-    let unmasked =
-        |config: &CellConfig| matches!(config, CellConfig::QuasiLstm(_) | CellConfig::Embedding(_));
     let mut cells = CellConfig::every(Size::dense(3));
-    cells.extend(CellConfig::every(masked).into_iter().filter(|config| !unmasked(config)));
+    cells.extend(CellConfig::every(masked).into_iter().filter(CellConfig::is_masked));
+    cells.push(CellConfig::Leaky(Size { leak: Some(0.8), ..masked }));
     cells
 }
 

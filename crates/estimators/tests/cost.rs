@@ -49,6 +49,8 @@ fn counted_cost_is_what_the_kernels_do() {
         vec![CellConfig::Gru(Size::dense(4))],
         vec![CellConfig::GruResetBefore(sparse)],
         vec![CellConfig::Lstm(sparse)],
+        vec![CellConfig::Mgu(sparse)],
+        vec![CellConfig::Rtu(Size::dense(3)), CellConfig::Leaky(sparse)],
         vec![
             CellConfig::Embedding(Size::dense(3)),
             CellConfig::Gru(sparse),

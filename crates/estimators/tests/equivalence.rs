@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_cells::{CellConfig, Size};
 use rtrl_estimators::{
-    BpttConfig, EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, reach,
+    BpttConfig, EpropConfig, EstimatorConfig, ForwardGradient, Influence, Order, Plan, RtrlConfig, Schedule,
+    Scope, Signs, SnapConfig, reach,
 };
 use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
@@ -273,11 +274,87 @@ fn snap_one_is_exact_on_element_wise_recurrence_and_not_elsewhere() {
         resets: false,
     };
     let one = snap(1, Scope::Stack, Schedule::Auto, false);
-    let exact = case(CellConfig::QuasiLstm(Size::dense(4)));
-    assert_equal("quasi-LSTM", &gradient_of(&exact, &one), &gradient_of(&exact, &rtrl(false)), ROUNDING);
+    for cell in [CellConfig::QuasiLstm, CellConfig::MinGru, CellConfig::IndRnn] {
+        let exact = case(cell(Size::dense(4)));
+        let name = format!("{:?}", exact.layers);
+        assert_equal(&name, &gradient_of(&exact, &one), &gradient_of(&exact, &rtrl(false)), ROUNDING);
+    }
     for cell in [CellConfig::Vanilla, CellConfig::Gru, CellConfig::GruResetBefore, CellConfig::Lstm] {
         let case = case(cell(Size::dense(4)));
         let differs = deviation(&gradient_of(&case, &one), &gradient_of(&case, &rtrl(false)));
         assert!(differs > 1e-3, "{:?}: SnAp-1 must differ from RTRL, deviation {differs:e}", case.layers);
     }
+}
+
+/// Complex diagonal recurrence: RTRL of an eligibility trace's size. The reach of a weight closes after a second
+/// step, with the other part of its unit.
+#[test]
+fn snap_two_and_eprop_are_exact_on_complex_diagonal_recurrence() {
+    for (cell, states) in
+        [(CellConfig::Rtu as fn(Size) -> CellConfig, 2), (CellConfig::Lru, 2), (CellConfig::RtuLinear, 4)]
+    {
+        let case = Case {
+            layers: vec![cell(Size::dense(5))],
+            inputs: rtrl_cells::Inputs::Dense(3),
+            lanes: 2,
+            steps: 40,
+            window: 8,
+            seed: 7,
+            resets: true,
+        };
+        let name = format!("{:?}", case.layers);
+        let stack = case.stack::<f64>();
+        let entries: usize = reach(&stack, stack.dynamics(), Order::Closure, Scope::Stack)
+            .rows()
+            .iter()
+            .enumerate()
+            .map(|(row, reached)| reached.len() * stack.linear().pattern().row(row).len())
+            .sum();
+        assert_eq!(entries, states * stack.weights_len(), "{name}: entries of J");
+
+        // The whole sequence in one window, so that BPTT is exact.
+        let whole = Case { window: case.steps, ..case.clone() };
+        let exact = gradient_of(&whole, &EstimatorConfig::Bptt(BpttConfig {}));
+        let two = snap(2, Scope::Stack, Schedule::Auto, false);
+        let streaming = snap(2, Scope::Stack, Schedule::Streaming, false);
+        // Sums of 80 products in another order.
+        for estimator in [two, streaming, rtrl(false), EstimatorConfig::Eprop(EpropConfig {})] {
+            assert_equal(&name, &gradient_of(&case, &estimator), &exact, 1e-12);
+        }
+        let one = deviation(&gradient_of(&case, &snap(1, Scope::Stack, Schedule::Auto, false)), &exact);
+        assert!(one > 1e-3, "{name}: SnAp-1 must differ, deviation {one:e}");
+    }
+}
+
+/// Over all patterns of signs the forward gradient is the gradient of BPTT over each window; one direction alone is
+/// not.
+#[test]
+fn the_forward_gradient_is_bptt_over_the_window_in_the_mean() {
+    let case = Case {
+        layers: vec![CellConfig::Gru(Size::dense(1)), CellConfig::Vanilla(Size::dense(1))],
+        inputs: rtrl_cells::Inputs::Dense(1),
+        lanes: 2,
+        steps: 6,
+        window: 3,
+        seed: 7,
+        resets: true,
+    };
+    let stack = case.stack::<f64>();
+    let weights = stack.weights_len();
+    let data = case.data(stack.hidden().len());
+    let gradient = |pattern: u32| {
+        // The same direction in both windows, which changes no mean.
+        let signs = Signs::listed((0..weights).map(|bit| pattern >> bit & 1 == 1).collect());
+        let mut estimator = ForwardGradient::new(stack.clone(), case.lanes, case.window, signs);
+        gradients(&case, &mut estimator, &mut case.weights(&stack), &data, |_, _| {})
+    };
+    let patterns = 1_u32 << weights;
+    let mut mean = vec![0.0; weights];
+    for pattern in 0..patterns {
+        mean.iter_mut().zip(gradient(pattern)).for_each(|(m, g)| *m += g / f64::from(patterns));
+    }
+    let exact = gradient_of(&case, &EstimatorConfig::Bptt(BpttConfig {}));
+    // Thousands of runs, each exact to rounding.
+    assert_equal("the mean over directions", &mean, &exact, 1e-10);
+    assert!(deviation(&gradient(5), &exact) > 0.1, "one direction");
 }

@@ -13,7 +13,7 @@ pages! {
     "start.md" "learner.md" "choose.md" "interchange.md" "metrics.md" "extend/estimator.md"
     "estimators/snap.md" "estimators/rtrl.md" "estimators/bptt.md" "estimators/tbptt.md" "estimators/uoro.md"
     "estimators/kf-rtrl.md" "estimators/ok.md" "estimators/rflo.md" "estimators/eprop.md"
-    "estimators/random-paths.md" "estimators/immediate.md" "estimators/frozen.md"
+    "estimators/random-paths.md" "estimators/forward-gradient.md" "estimators/immediate.md" "estimators/frozen.md"
 }
 
 #[doc = include_str!("../../../README.md")]

@@ -78,6 +78,14 @@ impl Net {
         self
     }
 
+    /// Fixes the share, in 0..1, of its state that each unit of the layer named last keeps at a step. For leaky
+    /// cells alone.
+    #[must_use]
+    pub fn leak(mut self, share: f64) -> Self {
+        self.top().leak = Some(share);
+        self
+    }
+
     fn top(&mut self) -> &mut Size {
         self.layers.last_mut().expect("a net begins with a layer").size_mut()
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fields::check_size;
 use crate::place;
-use crate::{ConfigError, DivergencePolicy, OptimizerConfig, RewiringConfig, UpdateConfig};
+use crate::{ConfigError, DivergencePolicy, Feedback, OptimizerConfig, RewiringConfig, UpdateConfig};
 
 /// What a net is, whatever it is trained by: all that a model file needs beside weights and masks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct LearningConfig {
     pub update: UpdateConfig,
     /// How the set of weights that exist changes during training.
     pub rewiring: Option<RewiringConfig>,
+    /// What carries the error of the outputs back to the hidden states.
+    pub feedback: Feedback,
     /// What is done when a number becomes NaN or infinite.
     pub divergence: DivergencePolicy,
 }
@@ -54,6 +56,7 @@ impl LearningConfig {
             optimizer: optimizer.into(),
             update: UpdateConfig::default(),
             rewiring: None,
+            feedback: Feedback::default(),
             divergence: DivergencePolicy::default(),
         }
     }

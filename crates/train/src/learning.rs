@@ -9,6 +9,8 @@ use rtrl_sparse::{Lanes, Level};
 use rtrl_tasks::{Signal, Step};
 
 use crate::divergence::all_finite;
+use crate::feedback::RandomFeedback;
+use crate::model::Stream;
 use crate::number::MOST;
 use crate::optimizer::Parameters;
 use crate::{DivergencePolicy, Model, RunConfig, Targets, TrainError, Updater};
@@ -54,11 +56,13 @@ pub(crate) struct Learning {
     /// Gradient of the recurrent weights, over the window so far.
     pub gradient: Vec<f32>,
     readout_gradient: Vec<f32>,
+    /// What the estimator gets in the place of the gradient by the hidden states.
+    feedback: Option<RandomFeedback>,
     /// Losses of the last step, `[lanes]`.
     pub losses: Vec<f64>,
     /// Sum of the losses of the window so far, in the units of its gradient: nats, or half the squared errors.
     descended: f64,
-    /// Gradient of the last step by the hidden states, `[hidden][lanes]`.
+    /// Gradient of the last step by the hidden states, or what stands in its place, `[hidden][lanes]`.
     hidden_gradient: Vec<f32>,
     /// The lanes that began a new sequence with the last step.
     pub starts: Vec<bool>,
@@ -88,7 +92,13 @@ impl Learning {
         let (t, stack) = (&config.training, model.stack());
         let (weights, parameters) = (stack.weights_len(), model.readout().parameters().len());
         let updates = t.steps.map(|steps| steps.div_ceil(t.window as u64));
+        let hidden = stack.hidden().len();
+        let feedback = || {
+            let outputs = model.readout().output().len();
+            RandomFeedback::new(hidden, outputs, &mut Stream::Feedback.rng(t.seed))
+        };
         Ok(Self {
+            feedback: (!config.learning.feedback.is_exact()).then(feedback),
             gradient: vec![0.0; weights],
             estimator: config.learning.estimator.reseeded(t.seed).build(
                 stack.clone(),
@@ -106,7 +116,7 @@ impl Learning {
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],
             descended: 0.0,
-            hidden_gradient: vec![0.0; stack.hidden().len() * t.lanes],
+            hidden_gradient: vec![0.0; hidden * t.lanes],
             starts: vec![false; t.lanes],
             diverged: vec![false; t.lanes],
             began: vec![false; t.lanes],
@@ -147,13 +157,19 @@ impl Learning {
     /// estimator.
     pub fn observe(&mut self, targets: Option<Targets<'_>>) -> Result<(), TrainError> {
         match targets {
-            Some(targets) => self.model.readout.loss_and_gradient(
-                self.estimator.hidden(),
-                targets,
-                &mut self.losses,
-                &mut self.hidden_gradient,
-                &mut self.readout_gradient,
-            ),
+            Some(targets) => {
+                self.model.readout.loss_and_gradient(
+                    self.estimator.hidden(),
+                    targets,
+                    &mut self.losses,
+                    &mut self.hidden_gradient,
+                    &mut self.readout_gradient,
+                );
+                // Without a target the readout holds its prediction, and no gradient by it.
+                if let Some(feedback) = self.feedback.as_ref().filter(|_| targets.count() > 0) {
+                    feedback.carry(self.model.readout.output(), &mut self.hidden_gradient);
+                }
+            }
             None => {
                 self.losses.fill(0.0);
                 self.hidden_gradient.fill(0.0);

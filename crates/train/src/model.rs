@@ -20,6 +20,7 @@ pub(crate) enum Stream {
     Core = 2,
     Readout = 3,
     Regrowth = 4,
+    Feedback = 5,
 }
 
 impl Stream {
@@ -77,7 +78,7 @@ impl Model {
         for (index, layer) in net.layers.iter().enumerate() {
             let own = layer.masks(read, &mut rng);
             masks.push(own.map_err(|source| TrainError::Layer { layer: index, source })?);
-            read = Inputs::Dense(layer.units());
+            read = Inputs::Dense(layer.hidden());
         }
         Self::with_masks(net, inputs, targets, masks, seed)
     }
@@ -294,7 +295,7 @@ pub(crate) fn build(
     let mut cells = Vec::with_capacity(masks.len());
     for (index, (layer, masks)) in net.layers.iter().zip(masks).enumerate() {
         cells.push(layer.with_masks(inputs, masks).map_err(|error| (Some(index), error))?);
-        inputs = Inputs::Dense(layer.units());
+        inputs = Inputs::Dense(layer.hidden());
     }
     Ok(Arc::new(Stack::new(cells).map_err(|error| (None, error))?))
 }

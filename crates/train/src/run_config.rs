@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::config::is_default;
 use crate::fields::{check, check_size};
 use crate::{
-    CompareConfig, ConfigError, DivergencePolicy, DynamicConfig, LearningConfig, NetConfig, OptimizerConfig,
-    ReadoutConfig, RewiringConfig, StartConfig, TrainingConfig, UpdateConfig, parse_toml,
+    CompareConfig, ConfigError, DivergencePolicy, DynamicConfig, Feedback, LearningConfig, NetConfig,
+    OptimizerConfig, ReadoutConfig, RewiringConfig, StartConfig, TrainingConfig, UpdateConfig, parse_toml,
 };
 
 /// Version of the meaning of configurations. It is raised when the same file would give other numbers, so that old
@@ -79,6 +79,9 @@ pub(crate) struct RunFile {
     /// How the set of weights that exist changes during training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rewiring: Option<RewiringConfig>,
+    /// What carries the error of the outputs back to the hidden states.
+    #[serde(default, skip_serializing_if = "is_default")]
+    feedback: Feedback,
     /// What is done when a number becomes NaN or infinite.
     #[serde(default, skip_serializing_if = "DivergencePolicy::is_default")]
     divergence: DivergencePolicy,
@@ -104,6 +107,7 @@ impl From<RunFile> for RunConfig {
             optimizer,
             update,
             rewiring,
+            feedback,
             divergence,
             training,
             compare,
@@ -114,7 +118,7 @@ impl From<RunFile> for RunConfig {
             net: NetConfig { layers, readout },
             init,
             start,
-            learning: LearningConfig { estimator, optimizer, update, rewiring, divergence },
+            learning: LearningConfig { estimator, optimizer, update, rewiring, feedback, divergence },
             training,
             compare,
             dynamic,
@@ -126,7 +130,7 @@ impl From<RunConfig> for RunFile {
     fn from(config: RunConfig) -> Self {
         let RunConfig { task, net, init, start, learning, training, compare, dynamic } = config;
         let NetConfig { layers, readout } = net;
-        let LearningConfig { estimator, optimizer, update, rewiring, divergence } = learning;
+        let LearningConfig { estimator, optimizer, update, rewiring, feedback, divergence } = learning;
         Self {
             task,
             layers,
@@ -137,6 +141,7 @@ impl From<RunConfig> for RunFile {
             optimizer,
             update,
             rewiring,
+            feedback,
             divergence,
             training,
             compare,

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrl_estimators::{EstimatorConfig, UoroConfig};
 use rtrl_train::{
-    ConfigError, Outcome, Record, RunConfig, RunOptions, TrainError, Trainer, read_metrics, read_summary, run,
+    ConfigError, Model, Outcome, Record, RunConfig, RunOptions, TrainError, Trainer, read_metrics,
+    read_summary, run,
 };
 
 fn toml(estimator: &str, steps: u64) -> String {
@@ -273,4 +274,57 @@ fn runs_of_different_seeds_draw_different_signs() {
     assert_eq!(uoro(3).reseeded(7), uoro(10));
     let snap = EstimatorConfig::Snap(Default::default());
     assert_eq!(snap.reseeded(7), snap);
+}
+
+/// The net predicts what it predicts with exact feedback, until it has learned from the first window; and it learns.
+#[test]
+fn random_feedback_changes_what_the_recurrent_weights_learn_from() {
+    let run = |feedback: &str, seed: u64| {
+        let text = format!(
+            r#"
+            task = {{ kind = "copy" }}
+            layers = [{{ kind = "leaky", units = 16, leak = 0.8 }}]
+            estimator = {{ kind = "rflo", leak = 0.8 }}
+            optimizer = {{ kind = "adam", learning_rate = 0.003 }}
+            training = {{ lanes = 8, steps = 1200, seed = {seed} }}
+            {feedback}
+            "#
+        );
+        let mut trainer = Trainer::new(&RunConfig::from_toml(&text, "test").unwrap()).unwrap();
+        let mut losses = Vec::new();
+        while trainer.steps() < 1200 {
+            let window = trainer.train_window().unwrap();
+            losses.push(window.loss / window.targets.max(1) as f64);
+        }
+        (losses, trainer.weights().to_vec())
+    };
+    let random = r#"feedback = "random""#;
+    let (exact, exact_weights) = run("", 7);
+    let (losses, weights) = run(random, 7);
+    let first = losses.iter().position(|&loss| loss > 0.0).unwrap();
+    assert_eq!(losses[first], exact[first]);
+    assert_ne!(weights, exact_weights);
+    assert_eq!(run("feedback = \"exact\"", 7), (exact, exact_weights), "exact is the default");
+    assert_eq!(run(random, 7), (losses.clone(), weights), "B is drawn by the seed");
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (begin, end) = (mean(&losses[..200]), mean(&losses[1000..]));
+    assert!(end < 0.9 * begin, "{begin} bits at first, {end} in the end");
+}
+
+/// A complex unit shows two numbers to the layer above, in training, in a model's file and after.
+#[test]
+fn units_with_two_hidden_states_stand_below_others() {
+    let text = toml(SNAP, 40).replace(
+        r#"[{ kind = "gru", units = 12, sparsity = 0.5 }]"#,
+        r#"[{ kind = "rtu", units = 5 }, { kind = "gru", units = 6, sparsity = 0.5 }, { kind = "lru", units = 3 }]"#,
+    );
+    let root = tempfile::tempdir().unwrap();
+    let config = RunConfig::from_toml(&text, "test").unwrap();
+    run(&config, &RunOptions::new(root.path()), &mut |_| {}, &AtomicBool::new(false)).unwrap();
+    let model = Model::load(&root.path().join(config.folder()).join("model")).unwrap();
+    assert_eq!((model.stack().states(), model.stack().hidden()), (10 + 6 + 6, 16..22));
+    assert_eq!(model.masks()[1].gates[0].input.cols(), 10);
+    let leaky = text.replace("\"lru\", units = 3", "\"lru\", units = 3, leak = 0.5");
+    let error = Trainer::new(&RunConfig::from_toml(&leaky, "test").unwrap()).err().unwrap().to_string();
+    assert!(error.contains("leak"), "{error}");
 }

@@ -35,6 +35,24 @@ impl Dual {
         self.map(y, y * (1.0 - y))
     }
 
+    pub fn exp(&self) -> Self {
+        let y = self.value.exp();
+        self.map(y, y)
+    }
+
+    pub fn sin(&self) -> Self {
+        self.map(self.value.sin(), self.value.cos())
+    }
+
+    pub fn cos(&self) -> Self {
+        self.map(self.value.cos(), -self.value.sin())
+    }
+
+    pub fn sqrt(&self) -> Self {
+        let y = self.value.sqrt();
+        self.map(y, 0.5 / y)
+    }
+
     pub fn relu(&self) -> Self {
         if self.value > 0.0 { self.clone() } else { self.map(0.0, 0.0) }
     }

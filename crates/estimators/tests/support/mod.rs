@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack, init};
+use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack};
 use rtrl_estimators::{EstimatorConfig, GradientEstimator};
 use rtrl_sparse::{Lanes, Scalar};
 
@@ -52,10 +52,21 @@ impl Case {
         Arc::new(Stack::new(layers).expect("a valid stack"))
     }
 
-    /// Weights large enough that every gate matters.
+    /// Weights large enough that every gate matters: those of `init::uniform` before cells draw their own, times 1.5.
     pub fn weights(&self, stack: &Stack<f64>) -> Vec<f64> {
         let mut rng = Rng::seed_from_u64(self.seed ^ 0x5eed);
-        init::uniform::<f64>(stack, &mut rng).into_iter().map(|w| 1.5 * w).collect()
+        let mut weights = Vec::new();
+        for depth in 0..stack.depth() {
+            let structure = stack.layer_structure(depth);
+            for row in 0..structure.rows() {
+                let row = structure.weights.row(row);
+                let recurrent = row.iter().filter(|&&source| source as usize > structure.one()).count();
+                let fan_in = if recurrent > 0 { recurrent } else { structure.hidden.len() };
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                weights.extend(row.iter().map(|_| 1.5 * (bound * (2.0 * rng.random::<f64>() - 1.0))));
+            }
+        }
+        weights
     }
 
     pub fn data(&self, hidden: usize) -> Vec<Datum> {

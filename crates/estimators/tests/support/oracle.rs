@@ -52,10 +52,7 @@ fn layer(
     let one = Dual::constant(1.0, w.none.by.len());
     let n = x.len();
     let input = || x.iter().enumerate().chain([(n, &one)]);
-    let units = match config {
-        CellConfig::Lstm(size) => size.units,
-        _ => s.len(),
-    };
+    let units = config.units();
     let past = || s[..units].iter().enumerate().map(|(i, s)| (n + 1 + i, s));
     let row = |row: usize| w.sum(row, input().chain(past()));
     let gate = |gate: usize, unit: usize| row(gate * units + unit);
@@ -96,11 +93,67 @@ fn layer(
             (0..units).map(|i| mix(&gate(0, i).sigmoid(), &gate(1, i).tanh(), &leaking[i])).collect()
         }
         CellConfig::Embedding(_) => (0..units).map(|i| w.sum(i, input())).collect(),
+        CellConfig::Leaky(size) => (0..units)
+            .map(|i| {
+                let written = match size.leak {
+                    Some(leak) => Dual::constant(1.0 - leak, one.by.len()),
+                    None => w.sum(units + i, [(n, &one)]).sigmoid(),
+                };
+                mix(&written, &leaking[i], &row(i).tanh())
+            })
+            .collect(),
+        CellConfig::Mgu(_) => {
+            let gated: Vec<Dual> = (0..units).map(|i| &gate(0, i).sigmoid() * &s[i]).collect();
+            (0..units)
+                .map(|i| {
+                    let gated = gated.iter().enumerate().map(|(j, s)| (n + 1 + units + j, s));
+                    let new = w.sum(units + i, input().chain(gated)).tanh();
+                    mix(&gate(0, i).sigmoid(), &leaking[i], &new)
+                })
+                .collect()
+        }
+        CellConfig::MguResetAfter(_) => (0..units)
+            .map(|i| {
+                let f = gate(0, i).sigmoid();
+                let from_input = w.sum(units + i, input());
+                let from_past = w.sum(2 * units + i, [(n, &one)].into_iter().chain(past()));
+                mix(&f, &leaking[i], &(&from_input + &(&f * &from_past)).tanh())
+            })
+            .collect(),
+        CellConfig::MinGru(_) => (0..units)
+            .map(|i| mix(&w.sum(i, input()).sigmoid(), &leaking[i], &w.sum(units + i, input())))
+            .collect(),
+        CellConfig::Rtu(_) | CellConfig::RtuLinear(_) | CellConfig::Lru(_) => {
+            let c = &leaking[leaking.len() - 2 * units..];
+            let parameter = |p: usize, i: usize| w.sum((2 + p) * units + i, [(n, &one)]);
+            let complex = |part: usize, i: usize| {
+                let r = (-&parameter(0, i).exp()).exp();
+                let theta = parameter(1, i).exp();
+                let gamma = match config {
+                    CellConfig::Lru(_) => parameter(2, i).exp(),
+                    _ => (&one - &(&r * &r)).sqrt(),
+                };
+                let (real, imaginary) = (&c[i], &c[units + i]);
+                let turned = match part {
+                    0 => &(real * &theta.cos()) - &(imaginary * &theta.sin()),
+                    _ => &(real * &theta.sin()) + &(imaginary * &theta.cos()),
+                };
+                &(&r * &turned) + &(&gamma * &w.sum(part * units + i, input()))
+            };
+            let parts = [0, 1].into_iter().flat_map(|part| (0..units).map(move |i| (part, i)));
+            let next: Vec<Dual> = parts.map(|(part, i)| complex(part, i)).collect();
+            match config {
+                CellConfig::Lru(_) => next,
+                CellConfig::Rtu(_) => next.iter().map(Dual::tanh).collect(),
+                _ => next.iter().map(Dual::tanh).chain(next.iter().cloned()).collect(),
+            }
+        }
         unknown => unreachable!("`knows` says that there is no equation of {unknown:?}"),
     }
 }
 
-/// Whether the equations of this cell are written down here. For others `check_cell` is the oracle, in `controls.rs`.
+/// Whether the equations of this cell are written down here. For others `check_cell` is the oracle, in `controls.rs`: for the IndRNN,
+/// which is a vanilla net with a diagonal mask, and whose states grow without bound at recurrent weights above one.
 pub fn knows(cell: &CellConfig) -> bool {
     use CellConfig as C;
     matches!(
@@ -112,6 +165,13 @@ pub fn knows(cell: &CellConfig) -> bool {
             | C::Lstm(_)
             | C::QuasiLstm(_)
             | C::Embedding(_)
+            | C::Leaky(_)
+            | C::Mgu(_)
+            | C::MguResetAfter(_)
+            | C::MinGru(_)
+            | C::Rtu(_)
+            | C::RtuLinear(_)
+            | C::Lru(_)
     )
 }
 
@@ -136,11 +196,8 @@ pub fn step(case: &Case, stack: &Stack<f64>, weights: &[f64], x: &[f64], s: &[f6
         };
         let own = &s[stack.layer_states(depth)];
         let own = layer(config, &w, &x, (own, own), smooth);
-        first_source += x.len() + 1 + recurrent_sources(config, own.len());
-        x = match config {
-            CellConfig::Lstm(size) => own[..size.units].to_vec(),
-            _ => own.clone(),
-        };
+        first_source += x.len() + 1 + recurrent_sources(config);
+        x = own[..config.hidden()].to_vec();
         next.extend(own);
     }
     Step {
@@ -150,12 +207,12 @@ pub fn step(case: &Case, stack: &Stack<f64>, weights: &[f64], x: &[f64], s: &[f6
     }
 }
 
-fn recurrent_sources(config: &CellConfig, states: usize) -> usize {
+fn recurrent_sources(config: &CellConfig) -> usize {
+    use CellConfig as C;
     match config {
-        CellConfig::Embedding(_) => 0,
-        CellConfig::GruResetBefore(_) => 2 * states,
-        CellConfig::Lstm(_) => states / 2,
-        _ => states,
+        C::Embedding(_) | C::MinGru(_) | C::Rtu(_) | C::RtuLinear(_) | C::Lru(_) => 0,
+        C::GruResetBefore(_) | C::Mgu(_) => 2 * config.units(),
+        _ => config.units(),
     }
 }
 
@@ -173,12 +230,8 @@ pub fn leak(case: &Case, stack: &Stack<f64>, weights: &[f64], x: &[f64], s: &[f6
             Weights { stack, values: &values, first_row, first_source, none: Dual::constant(0.0, states) };
         let own = stack.layer_states(depth);
         let own = layer(config, &w, &x, (&s[own.clone()], &leaking[own]), false);
-        first_source += x.len() + 1 + recurrent_sources(config, own.len());
-        let visible = match config {
-            CellConfig::Lstm(size) => size.units,
-            _ => own.len(),
-        };
-        x = own[..visible].iter().map(|h| Dual::constant(h.value, states)).collect();
+        first_source += x.len() + 1 + recurrent_sources(config);
+        x = own[..config.hidden()].iter().map(|h| Dual::constant(h.value, states)).collect();
         next.extend(own);
     }
     DMatrix::from_fn(states, states, |i, j| next[i].by[j])
@@ -380,10 +433,7 @@ fn upper_layers(
 ) -> Vec<f64> {
     let constants = |v: &[f64]| -> Vec<Dual> { v.iter().map(|&v| Dual::constant(v, 0)).collect() };
     let values = constants(weights);
-    let visible = |depth: usize, own: &[Dual]| match case.layers[depth] {
-        CellConfig::Lstm(size) => own[..size.units].to_vec(),
-        _ => own.to_vec(),
-    };
+    let visible = |depth: usize, own: &[Dual]| own[..case.layers[depth].hidden()].to_vec();
     let mut x = visible(depth, &constants(&new[stack.layer_states(depth)]));
     let mut first_source = 0;
     for lower in 0..=depth {
@@ -392,7 +442,7 @@ fn upper_layers(
         } else {
             visible(lower - 1, &constants(&new[stack.layer_states(lower - 1)])).len()
         };
-        first_source += inputs + 1 + recurrent_sources(&case.layers[lower], stack.layer_states(lower).len());
+        first_source += inputs + 1 + recurrent_sources(&case.layers[lower]);
     }
     let mut all = Vec::new();
     for upper in depth + 1..stack.depth() {
@@ -405,7 +455,7 @@ fn upper_layers(
         };
         let old = constants(&old[stack.layer_states(upper)]);
         let own = layer(&case.layers[upper], &w, &x, (&old, &old), false);
-        first_source += x.len() + 1 + recurrent_sources(&case.layers[upper], own.len());
+        first_source += x.len() + 1 + recurrent_sources(&case.layers[upper]);
         x = visible(upper, &own);
         all.extend(own.iter().map(|s| s.value));
     }

@@ -150,7 +150,7 @@ fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
         let all = if gates.is_empty() { layer.units().saturating_mul(read) } else { 0 };
         weights = weights.saturating_add(all);
         masks.push(Masks { gates });
-        read = layer.units();
+        read = layer.hidden();
     }
     let width = net.readout.hidden.unwrap_or(0);
     let readout = read.saturating_mul(width.max(1)).max(width.saturating_mul(sizes[1]));
