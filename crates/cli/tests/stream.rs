@@ -241,8 +241,7 @@ fn a_checkpoint_of_other_settings_or_none_is_refused() {
     let path = state.to_str().unwrap();
     good(&small(&["--checkpoint", path]), &csv(0, 20));
     let kept = std::fs::read(&state).unwrap();
-    let cases: [(&[&str], &[&str]); 4] = [
-        (&["--learning-rate", "0.5"], &["settings.optimizer.learning_rate", "0.5"]),
+    let cases: [(&[&str], &[&str]); 3] = [
         (&["--cell", "gru"], &["settings.layers.0.kind", "lstm", "gru"]),
         (&["--target", "a"], &["target"]),
         (&["--seed", "3"], &["settings.training.seed"]),

@@ -69,6 +69,9 @@ pub struct SeriesConfig {
     /// The share of the values that prediction intervals are to cover, such as 0.9. There are none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f64>,
+    /// Rows at the beginning of a series that are learned and not scored.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warm_up: u64,
     /// Whether each row gets an anomaly score, and drifts are looked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub anomaly: bool,
@@ -76,6 +79,10 @@ pub struct SeriesConfig {
 
 fn is_next(horizons: &[usize]) -> bool {
     horizons == [1]
+}
+
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
 }
 
 impl Default for SeriesConfig {
@@ -90,6 +97,7 @@ impl Default for SeriesConfig {
             lags: Vec::new(),
             trial_rows: None,
             coverage: None,
+            warm_up: 0,
             anomaly: false,
         }
     }

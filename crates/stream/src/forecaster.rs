@@ -1,7 +1,7 @@
 //! The forecaster: a net and one series.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_train::{Learner, OptimizerConfig, Rates, TrainError};
+use rtrl_train::{Learner, Model, OptimizerConfig, Rates, TrainError};
 use serde_json::{Value, json};
 
 use crate::series::Series;
@@ -32,9 +32,7 @@ impl Forecaster {
     pub fn new(config: &ForecasterConfig, columns: &Columns) -> Result<Self, TrainError> {
         config.validate()?;
         let series = Series::new(&config.stream, columns);
-        let outputs = columns.targets().len() * config.stream.horizons.len();
-        let (far, trial) = (config.stream.furthest() - 1, config.stream.trial_rows.unwrap_or(0));
-        let net = Trial::new(&config.run(), series.reads(), outputs, far, trial)?;
+        let net = series.nets(config)?;
         Ok(Self { config: config.clone(), columns: columns.clone(), net, series })
     }
 
@@ -123,38 +121,54 @@ impl Forecaster {
         self.series.has_linear()
     }
 
-    /// Reads or writes settings and columns, and refuses others.
-    fn persist_identity(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        let own = json!({ "settings": self.config, "columns": self.columns });
-        let mut bytes = own.to_string().into_bytes();
-        archive.vec(IDENTITY, &mut bytes)?;
-        let found: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        if let Some((field, now, then)) = difference(&fixed(own), &fixed(found)) {
-            let reason = format!("it was made with {field} = {then}, and now it is {now}");
-            return Err(archive.refusal(IDENTITY, reason));
-        }
-        Ok(())
+    /// Begins with the weights of `model`. To be called before the first row.
+    ///
+    /// # Errors
+    /// If it is a net of other layers, inputs or outputs.
+    pub fn begin_with(&mut self, model: &Model) -> Result<(), TrainError> {
+        self.net.begin_with(model)
     }
+}
+
+/// Reads or writes settings and columns, and refuses others, except for the settings that may change.
+pub(crate) fn persist_identity(
+    archive: &mut Archive<'_>,
+    config: &ForecasterConfig,
+    columns: &Columns,
+) -> Result<(), ArchiveError> {
+    let own = json!({ "settings": config, "columns": columns });
+    let mut bytes = own.to_string().into_bytes();
+    archive.vec(IDENTITY, &mut bytes)?;
+    let found: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if let Some((field, now, then)) = difference(&fixed(own), &fixed(found)) {
+        let reason = format!("it was made with {field} = {then}, and now it is {now}");
+        return Err(archive.refusal(IDENTITY, reason));
+    }
+    Ok(())
 }
 
 /// Settings and columns without the settings that may change when a forecaster is restored.
 fn fixed(mut identity: Value) -> Value {
-    if let Some(table) = identity["settings"]["stream"].as_object_mut() {
-        table.retain(|field, _| !["score_rows", "input", "target"].contains(&field.as_str()));
+    for (table, fields) in
+        [("optimizer", &["learning_rate"][..]), ("stream", &["score_rows", "warm_up", "input", "target"])]
+    {
+        if let Some(table) = identity["settings"][table].as_object_mut() {
+            table.retain(|field, _| !fields.contains(&field.as_str()));
+        }
     }
     identity
 }
 
 impl Persist for Forecaster {
-    /// Refuses a state of other settings or columns, and names the first difference. Only the number of rows of the scores
-    /// may differ; the one of this forecaster applies from now on. A learning rate is changed afterwards, by
-    /// [`set_learning_rate`](Self::set_learning_rate). Reads the state of a stream that was
+    /// Refuses a state of other settings or columns, and names the first difference. The numbers of rows of the scores
+    /// and of the warm-up may differ; those of this forecaster apply from now on. A learning rate is
+    /// changed afterwards, by [`set_learning_rate`](Self::set_learning_rate). Reads the state of a stream that was
     /// saved before there were horizons.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         if !archive.next_is(IDENTITY) {
             return self.series.restore_first_version(&mut self.net, archive);
         }
-        self.persist_identity(archive)?;
+        persist_identity(archive, &self.config, &self.columns)?;
         archive.part("net", &mut self.net)?;
         archive.part("series", &mut self.series)
     }

@@ -27,6 +27,7 @@ mod config;
 mod detector;
 mod forecaster;
 mod interval;
+mod keyed;
 mod linear;
 mod net;
 mod recent;
@@ -39,6 +40,7 @@ mod trial;
 pub use columns::Columns;
 pub use config::{ForecasterConfig, ForecasterTraining, GREATEST_ROWS, SeriesConfig};
 pub use forecaster::{Forecaster, difference};
+pub use keyed::{KeyedForecaster, Share};
 pub use linear::GREATEST_INPUTS;
 pub use report::{Counts, Forecast, PREDICTORS, Report, TargetReport};
 

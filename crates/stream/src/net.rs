@@ -4,7 +4,7 @@ use rtrl_cells::Input;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Lanes;
 use rtrl_tasks::Signal;
-use rtrl_train::{Learner, Predictor, RunConfig, Targets, TrainError};
+use rtrl_train::{ConfigError, Learner, Model, Predictor, RunConfig, Targets, TrainError};
 
 use crate::ring::Ring;
 
@@ -28,6 +28,28 @@ impl Net {
         let learner = Learner::new(&run, Signal::Values(inputs), Signal::Values(outputs))?;
         let ahead = (far > 0).then(|| learner.fork());
         Ok(Self { run, learner, ahead, far, outputs: vec![0.0; outputs], just_reset: false })
+    }
+
+    /// Begins with the weights of `model`.
+    pub fn begin_with(&mut self, model: &Model) -> Result<(), TrainError> {
+        let (own, found) = (self.learner.model().signals(), model.signals());
+        if own != found {
+            let words = |(inputs, outputs)| {
+                let number = |signal| match signal {
+                    Signal::Values(n) => format!("{n} numbers"),
+                    Signal::Symbols(n) => format!("one of {n} symbols"),
+                };
+                format!("reads {} and predicts {}", number(inputs), number(outputs))
+            };
+            let found = format!("one that {} where the stream {}", words(found), words(own));
+            let allowed = "a net with the inputs and outputs of the stream";
+            return Err(ConfigError::Value { field: "model", allowed, found }.into());
+        }
+        self.learner = Learner::from_model(model.clone(), &self.run)?;
+        if let Some(ahead) = &mut self.ahead {
+            *ahead = self.learner.fork();
+        }
+        Ok(())
     }
 
     pub fn learner(&self) -> &Learner {

@@ -10,7 +10,7 @@ use crate::report::{Counts, Forecast, PREDICTORS, Report, TargetReport};
 use crate::ring::Ring;
 use crate::scaler::Scaler;
 use crate::trial::Trial;
-use crate::{Columns, SeriesConfig};
+use crate::{Columns, ForecasterConfig, SeriesConfig};
 
 /// Greatest error that enters the scores, in standard deviations of its column, so that the scores recover from
 /// one absurd value.
@@ -135,6 +135,13 @@ impl Series {
         self.inputs.len() + self.lagged.len() * self.settings.lags.len()
     }
 
+    /// The nets that `config` asks for, for series like this one.
+    pub fn nets(&self, config: &ForecasterConfig) -> Result<Trial, TrainError> {
+        let outputs = self.targets.len() * self.settings.horizons.len();
+        let length = self.settings.trial_rows.unwrap_or(0);
+        Trial::new(&config.run(), self.reads(), outputs, self.furthest - 1, length)
+    }
+
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -211,6 +218,9 @@ impl Series {
                         squares += error * error;
                         errors += 1;
                     }
+                }
+                if self.counts.rows < self.settings.warm_up {
+                    continue;
                 }
                 let deviation = self.values.deviation(column);
                 for ((sum, count), predicted) in sums.iter_mut().zip(&mut counts).zip(predicted) {

@@ -1,7 +1,7 @@
 //! Several nets side by side, which differ in their optimizers, until the best of them goes on alone.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_train::{AdamConfig, NlmsConfig, ObgdConfig, OptimizerConfig, RunConfig, TrainError};
+use rtrl_train::{AdamConfig, Model, NlmsConfig, ObgdConfig, OptimizerConfig, RunConfig, TrainError};
 
 use crate::net::Net;
 use crate::ring::Ring;
@@ -49,6 +49,11 @@ impl Trial {
         };
         let nets = optimizers.iter().enumerate().map(net).collect::<Result<_, TrainError>>()?;
         Ok(Self { optimizers, nets, length, learned: 0 })
+    }
+
+    /// Begins with the weights of `model`, in all nets.
+    pub fn begin_with(&mut self, model: &Model) -> Result<(), TrainError> {
+        self.nets_mut().try_for_each(|net| net.begin_with(model))
     }
 
     /// Index of the net that leads.

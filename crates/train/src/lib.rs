@@ -68,6 +68,7 @@ pub use evaluate::{EVALUATION_LANES, ErrorScores, Scores, evaluate, evaluate_on}
 pub use export::{MetricsFormat, export_metrics};
 pub use feedback::Feedback;
 pub use learner::Learner;
+pub use learner::state::LearnerState;
 pub use learning::StepReport;
 pub use metrics::{Record, read_metrics};
 pub use model::Model;

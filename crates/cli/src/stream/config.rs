@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use clap::Args;
 use rtrl_stream::{ForecasterConfig, GREATEST_ROWS, SeriesConfig};
 use rtrl_train::parse_toml;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::flags::{Net, Stream};
+use crate::flags::{Ahead, Net, Stream};
 use crate::{Failure, nets};
+
+/// Rows over which `--optimizer auto` tries several.
+const TRIAL: u64 = 1000;
 
 /// The numbers in ascending order, each once.
 fn ascending(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
@@ -45,33 +47,6 @@ fn field(name: &str, value: Option<impl Into<Value>>) -> Map<String, Value> {
     value.map(|value| (name.to_string(), value.into())).into_iter().collect()
 }
 
-/// Rows of the trial of `--optimizer auto`.
-const TRIAL: u64 = 1000;
-
-/// Flags of horizons, and of what is said beside the predictions.
-#[derive(Debug, Clone, Args)]
-pub struct Ahead {
-    /// How many rows ahead to predict, one or several: `1,5` [default: 1].
-    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
-    pub horizon: Vec<usize>,
-    /// Rows of a season, such as 168 for a week of hours: adds the predictor `season`, which repeats the value of one
-    /// season before.
-    #[arg(long, value_name = "N")]
-    pub season: Option<usize>,
-    /// Also read the inputs of the last N rows before the present one.
-    #[arg(long, value_name = "N")]
-    pub lags: Option<usize>,
-    /// Also read the inputs of so many rows before the present one, each by its number: `48,336`.
-    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
-    pub lag: Vec<usize>,
-    /// Give intervals that cover this share of the values: 0.9.
-    #[arg(long, value_name = "SHARE")]
-    pub interval: Option<f64>,
-    /// Give an anomaly score for each row, and say where errors have become greater for good.
-    #[arg(long)]
-    pub anomaly: bool,
-}
-
 impl Ahead {
     fn apply(&self, stream: &mut SeriesConfig) {
         if !self.horizon.is_empty() {
@@ -101,6 +76,7 @@ pub fn configure(flags: &Stream) -> Result<ForecasterConfig, Failure> {
         }
     }
     stream.score_rows = flags.score_rows.unwrap_or(stream.score_rows);
+    stream.warm_up = flags.warm_up.unwrap_or(stream.warm_up);
     flags.ahead.apply(stream);
     config.validate().map_err(|error| match &flags.config {
         Some(path) => nets::blame(path)(error.into()),

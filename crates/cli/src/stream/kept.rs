@@ -34,6 +34,11 @@ impl Kept {
         &self.names
     }
 
+    /// Writes for an output in this format from now on.
+    pub fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
     /// The cells of the row read last. For CSV they begin with a comma each; for JSON they are a field `kept` of an
     /// object, and a comma.
     pub fn text(&self) -> &str {

@@ -184,11 +184,9 @@ impl Layout {
             }
         };
         let targets = pick(&wanted.targets)?.unwrap_or_else(|| all.clone());
-        let inputs = pick(&wanted.inputs)?.unwrap_or_else(|| {
-            let mut inputs: Vec<usize> = all.iter().chain(declared.keys()).copied().collect();
-            inputs.sort_unstable();
-            inputs
-        });
+        let mut inputs = pick(&wanted.inputs)?.unwrap_or(all);
+        inputs.extend(declared.keys().copied().filter(|column| !inputs.contains(column)).collect::<Vec<_>>());
+        inputs.sort_unstable();
         for &column in &targets {
             let text = match &kinds[column] {
                 _ if declared.contains_key(&column) => "categories".to_string(),
@@ -336,7 +334,8 @@ impl Layout {
         };
         let mut inputs = names(&self.inputs);
         for Categories { column, names } in &self.categories {
-            inputs.push(format!("{} ({} categories and all others)", self.columns[*column], names.len()));
+            let names = list(names.iter().cloned());
+            inputs.push(format!("{} ({names} or another)", self.columns[*column]));
         }
         let time =
             self.time.map(|time| format!("time of day and day of the week from {}", self.columns[time]));

@@ -7,6 +7,7 @@ use rtrl_tasks::table::rows::LeftOut;
 use rtrl_train::OptimizerConfig;
 use serde_json::{Map, Value, json};
 
+use super::forecasts::Forecasts;
 use super::rows::Format;
 
 /// What is written of a target, or of the scores. Horizons and predictors are indices.
@@ -121,7 +122,21 @@ impl<W: Write> Output<W> {
         Ok(output)
     }
 
-    fn header(&mut self) -> std::io::Result<()> {
+    /// Where it writes.
+    pub fn to_mut(&mut self) -> &mut W {
+        &mut self.to
+    }
+
+    /// Writes in this format from now on.
+    pub fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
+    /// Writes the header of CSV.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn header(&mut self) -> std::io::Result<()> {
         let mut names = vec!["row".to_string()];
         names.extend(self.kept.iter().cloned());
         for target in &self.targets {
@@ -137,16 +152,16 @@ impl<W: Write> Output<W> {
         csv.flush()
     }
 
-    /// Writes the row that `report` is about, with predictions, errors and scores; `kept` is the text of its
-    /// columns that are carried through.
+    /// Writes the row that `report` is about, which is number `number`, with predictions, errors and scores; `kept` is the
+    /// text of its cells that are carried through.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&mut self, report: &Report, kept: &str) -> std::io::Result<()> {
+    pub fn write(&mut self, number: u64, report: &Report, kept: &str) -> std::io::Result<()> {
         self.line.clear();
         match self.format {
-            Format::Csv => self.csv(report, kept),
-            Format::Json => self.json(report, kept),
+            Format::Csv => self.csv(number, report, kept),
+            Format::Json => self.json(number, report, kept),
         }
         self.line.push('\n');
         self.to.write_all(self.line.as_bytes())
@@ -160,8 +175,8 @@ impl<W: Write> Output<W> {
         self.to.flush()
     }
 
-    fn csv(&mut self, report: &Report, kept: &str) {
-        self.line.push_str(&report.row.to_string());
+    fn csv(&mut self, row: u64, report: &Report, kept: &str) {
+        self.line.push_str(&row.to_string());
         self.line.push_str(kept);
         let digits = self.digits;
         let mut cell = |number: Option<f64>, digits| {
@@ -181,7 +196,7 @@ impl<W: Write> Output<W> {
         }
     }
 
-    fn json(&mut self, report: &Report, kept: &str) {
+    fn json(&mut self, row: u64, report: &Report, kept: &str) {
         let number = |x: Option<f64>| {
             x.filter(|x| x.is_finite()).map_or(Value::Null, |x| Value::from(rounded(x, self.digits)))
         };
@@ -195,7 +210,7 @@ impl<W: Write> Output<W> {
             (name.clone(), number(Some(report.scores[*horizon][*predictor])))
         };
         let scores: Map<_, _> = self.scores.iter().map(score).collect();
-        let mut line = json!({ "row": report.row, "columns": columns, "score": scores });
+        let mut line = json!({ "row": row, "columns": columns, "score": scores });
         if self.anomaly {
             line["anomaly"] = number(report.anomaly);
             line["drift"] = report.drift.into();
@@ -235,13 +250,25 @@ pub fn chosen(forecaster: &Forecaster) -> Option<String> {
     Some(format!("row {}: tried {}; goes on with {}", forecaster.counts().rows, all.join(", "), all[chosen?]))
 }
 
-/// The summary of a stream at its end, in one line.
-pub fn summary(forecaster: &Forecaster, left_out: LeftOut) -> String {
-    let (counts, settings) = (forecaster.counts(), &forecaster.config().stream);
-    let mut parts = vec![format!("{} rows", counts.rows)];
-    for (scores, &rows) in forecaster.report().scores.iter().zip(&settings.horizons) {
-        let known = PREDICTORS.iter().zip(scores).filter(|(_, score)| score.is_finite());
-        let known: Vec<_> = known.map(|(name, &score)| format!("{name} {}", short(score))).collect();
+/// The summary of a stream at its end, in one line. Scores are means over the series that there are.
+pub fn summary(forecasts: &Forecasts, settings: &SeriesConfig, left_out: LeftOut) -> String {
+    let (counts, reports) = (forecasts.counts(), forecasts.reports());
+    let mut parts = vec![match forecasts.series() {
+        None => format!("{} rows", counts.rows),
+        Some((series, 0)) => format!("{} rows of {series} series", counts.rows),
+        Some((series, forgotten)) => {
+            format!("{} rows of {series} series, {forgotten} series forgotten", counts.rows)
+        }
+    }];
+    for (at, &rows) in settings.horizons.iter().enumerate() {
+        let mean = |predictor: usize| {
+            let known =
+                reports.iter().map(|report| report.scores[at][predictor]).filter(|score| score.is_finite());
+            let (sum, count) = known.fold((0.0, 0), |(sum, count), score| (sum + score, count + 1));
+            (count > 0).then(|| sum / f64::from(count))
+        };
+        let known = PREDICTORS.iter().enumerate().filter_map(|(i, name)| mean(i).map(|score| (name, score)));
+        let known: Vec<_> = known.map(|(name, score)| format!("{name} {}", short(score))).collect();
         let ahead = if rows == 1 { String::new() } else { format!(", {rows} rows ahead") };
         if !known.is_empty() {
             let over = settings.score_rows;

@@ -1,14 +1,13 @@
 //! The main loop of `rtrl stream`, from the first row of the input to the last.
 
+mod served;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rtrl_checkpoint::Persist;
-use rtrl_stream::ForecasterConfig;
-use rtrl_tasks::table::cell::Reading;
 use rtrl_tasks::table::rows::{LeftOut, Record, Row};
-use serde_json::Value;
 
 use super::columns::Columns;
 use super::event::{Ended, Event};
@@ -18,7 +17,7 @@ use super::plot::Curve;
 use super::rows::Format;
 use super::source::Taken;
 use crate::Failure;
-use crate::flags::{OnError, SkipSeen, Stream};
+use crate::flags::{OnError, SkipSeen};
 
 /// Most gaps that are noted, and most columns for which a note says that they were overlooked.
 const NOTED: usize = 10;
@@ -60,15 +59,10 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A session that has read nothing.
-    pub fn new(flags: &'a Stream, config: ForecasterConfig, saved: Option<Value>, regular: bool) -> Self {
+    pub fn new(setup: Setup<'a>) -> Self {
         Self {
-            setup: Setup {
-                reading: Reading::new(&flags.missing, flags.decimal),
-                flags,
-                config,
-                regular,
-                saved,
-            },
+            curve: setup.flags.plot.is_some().then(Curve::new),
+            setup,
             format: Format::Csv,
             header: None,
             begun: false,
@@ -81,7 +75,6 @@ impl<'a> Session<'a> {
             rejected: None,
             overlooked: Vec::new(),
             gaps: 0,
-            curve: flags.plot.is_some().then(Curve::new),
             saved_at: (0, Instant::now()),
         }
     }
@@ -118,9 +111,11 @@ impl<'a> Session<'a> {
                 Event::End(left_out) => {
                     self.left_out = left_out;
                     self.advance(true)?;
-                    return Ok(self.end()?);
+                    return self.end();
                 }
                 Event::Stop => return Err(Ended::Asked),
+                // There is no server.
+                Event::Asked(_) => {}
                 Event::Failed(error) => {
                     self.advance(true)?;
                     return Err(Failure::new(format!("cannot read the input: {error}")).into());
@@ -135,7 +130,14 @@ impl<'a> Session<'a> {
         if !std::mem::replace(&mut self.begun, true) {
             self.header = row.content.as_ref().ok().and_then(|record| self.setup.header(record));
             self.columns = Columns::new(self.header.clone());
-            if self.header.is_some() {
+            if let Some(header) = &self.header {
+                let columns = self.open.as_ref().map_or(header, |open| &open.layout.columns);
+                if columns != header {
+                    let (columns, header) = (columns.join(", "), header.join(", "));
+                    let message =
+                        format!("the columns are {columns}, and not {header}: send these, or JSON lines");
+                    return Err(Ended::Refused(Failure::new(message)));
+                }
                 return Ok(());
             }
         }
@@ -144,7 +146,7 @@ impl<'a> Session<'a> {
             (Phase::Columns, Ok(record)) => self.columns.see(record, &self.setup.reading),
             (Phase::Columns, Err(message)) if self.setup.flags.on_error == OnError::Stop => {
                 // Nothing has been learned yet, so the user can correct the row and begin anew.
-                return Err(refuse(self.held.len() as u64 + 1, &row, message).into());
+                return Err(refuse(self.held.len() as u64 + 1, &row, message));
             }
             _ => {}
         }
@@ -233,28 +235,29 @@ impl<'a> Session<'a> {
             Ok(gap) => gap,
             Err(message) => return self.bad(row, &message),
         };
-        let forecaster = &mut open.state.forecaster;
-        if gap.is_some() {
-            forecaster.begin_sequence();
-        }
-        let resets = forecaster.counts().resets;
-        let tried = forecaster.trial().1.is_none();
-        let report = forecaster.step(&open.sample.values).map_err(Failure::from)?;
+        let (forecasts, key) = (&mut open.state.forecasts, &open.sample.key);
+        let before = forecasts.counts();
+        let tried = forecasts.one().is_some_and(|one| one.trial().1.is_none());
+        let report = forecasts.step(key, &open.sample.values).map_err(Failure::from)?;
         if let Some(curve) = &mut self.curve {
             curve.add(report);
         }
-        open.state.sources.keep();
+        let number = before.rows + 1;
         open.kept.read(row, record);
-        open.output.write(report, open.kept.text())?;
-        let counts = forecaster.counts();
-        let chosen = tried.then(|| output::chosen(forecaster)).flatten();
+        open.output.write(number, report, open.kept.text())?;
+        if let Some(recent) = &mut open.recent {
+            recent.add(key, number, row, record, report)?;
+        }
+        open.state.sources.keep();
+        let counts = forecasts.counts();
+        let chosen = forecasts.one().filter(|_| tried).and_then(output::chosen);
         chosen.into_iter().for_each(|told| self.setup.note(&told));
         if let Some(gap) = gap.filter(|_| self.gaps < NOTED) {
             self.gaps += 1;
             let row = counts.rows;
             self.setup.note(&format!("row {row}: {gap} since the row before: the net's state begins anew"));
         }
-        if counts.resets > resets {
+        if counts.resets > before.resets {
             self.setup.note(&format!("row {}: a number was not finite; the net begins anew", counts.rows));
         }
         self.look_at_others(record);
@@ -282,7 +285,7 @@ impl<'a> Session<'a> {
     /// A row that cannot be used ends the stream, or is left out: the first one with a note.
     fn bad(&mut self, row: &Row, message: &str) -> Result<(), Ended> {
         if self.setup.flags.on_error == OnError::Stop {
-            return Err(refuse(self.position, row, message).into());
+            return Err(refuse(self.position, row, message));
         }
         if self.rejected.is_none() {
             let first = at(self.position, row, message);
@@ -290,7 +293,7 @@ impl<'a> Session<'a> {
             self.rejected = Some(first);
         }
         if let Some(open) = &mut self.open {
-            open.state.forecaster.leave_out(1);
+            open.state.forecasts.leave_out(1);
             open.state.sources.keep();
         }
         Ok(())
@@ -300,9 +303,14 @@ impl<'a> Session<'a> {
     /// that can be read.
     fn open(&mut self, first: usize) -> Result<(), Ended> {
         let row = &self.held[first];
-        let blame = |message: &str| at(first as u64 + 1, row, message);
+        let blame = |message: &str| Ended::Refused(at(first as u64 + 1, row, message));
         let header = self.header.is_some();
-        let mut open = self.setup.open(&mut self.columns, header, self.format, row, blame)?;
+        let open = self.setup.open(&mut self.columns, header, self.format, Some(row), blame)?;
+        self.begin(open);
+        Ok(())
+    }
+
+    fn begin(&mut self, mut open: Open) {
         let sources = &mut open.state.sources;
         self.phase = Phase::Rows;
         match self.setup.flags.skip_seen {
@@ -310,20 +318,19 @@ impl<'a> Session<'a> {
             SkipSeen::Yes => sources.begin_last(),
             _ => sources.begin_new(),
         }
-        self.saved_at.0 = open.state.forecaster.counts().rows;
+        self.saved_at.0 = open.state.forecasts.counts().rows;
         let told = self.phase == Phase::Rows && open.restored;
         self.open = Some(open);
         if told {
             self.tell_skipped();
         }
-        Ok(())
     }
 
     fn save_if_due(&mut self) -> Result<(), Ended> {
         let Some(open) = self.open.as_mut().filter(|_| self.setup.flags.checkpoint.is_some()) else {
             return Ok(());
         };
-        let rows = open.state.forecaster.counts().rows - self.saved_at.0;
+        let rows = open.state.forecasts.counts().rows - self.saved_at.0;
         let due = self.setup.flags.checkpoint_rows.is_some_and(|every| rows >= every)
             || self.saved_at.1.elapsed() >= Duration::from_secs(self.setup.flags.checkpoint_seconds);
         if due && rows > 0 {
@@ -336,7 +343,7 @@ impl<'a> Session<'a> {
 
     fn save(&mut self) -> Result<(), Failure> {
         let (Some(open), Some(path)) = (&mut self.open, &self.setup.flags.checkpoint) else { return Ok(()) };
-        let rows = open.state.forecaster.counts().rows;
+        let rows = open.state.forecasts.counts().rows;
         if rows == 0 {
             return Ok(());
         }
@@ -348,7 +355,7 @@ impl<'a> Session<'a> {
 
     /// Checks an input that has ended: it must have had a row that can be used, and all rows that were to be
     /// skipped.
-    fn end(&self) -> Result<(), Failure> {
+    fn end(&self) -> Result<(), Ended> {
         let Some(open) = &self.open else {
             let found = match (&self.header, self.left_out.comments, self.held.len()) {
                 (_, _, 1..) => "no row that can be read: see the first lines",
@@ -356,19 +363,20 @@ impl<'a> Session<'a> {
                 (None, 1.., _) => "comments and no row: if these are rows, give --comment none",
                 _ => "no row: there is nothing to learn from",
             };
-            return Err(Failure::new(format!("the input has {found}")));
+            return Err(Ended::Refused(Failure::new(format!("the input has {found}"))));
         };
         let sources = &open.state.sources;
         if sources.is_short() {
             let (rows, seen) = (self.position, sources.skipped());
-            return Err(Failure::new(format!(
+            let message = format!(
                 "the input has {rows} rows, and begins like one of which {seen} were seen: it was cut or replaced; give \
                  --skip-seen no to learn from all of its rows, or yes to skip them"
-            )));
+            );
+            return Err(Failure::new(message).into());
         }
         match &self.rejected {
-            Some(first) if open.state.forecaster.counts().rows == 0 => {
-                Err(Failure::new(format!("none of the rows can be used; the first: {first}")))
+            Some(first) if open.state.forecasts.counts().rows == 0 => {
+                Err(Failure::new(format!("none of the rows can be used; the first: {first}")).into())
             }
             _ => Ok(()),
         }
@@ -392,7 +400,9 @@ impl<'a> Session<'a> {
             self.save()?;
         }
         let ended = match (ended, &self.open) {
-            (Err(Ended::Bad(failure) | Ended::Lost(failure)), _) => return Err(failure),
+            (Err(Ended::Bad(failure) | Ended::Refused(failure) | Ended::Lost(failure)), _) => {
+                return Err(failure);
+            }
             (Err(Ended::Asked), None) => return Err(Failure::stopped()),
             (Err(Ended::NobodyReads) | Ok(()), None) => return Ok(()),
             (ended, Some(open)) => {
@@ -404,7 +414,8 @@ impl<'a> Session<'a> {
                     )),
                     (Err(Ended::NobodyReads), None) => {}
                     _ => {
-                        let mut told = summary(&open.state.forecaster, self.left_out);
+                        let settings = &self.setup.config.stream;
+                        let mut told = summary(&open.state.forecasts, settings, self.left_out);
                         match open.state.gaps() {
                             0 => {}
                             1 => told += "; 1 gap",
@@ -430,6 +441,10 @@ fn at(position: u64, row: &Row, message: &str) -> Failure {
     Failure::new(format!("row {position} ({lines}): {message}"))
 }
 
-fn refuse(position: u64, row: &Row, message: &str) -> Failure {
-    at(position, row, &format!("{message}; correct it, or leave such rows out by --on-error skip"))
+fn refuse(position: u64, row: &Row, message: &str) -> Ended {
+    Ended::Refused(at(
+        position,
+        row,
+        &format!("{message}; correct it, or leave such rows out by --on-error skip"),
+    ))
 }

@@ -1,5 +1,6 @@
 //! Times of rows: how they are read, what a net reads of them, and gaps between rows.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -144,30 +145,48 @@ impl From<Span> for String {
     }
 }
 
-/// The time of the last row of a series.
+/// The time of the last row of each series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Clock {
-    /// In microseconds since 1970; `None` before the first row.
-    last: Option<i64>,
+pub struct Clocks {
+    /// In microseconds since 1970, by key; a single series has an empty key.
+    last: BTreeMap<String, i64>,
     /// How many gaps there were.
     gaps: u64,
 }
 
-impl Clock {
-    /// Takes the time of the next row. Returns the time since the row before if it is longer than `gap`.
+impl Clocks {
+    /// Takes the time of the next row of the series `key`; the first one of a series that is not `known`. Returns the
+    /// time since the row before if it is longer than `gap`.
     ///
     /// # Errors
     /// If the time is before that of the row before; the clock then stays as it was.
-    pub fn take(&mut self, moment: Moment, gap: Option<Span>) -> Result<Option<Span>, String> {
-        let passed = self.last.map_or(0, |last| moment.micros - last);
+    pub fn take(
+        &mut self,
+        key: &str,
+        known: bool,
+        moment: Moment,
+        gap: Option<Span>,
+    ) -> Result<Option<Span>, String> {
+        let last = self.last.get_mut(key);
+        let passed = last.as_ref().filter(|_| known).map_or(0, |last| moment.micros - **last);
         if passed < 0 {
             let by = Span { micros: -passed };
             return Err(format!("its time is {by} before that of the row before"));
         }
-        self.last = Some(moment.micros);
+        match last {
+            Some(last) => *last = moment.micros,
+            None => _ = self.last.insert(key.to_string(), moment.micros),
+        }
         let gap = gap.filter(|gap| passed > gap.micros).map(|_| Span { micros: passed });
         self.gaps += u64::from(gap.is_some());
         Ok(gap)
+    }
+
+    /// Drops the times of series that are not known any more, if there are more than `most`.
+    pub fn prune(&mut self, most: usize, known: impl Fn(&str) -> bool) {
+        if self.last.len() > most {
+            self.last.retain(|key, _| known(key));
+        }
     }
 
     /// How many gaps there were.
@@ -176,14 +195,19 @@ impl Clock {
     }
 }
 
-impl Persist for Clock {
+impl Persist for Clocks {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        let mut begun = self.last.is_some();
-        let mut last = self.last.unwrap_or_default();
-        archive.value("begun", &mut begun)?;
-        archive.value("last", &mut last)?;
+        let mut keys = serde_json::to_vec(&self.last.keys().collect::<Vec<_>>()).unwrap_or_default();
+        let mut last: Vec<i64> = self.last.values().copied().collect();
+        archive.vec("keys", &mut keys)?;
+        archive.vec("last", &mut last)?;
         archive.value("gaps", &mut self.gaps)?;
-        self.last = begun.then_some(last);
+        if archive.is_loading() {
+            let keys: Vec<String> = serde_json::from_slice(&keys).unwrap_or_default();
+            archive
+                .check("keys", keys.len() == last.len(), || "numbers of keys and of times differ".into())?;
+            self.last = keys.into_iter().zip(last).collect();
+        }
         Ok(())
     }
 }
@@ -253,13 +277,16 @@ mod tests {
         for text in ["", "10", "m", "-1m", "1w", "0s", "NaNs", "1e99d", "ü"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
-        let (mut clock, gap) = (Clock::default(), "10m".parse().ok());
-        let mut take = |text: &str| clock.take(read(text).unwrap(), gap);
+        let (mut clocks, gap) = (Clocks::default(), "10m".parse().ok());
+        let mut take = |text: &str| clocks.take("", true, read(text).unwrap(), gap);
         assert_eq!(take("2024-05-31 14:00"), Ok(None));
         assert_eq!(take("2024-05-31 14:10"), Ok(None), "as long as the gap is not longer");
         assert_eq!(take("2024-05-31 14:20:01").unwrap().map(|gap| gap.to_string()), Some("601s".into()));
         assert!(take("2024-05-31 14:20").unwrap_err().contains("1s before"));
         assert_eq!(take("2024-05-31 14:21"), Ok(None), "a row that is refused changes nothing");
-        assert_eq!(clock.gaps(), 1);
+        let now = read("2024-05-01").unwrap();
+        assert_eq!(clocks.take("other", true, now, gap), Ok(None), "each series has its own time");
+        assert_eq!(clocks.take("", false, now, gap), Ok(None), "one that is forgotten begins anew");
+        assert_eq!(clocks.gaps(), 1);
     }
 }

@@ -166,7 +166,7 @@ fn words_are_read_by_the_net() {
         (column(&output, "score.model").last().unwrap().parse::<f64>().unwrap(), output, notes)
     };
     let (told, found, notes) = score(&["--input", "word,x", "--target", "x"]);
-    assert!(notes.contains("reads x, word (3 categories and all others); predicts x"), "{notes}");
+    assert!(notes.contains("reads x, word (high, low, middle or another); predicts x"), "{notes}");
     let (blind, ..) = score(&["--input", "x", "--target", "x"]);
     assert!(told < 0.5 && blind > 0.9, "{told} {blind}");
     // Listed in the order of the alphabet they are the same categories, in a pipe too.

@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 mod columns;
+mod keys;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
