@@ -1,10 +1,6 @@
 //! The parts of `cargo xtask` that are worth testing as a library.
 
-pub mod bench;
-pub mod book;
 pub mod ci;
-pub mod data;
-pub mod engine;
 pub mod flags;
 pub mod fmt;
 pub mod fuzz;
@@ -12,5 +8,4 @@ pub mod imports;
 pub mod miri;
 pub mod new;
 pub mod nightly;
-pub mod report;
-pub mod reproduce;
+pub mod start;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{bench, book, ci, data, engine, fmt, fuzz, imports, miri, new, reproduce};
+use xtask::{ci, fmt, fuzz, imports, miri, new, start};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -17,12 +17,12 @@ fn main() -> ExitCode {
         Err(help) => help.exit(),
     };
     let result = match flags.command {
-        Command::Reproduce(flags) => reproduce::run(&flags),
-        Command::Bench(flags) => bench::run(&flags),
-        Command::Data(flags) => data::run(&flags),
-        Command::RunOne(flags) => engine::run_one(&flags),
+        Command::Reproduce(arguments) => start::reproduce(&arguments.words),
+        Command::Bench(arguments) => start::bench(&arguments.words),
+        Command::Data(arguments) => start::rtrl("data", &arguments.words),
+        Command::Report(arguments) => start::rtrl("report", &arguments.words),
         Command::New(flags) => new::run(&flags),
-        Command::Figures => book::run(),
+        Command::Figures => start::figures(),
         Command::Fmt => fmt::run(false).map_err(|message| (1, message)),
         Command::Imports(flags) => imports::run(&flags),
         Command::Fuzz(flags) => fuzz::run(&flags),

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::flags::{New, NewKind};
 use crate::nightly::{Failure, root};
-use crate::report;
 
 /// Where the file and the line of a new item go.
 struct Place {
@@ -52,12 +51,12 @@ impl NewKind {
                 tests: &["cargo test -p rtrl-tasks --test registry"],
             },
             Self::Experiment => Place {
-                folder: "xtask/src/reproduce",
+                folder: "crates/reproduce/src",
                 template: include_str!("../templates/experiment.rs"),
-                registry: "xtask/src/reproduce/mod.rs",
+                registry: "crates/reproduce/src/lib.rs",
                 opening: "catalogue! {",
                 line: "template;",
-                tests: &["cargo test -p xtask --lib reproduce", "cargo xtask reproduce template"],
+                tests: &["cargo test -p rtrl-reproduce --lib", "cargo xtask reproduce template"],
             },
         }
     }
@@ -84,7 +83,7 @@ pub fn run(flags: &New) -> Result<(), Failure> {
         named(&quoted(place.template), &snake),
     )];
     if flags.kind == NewKind::Experiment {
-        let path = folder.join("xtask/experiments").join(&kebab).with_extension("toml");
+        let path = folder.join("crates/reproduce/experiments").join(&kebab).with_extension("toml");
         files.push((path, include_str!("../templates/experiment.toml").to_string()));
     }
     for (path, _) in &files {
@@ -103,7 +102,7 @@ pub fn run(flags: &New) -> Result<(), Failure> {
     let text = with_line(&text, place.opening, &named(place.line, &snake))
         .ok_or_else(|| (1, format!("{} has no list `{}`", registry.display(), place.opening)))?;
     for (path, text) in files.iter().chain([&(registry.clone(), text)]) {
-        report::replace(path, text).map_err(|error| (1, error.to_string()))?;
+        std::fs::write(path, text).map_err(|error| (1, format!("{}: {error}", path.display())))?;
     }
     println!("wrote");
     files.iter().for_each(|(path, _)| println!("  {}", path.display()));

@@ -1,11 +1,10 @@
 //! Say here what is compared, and why.
 
+use rtrl_report::{Axis, Bound, Condition, Figure, Section};
+use rtrl_sweep::{Statement, Study};
 use rtrl_train::{Record, Summary};
 
-use super::experiment::{Experiment, Kind};
-use super::study::Study;
-use super::verdict::Statement;
-use crate::report::{Axis, Figure, Section, Verdict};
+use crate::experiment::{Experiment, Kind};
 
 const LEARNS: Statement = Statement {
     id: "template",
@@ -22,17 +21,11 @@ fn bits(summary: &Summary) -> Option<f64> {
 }
 
 fn section(study: &Study) -> Section {
-    // Paired by seed. Supported or not if the 95 % interval of the mean difference lies on one side of 0; undecided
+    // Paired by seed. The claim is supported or not if the 95 % interval of the mean difference lies on one side of 0, and undecided
     // otherwise. Without a pair nothing was run.
-    let (verdict, evidence, numbers) = match study.difference("Frozen", "SnAp-1", bits) {
-        Some(d) => (
-            d.positive(),
-            format!("Bits of Frozen minus those of SnAp-1: {d}."),
-            vec![("Frozen - SnAp-1".to_string(), d.mean)],
-        ),
-        None => (Verdict::NotRun, String::new(), Vec::new()),
-    };
-    let claim = LEARNS.decided(verdict, evidence, numbers);
+    let difference = study.difference("Frozen", "SnAp-1", bits);
+    let what = "bits of Frozen minus those of SnAp-1";
+    let claim = LEARNS.decided(vec![Condition::new("Frozen", what, difference, Bound::Above(0.0))]);
     Section {
         name: study.name.to_string(),
         question: study.settings.question.clone(),
@@ -40,8 +33,8 @@ fn section(study: &Study) -> Section {
         figures: vec![Figure {
             id: study.name.to_string(),
             caption: "Bits per target against time steps.".to_string(),
-            x: Axis { label: "time steps".to_string(), log: false },
-            y: Axis { label: "bits".to_string(), log: false },
+            x: Axis::linear("time steps"),
+            y: Axis::linear("bits"),
             seeds: study.seeds(),
             series: study.series(|r| r.step as f64, |r: &Record| r.bits),
             references: Vec::new(),
@@ -57,8 +50,10 @@ fn section(study: &Study) -> Section {
 
 #[cfg(test)]
 mod tests {
+    use rtrl_report::Verdict;
+
     use super::*;
-    use crate::reproduce::tests::ending;
+    use crate::tests::ending;
 
     #[test]
     fn the_claim_follows_from_the_numbers() {

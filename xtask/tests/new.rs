@@ -67,8 +67,8 @@ const ADDED: [(&str, &str, &[&str], &str); 4] = [
     (
         "experiment",
         "short-copy",
-        &["xtask/experiments/short-copy.toml", "xtask/src/reproduce/short_copy.rs"],
-        "xtask/src/reproduce/mod.rs",
+        &["crates/reproduce/experiments/short-copy.toml", "crates/reproduce/src/short_copy.rs"],
+        "crates/reproduce/src/lib.rs",
     ),
 ];
 
@@ -128,7 +128,7 @@ fn names_that_are_taken_or_none_are_refused() {
         ("estimator", "influence", "exists"),
         ("task", "copy", "exists"),
         ("experiment", "copy-sparse", "copy-sparse.toml exists"),
-        ("experiment", "verdict", "exists"),
+        ("experiment", "measured", "exists"),
         ("cell", "", "no name"),
         ("cell", "GatedUnit", "no name"),
         ("cell", "gated--unit", "no name"),
@@ -166,8 +166,8 @@ fn what_is_new_compiles_and_passes_the_tests_of_its_kind() {
         "test -p rtrl-tasks --test registry",
         "test -p rtrl --test builder --test book",
         "run -p xtask -- figures",
-        "test -p xtask --test book",
-        "test -p xtask --lib reproduce",
+        "test -p rtrl-figures",
+        "test -p rtrl-reproduce --lib",
     ] {
         let mut command = Command::new(env!("CARGO"));
         command

@@ -6,7 +6,7 @@ use rtrl_interchange::{InterchangeError, Names, Zeros};
 use rtrl_tasks::BuildTask;
 use rtrl_train::{MetricsFormat, Model, export_metrics};
 
-use crate::flags::{Export, Import, Metrics};
+use crate::exchange_flags::{Export, Import, Metrics};
 use crate::{Failure, nets};
 
 impl From<InterchangeError> for Failure {

@@ -37,6 +37,11 @@ impl Failure {
         Self { message: message.to_string(), status: USAGE }
     }
 
+    /// A failure with this message and exit status.
+    pub fn of_status(status: u8, message: impl Display) -> Self {
+        Self { message: message.to_string(), status }
+    }
+
     /// A signal has stopped the command, which has printed its own message: status 130, and no further message.
     pub fn stopped() -> Self {
         Self { message: String::new(), status: INTERRUPTED }

@@ -1,7 +1,9 @@
 //! `rtrl`: online learning from a stream of numbers, and everything around training runs.
 
+mod data;
 mod eval;
 mod exchange;
+mod exchange_flags;
 mod failure;
 mod flags;
 mod generate;
@@ -12,6 +14,7 @@ mod predict;
 mod sample;
 mod signals;
 mod stream;
+mod sweep;
 mod train;
 
 use std::process::ExitCode;
@@ -62,6 +65,10 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Export(flags) => exchange::export(flags),
         Command::Import(flags) => exchange::import(flags),
         Command::Metrics(flags) => exchange::metrics(flags),
+        Command::Sweep(flags) => sweep::sweep(flags),
+        Command::Report(flags) => sweep::report(flags),
+        Command::RunOne(flags) => sweep::run_one(flags),
+        Command::Data(flags) => data::run(flags),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut self::command(), "rtrl", &mut std::io::stdout());
             Ok(())

@@ -2,7 +2,15 @@
 
 #![allow(missing_docs)]
 
+#[path = "commands/data.rs"]
+mod data;
+// The server of the tests of `rtrl-data`.
+#[path = "../../data/tests/data/server.rs"]
+#[allow(dead_code)]
+mod server;
 mod support;
+#[path = "commands/sweep.rs"]
+mod sweep;
 
 use std::path::Path;
 

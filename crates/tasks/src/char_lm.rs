@@ -33,7 +33,7 @@ pub enum Mode {
 
 /// Configuration of the character language model. A field that is left out has the default given with it.
 ///
-/// Marks, as in the files of `xtask/experiments`: \[A\] certain, \[D\] our choice. The paper trains on WikiText-103
+/// Marks, as in the files of `crates/reproduce/experiments`: \[A\] certain, \[D\] our choice. The paper trains on WikiText-103
 /// \[A\]; give its training file as `text` and its standard validation file as `valid` to do the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -42,7 +42,7 @@ pub enum Layout {
 
 /// Configuration of the copy task. A field that is left out has the default given with it.
 ///
-/// Marks, as in the files of `xtask/experiments`: \[B\] restated from memory of the SnAp paper (arXiv:2006.07232),
+/// Marks, as in the files of `crates/reproduce/experiments`: \[B\] restated from memory of the SnAp paper (arXiv:2006.07232),
 /// \[C\] from neighboring public code, \[D\] our choice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -284,7 +284,7 @@ impl Resolver<'_> {
 /// # Errors
 /// If its folders cannot be read.
 pub fn packages(root: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut folders = vec![root.join("benches"), root.join("xtask")];
+    let mut folders = vec![root.join("benches"), root.join("xtask"), root.join("xtask/figures")];
     for group in ["crates", "examples"] {
         let group = root.join(group);
         let entries = std::fs::read_dir(&group).map_err(|e| format!("{}: {e}", group.display()))?;
