@@ -410,7 +410,7 @@ fn interleaved(config: &RunConfig, streams: usize, swap: bool) -> Vec<Vec<f32>> 
             if stream > 0 && swap {
                 learner.swap_state(&mut others[stream - 1]);
             }
-            let now = [wave(stream, t)];
+            let now = [wave_of(stream, t)];
             if t > 0 {
                 let target = Some(now[0]).filter(|_| stream == 0);
                 learner.learn(Targets::Values(&[target])).unwrap();
@@ -433,7 +433,7 @@ fn interleaved(config: &RunConfig, streams: usize, swap: bool) -> Vec<Vec<f32>> 
     told
 }
 
-fn wave(stream: usize, t: usize) -> f32 {
+fn wave_of(stream: usize, t: usize) -> f32 {
     ((0.3 + 0.1 * stream as f32) * t as f32).sin()
 }
 
@@ -460,7 +460,7 @@ fn streams_that_share_a_net_have_their_own_state_and_influence() {
             if t > 0 {
                 learner.skip().unwrap();
             }
-            let (now, starts) = ([wave(stream, t)], [t == 0]);
+            let (now, starts) = ([wave_of(stream, t)], [t == 0]);
             let told = learner.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0];
             let expected = alone.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0];
             assert_eq!(told, expected, "stream {stream}, step {t}");
