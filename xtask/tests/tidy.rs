@@ -24,7 +24,7 @@ fn manifest(folder: &str) -> toml::Table {
 
 #[test]
 fn crates_depend_along_the_arrows_of_the_architecture_page() {
-    let allowed: [(&str, &[&str]); 15] = [
+    let allowed: [(&str, &[&str]); 16] = [
         ("crates/checkpoint", &[]),
         ("crates/sparse", &[]),
         ("crates/cells", &["rtrl-checkpoint", "rtrl-sparse"]),
@@ -32,6 +32,17 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ("crates/tasks", &["rtrl-checkpoint"]),
         ("crates/train", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks"]),
         ("crates/interchange", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-tasks", "rtrl-train"]),
+        (
+            "crates/stream",
+            &[
+                "rtrl-checkpoint",
+                "rtrl-sparse",
+                "rtrl-cells",
+                "rtrl-estimators",
+                "rtrl-tasks",
+                "rtrl-train",
+            ],
+        ),
         (
             "crates/rtrl",
             &[
@@ -42,6 +53,7 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
                 "rtrl-tasks",
                 "rtrl-train",
                 "rtrl-interchange",
+                "rtrl-stream",
             ],
         ),
         ("crates/report", &["rtrl-checkpoint"]),
@@ -69,6 +81,7 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
                 "rtrl-tasks",
                 "rtrl-train",
                 "rtrl-interchange",
+                "rtrl-stream",
                 "rtrl-report",
                 "rtrl-sweep",
                 "rtrl-data",

@@ -1,5 +1,7 @@
 //! Every command and flag of `rtrl`.
 
+mod stream;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,7 @@ use rtrl_sweep::flags::RunOne;
 use crate::data::Data;
 use crate::exchange_flags::{Export, Import, Metrics};
 use crate::stream::rows::Format;
+pub use stream::{Ahead, Header, Net, OnError, SkipSeen, Stream};
 use crate::sweep::{Report, Sweep};
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
@@ -70,165 +73,6 @@ pub enum Command {
     },
 }
 
-/// What happens at a row that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnError {
-    /// Save the checkpoint, print what is wrong and where, and end with status 1.
-    Stop,
-    /// Leave the row out and count it; only the first such row is printed.
-    Skip,
-}
-
-/// Whether the first line names the columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Header {
-    /// The first line is a header if it contains text and no cell begins with a digit.
-    Auto,
-    /// The first line is a header.
-    Yes,
-    /// There is no header: the columns are named c1, c2, …
-    No,
-}
-
-/// Which rows of the input are skipped because they were seen before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SkipSeen {
-    /// Skip the rows of a file that the checkpoint has seen; read any other file, and any pipe, from its first
-    /// row.
-    Auto,
-    /// Skip as many rows as were seen of the last input, without comparing them.
-    Yes,
-    /// Skip no row.
-    No,
-}
-
-/// Flags of `rtrl stream`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Each row is scored, learned from and written out before the next one is waited for. The output has a row for each row of the
-input. For each target column `x` it has the value `x`; the predictions that were made for this row by the net (`x.model`),
-by repeating the last observed value (`x.last`) and by a linear model that also learns online (`x.linear`); the net's error
-(`x.error`); and the net's prediction of the next row (`x.next`). The scores are running mean squared errors divided by the
-variance of the column: 1 is as good as predicting the mean. A value that is missing is not learned from or scored; the net
-reads its own prediction instead.
-
-A column holds numbers if its first value is one. The columns are chosen by the first 100 rows of a file, or by the first row
-of a pipe that has a number; what is read, predicted and left out is printed on standard error. A number that comes later in
-a column that is left out is printed, once. Name columns by --input and --target to choose them yourself.
-
-With --checkpoint, a file that has grown is continued behind the rows that were seen. A checkpoint remembers the last 16 inputs
-by hashes of their rows. It is saved after the predictions were written; a process that is killed writes the rows since the
-last checkpoint again, with the same bits, when it is resumed.
-
-Exit status: 0 the input has ended, or nobody reads the output any more; 1 failure; 2 a mistake in the command or in the file
-of --config; 130 stopped by Ctrl-C or a signal, after a checkpoint.
-
-Examples:
-  rtrl generate lorenz --rows 40000 --shift-at 20000 | rtrl stream > predictions.csv
-  rtrl stream sensors.csv --target temperature --checkpoint sensors.ckpt
-  rtrl stream export.csv --decimal , --missing NA,-999
-  tail -f log.jsonl | rtrl stream --checkpoint log.ckpt --on-error skip
-  rtrl stream data.csv --cell lstm --units 64 --order 2 --plot errors.svg --quiet > /dev/null")]
-pub struct Stream {
-    /// File to read; standard input if none is given.
-    pub file: Option<PathBuf>,
-    /// Format of the input; by default JSON lines if the first line begins with a brace, else CSV.
-    #[arg(long, value_enum)]
-    pub format: Option<Format>,
-    /// Separator of the cells of CSV: one character, or `tab`; by default comma, semicolon or tab, whichever is
-    /// most frequent in the first line.
-    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
-    pub delimiter: Option<u8>,
-    /// Decimal sign of the numbers in CSV: a point or a comma.
-    #[arg(long, value_name = "SIGN", default_value = ".", value_parser = decimal)]
-    pub decimal: u8,
-    /// Texts that mean a missing value, in addition to empty cells; upper and lower case are the same.
-    #[arg(
-        long,
-        value_name = "LIST",
-        allow_hyphen_values = true,
-        value_delimiter = ',',
-        default_value = "NA,N/A,NaN,null,None,-,?"
-    )]
-    pub missing: Vec<String>,
-    /// Lines that begin with this character are comments and are left out; `none` if there are no comments.
-    #[arg(long, value_name = "CHARACTER", default_value = "#", value_parser = comment)]
-    pub comment: Comment,
-    /// Whether the first line of CSV names the columns.
-    #[arg(long, value_enum, default_value = "auto")]
-    pub header: Header,
-    /// Columns to predict, by name or number [default: all columns with numbers].
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    pub target: Vec<String>,
-    /// Columns that the net reads, by name or number [default: all columns with numbers].
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    pub input: Vec<String>,
-    /// Format of the output [default: that of the input].
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub output: Option<Format>,
-    /// Significant digits of predictions, errors and scores; by default as many as it takes to read back the same
-    /// number. Observed values are always written in full.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
-    pub digits: Option<u8>,
-    /// What to do with a row that cannot be used, such as text in a column of numbers or another number of cells.
-    #[arg(long, value_enum, default_value = "stop")]
-    pub on_error: OnError,
-    /// TOML file with the tables `layers`, `estimator`, `readout`, `optimizer` and `update` of a training
-    /// configuration, the `seed` in `training`, and the columns in `stream`; flags override it.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Settings of the net.
-    #[command(flatten)]
-    pub net: Net,
-    /// Number of rows over which scores are averaged [default: 500].
-    #[arg(long, value_name = "N")]
-    pub score_rows: Option<u64>,
-    /// File that keeps what was learned; if it exists, learning continues from it.
-    #[arg(long, value_name = "FILE")]
-    pub checkpoint: Option<PathBuf>,
-    /// Whether to skip rows of the input that the checkpoint has seen.
-    #[arg(long, value_enum, value_name = "WHEN", requires = "checkpoint", default_value = "auto")]
-    pub skip_seen: SkipSeen,
-    /// Also save the checkpoint every N rows.
-    #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
-    pub checkpoint_rows: Option<u64>,
-    /// Save the checkpoint at least every SECONDS seconds while rows come in.
-    #[arg(long, value_name = "SECONDS", requires = "checkpoint", default_value = "60")]
-    pub checkpoint_seconds: u64,
-    /// At the end, draw the scores over the rows as a figure in this file.
-    #[arg(long, value_name = "FILE.svg")]
-    pub plot: Option<PathBuf>,
-    /// Print no notes and no summary on standard error.
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
-/// Settings of a net and how it learns.
-#[derive(Debug, Clone, Args)]
-pub struct Net {
-    /// Units in each layer [default: 32].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub units: Option<u64>,
-    /// Kind of cell: vanilla, gru, lstm, quasi-lstm, … [default: lstm]
-    #[arg(long, value_name = "KIND")]
-    pub cell: Option<String>,
-    /// Kind of gradient estimator: snap, rtrl, uoro, bptt, frozen, … [default: snap]
-    #[arg(long, value_name = "KIND")]
-    pub estimator: Option<String>,
-    /// Order n of SnAp-n [default: 1].
-    #[arg(long, value_name = "N")]
-    pub order: Option<usize>,
-    /// Kind of optimizer: sgd, momentum, rms-prop, adam, adamw [default: adam].
-    #[arg(long, value_name = "KIND")]
-    pub optimizer: Option<String>,
-    /// Learning rate [default: 0.002].
-    #[arg(long, value_name = "RATE")]
-    pub learning_rate: Option<f64>,
-    /// Seed of the initial weights [default: 0].
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-}
-
 /// A system whose observations can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum System {
@@ -269,32 +113,6 @@ pub struct Generate {
     /// Format of the output.
     #[arg(long, value_enum, default_value = "csv")]
     pub format: Format,
-}
-
-/// First character of a comment line; `None` if there are no comments.
-pub type Comment = Option<u8>;
-
-fn comment(text: &str) -> Result<Comment, String> {
-    match text.as_bytes() {
-        b"none" => Ok(None),
-        [byte] if byte.is_ascii_graphic() => Ok(Some(*byte)),
-        _ => Err("give one character, or `none`".into()),
-    }
-}
-
-fn decimal(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        [byte @ (b'.' | b',')] => Ok(*byte),
-        _ => Err("give `.` or `,`".into()),
-    }
-}
-
-fn delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"tab" | b"\\t" => Ok(b'\t'),
-        [byte] if byte.is_ascii_graphic() || matches!(byte, b'\t' | b' ') => Ok(*byte),
-        _ => Err("give one character, or `tab`".into()),
-    }
 }
 
 /// Flags of `rtrl train`.

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use rtrl_cells::Stack;
 use rtrl_estimators::{EstimatorConfig, Order, Scope, SnapConfig, reach};
+use rtrl_stream::ForecasterConfig;
 use rtrl_tasks::{BuildTask, Signal};
 use rtrl_train::{Model, RunConfig};
 
 use crate::flags::Inspect;
-use crate::stream::config::StreamConfig;
-use crate::stream::predictor::read_identity;
+use crate::stream::saved::{self, read_identity};
 use crate::{Failure, nets};
 
 /// Most entries of J with which an estimator is built to count its cost: as `f32` half a gigabyte. One with more is built
@@ -46,15 +46,13 @@ fn from_checkpoint(path: &Path, bytes: &[u8]) -> Result<Model, Failure> {
         return Model::from_bytes(bytes).map_err(unfit);
     };
     let malformed = || Failure::new(format!("{} is no checkpoint of this version", path.display()));
-    let config: StreamConfig =
+    let config: ForecasterConfig =
         serde_json::from_value(identity["settings"].clone()).map_err(|_| malformed())?;
-    let list = |field: &str| identity[field].as_array().filter(|list| !list.is_empty()).ok_or_else(malformed);
-    let (inputs, targets) = (list("input")?, list("target")?);
-    let names = |list: &[serde_json::Value]| {
-        list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
-    };
-    println!("a stream: reads {}; predicts {}", names(inputs), names(targets));
-    Ok(Model::new(&config.run(), Signal::Values(inputs.len()), Signal::Values(targets.len()))?)
+    let layout = saved::layout(&identity).map_err(|_| malformed())?;
+    println!("a stream: {}", layout.told(None));
+    let reads = layout.inputs.len() * (1 + config.stream.lags.len()) + layout.made();
+    let predicts = layout.targets.len() * config.stream.horizons.len();
+    Ok(Model::new(&config.run(), Signal::Values(reads), Signal::Values(predicts))?)
 }
 
 fn describe(model: &Model) -> String {

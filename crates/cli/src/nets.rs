@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rtrl_train::{Model, RunConfig, TrainError};
 
 use crate::Failure;
+use crate::stream::saved;
 
 /// The file to load for `path`: in the folder of a run its `model`, or its `checkpoint` while the run is
 /// unfinished; any other path is the file itself.
@@ -22,12 +23,16 @@ pub fn file(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The net of a model, a checkpoint or the folder of a run.
+/// The net of a model, the checkpoint of a run or of a stream, or the folder of a run.
 ///
 /// # Errors
 /// If the file cannot be read or holds no net.
 pub fn load(path: &Path) -> Result<Model, Failure> {
-    Ok(Model::load(&file(path)?)?)
+    let file = file(path)?;
+    match Model::load(&file) {
+        Ok(model) => Ok(model),
+        Err(error) => saved::model(&file)?.ok_or_else(|| error.into()),
+    }
 }
 
 /// The run configuration in a TOML file, with some fields set to other values, each as `FIELD=VALUE`.

@@ -241,8 +241,7 @@ fn a_checkpoint_of_other_settings_or_none_is_refused() {
     let path = state.to_str().unwrap();
     good(&small(&["--checkpoint", path]), &csv(0, 20));
     let kept = std::fs::read(&state).unwrap();
-    let cases: [(&[&str], &[&str]); 4] = [
-        (&["--learning-rate", "0.5"], &["settings.optimizer.learning_rate", "0.5"]),
+    let cases: [(&[&str], &[&str]); 3] = [
         (&["--cell", "gru"], &["settings.layers.0.kind", "lstm", "gru"]),
         (&["--target", "a"], &["target"]),
         (&["--seed", "3"], &["settings.training.seed"]),
@@ -387,4 +386,51 @@ fn memory_does_not_grow_with_the_stream() {
 #[ignore = "a minute"]
 fn memory_does_not_grow_over_a_million_rows() {
     memory_is_flat(1_000_000);
+}
+
+#[test]
+fn horizons_are_columns_of_the_row_in_which_they_are_predicted() {
+    let flags = [
+        "--target",
+        "b",
+        "--horizon",
+        "5,1",
+        "--season",
+        "21",
+        "--lags",
+        "2",
+        "--lag",
+        "20",
+        "--interval",
+        "0.9",
+    ];
+    let output = good(&small(&[&flags[..], &["--anomaly"]].concat()), &csv(0, 300));
+    let header: Vec<&str> = output.lines().next().unwrap().split(',').collect();
+    let expected = "row,b,b.model,b.last,b.linear,b.season,b.error,b.next,b.lower,b.upper,b.model+5,b.last+5,b.linear+5,\
+                    b.season+5,b.error+5,b.lower+5,b.upper+5,score.model,score.last,score.linear,score.season,\
+                    score.model+5,score.last+5,score.linear+5,score.season+5,anomaly,drift";
+    assert_eq!(header.join(","), expected);
+    let rows: Vec<Vec<Option<f64>>> =
+        output.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().ok()).collect()).collect();
+    let cell = |row: usize, name: &str| rows[row][header.iter().position(|column| *column == name).unwrap()];
+    for t in 26..300 {
+        assert_eq!(cell(t, "b.model"), cell(t - 1, "b.next"));
+        assert_eq!(cell(t, "b.season+5"), cell(t - 16, "b"));
+        let error = cell(t, "b").unwrap() - cell(t - 5, "b.model+5").unwrap();
+        assert_eq!(cell(t, "b.error+5"), Some(error));
+        assert!(cell(t, "b.lower+5") <= cell(t, "b.model+5") && cell(t, "b.model+5") <= cell(t, "b.upper+5"));
+    }
+    let json = good(&small(&[&flags[..], &["--anomaly", "--output", "json"]].concat()), &csv(0, 300));
+    let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert_eq!(last["columns"]["b"]["model+5"].as_f64(), cell(299, "b.model+5"));
+    assert_eq!(last["score"]["season+5"].as_f64(), cell(299, "score.season+5"));
+    assert_eq!(last["anomaly"].as_f64(), cell(299, "anomaly"));
+}
+
+#[test]
+fn an_optimizer_is_chosen_by_the_first_rows() {
+    let told = rtrl(&["stream", "--units", "4", "--optimizer", "auto", "--target", "b"], &csv(0, 1100));
+    let notes = String::from_utf8(told.stderr).unwrap();
+    assert!(notes.contains("row 1001: tried adam at 0.002, adam at 0.01, obgd at 1, nlms at"), "{notes}");
+    assert!(notes.contains("; goes on with "), "{notes}");
 }

@@ -252,26 +252,46 @@ fn a_second_signal_ends_a_stream_whose_reader_has_stalled() {
     assert_eq!(ended.expect("it ends").code(), Some(130));
 }
 
-/// Kills streams of a file that grows, `kills` times, by `signal`, after random numbers of bytes were read: all that was
-/// written, in order, and what an unbroken stream writes.
+/// The first rows of a table of eight columns.
 #[cfg(unix)]
-fn killed(kills: usize, signal: &str) -> (String, String) {
+fn wide(to: usize) -> String {
+    let row = |t: usize| cells(t) + "\n";
+    "a,b,c,d,e,f,g,h\n".to_string() + &(0..to).map(row).collect::<String>()
+}
+
+#[cfg(unix)]
+fn cells(t: usize) -> String {
+    let cell = |k: usize| (0.1 * t as f64 * (k as f64 + 1.0)).sin().to_string();
+    (0..8).map(cell).collect::<Vec<_>>().join(",")
+}
+
+/// The same with five keys that come and go, a word, and times with gaps.
+#[cfg(unix)]
+fn keyed(to: usize) -> String {
+    let row = |t: usize| {
+        let minute = t + 100 * (t / 170);
+        let time = format!("2024-05-{:02}T{:02}:{:02}Z", 1 + minute / 1440, minute / 60 % 24, minute % 60);
+        let key = (t * t / 7) % 5 + t / 300;
+        format!("{time},k{key},{},{}\n", ["dry", "wet", "cold"][t % 3], cells(t))
+    };
+    "when,place,sky,a,b,c,d,e,f,g,h\n".to_string() + &(0..to).map(row).collect::<String>()
+}
+
+/// Kills streams of a file that grows, `kills` times, by `signal`, after random numbers of bytes were read: all that was
+/// written, in order, and what an unbroken stream writes. `table` makes so many rows.
+#[cfg(unix)]
+fn killed(kills: usize, signal: &str, table: fn(usize) -> String, more: &[&str]) -> (String, String) {
     /// Rows that come between two calls: more than the pipe of the output holds, so that a call does not end by itself.
     const STEP: usize = 200;
-    let wide = |to: usize| -> String {
-        let cell = |t: usize, k: usize| (0.1 * t as f64 * (k as f64 + 1.0)).sin().to_string();
-        let row = |t: usize| (0..8).map(|k| cell(t, k)).collect::<Vec<_>>().join(",") + "\n";
-        "a,b,c,d,e,f,g,h\n".to_string() + &(0..to).map(row).collect::<String>()
-    };
     let [place, whole] = [Place::new(), Place::new()];
-    let all = wide((kills + 1) * STEP);
+    let all = table((kills + 1) * STEP);
     whole.write("log", &all);
-    let expected = whole.stream("log", &[]).0;
-    let args = place.args("log", &["--checkpoint-rows", "37"]);
+    let expected = whole.stream("log", more).0;
+    let args = place.args("log", &[&["--checkpoint-rows", "37"], more].concat());
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let (mut written, mut random) = (Vec::new(), 1_u64);
     for k in 0..kills {
-        place.write("log", &wide((k + 1) * STEP));
+        place.write("log", &table((k + 1) * STEP));
         let mut child = command(&args).spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -284,31 +304,78 @@ fn killed(kills: usize, signal: &str) -> (String, String) {
         written.append(&mut part);
     }
     place.write("log", &all);
-    written.append(&mut place.stream("log", &[]).0.into_bytes());
+    written.append(&mut place.stream("log", more).0.into_bytes());
     (String::from_utf8(written).unwrap(), expected)
 }
 
 #[cfg(unix)]
 #[test]
 fn fifty_signals_leave_no_trace_in_the_output_of_a_file_that_grows() {
-    let (written, expected) = killed(50, "-TERM");
+    let (written, expected) = killed(50, "-TERM", wide, &[]);
     assert!(written == expected, "every row once, with the same bits");
 }
 
 #[cfg(unix)]
 #[test]
 fn fifty_kills_repeat_rows_with_the_same_bits_and_lose_none() {
-    let (written, expected) = killed(50, "-KILL");
+    let (written, expected) = killed(50, "-KILL", wide, &[]);
+    complete(&written, &expected);
+}
+
+/// Checks that what was written in pieces has each row of `expected`, with the same bits.
+#[cfg(unix)]
+fn complete(written: &str, expected: &str) {
     let mut joined: BTreeMap<u64, &str> = BTreeMap::new();
     let complete: Vec<&str> = expected.lines().skip(1).collect();
     for line in written.lines().filter(|line| !line.starts_with("row,")) {
         let number: u64 = line.split(',').next().unwrap().parse().unwrap_or(0);
         // What was being written at the kill ends within a line, and the next call begins behind it.
-        if complete.get(number as usize - 1) == Some(&line) {
+        if complete.get((number as usize).wrapping_sub(1)) == Some(&line) {
             joined.insert(number, line);
         }
     }
     assert_eq!(joined.values().copied().collect::<Vec<_>>(), complete);
+}
+
+/// Flags for [`keyed`].
+#[cfg(unix)]
+const KEYED: [&str; 12] = [
+    "--key",
+    "place",
+    "--time",
+    "when",
+    "--gap",
+    "1h",
+    "--input",
+    "sky,a,b",
+    "--horizon",
+    "1,5",
+    "--forget-after",
+    "150",
+];
+
+#[cfg(unix)]
+fn kills_of_many_series(kills: usize) {
+    for share in ["weights", "nothing"] {
+        let more = [&KEYED[..], &["--share", share]].concat();
+        let (written, expected) = killed(kills, "-TERM", keyed, &more);
+        assert!(written == expected, "{share}: every row once, with the same bits");
+        let (written, expected) = killed(kills, "-KILL", keyed, &more);
+        complete(&written, &expected);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn kills_of_many_series_with_times_words_and_horizons_lose_nothing() {
+    kills_of_many_series(4);
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "takes minutes"]
+fn fifty_kills_of_many_series_with_times_words_and_horizons_lose_nothing() {
+    kills_of_many_series(50);
 }
 
 #[test]
@@ -322,4 +389,26 @@ fn a_state_is_not_made_of_rows_that_cannot_be_used() {
         "{message}"
     );
     assert!(!Path::new(&place.path("state")).exists());
+}
+
+#[test]
+fn a_state_from_before_there_were_horizons_goes_on() {
+    let [place, whole] = [Place::new(), Place::new()];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+    // Saved by version 0.1.0 at commit fe545c3, after the first 60 of these rows.
+    std::fs::copy(folder.join("stream_before_horizons.ckpt"), place.path("state")).unwrap();
+    for place in [&place, &whole] {
+        place.write("log", &csv(0, 120));
+    }
+    let after = place.stream("log", &[]).0;
+    let expected = whole.stream("log", &[]).0;
+    let expected = &lines(&expected)[60..];
+    assert_eq!(lines(&after).len(), expected.len());
+    for (found, expected) in lines(&after).iter().zip(expected) {
+        for (found, expected) in found.split(',').zip(expected.split(',')) {
+            let [a, b]: [f64; 2] = [found, expected].map(|cell| cell.parse().unwrap());
+            // The file may have been made with other instructions than this machine has, and roundings add up.
+            assert!((a - b).abs() <= 1e-3 * (1.0 + b.abs()), "{found} where {expected} is expected");
+        }
+    }
 }

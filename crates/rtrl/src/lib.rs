@@ -30,6 +30,7 @@
 //! | [`estimators`] | SnAp-n, exact RTRL, BPTT, UORO, …: gradients at each step |
 //! | [`tasks`] | streams to learn from: the copy task, character language modeling, … |
 //! | [`train`] | readout, optimizers, the training loop |
+//! | [`stream`] | forecasts of series, learned row by row |
 //! | [`checkpoint`] | state that is saved and restored |
 //! | [`interchange`] | weights to and from PyTorch, as safetensors |
 
@@ -49,6 +50,7 @@ pub use rtrl_checkpoint as checkpoint;
 pub use rtrl_estimators as estimators;
 pub use rtrl_interchange as interchange;
 pub use rtrl_sparse as sparse;
+pub use rtrl_stream as stream;
 pub use rtrl_tasks as tasks;
 pub use rtrl_train as train;
 pub use training::{BuildError, Training};

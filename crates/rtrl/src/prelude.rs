@@ -7,11 +7,13 @@
 pub use rtrl_cells::{Input, Inputs};
 pub use rtrl_checkpoint::{CheckpointError, Loaded, Persist};
 pub use rtrl_sparse::Lanes;
+pub use rtrl_stream::{Forecaster, ForecasterConfig};
 pub use rtrl_tasks::{Signal, Step, Task, TaskError};
 pub use rtrl_train::{
     AdamConfig as Adam, AdamWConfig as AdamW, ConfigError, DivergencePolicy, Learner, Model,
-    MomentumConfig as Momentum, Predictor, Rates, RmsPropConfig as RmsProp, RunConfig, SgdConfig as Sgd,
-    StepReport, Targets, TrainError, Trainer, WindowReport,
+    MomentumConfig as Momentum, NlmsConfig as Nlms, ObgdConfig as Obgd, Predictor, Rates,
+    RmsPropConfig as RmsProp, RunConfig, SgdConfig as Sgd, StepReport, Targets, TrainError, Trainer,
+    WindowReport,
 };
 
 pub use crate::net::names::*;

@@ -1,5 +1,7 @@
 //! Online learning from data that the caller brings, one time step at a time.
 
+pub(crate) mod state;
+
 use std::path::Path;
 
 use rtrl_cells::{Input, Inputs, Rollout, Trace};

@@ -60,6 +60,8 @@ pub(crate) struct Learning {
     feedback: Option<RandomFeedback>,
     /// Losses of the last step, `[lanes]`.
     pub losses: Vec<f64>,
+    /// Sum of the losses of the window so far, in the units of its gradient: nats, or half the squared errors.
+    descended: f64,
     /// Gradient of the last step by the hidden states, or what stands in its place, `[hidden][lanes]`.
     hidden_gradient: Vec<f32>,
     /// The lanes that began a new sequence with the last step.
@@ -113,6 +115,7 @@ impl Learning {
             policy: config.learning.divergence.clone(),
             readout_gradient: vec![0.0; parameters],
             losses: vec![0.0; t.lanes],
+            descended: 0.0,
             hidden_gradient: vec![0.0; hidden * t.lanes],
             starts: vec![false; t.lanes],
             diverged: vec![false; t.lanes],
@@ -140,6 +143,9 @@ impl Learning {
         }
         for (began, start) in self.began.iter_mut().zip(&self.starts) {
             *began = self.made > 0 && (*began || *start);
+        }
+        if self.made == 0 {
+            self.descended = 0.0;
         }
         self.steps += 1;
         self.made += 1;
@@ -170,6 +176,12 @@ impl Learning {
             }
         }
         self.check_step()?;
+        // Bits, or squared errors, in the units of the gradient.
+        let unit = match self.model.signals().1 {
+            Signal::Symbols(_) => std::f64::consts::LN_2,
+            Signal::Values(_) => 0.5,
+        };
+        self.descended += unit * self.losses.iter().sum::<f64>();
         self.tell();
         Ok(())
     }
@@ -284,7 +296,7 @@ impl Learning {
             Parameters { weights: &mut self.model.weights, gradient: &mut self.gradient },
             Parameters { weights: self.model.readout.parameters_mut(), gradient: &mut self.readout_gradient },
         ];
-        self.updater.update(vectors, 1.0 / targets.max(1) as f64);
+        self.updater.update(vectors, 1.0 / targets.max(1) as f64, self.descended);
     }
 
     /// Adapts estimator, gradient and optimizers to the masks that the model has now.

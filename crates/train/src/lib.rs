@@ -68,12 +68,14 @@ pub use evaluate::{EVALUATION_LANES, ErrorScores, Scores, evaluate, evaluate_on}
 pub use export::{MetricsFormat, export_metrics};
 pub use feedback::Feedback;
 pub use learner::Learner;
+pub use learner::state::LearnerState;
 pub use learning::StepReport;
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{
-    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, Optimizer, OptimizerConfig, Parameters,
-    RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig, Updater,
+    Adam, AdamConfig, AdamWConfig, GroupConfig, MomentumConfig, NlmsConfig, ObgdConfig, Optimizer,
+    OptimizerConfig, Parameters, RateSchedule, Rates, RmsProp, RmsPropConfig, Sgd, SgdConfig, UpdateConfig,
+    Updater,
 };
 pub use place::Place;
 pub use predictor::Predictor;

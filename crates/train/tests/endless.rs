@@ -120,7 +120,10 @@ fn a_trainer_past_its_last_step_changes_nothing_and_says_so() {
 fn drawn(estimator: &EstimatorConfig) -> bool {
     matches!(
         estimator,
-        EstimatorConfig::Uoro(_) | EstimatorConfig::KfRtrl(_) | EstimatorConfig::OptimalKronecker(_)
+        EstimatorConfig::Uoro(_)
+            | EstimatorConfig::KfRtrl(_)
+            | EstimatorConfig::OptimalKronecker(_)
+            | EstimatorConfig::ForwardGradient(_)
     )
 }
 

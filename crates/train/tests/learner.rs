@@ -397,3 +397,74 @@ fn a_window_that_changes_no_weight_does_not_count_as_learned() {
     ));
     assert_eq!((learner.steps(), learner.learned()), (11, 9));
 }
+
+/// The predictions of each stream, of a learner that is given the rows of all streams in turn. The targets of streams other
+/// than the first are missing, so that they change no weight.
+fn interleaved(config: &RunConfig, streams: usize, swap: bool) -> Vec<Vec<f32>> {
+    let mut learner = Learner::new(config, Signal::Values(1), Signal::Values(1)).unwrap();
+    let mut others: Vec<_> = (1..streams).map(|_| learner.new_state().unwrap()).collect();
+    let mut told = vec![Vec::new(); streams];
+    for t in 0..60 {
+        // Between the steps the learner holds the state of the first stream.
+        for stream in 0..streams {
+            if stream > 0 && swap {
+                learner.swap_state(&mut others[stream - 1]);
+            }
+            let now = [wave_of(stream, t)];
+            if t > 0 {
+                let target = Some(now[0]).filter(|_| stream == 0);
+                learner.learn(Targets::Values(&[target])).unwrap();
+            }
+            let starts = [t == 0];
+            told[stream].push(learner.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0]);
+            if stream > 0 && swap {
+                learner.swap_state(&mut others[stream - 1]);
+            }
+        }
+        if t == 30 {
+            // A state survives being saved, also with a prediction that waits.
+            for other in &mut others {
+                let bytes = to_bytes(|archive| other.persist(archive)).unwrap();
+                *other = learner.new_state().unwrap();
+                from_bytes(&bytes, |archive| other.persist(archive)).unwrap();
+            }
+        }
+    }
+    told
+}
+
+fn wave_of(stream: usize, t: usize) -> f32 {
+    ((0.3 + 0.1 * stream as f32) * t as f32).sin()
+}
+
+#[test]
+fn streams_that_share_a_net_have_their_own_state_and_influence() {
+    let one = "training = { lanes = 1, window = 1, seed = 3 }\nestimator = { kind = 'snap', order = 1 }";
+    for estimator in EstimatorConfig::every() {
+        let mut config = config(one);
+        config.learning.estimator = estimator;
+        let alone = interleaved(&config, 1, true);
+        let shared = interleaved(&config, 3, true);
+        assert_eq!(shared[0], alone[0], "{:?}: it learns as if it were alone", config.learning.estimator);
+        // The control: streams that have one state disturb each other.
+        assert_ne!(interleaved(&config, 3, false)[0], alone[0], "{:?}", config.learning.estimator);
+    }
+    // Where nobody learns, each stream is predicted as the untrained net predicts it alone.
+    let frozen = config(one);
+    let mut learner = Learner::new(&frozen, Signal::Values(1), Signal::Values(1)).unwrap();
+    let mut other = learner.new_state().unwrap();
+    let model = learner.model().clone();
+    let mut alone = [Predictor::new(&model, 1), Predictor::new(&model, 1)];
+    for t in 0..40 {
+        for (stream, alone) in alone.iter_mut().enumerate() {
+            if t > 0 {
+                learner.skip().unwrap();
+            }
+            let (now, starts) = ([wave_of(stream, t)], [t == 0]);
+            let told = learner.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0];
+            let expected = alone.predict(Input::Dense(Lanes::new(&now, 1)), &starts).values()[0];
+            assert_eq!(told, expected, "stream {stream}, step {t}");
+            learner.swap_state(&mut other);
+        }
+    }
+}

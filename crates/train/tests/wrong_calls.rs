@@ -205,7 +205,7 @@ fn of_optimizers() {
             Parameters { weights: &mut vec![0.0; weights], gradient: &mut vec![0.0; gradient] },
             Parameters { weights: &mut vec![0.0; readout], gradient: &mut vec![0.0; readout] },
         ];
-        updater.update(vectors, 1.0);
+        updater.update(vectors, 1.0, 0.0);
     };
     update(4, 4, 2);
     panics("weights", &["4", "5"], || update(5, 4, 2));

@@ -1,80 +1,23 @@
 //! The configuration of `rtrl stream`: a file or the defaults, changed by flags.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use rtrl_cells::{CellConfig, Size};
-use rtrl_estimators::{EstimatorConfig, SnapConfig};
-use rtrl_train::{
-    AdamConfig, ConfigError, DivergencePolicy, LearningConfig, NetConfig, OptimizerConfig, RateSchedule,
-    ReadoutConfig, RunConfig, TrainingConfig, UpdateConfig, parse_toml,
-};
+use rtrl_stream::{ForecasterConfig, GREATEST_ROWS, SeriesConfig};
+use rtrl_train::parse_toml;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::flags::{Net, Stream};
+use crate::flags::{Ahead, Net, Stream};
 use crate::{Failure, nets};
 
-/// Settings of the net, named as in the configurations of training runs, and of the stream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StreamConfig {
-    /// The recurrent layers, the lowest first.
-    pub layers: Vec<CellConfig>,
-    /// How the recurrent weights get their gradient.
-    pub estimator: EstimatorConfig,
-    /// How the hidden state becomes a prediction.
-    pub readout: ReadoutConfig,
-    /// How gradients change weights.
-    pub optimizer: OptimizerConfig,
-    /// Schedule, clipping and groups of the updates.
-    pub update: UpdateConfig,
-    /// Seed of the run.
-    pub training: StreamTraining,
-    /// Columns, and over how many rows their statistics and the scores are taken.
-    pub stream: Columns,
-}
+/// Rows over which `--optimizer auto` tries several.
+const TRIAL: u64 = 1000;
 
-/// The table `training`. Only the seed can be set: a stream has one lane, and windows of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StreamTraining {
-    /// Seed of the initial weights and of whatever is drawn.
-    pub seed: u64,
-}
-
-/// Settings of the columns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Columns {
-    /// Columns that the net reads; all that hold numbers if none is named.
-    pub input: Vec<String>,
-    /// Columns that it predicts; all that hold numbers if none is named.
-    pub target: Vec<String>,
-    /// Rows over which the running mean and standard deviation of each column are taken, at least 2.
-    pub scale_rows: u64,
-    /// Rows over which scores are averaged, at least 2.
-    pub score_rows: u64,
-}
-
-impl Default for Columns {
-    fn default() -> Self {
-        Self { input: Vec::new(), target: Vec::new(), scale_rows: 10_000, score_rows: 500 }
-    }
-}
-
-impl Default for StreamConfig {
-    fn default() -> Self {
-        Self {
-            layers: vec![CellConfig::Lstm(Size::dense(32))],
-            estimator: EstimatorConfig::Snap(SnapConfig::default()),
-            readout: ReadoutConfig::default(),
-            optimizer: OptimizerConfig::Adam(AdamConfig::new(0.002)),
-            update: UpdateConfig::default(),
-            training: StreamTraining::default(),
-            stream: Columns::default(),
-        }
-    }
+/// The numbers in ascending order, each once.
+fn ascending(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
+    numbers.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// `old` with the `kind` and the `fields` that the flags of `what` give. If the kind changes, only the fields
@@ -104,99 +47,63 @@ fn field(name: &str, value: Option<impl Into<Value>>) -> Map<String, Value> {
     value.map(|value| (name.to_string(), value.into())).into_iter().collect()
 }
 
-impl StreamConfig {
-    /// The file that the flags name, or the defaults, changed by the other flags.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or a value in it or in the flags is not valid.
-    pub fn new(flags: &Stream) -> Result<Self, Failure> {
-        let mut config = flags.config.as_deref().map_or_else(|| Ok(Self::default()), read)?;
-        config.apply(&flags.net)?;
-        for (columns, named) in
-            [(&mut config.stream.input, &flags.input), (&mut config.stream.target, &flags.target)]
-        {
-            if !named.is_empty() {
-                columns.clone_from(named);
-            }
+impl Ahead {
+    fn apply(&self, stream: &mut SeriesConfig) {
+        if !self.horizon.is_empty() {
+            stream.horizons = ascending(self.horizon.iter().copied());
         }
-        if let Some(rows) = flags.score_rows {
-            config.stream.score_rows = rows;
+        stream.season = self.season.or(stream.season);
+        if self.lags.is_some() || !self.lag.is_empty() {
+            let last = 1..=self.lags.unwrap_or(0).min(GREATEST_ROWS + 1);
+            stream.lags = ascending(last.chain(self.lag.iter().copied()));
         }
-        config.validate().map_err(|error| match &flags.config {
-            Some(path) => nets::blame(path)(error.into()),
-            None => error.into(),
-        })?;
-        Ok(config)
-    }
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        let value = |field, allowed, found| Err(ConfigError::Value { field, allowed, found });
-        for (field, rows) in
-            [("stream.scale_rows", self.stream.scale_rows), ("stream.score_rows", self.stream.score_rows)]
-        {
-            if rows < 2 {
-                return value(field, "at least 2", rows.to_string());
-            }
-        }
-        if let RateSchedule::Cosine { .. } = self.update.schedule {
-            return value(
-                "update.schedule",
-                "`constant` or `warm-up`, as a stream has no end that is known",
-                "cosine".into(),
-            );
-        }
-        self.run().validate()
-    }
-
-    fn apply(&mut self, net: &Net) -> Result<(), Failure> {
-        let size = ["units", "sparsity", "input_sparsity"];
-        for layer in &mut self.layers {
-            *layer = changed("cell", layer, net.cell.as_deref(), field("units", net.units), &size)?;
-        }
-        let order = field("order", net.order);
-        self.estimator = changed("estimator", &self.estimator, net.estimator.as_deref(), order, &[])?;
-        let rate = field("learning_rate", net.learning_rate);
-        let kept = ["learning_rate"];
-        self.optimizer = changed("optimizer", &self.optimizer, net.optimizer.as_deref(), rate, &kept)?;
-        self.training.seed = net.seed.unwrap_or(self.training.seed);
-        Ok(())
-    }
-
-    /// The configuration of the learner.
-    pub fn run(&self) -> RunConfig {
-        let net = NetConfig { layers: self.layers.clone(), readout: self.readout.clone() };
-        let learning = LearningConfig {
-            update: self.update.clone(),
-            divergence: DivergencePolicy::SkipLane,
-            ..LearningConfig::new(self.estimator.clone(), self.optimizer.clone())
-        };
-        // One lane and a window of one step.
-        let training = TrainingConfig { seed: self.training.seed, log_every: 1, ..TrainingConfig::default() };
-        RunConfig::new(net, learning, training)
+        stream.coverage = self.interval.or(stream.coverage);
+        stream.anomaly |= self.anomaly;
     }
 }
 
-fn read(path: &Path) -> Result<StreamConfig, Failure> {
+/// The file that the flags name, or the defaults, changed by the other flags.
+///
+/// # Errors
+/// If the file cannot be read, or a value in it or in the flags is not valid.
+pub fn configure(flags: &Stream) -> Result<ForecasterConfig, Failure> {
+    let mut config = flags.config.as_deref().map_or_else(|| Ok(ForecasterConfig::default()), read)?;
+    apply(&mut config, &flags.net)?;
+    let stream = &mut config.stream;
+    for (columns, named) in [(&mut stream.input, &flags.input), (&mut stream.target, &flags.target)] {
+        if !named.is_empty() {
+            columns.clone_from(named);
+        }
+    }
+    stream.score_rows = flags.score_rows.unwrap_or(stream.score_rows);
+    stream.warm_up = flags.warm_up.unwrap_or(stream.warm_up);
+    flags.ahead.apply(stream);
+    config.validate().map_err(|error| match &flags.config {
+        Some(path) => nets::blame(path)(error.into()),
+        None => error.into(),
+    })?;
+    Ok(config)
+}
+
+fn apply(config: &mut ForecasterConfig, net: &Net) -> Result<(), Failure> {
+    let size = ["units", "sparsity", "input_sparsity"];
+    for layer in &mut config.layers {
+        *layer = changed("cell", layer, net.cell.as_deref(), field("units", net.units), &size)?;
+    }
+    let order = field("order", net.order);
+    config.estimator = changed("estimator", &config.estimator, net.estimator.as_deref(), order, &[])?;
+    let rate = field("learning_rate", net.learning_rate);
+    let kind = net.optimizer.as_deref().filter(|kind| *kind != "auto");
+    if net.optimizer.is_some() && kind.is_none() {
+        config.stream.trial_rows.get_or_insert(TRIAL);
+    }
+    // The rates of these two are shares and bounds: no other optimizer's means anything to them.
+    let kept: &[&str] = if matches!(kind, Some("obgd" | "nlms")) { &[] } else { &["learning_rate"] };
+    config.optimizer = changed("optimizer", &config.optimizer, kind, rate, kept)?;
+    config.training.seed = net.seed.unwrap_or(config.training.seed);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<ForecasterConfig, Failure> {
     Ok(parse_toml(&nets::text(path)?, &path.display().to_string())?)
-}
-
-/// The first field in which two configurations differ, with both values.
-pub fn difference(now: &Value, then: &Value) -> Option<(String, String, String)> {
-    let at = |inner: Option<(String, String, String)>, outer: &str| {
-        inner.map(|(path, now, then)| {
-            let path = if path.is_empty() { outer.to_string() } else { format!("{outer}.{path}") };
-            (path, now, then)
-        })
-    };
-    let null = Value::Null;
-    match (now, then) {
-        (Value::Object(a), Value::Object(b)) => a
-            .keys()
-            .chain(b.keys())
-            .find_map(|key| at(difference(a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null)), key)),
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| at(difference(a, b), &i.to_string()))
-        }
-        _ => (now != then).then(|| (String::new(), now.to_string(), then.to_string())),
-    }
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use rtrl_tasks::table::rows::{LeftOut, Row};
 
 use super::rows::Format;
+use super::serve::Asked;
 use crate::Failure;
 
 /// What the main loop waits for.
@@ -17,6 +18,8 @@ pub enum Event {
     End(LeftOut),
     /// The input cannot be read.
     Failed(std::io::Error),
+    /// A question of a client.
+    Asked(Asked),
     /// A signal asks for the end.
     Stop,
 }
@@ -27,6 +30,8 @@ pub enum Ended {
     NobodyReads,
     /// A signal asked for the end.
     Asked,
+    /// A row, or the whole input, cannot be used.
+    Refused(Failure),
     /// Predictions cannot be written.
     Lost(Failure),
     /// Any other failure.

@@ -2,11 +2,42 @@
 
 use std::io::Write;
 
+use rtrl_stream::{Forecaster, PREDICTORS, Report, SeriesConfig, TargetReport};
 use rtrl_tasks::table::rows::LeftOut;
+use rtrl_train::OptimizerConfig;
 use serde_json::{Map, Value, json};
 
-use super::predictor::{PREDICTORS, Predictor};
+use super::forecasts::Forecasts;
 use super::rows::Format;
+
+/// What is written of a target, or of the scores. Horizons and predictors are indices.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    /// The observed value.
+    Value,
+    /// What a predictor said about this row.
+    Predicted { horizon: usize, predictor: usize },
+    /// The observed value minus the prediction of the net for this row.
+    Error { horizon: usize },
+    /// What a predictor says about a later row.
+    Next { horizon: usize, predictor: usize },
+    /// An end of the interval around the net's prediction of a later row: 0 the lower one, 1 the upper one.
+    End { horizon: usize, end: usize },
+}
+
+impl Field {
+    fn of(self, target: &TargetReport) -> Option<f64> {
+        match self {
+            Self::Value => target.value,
+            Self::Predicted { horizon, predictor } => {
+                target.forecasts[horizon].predicted.map(|predicted| predicted[predictor])
+            }
+            Self::Error { horizon } => target.error(horizon),
+            Self::Next { horizon, predictor } => Some(target.forecasts[horizon].next[predictor]),
+            Self::End { horizon, end } => target.forecasts[horizon].interval.map(|ends| ends[end]),
+        }
+    }
+}
 
 /// Writes a row for each row that was read.
 pub struct Output<W> {
@@ -14,8 +45,57 @@ pub struct Output<W> {
     format: Format,
     /// Significant digits of computed numbers; `None` for as many as it takes to read back the same number.
     digits: Option<usize>,
+    kept: Vec<String>,
     targets: Vec<String>,
+    /// What is written of each target but its value.
+    fields: Vec<(String, Field)>,
+    /// The scores that are written: name, horizon and predictor.
+    scores: Vec<(String, usize, usize)>,
+    /// Whether anomalies and drifts are written.
+    anomaly: bool,
     line: String,
+}
+
+/// The names of predictors, with their indices; the last one only with a season.
+fn predictors(settings: &SeriesConfig) -> impl Iterator<Item = (usize, &'static str)> {
+    let count = PREDICTORS.len() - usize::from(settings.season.is_none());
+    PREDICTORS.into_iter().enumerate().take(count)
+}
+
+/// What is written of each target. One row ahead it is what was said about this row, and the next prediction. Further
+/// ahead it is what is said about the later row, which bears its number in its name.
+fn fields(settings: &SeriesConfig) -> Vec<(String, Field)> {
+    let mut fields = Vec::new();
+    for (horizon, &rows) in settings.horizons.iter().enumerate() {
+        let name = |what: &str| if rows == 1 { what.to_string() } else { format!("{what}+{rows}") };
+        for (predictor, what) in predictors(settings) {
+            let field = match rows {
+                1 => Field::Predicted { horizon, predictor },
+                _ => Field::Next { horizon, predictor },
+            };
+            fields.push((name(what), field));
+        }
+        fields.push((name("error"), Field::Error { horizon }));
+        if rows == 1 {
+            fields.push(("next".into(), Field::Next { horizon, predictor: 0 }));
+        }
+        if settings.coverage.is_some() {
+            fields.push((name("lower"), Field::End { horizon, end: 0 }));
+            fields.push((name("upper"), Field::End { horizon, end: 1 }));
+        }
+    }
+    fields
+}
+
+fn scores(settings: &SeriesConfig) -> Vec<(String, usize, usize)> {
+    let mut scores = Vec::new();
+    for (horizon, rows) in settings.horizons.iter().enumerate() {
+        for (predictor, what) in predictors(settings) {
+            let name = if *rows == 1 { what.to_string() } else { format!("{what}+{rows}") };
+            scores.push((name, horizon, predictor));
+        }
+    }
+    scores
 }
 
 impl<W: Write> Output<W> {
@@ -27,38 +107,61 @@ impl<W: Write> Output<W> {
         to: W,
         format: Format,
         digits: Option<usize>,
+        kept: &[String],
         targets: Vec<String>,
+        settings: &SeriesConfig,
         header: bool,
     ) -> std::io::Result<Self> {
-        let mut output = Self { to, format, digits, targets, line: String::new() };
+        let (fields, scores) = (fields(settings), scores(settings));
+        let (anomaly, line) = (settings.anomaly, String::new());
+        let mut output =
+            Self { to, format, digits, kept: kept.to_vec(), targets, fields, scores, anomaly, line };
         if header && format == Format::Csv {
             output.header()?;
         }
         Ok(output)
     }
 
-    fn header(&mut self) -> std::io::Result<()> {
+    /// Where it writes.
+    pub fn to_mut(&mut self) -> &mut W {
+        &mut self.to
+    }
+
+    /// Writes in this format from now on.
+    pub fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
+    /// Writes the header of CSV.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn header(&mut self) -> std::io::Result<()> {
         let mut names = vec!["row".to_string()];
+        names.extend(self.kept.iter().cloned());
         for target in &self.targets {
             names.push(target.clone());
-            names.extend(PREDICTORS.map(|predictor| format!("{target}.{predictor}")));
-            names.extend(["error", "next"].map(|what| format!("{target}.{what}")));
+            names.extend(self.fields.iter().map(|(field, _)| format!("{target}.{field}")));
         }
-        names.extend(PREDICTORS.map(|predictor| format!("score.{predictor}")));
+        names.extend(self.scores.iter().map(|(name, ..)| format!("score.{name}")));
+        if self.anomaly {
+            names.extend(["anomaly", "drift"].map(String::from));
+        }
         let mut csv = csv::WriterBuilder::new().from_writer(&mut self.to);
         csv.write_record(names)?;
         csv.flush()
     }
 
-    /// Writes the row that `predictor` has just read, with predictions, errors and scores.
+    /// Writes the row that `report` is about, which is number `number`, with predictions, errors and scores; `kept` is the
+    /// text of its cells that are carried through.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&mut self, predictor: &Predictor) -> std::io::Result<()> {
+    pub fn write(&mut self, number: u64, report: &Report, kept: &str) -> std::io::Result<()> {
         self.line.clear();
         match self.format {
-            Format::Csv => self.csv(predictor),
-            Format::Json => self.json(predictor),
+            Format::Csv => self.csv(number, report, kept),
+            Format::Json => self.json(number, report, kept),
         }
         self.line.push('\n');
         self.to.write_all(self.line.as_bytes())
@@ -72,40 +175,49 @@ impl<W: Write> Output<W> {
         self.to.flush()
     }
 
-    fn csv(&mut self, predictor: &Predictor) {
-        self.line.push_str(&predictor.counts().rows.to_string());
+    fn csv(&mut self, row: u64, report: &Report, kept: &str) {
+        self.line.push_str(&row.to_string());
+        self.line.push_str(kept);
         let digits = self.digits;
         let mut cell = |number: Option<f64>, digits| {
             self.line.push(',');
             self.line.extend(number.filter(|x| x.is_finite()).map(|x| decimal(rounded(x, digits))));
         };
-        for told in predictor.told() {
-            cell(told.value, None);
-            (0..3).for_each(|i| cell(told.predicted.map(|predicted| predicted[i]), digits));
-            cell(told.error(), digits);
-            cell(Some(told.next[0]), digits);
+        for target in &report.targets {
+            cell(Field::Value.of(target), None);
+            self.fields.iter().for_each(|(_, field)| cell(field.of(target), digits));
         }
-        (0..3).for_each(|i| cell(predictor.scores().map(|scores| scores[i]), digits));
+        for &(_, horizon, predictor) in &self.scores {
+            cell(Some(report.scores[horizon][predictor]), digits);
+        }
+        if self.anomaly {
+            cell(report.anomaly, digits);
+            cell(Some(f64::from(u8::from(report.drift))), None);
+        }
     }
 
-    fn json(&mut self, predictor: &Predictor) {
+    fn json(&mut self, row: u64, report: &Report, kept: &str) {
         let number = |x: Option<f64>| {
             x.filter(|x| x.is_finite()).map_or(Value::Null, |x| Value::from(rounded(x, self.digits)))
         };
-        let three = |x: Option<[f64; 3]>| -> Map<String, Value> {
-            let all = PREDICTORS.iter().enumerate();
-            all.map(|(i, &name)| (name.to_string(), number(x.map(|x| x[i])))).collect()
-        };
-        let mut line = Map::new();
-        for (name, told) in self.targets.iter().zip(predictor.told()) {
-            let mut all = three(told.predicted);
-            all.insert("value".into(), told.value.map_or(Value::Null, Value::from));
-            all.insert("error".into(), number(told.error()));
-            all.insert("next".into(), number(Some(told.next[0])));
-            line.insert(name.clone(), all.into());
+        let mut columns = Map::new();
+        for (name, target) in self.targets.iter().zip(&report.targets) {
+            let fields = self.fields.iter().map(|(field, of)| (field.clone(), number(of.of(target))));
+            let value = ("value".into(), Field::Value.of(target).map_or(Value::Null, Value::from));
+            columns.insert(name.clone(), fields.chain([value]).collect::<Map<_, _>>().into());
         }
-        let (row, scores) = (predictor.counts().rows, three(predictor.scores()));
-        self.line = json!({ "row": row, "columns": line, "score": scores }).to_string();
+        let score = |(name, horizon, predictor): &(String, usize, usize)| {
+            (name.clone(), number(Some(report.scores[*horizon][*predictor])))
+        };
+        let scores: Map<_, _> = self.scores.iter().map(score).collect();
+        let mut line = json!({ "row": row, "columns": columns, "score": scores });
+        if self.anomaly {
+            line["anomaly"] = number(report.anomaly);
+            line["drift"] = report.drift.into();
+        }
+        self.line = line.to_string();
+        // Behind the brace that begins the object.
+        self.line.insert_str(1, kept);
     }
 }
 
@@ -126,14 +238,42 @@ fn short(x: f64) -> String {
     decimal(rounded(x, Some(6)))
 }
 
-/// The summary of a stream at its end, in one line.
-pub fn summary(predictor: &Predictor, left_out: LeftOut, score_rows: u64) -> String {
-    let counts = predictor.counts();
-    let mut parts = vec![format!("{} rows", counts.rows)];
-    if let Some(scores) = predictor.scores() {
-        let known = PREDICTORS.iter().zip(scores).filter(|(_, score)| score.is_finite());
-        let scores: Vec<_> = known.map(|(name, score)| format!("{name} {}", short(score))).collect();
-        parts.push(format!("squared error / variance over the last {score_rows}: {}", scores.join(", ")));
+/// One line for the user: with which optimizer the net goes on after the trial of several. `None` before it ends.
+pub fn chosen(forecaster: &Forecaster) -> Option<String> {
+    let (tried, chosen) = forecaster.trial();
+    let name = |optimizer: &OptimizerConfig| {
+        let kind =
+            serde_json::to_value(optimizer).ok().and_then(|all| all["kind"].as_str().map(String::from));
+        format!("{} at {}", kind.unwrap_or_default(), optimizer.learning_rate())
+    };
+    let all: Vec<_> = tried.iter().map(name).collect();
+    Some(format!("row {}: tried {}; goes on with {}", forecaster.counts().rows, all.join(", "), all[chosen?]))
+}
+
+/// The summary of a stream at its end, in one line. Scores are means over the series that there are.
+pub fn summary(forecasts: &Forecasts, settings: &SeriesConfig, left_out: LeftOut) -> String {
+    let (counts, reports) = (forecasts.counts(), forecasts.reports());
+    let mut parts = vec![match forecasts.series() {
+        None => format!("{} rows", counts.rows),
+        Some((series, 0)) => format!("{} rows of {series} series", counts.rows),
+        Some((series, forgotten)) => {
+            format!("{} rows of {series} series, {forgotten} series forgotten", counts.rows)
+        }
+    }];
+    for (at, &rows) in settings.horizons.iter().enumerate() {
+        let mean = |predictor: usize| {
+            let known =
+                reports.iter().map(|report| report.scores[at][predictor]).filter(|score| score.is_finite());
+            let (sum, count) = known.fold((0.0, 0), |(sum, count), score| (sum + score, count + 1));
+            (count > 0).then(|| sum / f64::from(count))
+        };
+        let known = PREDICTORS.iter().enumerate().filter_map(|(i, name)| mean(i).map(|score| (name, score)));
+        let known: Vec<_> = known.map(|(name, score)| format!("{name} {}", short(score))).collect();
+        let ahead = if rows == 1 { String::new() } else { format!(", {rows} rows ahead") };
+        if !known.is_empty() {
+            let over = settings.score_rows;
+            parts.push(format!("squared error / variance over the last {over}{ahead}: {}", known.join(", ")));
+        }
     }
     for (count, what) in [
         (counts.missing, "values missing"),

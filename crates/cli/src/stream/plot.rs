@@ -5,20 +5,22 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::predictor::PREDICTORS;
+use rtrl_stream::{PREDICTORS, Report};
+
 use crate::Failure;
 
 /// Most points kept.
 const POINTS: usize = 2000;
 
-/// Blue, gray and orange that stay apart for all kinds of color vision.
-const COLORS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(130, 130, 130), RGBColor(213, 94, 0)];
+/// Blue, gray, orange and green that stay apart for all kinds of color vision.
+const COLORS: [RGBColor; 4] =
+    [RGBColor(0, 114, 178), RGBColor(130, 130, 130), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
-/// Scores of every `stride`-th row, in constant memory: the stride doubles whenever there are `POINTS` of them.
+/// Scores at the least horizon of every `stride`-th row, in constant memory: the stride doubles whenever there are `POINTS` of them.
 #[derive(Debug)]
 pub struct Curve {
     stride: u64,
-    points: Vec<(u64, [f64; 3])>,
+    points: Vec<(u64, [f64; 4])>,
 }
 
 impl Curve {
@@ -27,9 +29,10 @@ impl Curve {
         Self { stride: 1, points: Vec::with_capacity(POINTS) }
     }
 
-    /// Adds the scores after a row, if its number is a multiple of the stride.
-    pub fn add(&mut self, row: u64, scores: [f64; 3]) {
-        if !row.is_multiple_of(self.stride) {
+    /// Adds the scores after a row, if there are any and its number is a multiple of the stride.
+    pub fn add(&mut self, report: &Report) {
+        let (row, scores) = (report.row, report.scores[0]);
+        if scores[0].is_nan() || !row.is_multiple_of(self.stride) {
             return;
         }
         if self.points.len() == POINTS {
@@ -82,11 +85,12 @@ impl Curve {
             .y_label_formatter(&|y| format!("{y:e}"))
             .draw()?;
         for (i, (name, color)) in PREDICTORS.iter().zip(COLORS).enumerate() {
-            // If there is no linear model, its scores are NaN.
+            // The scores of a predictor that there is not are NaN.
             if self.points.iter().all(|(_, scores)| scores[i].is_nan()) {
                 continue;
             }
-            let line = self.points.iter().map(|&(row, scores)| (row, scores[i].max(least)));
+            let line = self.points.iter().filter(|(_, scores)| !scores[i].is_nan());
+            let line = line.map(|&(row, scores)| (row, scores[i].max(least)));
             chart
                 .draw_series(LineSeries::new(line, color.stroke_width(2)))?
                 .label(*name)

@@ -1,44 +1,26 @@
 //! The main loop of `rtrl stream`, from the first row of the input to the last.
 
-use std::io::{BufWriter, Stdout};
+mod served;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rtrl_checkpoint::Persist;
-use rtrl_tasks::table::cell::Reading;
-use rtrl_tasks::table::header;
 use rtrl_tasks::table::rows::{LeftOut, Record, Row};
-use serde_json::Value;
 
-use super::columns::{Columns, Layout, Selection};
-use super::config::StreamConfig;
+use super::columns::Columns;
 use super::event::{Ended, Event};
-use super::linear;
-use super::output::{Output, summary};
+use super::opening::{Open, Setup};
+use super::output::{self, summary};
 use super::plot::Curve;
-use super::predictor::Predictor;
 use super::rows::Format;
-use super::source::{Sources, Taken};
-use super::state::{self, State};
+use super::source::Taken;
 use crate::Failure;
-use crate::flags::{Header, OnError, SkipSeen, Stream};
+use crate::flags::{OnError, SkipSeen};
 
-/// Most rows of a file that are looked at to choose the columns. Of a pipe, which may be slow, the first row with
-/// a number is enough.
-const LOOKED_AT: usize = 100;
-
-/// Most columns for which a note says that they were overlooked.
-const OVERLOOKED: usize = 10;
-
-/// What can only be made once the columns are known.
-struct Open {
-    state: State,
-    layout: Layout,
-    used: Vec<usize>,
-    values: Vec<Option<f64>>,
-    output: Output<BufWriter<Stdout>>,
-}
+/// Most gaps that are noted, and most columns for which a note says that they were overlooked.
+const NOTED: usize = 10;
 
 /// What the next row is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +35,7 @@ enum Phase {
 
 /// A stream that is being read.
 pub struct Session<'a> {
-    flags: &'a Stream,
-    config: StreamConfig,
-    reading: Reading,
-    /// Whether the input is a file that can be read again, not a pipe.
-    regular: bool,
-    /// Settings and columns of the checkpoint, if there is one.
-    saved: Option<Value>,
+    setup: Setup<'a>,
     format: Format,
     header: Option<Vec<String>>,
     /// Whether the first row, or the header, has come.
@@ -74,6 +50,8 @@ pub struct Session<'a> {
     /// The first row that could not be used.
     rejected: Option<Failure>,
     overlooked: Vec<String>,
+    /// Gaps that were noted.
+    gaps: usize,
     curve: Option<Curve>,
     /// Row and time of the last checkpoint.
     saved_at: (u64, Instant),
@@ -81,13 +59,10 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A session that has read nothing.
-    pub fn new(flags: &'a Stream, config: StreamConfig, saved: Option<Value>, regular: bool) -> Self {
+    pub fn new(setup: Setup<'a>) -> Self {
         Self {
-            reading: Reading::new(&flags.missing, flags.decimal),
-            flags,
-            config,
-            regular,
-            saved,
+            curve: setup.flags.plot.is_some().then(Curve::new),
+            setup,
             format: Format::Csv,
             header: None,
             begun: false,
@@ -99,7 +74,7 @@ impl<'a> Session<'a> {
             open: None,
             rejected: None,
             overlooked: Vec::new(),
-            curve: flags.plot.is_some().then(Curve::new),
+            gaps: 0,
             saved_at: (0, Instant::now()),
         }
     }
@@ -127,18 +102,20 @@ impl<'a> Session<'a> {
             match event {
                 Event::Format(format, delimiter) => {
                     self.format = format;
-                    if format == Format::Csv && self.flags.delimiter.is_none() && delimiter != b',' {
+                    if format == Format::Csv && self.setup.flags.delimiter.is_none() && delimiter != b',' {
                         let name = if delimiter == b'\t' { "a tab" } else { "a semicolon" };
-                        self.note(&format!("the delimiter is {name}"));
+                        self.setup.note(&format!("the delimiter is {name}"));
                     }
                 }
                 Event::Row(row) => self.row(row)?,
                 Event::End(left_out) => {
                     self.left_out = left_out;
                     self.advance(true)?;
-                    return Ok(self.end()?);
+                    return self.end();
                 }
                 Event::Stop => return Err(Ended::Asked),
+                // There is no server.
+                Event::Asked(_) => {}
                 Event::Failed(error) => {
                     self.advance(true)?;
                     return Err(Failure::new(format!("cannot read the input: {error}")).into());
@@ -151,18 +128,25 @@ impl<'a> Session<'a> {
     fn row(&mut self, row: Row) -> Result<(), Ended> {
         self.left_out = row.left_out;
         if !std::mem::replace(&mut self.begun, true) {
-            self.header = row.content.as_ref().ok().and_then(|record| self.header(record));
+            self.header = row.content.as_ref().ok().and_then(|record| self.setup.header(record));
             self.columns = Columns::new(self.header.clone());
-            if self.header.is_some() {
+            if let Some(header) = &self.header {
+                let columns = self.open.as_ref().map_or(header, |open| &open.layout.columns);
+                if columns != header {
+                    let (columns, header) = (columns.join(", "), header.join(", "));
+                    let message =
+                        format!("the columns are {columns}, and not {header}: send these, or JSON lines");
+                    return Err(Ended::Refused(Failure::new(message)));
+                }
                 return Ok(());
             }
         }
         match (self.phase, &row.content) {
             (Phase::Rows, _) => return self.take(&row),
-            (Phase::Columns, Ok(record)) => self.columns.see(record, &self.reading),
-            (Phase::Columns, Err(message)) if self.flags.on_error == OnError::Stop => {
+            (Phase::Columns, Ok(record)) => self.columns.see(record, &self.setup.reading),
+            (Phase::Columns, Err(message)) if self.setup.flags.on_error == OnError::Stop => {
                 // Nothing has been learned yet, so the user can correct the row and begin anew.
-                return Err(refuse(self.held.len() as u64 + 1, &row, message).into());
+                return Err(refuse(self.held.len() as u64 + 1, &row, message));
             }
             _ => {}
         }
@@ -171,28 +155,12 @@ impl<'a> Session<'a> {
         self.advance(false)
     }
 
-    /// The names in the first record, if it is a header.
-    fn header(&self, record: &Record) -> Option<Vec<String>> {
-        match (self.flags.header, record) {
-            (Header::Yes, Record::Cells(cells)) => Some(header::names(cells)),
-            (Header::Auto, Record::Cells(cells)) => {
-                let names = header::names(cells);
-                let again = names == self.saved_names("columns");
-                header::header(record, &self.reading).or_else(|| again.then_some(names))
-            }
-            _ => None,
-        }
-    }
-
-    fn saved_names(&self, field: &str) -> Vec<String> {
-        let list = self.saved.as_ref().and_then(|saved| saved[field].as_array());
-        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect()
-    }
-
     /// Takes the rows that were held back as soon as enough is known; at the `end` of the input what is known must
     /// do.
     fn advance(&mut self, end: bool) -> Result<(), Ended> {
-        if self.phase == Phase::Columns && (end || self.columns_are_known()) {
+        if self.phase == Phase::Columns
+            && (end || self.setup.columns_are_known(&self.columns, self.format, &self.held))
+        {
             let Some(first) = self.held.iter().position(|row| row.content.is_ok()) else { return Ok(()) };
             self.open(first)?;
             for row in 0..self.held.len() {
@@ -210,25 +178,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether the rows held back are enough to choose columns. Later rows of JSON may have further keys, so that
-    /// of a file [`LOOKED_AT`] rows are awaited.
-    fn columns_are_known(&self) -> bool {
-        let wanted = self.wanted();
-        let all = self.columns.are_known() && self.format == Format::Csv;
-        all || (!self.regular && self.columns.has_numbers())
-            || self.held.len() >= LOOKED_AT
-            || (wanted.is_complete() && self.held.iter().any(|row| row.content.is_ok()))
-    }
-
-    /// The columns asked for by flags or file; otherwise those of the checkpoint.
-    fn wanted(&self) -> Selection {
-        let stream = &self.config.stream;
-        let pick = |named: &[String], field| {
-            if named.is_empty() { self.saved_names(field) } else { named.to_vec() }
-        };
-        Selection { inputs: pick(&stream.input, "input"), targets: pick(&stream.target, "target") }
-    }
-
     /// Compares a row that was held back, by its index, with the inputs that the checkpoint remembers. Once it is
     /// known which input this is, rows are taken.
     fn compare(&mut self, row: Option<usize>, end: bool) {
@@ -243,11 +192,12 @@ impl<'a> Session<'a> {
     /// Notes how many rows of the input are skipped because the checkpoint has seen them.
     fn tell_skipped(&self) {
         let Some(open) = &self.open else { return };
-        let name =
-            self.flags.file.as_ref().map_or("standard input".into(), |file| file.display().to_string());
-        let told = match (open.state.sources.skipped(), self.flags.skip_seen) {
-            (0, SkipSeen::Auto) if self.regular => format!("{name} is new: none of its rows is skipped"),
-            (skipped, SkipSeen::Auto) if self.regular => {
+        let name = self.setup.input();
+        let told = match (open.state.sources.skipped(), self.setup.flags.skip_seen) {
+            (0, SkipSeen::Auto) if self.setup.regular => {
+                format!("{name} is new: none of its rows is skipped")
+            }
+            (skipped, SkipSeen::Auto) if self.setup.regular => {
                 format!("the first {skipped} rows of {name} are skipped: they were seen before")
             }
             (skipped, SkipSeen::Yes) => {
@@ -255,7 +205,7 @@ impl<'a> Session<'a> {
             }
             _ => format!("none of the rows of {name} is skipped"),
         };
-        self.note(&told);
+        self.setup.note(&told);
     }
 
     /// Scores a row, learns from it and writes what was predicted; or skips it.
@@ -278,20 +228,37 @@ impl<'a> Session<'a> {
             Ok(record) => record,
             Err(message) => return self.bad(row, message),
         };
-        if let Err(message) = open.layout.read(record, &self.reading, &open.used, &mut open.values) {
+        if let Err(message) = open.layout.read(record, &self.setup.reading, &open.used, &mut open.sample) {
             return self.bad(row, &message);
         }
-        let predictor = &mut open.state.predictor;
-        let resets = predictor.counts().resets;
-        predictor.step(&open.values).map_err(Failure::from)?;
-        let counts = predictor.counts();
-        if let (Some(curve), Some(scores)) = (&mut self.curve, predictor.scores()) {
-            curve.add(counts.rows, scores);
+        let gap = match open.state.pass(&open.sample, self.setup.flags.gap) {
+            Ok(gap) => gap,
+            Err(message) => return self.bad(row, &message),
+        };
+        let (forecasts, key) = (&mut open.state.forecasts, &open.sample.key);
+        let before = forecasts.counts();
+        let tried = forecasts.one().is_some_and(|one| one.trial().1.is_none());
+        let report = forecasts.step(key, &open.sample.values).map_err(Failure::from)?;
+        if let Some(curve) = &mut self.curve {
+            curve.add(report);
+        }
+        let number = before.rows + 1;
+        open.kept.read(row, record);
+        open.output.write(number, report, open.kept.text())?;
+        if let Some(recent) = &mut open.recent {
+            recent.add(key, number, row, record, report)?;
         }
         open.state.sources.keep();
-        open.output.write(predictor)?;
-        if counts.resets > resets {
-            self.note(&format!("row {}: a number was not finite; the net begins anew", counts.rows));
+        let counts = forecasts.counts();
+        let chosen = forecasts.one().filter(|_| tried).and_then(output::chosen);
+        chosen.into_iter().for_each(|told| self.setup.note(&told));
+        if let Some(gap) = gap.filter(|_| self.gaps < NOTED) {
+            self.gaps += 1;
+            let row = counts.rows;
+            self.setup.note(&format!("row {row}: {gap} since the row before: the net's state begins anew"));
+        }
+        if counts.resets > before.resets {
+            self.setup.note(&format!("row {}: a number was not finite; the net begins anew", counts.rows));
         }
         self.look_at_others(record);
         Ok(())
@@ -299,13 +266,14 @@ impl<'a> Session<'a> {
 
     /// Notes a number in a column that is not used, once for each column.
     fn look_at_others(&mut self, record: &Record) {
-        let stream = &self.config.stream;
+        let stream = &self.setup.config.stream;
         let chosen = !stream.input.is_empty() && !stream.target.is_empty();
-        let Some(open) = self.open.as_ref().filter(|_| !chosen && self.overlooked.len() < OVERLOOKED) else {
+        let Some(open) = self.open.as_ref().filter(|_| !chosen && self.overlooked.len() < NOTED) else {
             return;
         };
-        if let Some(name) = open.layout.overlooked(record, &self.reading, &open.used, &self.overlooked) {
-            self.note(&format!(
+        if let Some(name) = open.layout.overlooked(record, &self.setup.reading, &open.used, &self.overlooked)
+        {
+            self.setup.note(&format!(
                 "row {}: column `{name}` is left out, since the first rows had no number there: to use it, begin anew \
                  with --input and --target",
                 self.position
@@ -316,82 +284,55 @@ impl<'a> Session<'a> {
 
     /// A row that cannot be used ends the stream, or is left out: the first one with a note.
     fn bad(&mut self, row: &Row, message: &str) -> Result<(), Ended> {
-        if self.flags.on_error == OnError::Stop {
-            return Err(refuse(self.position, row, message).into());
+        if self.setup.flags.on_error == OnError::Stop {
+            return Err(refuse(self.position, row, message));
         }
         if self.rejected.is_none() {
             let first = at(self.position, row, message);
-            self.note(&format!("{first}; it is left out, as all such rows from here on are"));
+            self.setup.note(&format!("{first}; it is left out, as all such rows from here on are"));
             self.rejected = Some(first);
         }
         if let Some(open) = &mut self.open {
-            open.state.predictor.leave_out(1);
+            open.state.forecasts.leave_out(1);
             open.state.sources.keep();
         }
         Ok(())
     }
 
-    fn note(&self, text: &str) {
-        if !self.flags.quiet {
-            eprintln!("{text}");
-        }
-    }
-
     /// Chooses the columns, and makes everything that needs them; `first` is the index of the first row held back
     /// that can be read.
     fn open(&mut self, first: usize) -> Result<(), Ended> {
-        let known = self.saved_names("columns");
-        if let Ok(Record::Cells(cells)) = &self.held[first].content
-            && self.header.is_none()
-            && cells.len() == known.len()
-        {
-            self.columns = Columns::new(Some(known));
-        }
-        let json = self.format == Format::Json;
-        let layout = Layout::new(&self.columns, json, &self.wanted())
-            .map_err(|message| at(first as u64 + 1, &self.held[first], &message))?;
-        let used = layout.used();
-        let new = || Predictor::new(&self.config, &layout).map_err(Failure::from);
-        let (mut state, restored) = match &self.flags.checkpoint {
-            Some(path) => state::restore(path, new)?,
-            None => (State { predictor: new()?, sources: Sources::default() }, None),
-        };
-        if let Some(told) = &restored {
-            self.note(told);
-        }
-        self.note(&layout.told(restored.is_none().then_some(&self.columns)));
-        if !state.predictor.has_linear() {
-            self.note(&format!(
-                "there are more than {} inputs: too many for the linear model, which is left out",
-                linear::GREATEST_INPUTS
-            ));
-        }
-        self.phase = Phase::Rows;
-        match self.flags.skip_seen {
-            SkipSeen::Auto if self.regular && !state.sources.is_empty() => self.phase = Phase::Source,
-            SkipSeen::Yes => state.sources.begin_last(),
-            _ => state.sources.begin_new(),
-        }
-        let counts = state.predictor.counts();
-        self.saved_at.0 = counts.rows;
-        let targets = layout.targets.iter().map(|&column| layout.columns[column].clone()).collect();
-        let format = self.flags.output.unwrap_or(self.format);
-        let to = BufWriter::with_capacity(1 << 16, std::io::stdout());
-        let output = Output::new(to, format, self.flags.digits.map(usize::from), targets, counts.rows == 0)?;
-        self.open = Some(Open { state, values: vec![None; used.len()], used, layout, output });
-        if self.phase == Phase::Rows && restored.is_some() {
-            self.tell_skipped();
-        }
+        let row = &self.held[first];
+        let blame = |message: &str| Ended::Refused(at(first as u64 + 1, row, message));
+        let header = self.header.is_some();
+        let open = self.setup.open(&mut self.columns, header, self.format, Some(row), blame)?;
+        self.begin(open);
         Ok(())
     }
 
+    fn begin(&mut self, mut open: Open) {
+        let sources = &mut open.state.sources;
+        self.phase = Phase::Rows;
+        match self.setup.flags.skip_seen {
+            SkipSeen::Auto if self.setup.regular && !sources.is_empty() => self.phase = Phase::Source,
+            SkipSeen::Yes => sources.begin_last(),
+            _ => sources.begin_new(),
+        }
+        self.saved_at.0 = open.state.forecasts.counts().rows;
+        let told = self.phase == Phase::Rows && open.restored;
+        self.open = Some(open);
+        if told {
+            self.tell_skipped();
+        }
+    }
+
     fn save_if_due(&mut self) -> Result<(), Ended> {
-        let Some(open) = self.open.as_mut().filter(|_| self.flags.checkpoint.is_some()) else {
+        let Some(open) = self.open.as_mut().filter(|_| self.setup.flags.checkpoint.is_some()) else {
             return Ok(());
         };
-        let rows = open.state.predictor.counts().rows - self.saved_at.0;
-        let due = self.flags.checkpoint_rows.is_some_and(|every| rows >= every)
-            || self.saved_at.1.elapsed() >= Duration::from_secs(self.flags.checkpoint_seconds);
+        let rows = open.state.forecasts.counts().rows - self.saved_at.0;
+        let due = self.setup.flags.checkpoint_rows.is_some_and(|every| rows >= every)
+            || self.saved_at.1.elapsed() >= Duration::from_secs(self.setup.flags.checkpoint_seconds);
         if due && rows > 0 {
             // The predictions for all rows that the state has seen go before the state.
             open.output.flush()?;
@@ -401,8 +342,8 @@ impl<'a> Session<'a> {
     }
 
     fn save(&mut self) -> Result<(), Failure> {
-        let (Some(open), Some(path)) = (&mut self.open, &self.flags.checkpoint) else { return Ok(()) };
-        let rows = open.state.predictor.counts().rows;
+        let (Some(open), Some(path)) = (&mut self.open, &self.setup.flags.checkpoint) else { return Ok(()) };
+        let rows = open.state.forecasts.counts().rows;
         if rows == 0 {
             return Ok(());
         }
@@ -414,7 +355,7 @@ impl<'a> Session<'a> {
 
     /// Checks an input that has ended: it must have had a row that can be used, and all rows that were to be
     /// skipped.
-    fn end(&self) -> Result<(), Failure> {
+    fn end(&self) -> Result<(), Ended> {
         let Some(open) = &self.open else {
             let found = match (&self.header, self.left_out.comments, self.held.len()) {
                 (_, _, 1..) => "no row that can be read: see the first lines",
@@ -422,19 +363,20 @@ impl<'a> Session<'a> {
                 (None, 1.., _) => "comments and no row: if these are rows, give --comment none",
                 _ => "no row: there is nothing to learn from",
             };
-            return Err(Failure::new(format!("the input has {found}")));
+            return Err(Ended::Refused(Failure::new(format!("the input has {found}"))));
         };
         let sources = &open.state.sources;
         if sources.is_short() {
             let (rows, seen) = (self.position, sources.skipped());
-            return Err(Failure::new(format!(
+            let message = format!(
                 "the input has {rows} rows, and begins like one of which {seen} were seen: it was cut or replaced; give \
                  --skip-seen no to learn from all of its rows, or yes to skip them"
-            )));
+            );
+            return Err(Failure::new(message).into());
         }
         match &self.rejected {
-            Some(first) if open.state.predictor.counts().rows == 0 => {
-                Err(Failure::new(format!("none of the rows can be used; the first: {first}")))
+            Some(first) if open.state.forecasts.counts().rows == 0 => {
+                Err(Failure::new(format!("none of the rows can be used; the first: {first}")).into())
             }
             _ => Ok(()),
         }
@@ -458,27 +400,34 @@ impl<'a> Session<'a> {
             self.save()?;
         }
         let ended = match (ended, &self.open) {
-            (Err(Ended::Bad(failure) | Ended::Lost(failure)), _) => return Err(failure),
+            (Err(Ended::Bad(failure) | Ended::Refused(failure) | Ended::Lost(failure)), _) => {
+                return Err(failure);
+            }
             (Err(Ended::Asked), None) => return Err(Failure::stopped()),
             (Err(Ended::NobodyReads) | Ok(()), None) => return Ok(()),
             (ended, Some(open)) => {
-                match (&ended, &self.flags.checkpoint) {
-                    (Err(Ended::NobodyReads), Some(path)) => self.note(&format!(
+                match (&ended, &self.setup.flags.checkpoint) {
+                    (Err(Ended::NobodyReads), Some(path)) => self.setup.note(&format!(
                         "nobody reads the predictions any more: {} stays at row {}",
                         path.display(),
                         self.saved_at.0
                     )),
                     (Err(Ended::NobodyReads), None) => {}
-                    _ => self.note(&summary(
-                        &open.state.predictor,
-                        self.left_out,
-                        self.config.stream.score_rows,
-                    )),
+                    _ => {
+                        let settings = &self.setup.config.stream;
+                        let mut told = summary(&open.state.forecasts, settings, self.left_out);
+                        match open.state.gaps() {
+                            0 => {}
+                            1 => told += "; 1 gap",
+                            gaps => told += &format!("; {gaps} gaps"),
+                        }
+                        self.setup.note(&told);
+                    }
                 }
                 ended
             }
         };
-        if let (Some(curve), Some(path)) = (&self.curve, &self.flags.plot) {
+        if let (Some(curve), Some(path)) = (&self.curve, &self.setup.flags.plot) {
             curve.draw(path)?;
         }
         if matches!(ended, Err(Ended::Asked)) { Err(Failure::stopped()) } else { Ok(()) }
@@ -492,6 +441,10 @@ fn at(position: u64, row: &Row, message: &str) -> Failure {
     Failure::new(format!("row {position} ({lines}): {message}"))
 }
 
-fn refuse(position: u64, row: &Row, message: &str) -> Failure {
-    at(position, row, &format!("{message}; correct it, or leave such rows out by --on-error skip"))
+fn refuse(position: u64, row: &Row, message: &str) -> Ended {
+    Ended::Refused(at(
+        position,
+        row,
+        &format!("{message}; correct it, or leave such rows out by --on-error skip"),
+    ))
 }

@@ -1,6 +1,7 @@
 //! Cells of the input: numbers, missing values, texts.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use serde_json::Value;
 
@@ -83,6 +84,21 @@ impl Reading {
         let cell = if self.sentinels.contains(&x) { Cell::Missing } else { Cell::Number(x) };
         x.is_finite().then_some(cell)
     }
+}
+
+/// The name of the category that a cell is; a number is written to `text`, in the same way in every format.
+#[must_use]
+pub fn category<'a>(cell: &'a Cell<'_>, text: &'a mut String) -> &'a str {
+    text.clear();
+    match cell {
+        Cell::Number(x) => {
+            // Writing to a string cannot fail. Minus zero becomes zero.
+            let _ = write!(text, "{}", x + 0.0);
+        }
+        Cell::Text(name) => text.push_str(name),
+        Cell::Missing => {}
+    }
+    text
 }
 
 /// The number that `text` is with a decimal comma.

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write;
 
-use super::cell::{Cell, is_decimal_comma, shown};
+use super::cell::{Cell, category, is_decimal_comma, shown};
 use super::config::TableMissing;
 use super::error::TableFault;
 use super::fit::{TableColumn, TableFit};
@@ -27,20 +26,6 @@ pub(super) fn cell<'a>(files: &Files, content: &Content<'a>, at: Option<usize>, 
             files.reading.number(row[at]).unwrap_or(Cell::Text(Cow::Borrowed("inf")))
         }
     }
-}
-
-/// The name of the category that a cell is; a number is written to `text`, in the same way in every format.
-pub(super) fn category<'a>(cell: &'a Cell<'_>, text: &'a mut String) -> &'a str {
-    text.clear();
-    match cell {
-        Cell::Number(x) => {
-            // Writing to a string cannot fail. Minus zero becomes zero.
-            let _ = write!(text, "{}", x + 0.0);
-        }
-        Cell::Text(name) => text.push_str(name),
-        Cell::Missing => {}
-    }
-    text
 }
 
 /// The fault of a text in a column of numbers.

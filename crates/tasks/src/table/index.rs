@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::cell::{Cell, shown};
-use super::encoder::{category, cell};
+use super::cell::{Cell, category, shown};
+use super::encoder::cell;
 use super::error::TableFault;
 use super::rows::hash;
 use super::source::{Content, Cursor, Files, Place};

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::cell::Cell;
+use super::cell::{Cell, category};
 use super::config::{TableConfig, TableMissing, TableTargets};
-use super::encoder::{category, cell, not_a_number};
+use super::encoder::{cell, not_a_number};
 use super::error::{TableError, TableFault};
 use super::fit::{TableColumn, TableFit};
 use super::index::Index;

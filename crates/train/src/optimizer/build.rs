@@ -30,8 +30,24 @@ pub(super) fn relaid<T: Scalar>(old: &[T], origin: &[Option<u32>]) -> Vec<T> {
     origin.iter().map(|origin| origin.map_or(T::ZERO, |w| old[w as usize])).collect()
 }
 
+/// An update as a whole, of all parameters together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole {
+    /// Sum of the absolute values of the gradient, each times its learning rate: the length of the step of plain
+    /// gradient descent in the 1-norm.
+    pub step: f64,
+    /// Sum of the squares of the gradient.
+    pub squares: f64,
+    /// ‖δ‖, the root of twice the loss that the gradient belongs to. For squared errors it is the Euclidean norm of
+    /// the errors of a mean target.
+    pub error: f64,
+}
+
 /// The interface of an optimizer's settings.
 pub(super) trait Build {
+    /// Whether [`factor`](Self::factor) depends on the update as a whole.
+    const WHOLE: bool = false;
+
     fn build<T: Scalar>(&self, len: usize) -> Box<dyn Optimizer<T>>;
 
     fn validate(&self) -> Result<(), ConfigError>;
@@ -41,6 +57,11 @@ pub(super) trait Build {
     /// Decoupled decay: each update takes this share, times the learning rate, off each weight.
     fn weight_decay(&self) -> f64 {
         0.0
+    }
+
+    /// Factor of all learning rates in an update.
+    fn factor(&self, _: &Whole) -> f64 {
+        1.0
     }
 }
 

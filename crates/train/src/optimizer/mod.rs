@@ -2,6 +2,8 @@
 
 mod adam;
 mod build;
+mod nlms;
+mod obgd;
 mod registry;
 mod rms_prop;
 mod schedule;
@@ -10,6 +12,8 @@ mod update;
 
 pub use adam::{Adam, AdamConfig, AdamWConfig};
 pub use build::Optimizer;
+pub use nlms::NlmsConfig;
+pub use obgd::ObgdConfig;
 pub use registry::OptimizerConfig;
 pub use rms_prop::{RmsProp, RmsPropConfig};
 pub use schedule::RateSchedule;

@@ -4,7 +4,9 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::adam::{AdamConfig, AdamWConfig};
-use super::build::{Build, Optimizer};
+use super::build::{Build, Optimizer, Whole};
+use super::nlms::NlmsConfig;
+use super::obgd::ObgdConfig;
 use super::rms_prop::RmsPropConfig;
 use super::sgd::{MomentumConfig, SgdConfig};
 use crate::ConfigError;
@@ -58,6 +60,17 @@ macro_rules! registry {
                 }
             }
 
+            /// Factor of all learning rates in an update; `update` is called only if it depends on the update as a
+            /// whole.
+            pub(super) fn factor(&self, update: impl FnOnce() -> Whole) -> f64 {
+                match self {
+                    $(Self::$optimizer(config) => match <$config as Build>::WHOLE {
+                        true => Build::factor(config, &update()),
+                        false => 1.0,
+                    },)*
+                }
+            }
+
             /// Decoupled weight decay: each update takes this share, times the learning rate, off each weight.
             #[must_use]
             pub fn weight_decay(&self) -> f64 {
@@ -81,4 +94,8 @@ registry! {
     /// [`Adam`](crate::Adam) with decoupled weight decay.
     #[serde(rename = "adamw")]
     AdamW(AdamWConfig),
+    /// [`ObgdConfig`](crate::ObgdConfig): gradient descent that does not overshoot.
+    Obgd(ObgdConfig),
+    /// [`NlmsConfig`](crate::NlmsConfig): each update removes a share of the error.
+    Nlms(NlmsConfig),
 }

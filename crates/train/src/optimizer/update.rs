@@ -5,7 +5,7 @@ use std::ops::Range;
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
-use super::build::Optimizer;
+use super::build::{Optimizer, Whole};
 use super::registry::OptimizerConfig;
 use super::schedule::RateSchedule;
 use crate::ConfigError;
@@ -206,11 +206,12 @@ impl Updater {
     }
 
     /// One update by `scale` times the gradients, which are zero afterwards. `vectors` are the recurrent weights
-    /// and the readout.
+    /// and the readout. `loss` is the loss whose gradients these are, in the same units, before `scale`; only an optimizer
+    /// that chooses its own step looks at it.
     ///
     /// # Panics
     /// If the sizes differ from those that the updater was built for.
-    pub fn update(&mut self, mut vectors: [Parameters<'_>; 2], scale: f64) {
+    pub fn update(&mut self, mut vectors: [Parameters<'_>; 2], scale: f64, loss: f64) {
         for (index, vector) in vectors.iter().enumerate() {
             let ranges = self.groups.iter().filter(|g| g.vector == index).flat_map(|g| &g.ranges);
             let len: usize = ranges.map(ExactSizeIterator::len).sum();
@@ -228,13 +229,26 @@ impl Updater {
             norms.map(|norm| norm * norm).sum::<f64>().sqrt()
         };
         let clip = clip_factor(self.clip, || whole(&vectors));
+        // A clipped gradient is that of an error which is clipped as much.
+        let update = || {
+            let error = clip * (2.0 * scale * loss).sqrt();
+            let mut update = Whole { step: 0.0, squares: (clip * whole(&vectors)).powi(2), error };
+            for group in &self.groups {
+                let rate = [recurrent, readout][group.vector] * group.rate;
+                let gradient = &vectors[group.vector].gradient;
+                let size = group.ranges.iter().flat_map(|range| &gradient[range.clone()]);
+                update.step += rate * clip * size.map(|g| f64::from(g.abs())).sum::<f64>();
+            }
+            update
+        };
+        let factor = self.optimizer.factor(update);
         self.optimizers.iter_mut().for_each(|optimizer| optimizer.begin());
         for group in &self.groups {
             let Parameters { weights, gradient } = &mut vectors[group.vector];
             if clip < 1.0 {
                 multiply(gradient, &group.ranges, clip as f32);
             }
-            let rate = [recurrent, readout][group.vector] * group.rate;
+            let rate = [recurrent, readout][group.vector] * group.rate * factor;
             if group.weight_decay > 0.0 {
                 multiply(weights, &group.ranges, (1.0 - rate * group.weight_decay) as f32);
             }
@@ -350,6 +364,40 @@ fn multiply(x: &mut [f32], ranges: &[Range<usize>], factor: f32) {
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// The error of a linear prediction before and after one update, for inputs in -1..1 that `seed` draws. The weights are
+    /// spread over the recurrent ones and the readout.
+    pub fn linear_error(optimizer: &OptimizerConfig, seed: u32) -> (f64, f64) {
+        let draw = |i: u32| {
+            let mixed = (seed * 100 + i + 1).wrapping_mul(0x9e37_79b9);
+            f64::from((mixed ^ (mixed >> 15)).wrapping_mul(0x85eb_ca6b) >> 8) / f64::from(1 << 23) - 1.0
+        };
+        let inputs: Vec<f32> = (0..7).map(|i| draw(i) as f32).collect();
+        let mut weights: Vec<f32> = (10..17).map(|i| draw(i) as f32).collect();
+        // From tiny to large.
+        let target = draw(20) * 10_f64.powf(3.0 * draw(21));
+        let error = |weights: &[f32]| {
+            let predicted = weights.iter().zip(&inputs).map(|(w, x)| f64::from(*w) * f64::from(*x));
+            predicted.sum::<f64>() - target
+        };
+        let before = error(&weights);
+        let mut gradient: Vec<f32> = inputs.iter().map(|x| (before * f64::from(*x)) as f32).collect();
+        let core = vec![("recurrent".into(), std::iter::once(0..4).collect())];
+        let mut updater = Updater::new(optimizer, &UpdateConfig::default(), core, 3, None).unwrap();
+        let (core, readout) = weights.split_at_mut(4);
+        let (core_gradient, readout_gradient) = gradient.split_at_mut(4);
+        let vectors = [
+            Parameters { weights: core, gradient: core_gradient },
+            Parameters { weights: readout, gradient: readout_gradient },
+        ];
+        updater.update(vectors, 1.0, 0.5 * before * before);
+        (before, error(&weights))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::SgdConfig;
@@ -370,7 +418,7 @@ mod tests {
             Parameters { weights: &mut core, gradient: &mut gradients.0 },
             Parameters { weights: &mut readout, gradient: &mut gradients.1 },
         ];
-        updater.update(vectors, 0.1);
+        updater.update(vectors, 0.1, 0.0);
         assert_eq!(gradients, (vec![0.0; 4], vec![0.0; 2]));
         Ok((core, readout))
     }

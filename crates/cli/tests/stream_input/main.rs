@@ -2,6 +2,10 @@
 
 #![allow(missing_docs)]
 
+mod columns;
+mod keys;
+mod service;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
