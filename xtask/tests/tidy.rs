@@ -34,14 +34,7 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
         ("crates/interchange", &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-tasks", "rtrl-train"]),
         (
             "crates/stream",
-            &[
-                "rtrl-checkpoint",
-                "rtrl-sparse",
-                "rtrl-cells",
-                "rtrl-estimators",
-                "rtrl-tasks",
-                "rtrl-train",
-            ],
+            &["rtrl-checkpoint", "rtrl-sparse", "rtrl-cells", "rtrl-estimators", "rtrl-tasks", "rtrl-train"],
         ),
         (
             "crates/rtrl",

@@ -11,8 +11,8 @@ use rtrl_sweep::flags::RunOne;
 use crate::data::Data;
 use crate::exchange_flags::{Export, Import, Metrics};
 use crate::stream::rows::Format;
-pub use stream::{Ahead, Header, Net, OnError, SkipSeen, Stream};
 use crate::sweep::{Report, Sweep};
+pub use stream::{Ahead, Header, Net, OnError, SkipSeen, Stream};
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
 #[derive(Debug, Parser)]
