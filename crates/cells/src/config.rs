@@ -257,6 +257,12 @@ fn kind_of(value: &Value) -> Option<&str> {
     }
 }
 
+/// Whether `kind` is something else than a string. (Serde would take a number as the index of a variant.)
+fn is_no_name(value: &Value) -> bool {
+    let kind = || Value::String("kind".into());
+    matches!(value, Value::Map(fields) if fields.contains_key(&kind())) && kind_of(value).is_none()
+}
+
 impl Serialize for CellConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self::Own(OwnCell { kind, size }) = self else { return Self::serialize(self, serializer) };
@@ -272,6 +278,9 @@ impl<'de> Deserialize<'de> for CellConfig {
     /// Reads the kinds of this crate and the [registered](crate::register) ones.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
+        if is_no_name(&value) {
+            return Err(D::Error::custom("`kind` must be the name of a cell"));
+        }
         let kinds = KINDS.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(&kind) = kind_of(&value).and_then(|kind| kinds.get(kind)) {
             if let Value::Map(fields) = &mut value {

@@ -125,6 +125,12 @@ fn kind_of(value: &Value) -> Option<&str> {
     }
 }
 
+/// Whether `kind` is something else than a string. (Serde would take a number as the index of a variant.)
+fn is_no_name(value: &Value) -> bool {
+    let kind = || Value::String("kind".into());
+    matches!(value, Value::Map(fields) if fields.contains_key(&kind())) && kind_of(value).is_none()
+}
+
 impl From<OwnEstimator> for EstimatorConfig {
     fn from(own: OwnEstimator) -> Self {
         Self::Own(own)
@@ -144,6 +150,9 @@ impl<'de> Deserialize<'de> for EstimatorConfig {
     /// Reads the kinds of this crate and the [registered](crate::register) ones.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
+        if is_no_name(&value) {
+            return Err(D::Error::custom("`kind` must be the name of an estimator"));
+        }
         if let Some(own) = kind_of(&value).and_then(|kind| own::read(kind, &value)) {
             return own.map(Self::Own).map_err(|error| error.into_error());
         }

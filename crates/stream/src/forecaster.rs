@@ -149,12 +149,9 @@ pub(crate) fn persist_identity(
 
 /// Settings and columns without the settings that may change when a forecaster is restored.
 fn fixed(mut identity: Value) -> Value {
-    for (table, fields) in
-        [("optimizer", &["learning_rate"][..]), ("stream", &["score_rows", "warm_up", "input", "target"])]
-    {
-        if let Some(table) = identity["settings"][table].as_object_mut() {
-            table.retain(|field, _| !fields.contains(&field.as_str()));
-        }
+    let may_change = ["score_rows", "warm_up", "input", "target"];
+    if let Some(table) = identity["settings"]["stream"].as_object_mut() {
+        table.retain(|field, _| !may_change.contains(&field.as_str()));
     }
     identity
 }

@@ -75,6 +75,15 @@ fn every_kind_of_every_table_refuses_unknown_fields() {
     }
 }
 
+/// A number is not taken as the index of a kind.
+#[test]
+fn a_kind_is_a_name() {
+    for name in ["layers", "estimator", "compare.reference", "compare.passive", "dynamic.estimator"] {
+        let (line, message) = refusal(&with(name, "{ kind = 0, units = 4 }"));
+        assert!(line == 1 && message.contains("`kind` must be the name of a"), "{name}: {message}");
+    }
+}
+
 /// Folders of runs are named by the hash of the written configuration, so its form must not change.
 #[test]
 fn kinds_are_written_as_ever() {
