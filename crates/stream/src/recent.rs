@@ -25,7 +25,8 @@ impl Recent {
     }
 
     pub fn clear(&mut self) {
-        (self.values.clear(), self.sorted.clear());
+        self.values.clear();
+        self.sorted.clear();
         self.oldest = 0;
     }
 

@@ -212,7 +212,7 @@ impl Series {
                 if !error.is_nan() {
                     if let Some(interval) = self.intervals.get_mut(target * horizons + at) {
                         let (lower, upper) = (kept[LOWER], kept[UPPER]);
-                        interval.learn(error, (!lower.is_nan()).then(|| value < lower || value > upper));
+                        interval.learn(error, (!lower.is_nan()).then_some(value < lower || value > upper));
                     }
                     if at == 0 {
                         squares += error * error;

@@ -190,8 +190,9 @@ impl Settings {
         }
         for (profile, settings) in &self.profiles {
             let of_methods = settings.methods.keys().map(|label| ("methods", label));
-            let all = of_methods.chain(settings.sweep_methods.keys().map(|label| ("sweep_methods", label)));
-            for (table, label) in all.filter(|(_, label)| !known.contains(&label.as_str())) {
+            let mut all =
+                of_methods.chain(settings.sweep_methods.keys().map(|label| ("sweep_methods", label)));
+            if let Some((table, label)) = all.find(|(_, label)| !known.contains(&label.as_str())) {
                 let line = self.file.with(&[table, label]).or_else(|| self.file.with(&[label]));
                 let message = format!(
                     "`profiles.{profile}.{table}` has settings for `{label}`, but no method has this label; there are: {}",

@@ -62,7 +62,7 @@ impl Kept {
                     match self.format {
                         Format::Csv => csv_cell(&mut self.text, &cell),
                         Format::Json => {
-                            json_field(&mut self.text, &self.names[i], i, &Value::from(cell).to_string())
+                            json_field(&mut self.text, &self.names[i], i, &Value::from(cell).to_string());
                         }
                     }
                 }
