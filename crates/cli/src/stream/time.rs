@@ -13,7 +13,11 @@ use rtrl_tasks::table::cell::{Cell, shown};
 use serde::{Deserialize, Serialize};
 
 /// Number of inputs that are made from a time: [`Moment::features`].
-pub const FEATURES: usize = 4;
+pub const FEATURES: usize = 2 * (HARMONICS_OF_DAY + HARMONICS_OF_WEEK);
+
+/// A day with two peaks needs its second harmonic, a weekend the third of the week.
+const HARMONICS_OF_DAY: usize = 4;
+const HARMONICS_OF_WEEK: usize = 3;
 
 /// From this number on a number is one of milliseconds since 1970; it would be the year 5138 in seconds.
 const MILLISECONDS: f64 = 1e11;
@@ -82,15 +86,18 @@ impl Moment {
         Some(Self { micros: local - offset * 1_000_000, local: local + 3 * DAY })
     }
 
-    /// What a net reads of a time: sine and cosine of the time of day and of the time in the week, as the clock showed
-    /// it.
+    /// What a net reads of a time: sine and cosine of the time of day and of its first multiples, then of the time in
+    /// the week, as the clock showed it.
     pub fn features(&self) -> [f64; FEATURES] {
-        let angle = |period: i64| {
+        let angle = |i: usize| {
+            let (period, multiple) = match i < HARMONICS_OF_DAY {
+                true => (DAY, i + 1),
+                false => (7 * DAY, i - HARMONICS_OF_DAY + 1),
+            };
             let part = self.local.rem_euclid(period) as f64 / period as f64;
-            (part * std::f64::consts::TAU).sin_cos()
+            multiple as f64 * part * std::f64::consts::TAU
         };
-        let ((day_sine, day_cosine), (week_sine, week_cosine)) = (angle(DAY), angle(7 * DAY));
-        [day_sine, day_cosine, week_sine, week_cosine]
+        std::array::from_fn(|i| if i % 2 == 0 { angle(i / 2).sin() } else { angle(i / 2).cos() })
     }
 }
 
@@ -260,12 +267,20 @@ mod tests {
     fn features_follow_the_clock_on_the_wall() {
         let near =
             |a: [f64; FEATURES], b: [f64; FEATURES]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+        let of = |text: &str| read(text).unwrap().features();
+        let begins = std::array::from_fn(|i| (i % 2) as f64);
         // 2024-05-27 was a Monday.
-        assert!(near(read("2024-05-27").unwrap().features(), [0.0, 1.0, 0.0, 1.0]));
-        let six = read("2024-05-27T06:00+09:00").unwrap().features();
-        assert!((six[0] - 1.0).abs() < 1e-12 && six[1].abs() < 1e-12, "{six:?}");
+        assert!(near(of("2024-05-27"), begins));
+        // A quarter of a day: sines 1, 0, -1, 0 and cosines 0, -1, 0, 1.
+        let six = of("2024-05-27T06:00+09:00");
+        let expected = [1.0, 0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 1.0];
+        assert!(six.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{six:?}");
         // Half a week after Monday is Thursday noon.
-        assert!(near(read("2024-05-30 12:00").unwrap().features(), [0.0, -1.0, 0.0, -1.0]));
+        let mut half = begins;
+        for i in [1, 5, 2 * HARMONICS_OF_DAY + 1, 2 * HARMONICS_OF_DAY + 5] {
+            half[i] = -1.0;
+        }
+        assert!(near(of("2024-05-30 12:00"), half));
         assert!(near(read("1970-01-01").unwrap().features(), read("0").unwrap().features()));
     }
 
