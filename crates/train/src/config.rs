@@ -156,6 +156,9 @@ pub struct TrainingConfig {
 /// If the text is not TOML, or a field is unknown, missing or of the wrong type: the message names line, column and
 /// field.
 pub fn parse_toml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
+    if let Some((place, message)) = place::nameless_kind(text, name) {
+        return Err(ConfigError::Syntax { place, message });
+    }
     toml::from_str(text).map_err(|error| {
         let (place, message) = place::syntax(text, name, &error);
         ConfigError::Syntax { place, message }

@@ -111,6 +111,18 @@ fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
     Some(&rest[..rest.find(quote)?])
 }
 
+/// The first kind or policy of a file that is not a text, and what is wrong with it. (Serde would take a number as the
+/// index of a variant.)
+pub(crate) fn nameless_kind(text: &str, name: &str) -> Option<(Place, String)> {
+    let is_kind =
+        |entry: &&Entry| ["kind", "policy"].contains(&entry.name.rsplit('.').next().unwrap_or_default());
+    let written = |entry: &Entry| text.get(entry.value.clone()).unwrap_or_default();
+    let entries = entries(text);
+    let entry = entries.iter().filter(is_kind).find(|entry| !written(entry).starts_with(['"', '\'']))?;
+    let message = format!("`{}` must be a name in quotes, found `{}`", entry.name, written(entry));
+    Some((Place::new(text, name, entry.start()), message))
+}
+
 /// The only element of an iterator; `None` if there are none or several.
 fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;

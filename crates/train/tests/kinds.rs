@@ -78,9 +78,12 @@ fn every_kind_of_every_table_refuses_unknown_fields() {
 /// A number is not taken as the index of a kind.
 #[test]
 fn a_kind_is_a_name() {
-    for name in ["layers", "estimator", "compare.reference", "compare.passive", "dynamic.estimator"] {
-        let (line, message) = refusal(&with(name, "{ kind = 0, units = 4 }"));
-        assert!(line == 1 && message.contains("`kind` must be the name of a"), "{name}: {message}");
+    for (name, tag) in TABLES {
+        let (line, message) = refusal(&with(name, &format!("{{ {tag} = 0 }}")));
+        assert!(
+            line == 1 && message.ends_with(&format!("{tag}` must be a name in quotes, found `0`")),
+            "{message}"
+        );
     }
 }
 
