@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use rtrl_sweep::flags::{EngineFlags, RunOne};
 
-/// The flags, and the hidden command of a scheduler's task.
+/// Trains everything that the experiments of the paper compare, and writes a report with a verdict for each claim.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask reproduce",
