@@ -81,7 +81,9 @@ impl Net {
         };
         if blame_weights {
             let (inputs, outputs) = self.learner.model().signals();
+            let rates = self.learner.rates();
             self.learner = Learner::new(&self.run, inputs, outputs)?;
+            self.learner.set_rates(rates)?;
         }
         self.just_reset = begun_anew;
         Ok((loss, begun_anew))

@@ -233,6 +233,20 @@ fn the_state_of_other_settings_is_refused_and_some_settings_may_change() {
     assert!(refused.contains("settings.optimizer.learning_rate = 0.002, and now it is 0.5"), "{refused}");
 }
 
+/// A rate that was set holds for weights that begin anew, too.
+#[test]
+fn weights_that_begin_anew_keep_the_rate() {
+    let mut config = config(&[1], &[], None);
+    config.optimizer = rtrl_train::SgdConfig::new(0.01).into();
+    let mut forecaster = forecaster(&config);
+    (0..20).for_each(|t| drop(forecaster.step(&row(t)).unwrap().clone()));
+    assert_eq!(forecaster.counts().resets, 0);
+    forecaster.set_learning_rate(1e30).unwrap();
+    (20..40).for_each(|t| drop(forecaster.step(&row(t)).unwrap().clone()));
+    assert!(forecaster.counts().resets > 1, "{:?}", forecaster.counts());
+    assert_eq!(forecaster.learner().rates().recurrent, 1e30);
+}
+
 #[test]
 fn a_sequence_that_begins_has_nothing_to_do_with_the_one_before() {
     let config = config(&[1, 3], &[2], Some(4));
