@@ -1,14 +1,17 @@
 //! Unbiased online recurrent optimization.
 
+mod coded;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::dense::{Matrix, dot, multiply};
-use rtrl_sparse::{Lanes, LanesMut, Scalar, Sources};
+use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar, Sources};
 use serde::{Deserialize, Serialize};
 
+use self::coded::Coded;
 use crate::norm::{balance, root, squares};
 use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner, Signs};
 
@@ -44,8 +47,11 @@ pub struct Uoro<T: Scalar> {
     backward: Backward<T>,
     /// s̃, `[states][lanes]`.
     state: Vec<T>,
-    /// θ̃, `[weights][lanes]`.
+    /// θ̃, `[weights][lanes]`; for the weights from one-hot inputs without the factors that `coded` holds.
     weights: Vec<T>,
+    coded: Coded<T>,
+    /// |θ̃|² of each lane, without the weights from one-hot inputs.
+    theta: Vec<T>,
     /// D s̃; and ν, which is pulled down through the layers.
     pushed: Vec<T>,
     nu: Vec<T>,
@@ -54,6 +60,8 @@ pub struct Uoro<T: Scalar> {
     sums: Vec<T>,
     /// A one for each weight: weights of 1 turn `z = W u` into sums over the sources of each row.
     ones: Vec<T>,
+    /// Rows that do not read what the row before them reads.
+    distinct: Vec<Range<usize>>,
     /// ρ0 and ρ1, their inverses, and δ · s̃, for each lane.
     rho: [Vec<T>; 2],
     inverse: [Vec<T>; 2],
@@ -98,11 +106,14 @@ impl<T: Scalar> Uoro<T> {
             backward: stack.backward(lanes),
             state: zeros(stack.states()),
             weights: zeros(stack.weights_len()),
+            coded: Coded::new(stack.linear(), lanes),
+            theta: zeros(1),
             pushed: zeros(stack.states()),
             nu: zeros(stack.states()),
             squares: zeros(stack.linear().dense_sources()),
             sums: zeros(stack.linear().pattern().rows()),
             ones: vec![T::ONE; stack.weights_len()],
+            distinct: distinct(stack.linear().pattern()),
             rho: [zeros(1), zeros(1)],
             inverse: [zeros(1), zeros(1)],
             slope: zeros(1),
@@ -117,9 +128,15 @@ impl<T: Scalar> Uoro<T> {
         let sources = self.trace.sources();
         self.squares.iter_mut().zip(sources.dense.values()).for_each(|(s, &u)| *s = u * u);
         let squares = Sources { symbols: sources.symbols, dense: Lanes::new(&self.squares, lanes) };
-        let mut sums = LanesMut::new(&mut self.sums, lanes);
         let linear = self.runner.stack.linear();
-        linear.multiply(&self.ones, 0..linear.pattern().rows(), squares, &mut sums, 0);
+        for (n, range) in self.distinct.iter().enumerate() {
+            let mut sums = LanesMut::new(&mut self.sums, lanes);
+            linear.multiply(&self.ones, range.clone(), squares, &mut sums, 0);
+            let next = self.distinct.get(n + 1).map_or(linear.pattern().rows(), |next| next.start);
+            for r in range.end..next {
+                self.sums.copy_within((r - 1) * lanes..r * lanes, r * lanes);
+            }
+        }
         self.sum.fill(T::ZERO);
         for (row, sums) in self.backward.rows.chunks_exact(lanes).zip(self.sums.chunks_exact(lanes)) {
             for ((sum, &squares), &row) in self.sum.iter_mut().zip(sums).zip(row) {
@@ -143,8 +160,27 @@ impl<T: Scalar> Uoro<T> {
 
     /// Forgets the influence of one lane.
     fn clear(&mut self, lane: usize) {
+        let weights = Lanes::new(&self.weights, self.runner.lanes);
+        self.coded.cut(self.runner.stack.linear(), weights, lane);
+        self.theta[lane] = T::ZERO;
         for carried in [&mut self.state, &mut self.weights] {
             LanesMut::new(carried, self.runner.lanes).clear_lane(lane);
+        }
+    }
+
+    /// |θ̃|² of one lane without the weights from one-hot inputs, in `f64`.
+    fn sum_theta(&self, lane: usize) -> f64 {
+        let (linear, lanes) = (self.runner.stack.linear(), self.runner.lanes);
+        let entries = (0..linear.pattern().rows()).flat_map(|r| linear.dense_entries(r));
+        squares(entries.map(|e| &self.weights[e * lanes + lane]))
+    }
+
+    /// Finds what is known of θ̃ anew.
+    fn restart(&mut self) {
+        let lanes = self.runner.lanes;
+        self.coded.restart(self.runner.stack.linear(), Lanes::new(&self.weights, lanes));
+        for lane in 0..lanes {
+            self.theta[lane] = T::from_f64(self.sum_theta(lane));
         }
     }
 
@@ -157,13 +193,12 @@ impl<T: Scalar> Uoro<T> {
             let immediate = root(self.sum[lane], || self.immediate(lane));
             self.rho[1][lane] = balance(immediate, signs);
         }
-        let [theta, pushed] = [&self.weights, &self.pushed].map(|x| Lanes::new(x, lanes));
-        let of_lane = |x: Lanes<'_, T>, lane: usize| squares(x.values().iter().skip(lane).step_by(lanes));
-        sum_squares(pushed.values(), &mut self.slope);
-        sum_squares(theta.values(), &mut self.sum);
+        sum_squares(&self.pushed, &mut self.slope);
         for lane in 0..lanes {
-            let theta = root(self.sum[lane], || of_lane(theta, lane));
-            let pushed = root(self.slope[lane], || of_lane(pushed, lane));
+            let theta = root(self.theta[lane], || self.sum_theta(lane));
+            let theta = theta.hypot(self.coded.squares(lane).sqrt());
+            let pushed = self.pushed.iter().skip(lane).step_by(lanes);
+            let pushed = root(self.slope[lane], || squares(pushed));
             self.rho[0][lane] = balance(theta, pushed);
         }
         for (inverse, rho) in self.inverse.iter_mut().zip(&self.rho) {
@@ -180,7 +215,31 @@ impl<T: Scalar> Uoro<T> {
         }
         let mut weights = LanesMut::new(&mut self.weights, lanes);
         let rows = Lanes::new(&self.backward.rows, lanes);
-        self.runner.stack.linear().mix_outer(keep, rows, self.trace.sources(), &mut weights);
+        let (linear, sources) = (self.runner.stack.linear(), self.trace.sources());
+        linear.mix_outer(keep, rows, sources.dense, &mut weights, &mut self.theta);
+        self.coded.advance(linear, keep, rows, sources.symbols, &mut weights);
+    }
+}
+
+/// The rows of a pattern that differ from those before them.
+fn distinct(pattern: &Pattern) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for r in (0..pattern.rows()).filter(|&r| r == 0 || pattern.row(r) != pattern.row(r - 1)) {
+        match found.last_mut() {
+            Some(last) if last.end == r => last.end = r + 1,
+            _ => found.push(r..r + 1),
+        }
+    }
+    found
+}
+
+/// Adds θ̃ c, summed over lanes, to the gradient.
+fn read<T: Scalar>(theta: &[T], c: &[T], gradient: &mut [T]) {
+    let (weights, lanes) = (gradient.len(), c.len());
+    if lanes == 1 {
+        multiply(gradient, T::ONE, Matrix::new(c, 1, 1), Matrix::new(theta, 1, weights));
+    } else {
+        multiply(gradient, T::ONE, Matrix::new(theta, weights, lanes), Matrix::new(c, lanes, 1));
     }
 }
 
@@ -201,7 +260,12 @@ impl<T: Scalar> Persist for Uoro<T> {
         self.runner.persist(archive)?;
         archive.part("signs", &mut self.signs)?;
         archive.slice("state", &mut self.state)?;
-        archive.slice("weights", &mut self.weights)
+        archive.slice("weights", &mut self.weights)?;
+        if archive.is_loading() {
+            self.restart();
+        }
+        // A sum found anew may differ by rounding. Older versions did not save it.
+        if archive.next_is("squares") { archive.slice("squares", &mut self.theta) } else { Ok(()) }
     }
 }
 
@@ -213,7 +277,9 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
     fn step(&mut self, weights: &[T], input: Input<'_, T>, starts: &[bool]) {
         let lanes = self.runner.lanes;
         self.runner.step(weights, input, starts, &mut self.trace);
-        self.trace.cut(&mut LanesMut::new(&mut self.weights, lanes));
+        for lane in (0..lanes).filter(|&lane| starts[lane]) {
+            self.clear(lane);
+        }
         let stack = &self.runner.stack;
         let state = Lanes::new(&self.state, lanes);
         stack.push_forward(weights, &self.trace, state, &mut self.pushed, &mut self.backward);
@@ -250,13 +316,15 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
                 *slope += d * s;
             }
         }
-        let weights = gradient.len();
-        if lanes == 1 {
-            let (slope, weights) = (Matrix::new(slope, 1, 1), Matrix::new(&self.weights, 1, weights));
-            multiply(gradient, T::ONE, slope, weights);
-        } else {
-            let (weights, slope) = (Matrix::new(&self.weights, weights, lanes), Matrix::new(slope, lanes, 1));
-            multiply(gradient, T::ONE, weights, slope);
+        self.coded.observe(&self.slope);
+        let linear = self.runner.stack.linear();
+        if linear.symbols() == 0 {
+            return read(&self.weights, &self.slope, gradient);
+        }
+        for r in 0..linear.pattern().rows() {
+            let entries = linear.dense_entries(r);
+            let weights = &self.weights[entries.start * lanes..entries.end * lanes];
+            read(weights, &self.slope, &mut gradient[entries]);
         }
     }
 
@@ -266,6 +334,8 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
         self.runner.finish(weights, gradient);
+        let theta = &mut LanesMut::new(&mut self.weights, self.runner.lanes);
+        self.coded.finish(self.runner.stack.linear(), theta, gradient);
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
@@ -293,6 +363,7 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         self.runner.relay(stack, origin);
         let Runner { stack, lanes, .. } = &self.runner;
         let old = std::mem::replace(&mut self.weights, vec![T::ZERO; origin.len() * lanes]);
+        let lost = origin.iter().flatten().count() * lanes < old.len();
         let old = Lanes::new(&old, *lanes);
         for (new, origin) in self.weights.chunks_exact_mut(*lanes).zip(origin) {
             if let Some(origin) = origin {
@@ -300,17 +371,29 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
             }
         }
         self.ones = vec![T::ONE; stack.weights_len()];
+        self.distinct = distinct(stack.linear().pattern());
         self.trace = stack.trace(*lanes);
+        let theta = self.theta.clone();
+        self.restart();
+        if !lost {
+            // The same sums, whose bits are to stay as they are.
+            self.theta = theta;
+        }
     }
 
     fn cost(&self) -> Cost {
         let (stack, linear) = (&self.runner.stack, self.runner.stack.linear());
         let (weights, dense) = (stack.weights_len(), linear.dense_weights());
         let (states, rows) = (stack.states(), linear.pattern().rows());
-        // D s̃, Gᵀν, the norms of u, νᵀI, θ̃ and D s̃, the scaling of s̃, θ̃ and the rows, and the outer product.
-        let norms = linear.dense_sources() + dense + 2 * rows + weights + states;
+        let coded = weights - dense;
+        // The weights of one symbol, whose gradient is brought up to date and to which a step adds.
+        let changed = 2.0 * coded as f64 / linear.symbols().max(1) as f64;
+        let distinct: usize =
+            self.distinct.iter().flat_map(Range::clone).map(|r| linear.dense_entries(r).len()).sum();
+        // D s̃, Gᵀν, the norms of u, νᵀI and D s̃, the scaling of s̃ and the rows, and θ̃: scaled, the outer product added, and its norm.
+        let norms = linear.dense_sources() + distinct + 2 * rows + states;
         let propagate =
-            stack.push_forward_macs() + stack.descend_macs() + norms + 2 * states + weights + rows + dense;
+            stack.push_forward_macs() + stack.descend_macs() + norms + 2 * states + rows + 3 * dense;
         let scalars = self.state.len()
             + self.weights.len()
             + self.pushed.len()
@@ -318,17 +401,18 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
             + self.squares.len()
             + self.sums.len()
             + self.ones.len()
-            + 6 * self.runner.lanes;
+            + 7 * self.runner.lanes;
         Cost {
             forward: dense as f64,
             linearize: 0.0,
-            propagate: propagate as f64,
-            gradient: (weights + stack.hidden().len()) as f64,
+            propagate: propagate as f64 + changed,
+            gradient: (dense + stack.hidden().len()) as f64 + coded as f64 / self.runner.window as f64,
             bytes: size_of::<Self>()
                 + self.runner.bytes()
                 + self.trace.bytes()
                 + self.backward.bytes()
                 + self.signs.bytes()
+                + self.coded.bytes()
                 + scalars * size_of::<T>(),
         }
     }

@@ -150,7 +150,8 @@ proptest! {
                 linear.accumulate_outer(r, &z[r * lanes..(r + 1) * lanes], sources, &mut gradient);
             }
             let (mut mixed, keep) = (vec![3.0; w.nnz() * lanes], &[2.0, -1.0, 0.0][..lanes]);
-            linear.mix_outer(keep, Lanes::new(z, lanes), sources, &mut LanesMut::new(&mut mixed, lanes));
+            let (mut squares, into) = (vec![5.0; lanes], &mut LanesMut::new(&mut mixed, lanes));
+            linear.mix_outer(keep, Lanes::new(z, lanes), sources.dense, into, &mut squares);
             let full = dense(&w, weights, 1, 0);
             let source = |j: usize, lane: usize| match j.checked_sub(symbols) {
                 Some(j) => u[j * lanes + lane],
@@ -172,9 +173,12 @@ proptest! {
                 prop_assert_eq!(gradient[e], 2.0 + sum);
                 for lane in 0..lanes {
                     let product = z[r * lanes + lane] * source(j as usize, lane);
-                    prop_assert_eq!(mixed[e * lanes + lane], 3.0 * keep[lane] + product);
+                    let wanted = if j as usize >= symbols { 3.0 * keep[lane] + product } else { 3.0 };
+                    prop_assert_eq!(mixed[e * lanes + lane], wanted);
+                    squares[lane] -= if j as usize >= symbols { wanted * wanted } else { 0.0 };
                 }
             }
+            prop_assert_eq!(squares, vec![0.0; lanes]);
             Ok(())
         })?;
     }

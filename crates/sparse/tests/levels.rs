@@ -46,7 +46,9 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<
     linear.multiply_transposed(&weights, 0..rows, Lanes::new(&z, lanes), into, first);
     let mut mixed = data.influence(case.weights.nnz());
     let keep = values::<T>(case.seed ^ 13, lanes, integers);
-    linear.mix_outer(&keep, Lanes::new(&z, lanes), sources, &mut LanesMut::new(&mut mixed, lanes));
+    let mut squares = vec![T::ONE; lanes];
+    let mixed_lanes = &mut LanesMut::new(&mut mixed, lanes);
+    linear.mix_outer(&keep, Lanes::new(&z, lanes), sources.dense, mixed_lanes, &mut squares);
     let mut outer = weights.clone();
     linear.accumulate_outer_rows(0..rows, Lanes::new(&z, lanes), sources, &mut outer);
 
@@ -58,6 +60,7 @@ fn everything<T: Scalar>(case: &Case, integers: bool) -> Vec<(&'static str, Vec<
         ("product", product),
         ("transposed product", back),
         ("mixed outer products", mixed),
+        ("their squares", squares),
         ("outer product", outer),
     ];
     all.map(|(what, numbers)| (what, numbers.iter().map(|x| x.to_f64()).collect())).into()

@@ -67,9 +67,9 @@ fn products() {
     let outer = |range, z, u, gradient: usize| {
         linear.accumulate_outer_rows(range, z, u, &mut vec![0.0; gradient]);
     };
-    let mix = |keep: usize, z, u, out: usize, lanes: usize| {
-        let mut out = vec![0.0; out * lanes];
-        linear.mix_outer(&n[..keep], z, u, &mut LanesMut::new(&mut out, lanes));
+    let mix = |keep: usize, z, u: Sources<'_, f64>, out: usize, lanes: usize, squares: usize| {
+        let (mut out, mut squares) = (vec![0.0; out * lanes], vec![0.0; squares]);
+        linear.mix_outer(&n[..keep], z, u.dense, &mut LanesMut::new(&mut out, lanes), &mut squares);
     };
     refused(vec![
         ("3 symbols among 2 sources", Box::new(|| drop(Linear::new(Pattern::dense(1, 2), 3)))),
@@ -92,10 +92,11 @@ fn products() {
         ("left: 2\n right: 1", Box::new(|| outer(0..1, z(2, 2), good, 10))),
         ("left: 5\n right: 10", Box::new(|| outer(0..2, z(2, 2), good, 5))),
         ("left: (3, 2)\n right: (3, 1)", Box::new(|| outer(0..2, z(2, 1), good, 10))),
-        ("left: (1, 2)\n right: (2, 2)", Box::new(|| mix(1, z(2, 2), good, 10, 2))),
-        ("left: 9\n right: 10", Box::new(|| mix(2, z(2, 2), good, 9, 2))),
-        ("left: (2, 1)\n right: (2, 2)", Box::new(|| mix(2, z(2, 2), good, 10, 1))),
-        ("left: 1\n right: 2", Box::new(|| mix(2, z(1, 2), good, 10, 2))),
+        ("left: (1, 2, 2)\n right: (2, 2, 2)", Box::new(|| mix(1, z(2, 2), good, 10, 2, 2))),
+        ("left: 9\n right: 10", Box::new(|| mix(2, z(2, 2), good, 9, 2, 2))),
+        ("left: (2, 1, 2)\n right: (2, 2, 2)", Box::new(|| mix(2, z(2, 2), good, 10, 1, 2))),
+        ("left: (2, 2, 3)\n right: (2, 2, 2)", Box::new(|| mix(2, z(2, 2), good, 10, 2, 3))),
+        ("left: 1\n right: 2", Box::new(|| mix(2, z(1, 2), good, 10, 2, 2))),
     ]);
 
     let map = Arc::new(linear.clone());

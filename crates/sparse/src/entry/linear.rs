@@ -95,27 +95,29 @@ impl Linear {
         T::run(z.lanes(), Computation::Outer(Outer { linear: self, range, z, u, g }));
     }
 
-    /// `out_rj ← keep out_rj + z_r u_j` for every weight, each lane by itself. `keep` has a number for each lane,
-    /// `z` an entry for each row, `out` one for each weight, all in the same lanes. Entries that decay to
-    /// subnormal numbers become zero.
+    /// `out_rj ← keep out_rj + z_r u_j` for every weight of a dense source, each lane by itself; `squares` becomes the sum of their squares in each
+    /// lane. `keep` has a number for each lane, `z` an entry for each row, `u` one for each dense source, `out` one for each weight, all in the same
+    /// lanes. Entries that decay to subnormal numbers become zero. Those of one-hot sources stay as they are.
     ///
     /// # Panics
-    /// If sizes or lanes do not fit, or if a symbol is not below [`symbols`](Self::symbols).
+    /// If sizes or lanes do not fit.
     #[track_caller]
     pub fn mix_outer<T: Scalar>(
         &self,
         keep: &[T],
         z: Lanes<'_, T>,
-        u: Sources<'_, T>,
+        u: Lanes<'_, T>,
         out: &mut LanesMut<'_, T>,
+        squares: &mut [T],
     ) {
-        let (linear, out) = (self, out.reborrow());
-        self.check_outer(0..self.pattern().rows(), z, u, out.len());
+        let (linear, out, rows, lanes) = (self, out.reborrow(), self.pattern().rows(), z.lanes());
+        self.check(&(0..rows), out.len(), lanes, Some(Sources { symbols: &[], dense: u }));
+        assert_eq!(z.len(), rows, "entries of z, one for each row");
         assert_eq!(
-            (keep.len(), out.lanes()),
-            (z.lanes(), z.lanes()),
-            "lanes of what is kept, and of the result"
+            (keep.len(), out.lanes(), squares.len()),
+            (lanes, lanes, lanes),
+            "lanes of what is kept, of the result, and of its squares"
         );
-        T::run(z.lanes(), Computation::MixOuter(MixOuter { linear, keep, z, u, out }));
+        T::run(lanes, Computation::MixOuter(MixOuter { linear, keep, z, u, out, squares }));
     }
 }
