@@ -39,7 +39,9 @@ fn level(summary: &Summary) -> Option<f64> {
 }
 
 fn section(study: &Study, claims: Vec<Claim>, caveats: Vec<String>) -> Section {
-    let series = study.series(|r| r.step as f64, |r: &Record| r.level.map(f64::from));
+    // Where windows end with sequences, records are made up to one sequence late: seeds have them at the same place.
+    let every = study.configs().map(|config| config.training.log_every).max().unwrap_or(1);
+    let series = study.series(|r| (r.step / every * every) as f64, |r: &Record| r.level.map(f64::from));
     let longest = study.configs().filter_map(|config| config.training.steps).max().unwrap_or(0) as f64;
     // The published numbers are shown only beside runs that are as long.
     let reached = PUBLIC.iter().filter(|(step, _)| *step <= longest);

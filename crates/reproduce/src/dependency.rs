@@ -12,13 +12,52 @@ const WORTH: Statement = Statement {
            immediate entries alone (J = I).",
 };
 
-/// Strings of one length.
-pub const EXPERIMENTS: &[Experiment] =
-    &[Experiment { name: "dependency", claims: &[WORTH], kind: Kind::Runs { section } }];
+const WORTH_FOR_RECALL: Statement = Statement {
+    id: "C12e",
+    text: "Propagating the influence is worth it for the recall of one symbol after each number of distractors: SnAp has a lower loss than its \
+           immediate entries alone (J = I).",
+};
+
+/// Strings of one length, and symbols that are recalled after a time.
+pub const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "dependency",
+        claims: &[WORTH],
+        kind: Kind::Runs { section: |study| section(study, &COPY) },
+    },
+    Experiment {
+        name: "recall",
+        claims: &[WORTH_FOR_RECALL],
+        kind: Kind::Runs { section: |study| section(study, &RECALL) },
+    },
+];
+
+/// What an experiment varies, and how that is said.
+struct Varied {
+    statement: Statement,
+    /// Its letter in labels.
+    letter: &'static str,
+    axis: &'static str,
+    caption: &'static str,
+}
+
+const COPY: Varied = Varied {
+    statement: WORTH,
+    letter: "L",
+    axis: "length L",
+    caption: "Mean loss of the last record, blanks included, against the length L of the strings: a bit must be remembered for L + 1 steps.",
+};
+const RECALL: Varied = Varied {
+    statement: WORTH_FOR_RECALL,
+    letter: "d",
+    axis: "distractors d",
+    caption: "Mean loss of the last record against the number d of distractors: a symbol must be remembered for d + 1 steps. Two bits are a guess.",
+};
 
 /// A label such as `SnAp-1, L = 4` in its parts.
 fn parts(label: &str) -> Option<(&str, u32)> {
-    let (method, length) = label.split_once(", L = ")?;
+    let (method, varied) = label.split_once(", ")?;
+    let (_, length) = varied.split_once(" = ")?;
     Some((method, length.parse().ok()?))
 }
 
@@ -40,16 +79,17 @@ fn grid(study: &Study) -> (Vec<&str>, Vec<u32>) {
     (methods, lengths)
 }
 
-fn claim(study: &Study) -> Claim {
+fn claim(study: &Study, varied: &Varied) -> Claim {
+    let letter = varied.letter;
     let (methods, lengths) = grid(study);
     let mut conditions = Vec::new();
     for length in lengths {
         for method in methods.iter().filter(|method| method.starts_with("SnAp")) {
-            let [own, other] = [method, &"immediate"].map(|method| format!("{method}, L = {length}"));
+            let [own, other] = [method, &"immediate"].map(|method| format!("{method}, {letter} = {length}"));
             let what = format!("bits of {other} minus {own}");
             let difference = study.difference(&other, &own, bits);
             conditions.push(Condition::new(
-                format!("immediate, for {method} at L = {length}"),
+                format!("immediate, for {method} at {letter} = {length}"),
                 what,
                 difference,
                 Bound::Above(0.0),
@@ -57,14 +97,15 @@ fn claim(study: &Study) -> Claim {
         }
     }
     let labels: Vec<&str> = study.labels("SnAp").chain(study.labels("immediate")).collect();
-    study.backed(WORTH.decided(conditions), &labels)
+    study.backed(varied.statement.decided(conditions), &labels)
 }
 
-fn section(study: &Study) -> Section {
+fn section(study: &Study, varied: &Varied) -> Section {
+    let Varied { letter, axis, caption, .. } = varied;
     let (methods, lengths) = grid(study);
     let curve = |method: &&str| {
         let of_length = |&length: &u32| {
-            let values = study.values(&format!("{method}, L = {length}"), bits);
+            let values = study.values(&format!("{method}, {letter} = {length}"), bits);
             values.into_iter().map(move |(seed, value)| (f64::from(length), seed, value)).collect::<Vec<_>>()
         };
         let points = points(&study.seeds(), lengths.iter().flat_map(of_length));
@@ -72,22 +113,21 @@ fn section(study: &Study) -> Section {
     };
     let row = |method: &&str| {
         let cell = |length: &u32| {
-            let found = study.final_values(&format!("{method}, L = {length}"), bits);
+            let found = study.final_values(&format!("{method}, {letter} = {length}"), bits);
             found.map_or_else(String::new, |(mean, deviation)| format!("{mean:.3} ± {deviation:.3}"))
         };
         std::iter::once((*method).to_string()).chain(lengths.iter().map(cell)).collect()
     };
-    let headers = std::iter::once("method".to_string()).chain(lengths.iter().map(|l| format!("L = {l}")));
+    let headers =
+        std::iter::once("method".to_string()).chain(lengths.iter().map(|l| format!("{letter} = {l}")));
     Section {
         name: study.name.clone(),
         question: study.settings.question.clone(),
         setup: vec![study.setup()],
         figures: vec![Figure {
             id: study.name.clone(),
-            caption: "Mean loss of the last record, blanks included, against the length L of the strings: a bit must be remembered for \
-                      L + 1 steps."
-                .to_string(),
-            x: Axis::linear("length L"),
+            caption: (*caption).to_string(),
+            x: Axis::linear(axis),
             y: Axis::linear("bits per target"),
             seeds: study.seeds(),
             series: methods.iter().map(curve).collect(),
@@ -95,12 +135,13 @@ fn section(study: &Study) -> Section {
             yardsticks: Vec::new(),
         }],
         tables: vec![Table {
-            caption: "Mean loss of the last record in bits per target, ± standard deviation over seeds.".to_string(),
+            caption: "Mean loss of the last record in bits per target, ± standard deviation over seeds."
+                .to_string(),
             headers: headers.collect(),
             rows: methods.iter().map(row).collect(),
             align: [vec![Align::Left], vec![Align::Right; lengths.len()]].concat(),
         }],
-        claims: vec![claim(study)],
+        claims: vec![claim(study, varied)],
         caveats: Vec::new(),
         runs: Vec::new(),
     }

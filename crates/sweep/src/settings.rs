@@ -258,7 +258,7 @@ impl Settings {
     /// The best value for each method, from the runs of the sweep, and notes for the reader. A value at which a
     /// run failed is not chosen, whatever its other runs say.
     pub fn choose(&self, runs: &[Done], failed: &[Failed]) -> (Choice, Vec<String>) {
-        let (mut choice, mut notes) = (Choice::new(), Vec::new());
+        let (mut choice, mut notes, mut at_end) = (Choice::new(), Vec::new(), Vec::new());
         let Some(sweep) = &self.sweep else { return (choice, notes) };
         for Method { label, .. } in &self.methods {
             let mut scored = Vec::new();
@@ -294,8 +294,17 @@ impl Settings {
                     let equal: Vec<_> = best.iter().map(|value| format!("{value:.1e}")).collect();
                     notes.push(format!("Equally good for {label}: {}; it has the first.", equal.join(", ")));
                 }
+                &[best] => {
+                    at_end.extend(is_at_end(best, &sweep.values).then(|| format!("{label} ({best:.1e})")));
+                }
                 _ => {}
             }
+        }
+        if !at_end.is_empty() {
+            notes.push(format!(
+                "The best value that was tried is the least or the greatest, so that a better one may lie beyond, for {}.",
+                at_end.join(", ")
+            ));
         }
         (choice, notes)
     }
@@ -342,6 +351,12 @@ impl Settings {
         let toml = toml::to_string(&table).map_err(|error| error.to_string())?;
         RunConfig::from_toml(&toml, &method.label).map_err(|error| self.file.of_method(&method.label, &error))
     }
+}
+
+/// Whether one of several values is the least or the greatest of them.
+fn is_at_end(value: f64, values: &[f64]) -> bool {
+    let others = || values.iter().filter(|&&other| other != value);
+    others().count() > 0 && (others().all(|&other| other < value) || others().all(|&other| other > value))
 }
 
 /// A table with one value at a place like `optimizer.learning_rate`.

@@ -61,7 +61,7 @@ impl Study {
     }
 
     /// One curve for each method.
-    pub fn series(&self, x: fn(&Record) -> f64, y: fn(&Record) -> Option<f64>) -> Vec<Series> {
+    pub fn series(&self, x: impl Fn(&Record) -> f64, y: fn(&Record) -> Option<f64>) -> Vec<Series> {
         let curve = |method: &Method| self.curve(&method.label, &method.label, |r| Some((x(r), y(r)?)));
         self.settings.methods.iter().map(curve).collect()
     }

@@ -59,6 +59,10 @@ pub struct CopyConfig {
     pub level: u32,
     /// How a string is laid out in time. Default `echo` \[C\].
     pub layout: Layout,
+    /// Whether the strings of all lanes have one length, which is drawn for all at once, so that they begin and end together; an update at the end of
+    /// sequences needs it. Default false \[C\].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
 }
 
 impl Default for CopyConfig {
@@ -69,6 +73,7 @@ impl Default for CopyConfig {
             spread: 5,
             level: 1,
             layout: Layout::default(),
+            together: false,
         }
     }
 }
@@ -122,9 +127,12 @@ impl Lane {
         self.position == 0 || self.position >= 2 * self.bits.len() + 2
     }
 
-    fn draw(&mut self, level: u32, spread: u32) {
+    fn draw_length(&mut self, level: u32, spread: u32) -> u32 {
         let shortest = level.saturating_sub(spread).max(1);
-        let length = shortest + below(&mut self.stream, u64::from(level - shortest) + 1) as u32;
+        shortest + below(&mut self.stream, u64::from(level - shortest) + 1) as u32
+    }
+
+    fn draw(&mut self, length: u32) {
         let Self { stream, bits, position } = self;
         bits.clear();
         bits.extend((0..length).map(|_| (stream.next_u64() >> 63) as u8));
@@ -161,7 +169,7 @@ struct CopyState {
 
 /// The copy task with its curriculum.
 ///
-/// Each lane draws and ends its strings on its own, from a random stream of its own; lanes have only L in common.
+/// Each lane draws and ends its strings on its own, from a random stream of its own; lanes have only L in common, unless they go `together`.
 /// The curriculum gets its losses from [`Task::report`], and is tested whenever any lane is about to begin a new
 /// string \[C\]. Strings begun before a raise of L are finished unchanged. Without reports L stays as it is.
 ///
@@ -223,10 +231,14 @@ impl Task for CopyTask {
         if lanes.iter().any(Lane::ended) {
             curriculum.raise_if_due(self.config.averaging, self.config.threshold);
         }
+        let (together, spread) = (self.config.together, self.config.spread);
+        let mut shared = None;
         for (b, lane) in lanes.iter_mut().enumerate() {
             step.starts[b] = lane.ended();
             if step.starts[b] {
-                lane.draw(curriculum.level(), self.config.spread);
+                let length = shared.unwrap_or_else(|| lane.draw_length(curriculum.level(), spread));
+                shared = together.then_some(length);
+                lane.draw(length);
                 curriculum.begin(b);
             }
             step.input[b] = lane.input(self.config.layout);
@@ -261,6 +273,10 @@ impl Task for CopyTask {
                 curriculum.record_copied(b, bits[b], lane.ended());
             }
         }
+    }
+
+    fn ended(&self) -> Option<bool> {
+        self.config.together.then(|| self.state.lanes.iter().all(Lane::ended))
     }
 
     fn level(&self) -> Option<u32> {

@@ -95,6 +95,12 @@ pub trait Task: Persist + Send {
         let _ = losses;
     }
 
+    /// Whether all lanes end a sequence with the step that [`next`](Task::next) returned last, so that all begin a new one with the next step. `None` if
+    /// the lanes of this task end on their own.
+    fn ended(&self) -> Option<bool> {
+        None
+    }
+
     /// The difficulty that a curriculum has reached (for the copy task, L), if the task has one.
     fn level(&self) -> Option<u32> {
         None

@@ -65,6 +65,7 @@ fn files_name_tasks_and_leave_out_defaults() {
         spread: 4,
         level: 3,
         layout: Layout::Delimiter,
+        together: false,
     };
     assert_eq!(read(text).unwrap(), TaskConfig::Copy(full));
     let text = "kind = 'chaos'\nsystem = 'mackey-glass'\nshift_at = 9\nparameters = { tau = 20.5 }\nshifted.tau = 30";

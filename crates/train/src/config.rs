@@ -127,6 +127,10 @@ pub struct TrainingConfig {
     /// T: time steps between two weight updates; 1 is fully online.
     #[serde(default = "one")]
     pub window: usize,
+    /// Whether a window ends as soon as all lanes have ended their sequences; `window` is then the most steps that it has. For a task whose lanes end
+    /// together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_sequences: bool,
     /// Time steps of the whole run. None for a run without an end: a [`Learner`](crate::Learner), or a
     /// [`Trainer`](crate::Trainer) whose caller decides when to stop. [`run`](crate::run()) and a schedule that
     /// falls to the end of the run need a number.
@@ -190,6 +194,7 @@ impl Default for TrainingConfig {
         Self {
             lanes: 1,
             window: 1,
+            whole_sequences: false,
             steps: None,
             seed: 0,
             log_every: log_every(),

@@ -75,9 +75,9 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// The initial net of `config`, for these inputs and targets. The configuration's task, comparison and rewiring
-    /// are ignored. A learner has no last step: only a schedule with an end uses `training.steps`, as the step at
-    /// which it ends; otherwise they are removed from the learner's configuration.
+    /// The initial net of `config`, for these inputs and targets. The configuration's task, comparison, rewiring and
+    /// `training.whole_sequences` are ignored. A learner has no last step: only a schedule with an end uses
+    /// `training.steps`, as the step at which it ends; otherwise they are removed from the learner's configuration.
     ///
     /// # Errors
     /// If a part of the configuration is invalid, or the policy is [`DivergencePolicy::RollBack`], which would have
@@ -97,6 +97,7 @@ impl Learner {
     pub fn from_model(model: Model, config: &RunConfig) -> Result<Self, TrainError> {
         check_policy(&config.learning.divergence)?;
         let mut config = config.clone();
+        config.training.whole_sequences = false;
         if !config.learning.update.schedule.has_end() {
             config.training.steps = None;
         }

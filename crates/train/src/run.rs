@@ -137,8 +137,9 @@ fn extend(shorter: &Path, config: &RunConfig, folder: &Folder) -> Result<(), Tra
         let allowed = "more than those of the run that is extended";
         return Err(refused(allowed, format!("{steps} for {before}")).into());
     }
-    if before % found.training.window as u64 != 0 {
-        let allowed = "a multiple of the window in the run that is extended, whose last window was cut short";
+    if found.training.whole_sequences || before % found.training.window as u64 != 0 {
+        let allowed = "a multiple of the window in the run that is extended, whose last window was cut short; with \
+                       `training.whole_sequences` it always may have been";
         return Err(refused(allowed, before.to_string()).into());
     }
     found.training.steps = config.training.steps;

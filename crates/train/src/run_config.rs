@@ -276,6 +276,11 @@ impl RunConfig {
             let found = "a schedule with an end".into();
             return Err(ConfigError::Value { field: "update.schedule", allowed, found });
         }
+        if self.learning.update.schedule.has_end() && t.whole_sequences {
+            let allowed = "`constant` or `warm-up` with `training.whole_sequences`, which leaves the number of updates open";
+            let found = "a schedule with an end".into();
+            return Err(ConfigError::Value { field: "update.schedule", allowed, found });
+        }
         self.learning.divergence.validate()?;
         self.dynamic.as_ref().map_or(Ok(()), DynamicConfig::validate)?;
         let rewiring = |r: &RewiringConfig| r.validate(&self.net.layers, t.steps);

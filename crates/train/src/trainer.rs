@@ -82,6 +82,11 @@ impl Trainer {
         task: Box<dyn Task>,
     ) -> Result<Self, TrainError> {
         model.check_signals(task.inputs(), task.targets())?;
+        if config.training.whole_sequences && task.ended().is_none() {
+            let (field, allowed) =
+                ("training.whole_sequences", "false: the lanes of this task do not end together");
+            return Err(ConfigError::Value { field, allowed, found: "true".into() }.into());
+        }
         let learning = Learning::new(model, config.clone())?;
         let (config, model) = (&learning.config, &learning.model);
         let (t, stack) = (&config.training, model.stack());
@@ -163,7 +168,7 @@ impl Trainer {
         self.learning.updater.lower_rate(factor);
     }
 
-    /// Makes one window of time steps, or the rest of the run if that is shorter, and one update of all weights by
+    /// Makes one window of time steps, or the rest of the run or (with `training.whole_sequences`) of the sequences if that is shorter, and one update of all weights by
     /// the mean gradient over the window's targets. In a window without any target nothing is updated: weights,
     /// moments and weight decay stay as they are, and schedules do not advance.
     ///
@@ -194,6 +199,9 @@ impl Trainer {
         let mut report = WindowReport::default();
         for _ in 0..steps {
             self.train_step(&mut report)?;
+            if self.learning.config.training.whole_sequences && self.task.ended() == Some(true) {
+                break;
+            }
         }
         self.learning.finish_window();
         if let Some(comparison) = &mut self.comparison {

@@ -328,3 +328,46 @@ fn units_with_two_hidden_states_stand_below_others() {
     let error = Trainer::new(&RunConfig::from_toml(&leaky, "test").unwrap()).err().unwrap().to_string();
     assert!(error.contains("leak"), "{error}");
 }
+
+#[test]
+fn windows_of_whole_sequences_end_with_them() {
+    let text = |together: bool, window: usize, own: &str| {
+        toml(BPTT, 400)
+            .replace(
+                "kind = \"copy\"",
+                &format!("kind = \"copy\", level = 4, spread = 3, threshold = 0.0, together = {together}"),
+            )
+            .replace("window = 2", &format!("window = {window}, whole_sequences = true"))
+            + own
+    };
+    let of = |text: &str| RunConfig::from_toml(text, "test");
+    // Strings of 1 to 4 bits take 4, 6, 8 or 10 steps; a window of 8 cuts the longest, the rest of which is a window of its own.
+    for (window, allowed) in [(16, &[4, 6, 8, 10][..]), (8, &[2, 4, 6, 8])] {
+        let mut trainer = Trainer::new(&of(&text(true, window, "")).unwrap()).unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        while trainer.steps() < 390 {
+            found.insert(trainer.train_window().unwrap().steps);
+        }
+        assert_eq!(found.into_iter().collect::<Vec<u64>>(), allowed, "windows of at most {window}");
+    }
+    let refused = Trainer::new(&of(&text(false, 16, "")).unwrap()).err().unwrap().to_string();
+    assert!(refused.contains("training.whole_sequences"), "{refused}");
+    let falling = of(&text(true, 16, "update.schedule = { kind = \"cosine\" }\n")).unwrap_err().to_string();
+    assert!(falling.contains("whole_sequences"), "{falling}");
+
+    // A run that stops and goes on has the bits of one that does not.
+    let config = of(&text(true, 16, "")).unwrap();
+    let model = |stop_at: Option<u64>| {
+        let root = tempfile::tempdir().unwrap();
+        let options =
+            RunOptions { checkpoint_every: std::time::Duration::ZERO, ..RunOptions::new(root.path()) };
+        let stop = AtomicBool::new(false);
+        let mut watch = |p: rtrl_train::Progress| stop.store(Some(p.step) >= stop_at, Ordering::Relaxed);
+        if stop_at.is_some() {
+            assert!(matches!(run(&config, &options, &mut watch, &stop).unwrap(), Outcome::Interrupted));
+        }
+        run(&config, &options, &mut |_| {}, &AtomicBool::new(false)).unwrap();
+        std::fs::read(root.path().join(config.folder()).join("model")).unwrap()
+    };
+    assert!(model(Some(60)) == model(None), "the models have the same bytes");
+}

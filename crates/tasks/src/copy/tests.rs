@@ -82,7 +82,8 @@ proptest! {
         for layout in [Layout::Echo, Layout::Delimiter] {
             for averaging in [Averaging::AllPositions, Averaging::CopiedBits] {
                 for spread in [4, 5] {
-                    let config = CopyConfig { averaging, threshold: 0.15, spread, level, layout };
+                    let own = CopyConfig { averaging, threshold: 0.15, spread, level, layout, together: false };
+                    let config = own;
                     let mut task = CopyTask::new(&config, lanes, seed).unwrap();
                     let (all, levels) = climbing(&mut task, lanes, 6000);
                     prop_assert!(levels.is_sorted() && levels[5999] > level, "L rises: {:?}", config);
@@ -289,6 +290,28 @@ fn copied_bits_is_the_mean_over_the_last_whole_sequence_of_each_lane() {
         },
     );
     assert!(expected > 20 && refusals > 20, "{expected} {refusals}");
+}
+
+#[test]
+fn lanes_that_go_together_begin_and_end_together() {
+    let config = CopyConfig { together: true, ..config(Layout::Echo, 6, 5) };
+    let mut task = CopyTask::new(&config, 3, 5).unwrap();
+    let mut step = Step::new(&task, 3);
+    let (mut ended, mut lengths, mut differ) = (true, std::collections::BTreeSet::new(), false);
+    let mut begun = 0;
+    for t in 0..2000 {
+        task.next(&mut step).unwrap();
+        assert_eq!(step.starts, [ended; 3], "step {t}");
+        if ended && t > 0 {
+            lengths.insert(t - begun);
+            begun = t;
+        }
+        differ |= step.input[0] != step.input[1];
+        ended = task.ended().unwrap();
+    }
+    assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [4, 6, 8, 10, 12, 14]);
+    assert!(differ, "each lane has bits of its own");
+    assert_eq!(CopyTask::new(&CopyConfig { together: false, ..config }, 3, 5).unwrap().ended(), None);
 }
 
 #[test]
