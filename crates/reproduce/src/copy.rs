@@ -10,6 +10,10 @@ const TRACTABLE: Statement = Statement {
     id: "C4",
     text: "On highly sparse nets SnAp-2 stays tractable and, updating at every step, can learn faster than BPTT.",
 };
+const AT_EACH_SIZE: Statement = Statement {
+    id: "C4b",
+    text: "SnAp-2, updating at every step, climbs higher than BPTT on nets of each size and sparsity with equal numbers of recurrent weights.",
+};
 const WORTH: Statement = Statement {
     id: "C12b",
     text: "Propagating the influence is worth it on the copy task: SnAp climbs higher than with its immediate entries alone (J = I).",
@@ -24,8 +28,8 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "copy-sparse", claims: &[TRACTABLE, WORTH], kind: Kind::Runs { section: sparse } },
     Experiment {
         name: "copy-wide",
-        claims: &[],
-        kind: Kind::Runs { section: |study| section(study, Vec::new(), Vec::new()) },
+        claims: &[AT_EACH_SIZE],
+        kind: Kind::Runs { section: wide },
     },
     Experiment { name: "copy-online", claims: &[ONLINE], kind: Kind::Runs { section: online } },
 ];
@@ -148,6 +152,26 @@ fn sparse(study: &Study) -> Section {
         caveats.push(format!("A step of {OWN} has {} in multiply-adds.", costs.join(", ")));
     }
     section(study, vec![faster, worth], caveats)
+}
+
+/// Labels are a net and a method, as `128, SnAp-2`.
+fn wide(study: &Study) -> Section {
+    let mut conditions = Vec::new();
+    let mut methods = Vec::new();
+    let labels: Vec<&str> = study.labels("").collect();
+    for own in labels.iter().filter(|label| label.ends_with(", SnAp-2")) {
+        let net = own.trim_end_matches("SnAp-2");
+        for other in labels.iter().filter(|label| label.starts_with(net) && label.contains("BPTT")) {
+            conditions.extend([
+                higher(study, own, other),
+                sooner(study, own, other),
+                per_multiply_add(study, own, other),
+            ]);
+            methods.push(*other);
+        }
+        methods.push(own);
+    }
+    section(study, vec![study.backed(AT_EACH_SIZE.decided(conditions), &methods)], Vec::new())
 }
 
 fn online(study: &Study) -> Section {

@@ -105,6 +105,22 @@ fn claims_of_runs_come_out_as_the_numbers_are() {
         ),
         ("C12d", &[("immediate, L = 4", many), ("immediate, L = 8", many)], more, NotSupported),
         ("C12d", &[("SnAp-2, L = 8", wild), ("SnAp-1, L = 8", few)], more, NotSupported),
+        (
+            "C12e",
+            &[("immediate, d = 2", many), ("immediate, d = 5", many), ("immediate, d = 10", many)],
+            few,
+            Supported,
+        ),
+        ("C12e", &[("immediate, d = 5", few)], many, NotSupported),
+        (
+            "C12e",
+            &[("immediate, d = 2", many), ("immediate, d = 5", wild), ("immediate, d = 10", many)],
+            few,
+            Undecided,
+        ),
+        ("C4b", &[("128, SnAp-2", high), ("256, SnAp-2", high), ("512, SnAp-2", high)], low, Supported),
+        ("C4b", &[("128, SnAp-2", high), ("256, SnAp-2", low), ("256, BPTT", high)], low, NotSupported),
+        ("C4b", &[("128, SnAp-2", wide), ("256, SnAp-2", high), ("512, SnAp-2", high)], low, Undecided),
     ];
     for (id, table, rest, expected) in cases {
         let experiment = catalogue().find(|e| e.claims.iter().any(|claim| claim.id == *id)).unwrap();
