@@ -4,7 +4,6 @@ pub mod ci;
 pub mod flags;
 pub mod fmt;
 pub mod fuzz;
-pub mod imports;
 pub mod miri;
 pub mod new;
 pub mod nightly;

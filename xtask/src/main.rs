@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{ci, fmt, fuzz, imports, miri, new, start};
+use xtask::{ci, fmt, fuzz, miri, new, nightly, start};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -24,7 +24,10 @@ fn main() -> ExitCode {
         Command::New(flags) => new::run(&flags),
         Command::Figures => start::figures(),
         Command::Fmt => fmt::run(false).map_err(|message| (1, message)),
-        Command::Imports(flags) => imports::run(&flags),
+        Command::Imports(flags) => {
+            let root = flags.root.as_deref().unwrap_or_else(|| nightly::root());
+            rtrl_imports::print(root, flags.name.as_deref(), flags.dot).map_err(|message| (2, message))
+        }
         Command::Fuzz(flags) => fuzz::run(&flags),
         Command::Miri => miri::run(),
         Command::Ci { skip_tests } => ci::run(skip_tests).map_err(|message| (1, message)),

@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 
 use source::Source;
 
-use crate::flags::Imports;
-use crate::nightly::root;
-
 /// The imports of a crate by file. A name that another file only re-exports counts as imported from the file that defines
 /// it; a `mod` line is no import, a re-export is one.
 pub struct Graph {
@@ -284,7 +281,8 @@ impl Resolver<'_> {
 /// # Errors
 /// If its folders cannot be read.
 pub fn packages(root: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut folders = vec![root.join("benches"), root.join("xtask"), root.join("xtask/figures")];
+    let mut folders =
+        ["benches", "xtask", "xtask/figures", "xtask/imports"].map(|folder| root.join(folder)).to_vec();
     for group in ["crates", "examples"] {
         let group = root.join(group);
         let entries = std::fs::read_dir(&group).map_err(|e| format!("{}: {e}", group.display()))?;
@@ -295,28 +293,43 @@ pub fn packages(root: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(folders)
 }
 
-/// Prints the graph of a crate, or a summary of all.
+/// Prints the graph of the crate `name`, or a summary of all crates of the workspace in `root`; with `dot` for Graphviz.
 ///
 /// # Errors
-/// Status 2 if there is no such crate or it cannot be read.
-pub fn run(flags: &Imports) -> Result<(), (u8, String)> {
-    let folder = flags.root.as_deref().unwrap_or_else(|| root());
-    let mistake = |message| (2, message);
-    let graphs = packages(folder).map_err(mistake)?;
-    let graphs = graphs.iter().map(|folder| Graph::read(folder)).collect::<Result<Vec<_>, _>>();
-    let mut graphs = graphs.map_err(mistake)?;
-    if let Some(name) = &flags.name {
-        graphs.retain(|graph| graph.name == *name || graph.name.strip_prefix("rtrl-") == Some(name));
+/// If there is no such crate or it cannot be read.
+pub fn print(root: &Path, name: Option<&str>, dot: bool) -> Result<(), String> {
+    let mut graphs =
+        packages(root)?.iter().map(|folder| Graph::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(name) = name {
+        graphs.retain(|graph| graph.name == name || graph.name.strip_prefix("rtrl-") == Some(name));
         if graphs.is_empty() {
-            return Err((2, format!("there is no crate `{name}` in {}", folder.display())));
+            return Err(format!("there is no crate `{name}` in {}", root.display()));
         }
     }
     for graph in &graphs {
-        match (flags.dot, &flags.name) {
+        match (dot, name) {
             (true, _) => println!("{}", graph.dot()),
             (false, None) => println!("{}", graph.summary()),
             (false, Some(_)) => println!("{}\n{}", graph.summary(), graph.listing()),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circles_and_imports_against_the_order_are_found() {
+        let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+        let circle = Graph::read(&folder("circle")).unwrap();
+        assert_eq!(circle.circles(), [["listed", "plain"]]);
+        let names = |&(a, b): &(usize, usize)| (circle.files[a].as_str(), circle.files[b].as_str());
+        let imports: Vec<_> = circle.imports.iter().map(names).filter(|(a, _)| *a != "lib").collect();
+        assert_eq!(imports, [("listed", "plain"), ("plain", "listed")]);
+        let order = Graph::read(&folder("order")).unwrap();
+        assert!(order.circles().is_empty() && circle.against_order().is_empty());
+        assert_eq!(order.against_order(), ["first imports second"]);
+    }
 }
