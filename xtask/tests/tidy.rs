@@ -56,6 +56,7 @@ fn crates_depend_along_the_arrows_of_the_architecture_page() {
             "crates/reproduce",
             &[
                 "rtrl-sparse",
+                "rtrl-stream",
                 "rtrl-cells",
                 "rtrl-estimators",
                 "rtrl-tasks",

@@ -49,7 +49,7 @@ pub struct Member {
 }
 
 /// Every dataset, in the order of the list.
-pub const CATALOGUE: &[Dataset] = &[WIKITEXT_103, ENWIK8, TEXT8, TINY_SHAKESPEARE];
+pub const CATALOGUE: &[Dataset] = &[WIKITEXT_103, ENWIK8, TEXT8, TINY_SHAKESPEARE, NYC_TAXI];
 
 /// The dataset of the SnAp paper's language model.
 ///
@@ -121,6 +121,22 @@ const TINY_SHAKESPEARE: Dataset = Dataset {
     sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     packing: Packing::Plain,
     members: &[Member { inside: "tinyshakespeare.txt", name: "input.txt", at_most: 1_115_394 }],
+};
+
+/// Size and SHA-256: of a copy of commit ea7f86e, which published figures were computed beside.
+const NYC_TAXI: Dataset = Dataset {
+    name: "nyc-taxi",
+    what: "taxi rides in New York, a count every half hour",
+    source: "https://github.com/numenta/htmresearch (projects/sequence_prediction; Cui, Ahmad & Hawkins, 2016)",
+    license: "open data of the NYC Taxi & Limousine Commission (the repository: AGPL-3.0)",
+    urls: &[
+        "https://raw.githubusercontent.com/numenta/htmresearch/master/projects/sequence_prediction/data/nyc_taxi.csv",
+    ],
+    archive: "nyc_taxi.csv",
+    bytes: 577_247,
+    sha256: "092d957f5bb0d2cd62f85098ed2268114a47b4738a5f4b29ea6be4be7349fc4d",
+    packing: Packing::Plain,
+    members: &[Member { inside: "nyc_taxi.csv", name: "nyc_taxi.csv", at_most: 577_247 }],
 };
 
 #[cfg(test)]

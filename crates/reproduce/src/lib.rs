@@ -227,11 +227,15 @@ fn names() -> String {
 
 /// The experiments of these names, or all; in the order of the catalogue.
 fn select(names: &[String]) -> Result<Vec<&'static Experiment>, Failure> {
-    if let Some(unknown) = names.iter().find(|name| !catalogue().any(|e| e.name == **name)) {
+    // `lm` is every experiment whose name begins so.
+    let is = |e: &Experiment, name: &String| {
+        e.name.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    if let Some(unknown) = names.iter().find(|name| !catalogue().any(|e| is(e, name))) {
         let message = format!("there is no experiment `{unknown}`; there are: {}", self::names());
         return Err(mistake(message));
     }
-    let chosen = |e: &&Experiment| names.is_empty() || names.iter().any(|name| name == e.name);
+    let chosen = |e: &&Experiment| names.is_empty() || names.iter().any(|name| is(e, name));
     Ok(catalogue().filter(chosen).collect())
 }
 

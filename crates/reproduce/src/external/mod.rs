@@ -1,5 +1,6 @@
 //! Public figures of others beside ours, under their protocol.
 
+mod forecasts;
 mod series;
 
 use std::collections::BTreeSet;
@@ -18,11 +19,23 @@ use crate::measured::{Item, Measured, typed};
 use series::{ALL, LENGTH, Series};
 
 /// Public figures.
-pub const EXPERIMENTS: &[Experiment] = &[Experiment {
-    name: "external",
-    claims: &[],
-    kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
-}];
+pub const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "external-series",
+        claims: &[],
+        kind: Kind::Measured { items, measure: |settings| typed(settings, measure), timed: false, section },
+    },
+    Experiment {
+        name: "external-forecasts",
+        claims: &[],
+        kind: Kind::Measured {
+            items: forecasts::items,
+            measure: forecasts::measure,
+            timed: false,
+            section: forecasts::section,
+        },
+    },
+];
 
 /// Where the protocol and the figures are from.
 const SOURCE: &str = "github sonaradarcn/sketched-rtrl, commit bb6055e (MIT): its stored results";
@@ -114,7 +127,7 @@ fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, Str
     let differ = differences(&s.protocol, &PUBLISHED);
     if s.as_published && !differ.is_empty() {
         return Err(format!(
-            "external.toml says `as_published`, but the protocol differs from that of the published figures ({SOURCE}): {}",
+            "external-series.toml says `as_published`, but the protocol differs from that of the published figures ({SOURCE}): {}",
             differ.join("; ")
         ));
     }
@@ -267,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_protocol_that_changes_is_refused_by_name() {
-        assert_eq!(items("external", &settings("")).unwrap().len(), ALL.len() * METHODS.len());
+        assert_eq!(items("external-series", &settings("")).unwrap().len(), ALL.len() * METHODS.len());
         for (change, word) in [
             ("units=32", "`units` is 32, published 64"),
             ("lanes=4", "`lanes`"),
@@ -279,7 +292,7 @@ mod tests {
             ("record_of=250", "`record_of`"),
             ("records=4", "`records`"),
         ] {
-            let message = items("external", &settings(change)).unwrap_err();
+            let message = items("external-series", &settings(change)).unwrap_err();
             assert!(message.contains(word), "{change}: {message}");
         }
     }
