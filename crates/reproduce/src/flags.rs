@@ -55,7 +55,7 @@ impl Profile {
 /// Trains everything that an experiment compares, and writes a report.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Reproduce {
-    /// Experiments to run; all of them if none is named.
+    /// Experiments to run: by their names, or by the words before a hyphen (`lm`, `copy`, `external`); all of them if none is named.
     pub names: Vec<String>,
     /// How large the experiments are.
     #[arg(long, value_enum, default_value = "quick")]
