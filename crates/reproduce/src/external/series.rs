@@ -1,4 +1,6 @@
-//! The series of the public comparison, generated.
+//! The series of the public comparison: three that are generated, and one that is read.
+
+use std::path::Path;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -17,11 +19,21 @@ pub enum Series {
     MackeyGlass,
     /// The first coordinate of Lorenz's system, every second of Euler steps of 0.01.
     Lorenz,
+    /// Monthly sunspot numbers, of which the observatory forbids copies here.
+    Sunspots,
 }
 
 /// All of them, with their names in tables.
-pub const ALL: [(Series, &str); 3] =
-    [(Series::Henon, "Hénon"), (Series::MackeyGlass, "Mackey-Glass"), (Series::Lorenz, "Lorenz")];
+pub const ALL: [(Series, &str); 4] = [
+    (Series::Henon, "Hénon"),
+    (Series::MackeyGlass, "Mackey-Glass"),
+    (Series::Lorenz, "Lorenz"),
+    (Series::Sunspots, "sunspots"),
+];
+
+/// Months of the sunspot series, and those whose mean and variance it is normalized by.
+const MONTHS: usize = 3065;
+const NORMALIZED_BY: usize = 2000;
 
 /// Numbers uniform on [0, 1).
 fn unit(rng: &mut Xoshiro256PlusPlus) -> f64 {
@@ -35,20 +47,43 @@ fn normal(rng: &mut Xoshiro256PlusPlus) -> f64 {
 }
 
 impl Series {
-    /// The values of one lane, with mean 0 and variance 1 over the series.
-    pub fn lane(self, lane: usize, seed: u64) -> Vec<f64> {
+    /// The values of one of `lanes` lanes, with mean 0 and variance 1 over the series; of sunspots, which are read from `file`, over its first 2000
+    /// months, and each lane begins later by an equal part of the series, which goes round.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn lane(self, lane: usize, lanes: usize, seed: u64, file: &Path) -> Result<Vec<f64>, String> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(1000) + lane as u64);
         let mut values = match self {
             Self::Henon => henon(lane),
             Self::MackeyGlass => mackey_glass(&mut rng),
             Self::Lorenz => lorenz(&mut rng),
+            Self::Sunspots => sunspots(file)?,
         };
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let known = if self == Self::Sunspots { &values[..NORMALIZED_BY] } else { &values[..] };
+        let n = known.len() as f64;
+        let mean = known.iter().sum::<f64>() / n;
+        let deviation = (known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
         values.iter_mut().for_each(|v| *v = (*v - mean) / deviation);
-        values
+        if self == Self::Sunspots {
+            values.rotate_left(lane * MONTHS / lanes);
+            values = values.into_iter().cycle().take(LENGTH).collect();
+        }
+        Ok(values)
     }
+}
+
+/// One value a line, or the observatory's own lines: year, month, the two as a number, value, and more.
+fn sunspots(file: &Path) -> Result<Vec<f64>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
+    let value = |line: &str| {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let cell = cells.get(3).or(cells.first()).copied().unwrap_or_default();
+        cell.parse::<f64>().map_err(|error| failed(&format!("`{line}`: {error}")))
+    };
+    let values: Vec<f64> = text.lines().take(MONTHS).map(value).collect::<Result<_, _>>()?;
+    if values.len() < MONTHS { Err(failed(&format!("{} months, not {MONTHS}", values.len()))) } else { Ok(values) }
 }
 
 /// a = 1.4, b = 0.3, from (0.1 + 0.01 lane, 0).
@@ -98,6 +133,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sunspots_go_round_and_each_lane_begins_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sunspots");
+        let lines = |own: bool| -> String {
+            let line = |t: usize| if own { format!("1749 01 1749.042 {}.5 -1 1\n", t % 97) } else { format!("{}.5\n", t % 97) };
+            (0..3300).map(line).collect()
+        };
+        let lane = |lane| Series::Sunspots.lane(lane, 8, 0, &file).unwrap();
+        std::fs::write(&file, lines(false)).unwrap();
+        let (first, third) = (lane(0), lane(2));
+        assert_eq!((first.len(), first[0]), (LENGTH, first[MONTHS]));
+        assert_eq!(third[0], first[2 * MONTHS / 8]);
+        std::fs::write(&file, lines(true)).unwrap();
+        assert_eq!(lane(0), first);
+        std::fs::write(&file, "1\n2\n").unwrap();
+        assert!(Series::Sunspots.lane(0, 8, 0, &file).unwrap_err().contains("2 months"));
+    }
+
+    #[test]
     fn the_first_values_of_the_map_by_hand() {
         // From (0.1, 0): 1 - 1.4 · 0.01 = 0.986, then 1 - 1.4 · 0.972196 + 0.03.
         let values = henon(0);
@@ -107,8 +161,10 @@ mod tests {
 
     #[test]
     fn every_series_is_whole_normalized_and_its_own_for_each_lane() {
-        for (series, name) in ALL {
-            let (a, b) = (series.lane(0, 1), series.lane(1, 1));
+        let file = Path::new("none");
+        assert!(Series::Sunspots.lane(0, 1, 0, file).unwrap_err().contains("none"));
+        for (series, name) in ALL.into_iter().filter(|(series, _)| *series != Series::Sunspots) {
+            let [a, b] = [0, 1].map(|lane| series.lane(lane, 2, 1, file).unwrap());
             assert_eq!(a.len(), LENGTH, "{name}");
             let n = LENGTH as f64;
             let mean = a.iter().sum::<f64>() / n;
