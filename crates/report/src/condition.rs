@@ -67,7 +67,8 @@ impl Observed {
 impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |value: f64| match value.abs() {
-            v if v == 0.0 || (1e-3..1e5).contains(&v) => format!("{value:.3}"),
+            v if (1e3..1e6).contains(&v) => format!("{value:.0}"),
+            v if v == 0.0 || (1e-3..1e3).contains(&v) => format!("{value:.3}"),
             _ => format!("{value:.2e}"),
         };
         match self.half {
@@ -137,14 +138,19 @@ impl Condition {
     }
 }
 
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Above(bound) => write!(f, "above {bound}"),
+            Self::AtMost(bound) => write!(f, "at most {bound}"),
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(observed) = self.observed else { return write!(f, "{}: not run", self.what) };
-        let bound = match self.bound {
-            Bound::Above(0.0) => "above 0".to_string(),
-            Bound::Above(bound) => format!("above {bound}"),
-            Bound::AtMost(bound) => format!("at most {bound}"),
-        };
+        let bound = self.bound;
         let verdict = match self.verdict() {
             Verdict::Supported => "it is",
             Verdict::NotSupported => "it is not",

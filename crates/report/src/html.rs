@@ -121,7 +121,15 @@ fn claim_row(experiment: Option<usize>, claim: &Claim) -> Markup {
                 }
             }
             td.wide-cell { (claim.text) }
-            td.wide-cell { (claim.evidence) }
+            td.wide-cell {
+                (claim.evidence)
+                @if !claim.conditions.is_empty() {
+                    details {
+                        summary { "All " (claim.conditions.len()) " numbers" }
+                        (table(&tabular::condition_table(claim)))
+                    }
+                }
+            }
         }
     }
 }

@@ -16,6 +16,10 @@ pub(super) fn render(report: &Report, digests: &[Vec<Digest<'_>>]) -> String {
     if let Some(claims) = tabular::claim_table(report) {
         add(&mut text, "## Claims and verdicts");
         add(&mut text, &table(&claims));
+        let standing = tabular::claims(report).into_iter().filter(|(_, claim)| !claim.conditions.is_empty());
+        for (_, claim) in standing {
+            add(&mut text, &table(&tabular::condition_table(claim)));
+        }
     }
     for (experiment, digests) in report.experiments.iter().zip(digests) {
         section(&mut text, experiment, digests);

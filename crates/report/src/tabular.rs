@@ -1,5 +1,6 @@
 //! Tables that the page, the Markdown and the terminal share.
 
+use super::condition::Condition;
 use super::model::{Align, Claim, Report, RunEntry, Table};
 use super::text::duration;
 
@@ -43,6 +44,28 @@ pub(super) fn claim_table(report: &Report) -> Option<Table> {
         .collect();
     let headers = ["claim", "verdict", "what is claimed", "evidence", "experiment"].map(str::to_owned).into();
     (!rows.is_empty()).then(|| Table { caption: "Verdicts".to_owned(), headers, rows, align: Vec::new() })
+}
+
+/// Everything that a claim stands on, and what is told beside it.
+pub(super) fn condition_table(claim: &Claim) -> Table {
+    let row = |c: &Condition| {
+        let (observed, seeds) = c.observed.map_or_else(
+            || (String::new(), String::new()),
+            |observed| (observed.to_string(), observed.seeds.to_string()),
+        );
+        let verdict = c.verdict();
+        let verdict = match c.decides {
+            true => format!("{} {}", verdict.mark(), verdict.words()),
+            false => format!("({} beside the claim)", verdict.mark()),
+        };
+        vec![c.what.clone(), observed, c.bound.to_string(), seeds, verdict]
+    };
+    Table {
+        caption: format!("{}: what it stands on", claim.id),
+        headers: ["number", "observed", "should be", "seeds", "verdict"].map(str::to_owned).into(),
+        rows: claim.conditions.iter().map(row).collect(),
+        align: vec![Align::Left, Align::Right, Align::Left, Align::Right, Align::Left],
+    }
 }
 
 /// The runs of an experiment as a table.
