@@ -56,7 +56,8 @@ const RECALL: Varied = Varied {
 
 /// A label such as `SnAp-1, L = 4` in its parts.
 fn parts(label: &str) -> Option<(&str, u32)> {
-    let (method, varied) = label.split_once(", ")?;
+    // A method may have a comma of its own.
+    let (method, varied) = label.rsplit_once(", ")?;
     let (_, length) = varied.split_once(" = ")?;
     Some((method, length.parse().ok()?))
 }

@@ -27,6 +27,11 @@ const WORTH: Statement = Statement {
     text: "Propagating the influence is worth it on text: SnAp-1 needs fewer bits than its immediate entries alone (J = I).",
 };
 
+const WORTH_ONLINE: Statement = Statement {
+    id: "C12f",
+    text: "Propagating the influence is worth it on text with an update at every step: SnAp-1 needs fewer bits than its immediate entries alone (J = I).",
+};
+
 /// Dense nets, sparse nets, other cells, updates at every step, and nets of growing width and sparsity with equal numbers of recurrent weights.
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "lm-dense", claims: &[BETTER, NEAR, WORTH], kind: Kind::Runs { section: dense } },
@@ -38,8 +43,8 @@ pub const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "lm-online",
-        claims: &[],
-        kind: Kind::Runs { section: |study| section(study, Vec::new()) },
+        claims: &[WORTH_ONLINE],
+        kind: Kind::Runs { section: online },
     },
     Experiment {
         name: "lm-width",
@@ -147,6 +152,11 @@ fn with_cost(study: &Study, mut claim: Claim, methods: &[&str], base: &str) -> C
     let words: Vec<_> = ratios.map(|(method, ratio)| format!("{method} × {ratio:.2}")).collect();
     claim.evidence += &format!(" Multiply-adds over those of {base}: {}.", words.join(", "));
     claim
+}
+
+fn online(study: &Study) -> Section {
+    let worth = decided(study, WORTH_ONLINE, &[fewer("SnAp-1, online", "immediate, online", 0.0)]);
+    section(study, vec![worth])
 }
 
 fn sparse(study: &Study) -> Section {

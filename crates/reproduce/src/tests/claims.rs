@@ -84,6 +84,9 @@ fn claims_of_runs_come_out_as_the_numbers_are() {
         ("C12a", &[("SnAp-1", few)], many, Supported),
         ("C12a", &[("SnAp-1", many)], few, NotSupported),
         ("C12a", &[("SnAp-1", wild)], more, Undecided),
+        ("C12f", &[("SnAp-1, online", few)], many, Supported),
+        ("C12f", &[("immediate, online", few)], many, NotSupported),
+        ("C12f", &[("immediate, online", wild)], more, Undecided),
         ("C4", &[("SnAp-2", high)], low, Supported),
         ("C4", &[("SnAp-2", low), ("BPTT, windows of 64", high)], low, NotSupported),
         ("C4", &[("SnAp-2", wide)], low, Undecided),
@@ -131,6 +134,23 @@ fn claims_of_runs_come_out_as_the_numbers_are() {
     }
     let missing = claim("C11", &[("SnAp-1, online", high)]);
     assert_eq!(missing.verdict, NotRun, "without a baseline: {}", missing.evidence);
+}
+
+#[test]
+fn tables_of_what_is_varied_have_a_number_of_each_method() {
+    for name in ["dependency", "recall"] {
+        let experiment = catalogue().find(|e| e.name == name).unwrap();
+        let methods = experiment.settings().unwrap().methods;
+        let values: &[f64] = &[1.0, 1.1];
+        let ends: Vec<(&str, &[f64])> =
+            methods.iter().map(|method| (method.label.as_str(), values)).collect();
+        let Kind::Runs { section } = experiment.kind else { panic!("runs") };
+        let section = section(&ending(experiment, |summary, bits| summary.bits = Some(bits), &ends));
+        let rows = &section.tables[0].rows;
+        assert_eq!(rows.len(), 5, "{rows:?}");
+        assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())), "{rows:?}");
+        assert!(rows.iter().any(|row| row[0] == "TBPTT(1, 32)"), "{rows:?}");
+    }
 }
 
 #[test]
