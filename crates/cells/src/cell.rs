@@ -22,6 +22,14 @@ pub trait Cell<T: Scalar>: Send + Sync {
     /// number of `next`, `row_jacobian`, `direct` and `scales`. Until then these arrays hold arbitrary numbers.
     fn forward(&self, step: &mut CellStep<'_, T>);
 
+    /// For a cell whose step jumps, and whose derivatives are therefore surrogates: the same cell with the jump
+    /// replaced by a function whose derivative the surrogate is, and the same derivatives in the same state. What a
+    /// check compares with finite differences is this cell. `None`, the default, for a cell whose derivatives are its
+    /// own.
+    fn smoothed(&self) -> Option<Box<dyn Cell<T>>> {
+        None
+    }
+
     /// Overwrites those initial weights that are not to be [uniform](crate::init::uniform), such as the rates
     /// of decay of units. `weights` holds uniform ones, in the order of `structure().weights`. By default
     /// nothing changes, and nothing is drawn from `rng`.

@@ -64,7 +64,7 @@ pub enum CellError {
         found: String,
     },
     /// A leak was given for a cell that has none to set.
-    #[error("this cell has no fixed leak: remove `leak`, which `leaky` has")]
+    #[error("this cell has no fixed leak: remove `leak`, which `leaky` and `alif` have")]
     NoLeak,
     /// A sparsity was given for a cell that has no masks.
     #[error("this cell has no masks to thin out: remove `{what}`")]

@@ -250,7 +250,7 @@ fn gaussian(size: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
 }
 
 /// Two independent standard normal numbers (Box & Muller 1958).
-pub(crate) fn normal_pair(rng: &mut Xoshiro256PlusPlus) -> [f64; 2] {
+pub fn normal_pair(rng: &mut Xoshiro256PlusPlus) -> [f64; 2] {
     // The logarithm of a number in (0, 1].
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();

@@ -23,6 +23,8 @@ macro_rules! for_each_cell {
             QuasiLstm / quasi_lstm = QuasiLstm, in quasi_lstm (QuasiLstm);
             /// The leaky net, with a leak that is fixed or learned for each unit: `Leaky`.
             Leaky / leaky = Leaky, in leaky (Leaky);
+            /// Adaptive leaky integrate-and-fire units, with a surrogate derivative: `Alif`.
+            Alif / alif = Alif, in alif (Alif);
             /// The minimal gated unit whose gate resets before the product: `Mgu`.
             Mgu / mgu = Mgu, in mgu (Mgu);
             /// The minimal gated unit whose gate resets after the product: `MguResetAfter`.

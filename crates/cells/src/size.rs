@@ -23,7 +23,7 @@ pub struct Size {
     #[serde(default, skip_serializing_if = "Distribution::is_uniform")]
     pub distribution: Distribution,
     /// λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it, each unit
-    /// learns its own. Refused for other cells.
+    /// learns its own; the voltage of `alif` then keeps the share exp(-1/20). Refused for other cells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak: Option<f64>,
 }

@@ -11,6 +11,8 @@
 //! # Ok::<(), rtrl_estimators::testing::CheckError>(())
 //! ```
 
+mod error;
+
 use std::sync::Arc;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -19,77 +21,8 @@ use rtrl_cells::{Cell, CellStep, Input, Inputs, Linearizer, Rollout, Stack, Stru
 use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar};
 
 use crate::{BpttConfig, EstimatorConfig, EstimatorError, RtrlConfig, Schedule, SnapConfig};
-
-/// What is wrong with a cell.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckError {
-    /// The structure is inconsistent, so that no estimator can be built.
-    #[error(transparent)]
-    Build(#[from] EstimatorError),
-    /// A derivative is not zero, but the pattern has no entry for it.
-    #[error("{what} [{row}, {column}] is {found:e} by finite differences, but the pattern has no such entry")]
-    Missing {
-        /// Which Jacobian.
-        what: &'static str,
-        /// State that changes.
-        row: usize,
-        /// State or row that it depends on.
-        column: usize,
-        /// The derivative by finite differences.
-        found: f64,
-    },
-    /// A declared entry was zero at every point that was tried.
-    #[error("{what} [{row}, {column}] is declared but zero everywhere: it would only cost time")]
-    Dead {
-        /// Which Jacobian.
-        what: &'static str,
-        /// State that changes.
-        row: usize,
-        /// State or row that it depends on.
-        column: usize,
-    },
-    /// A derivative has the wrong value.
-    #[error("{what} [{row}, {column}] is {expected:e} by finite differences, but the cell says {found:e}")]
-    Wrong {
-        /// Which Jacobian.
-        what: &'static str,
-        /// State that changes.
-        row: usize,
-        /// State or row that it depends on.
-        column: usize,
-        /// By finite differences.
-        expected: f64,
-        /// As the cell computes it.
-        found: f64,
-    },
-    /// A lane has other numbers among several lanes than alone. NaN means that the cell has read a number
-    /// before writing it, or has not written it.
-    #[error("{what}, number {entry} of lane {lane}: {found:e} among {LANES} lanes, {expected:e} alone")]
-    Lanes {
-        /// Which numbers: the state, D or G.
-        what: &'static str,
-        /// Index of the number.
-        entry: usize,
-        /// The lane.
-        lane: usize,
-        /// The number if the lane runs alone.
-        expected: f64,
-        /// The number among several lanes, where the cell's arrays hold NaN before each step.
-        found: f64,
-    },
-    /// Two gradients that must agree do not.
-    #[error("{what}: relative deviation {deviation:e}")]
-    Estimators {
-        /// Which two estimators, or an estimator and finite differences.
-        what: &'static str,
-        /// |a - b| / max(|a|, |b|).
-        deviation: f64,
-    },
-    /// The net does not react to its weights, so that nothing can be compared.
-    #[error("the gradient vanishes at random weights: there is nothing to compare")]
-    Silent,
-}
+pub use error::CheckError;
+use error::LANES;
 
 /// Step of the central differences. Their error is about h² + 1e-16 / h, that is 1e-10 for derivatives of order 1.
 const H: f64 = 1e-6;
@@ -106,18 +39,53 @@ const POINTS: usize = 8;
 /// and against finite differences of a loss. `make` builds the cell, dense or masked, with any number of inputs
 /// and at least two units. Small cells are checked faster.
 ///
+/// Of a cell with surrogate derivatives, [`Cell::smoothed`] is what finite differences are taken of, and the cell itself
+/// must have the same derivatives in the same states.
+///
 /// # Errors
 /// The first mistake that is found.
 pub fn check_cell(make: impl Fn() -> Box<dyn Cell<f64>>, seed: u64) -> Result<(), CheckError> {
-    let stack = Arc::new(Stack::new(vec![make()]).map_err(EstimatorError::from)?);
+    let alone = |cell| Stack::new(vec![cell]).map_err(EstimatorError::from);
     let mut points = Points { rng: Xoshiro256PlusPlus::seed_from_u64(seed) };
+    let stack = match make().smoothed() {
+        None => alone(make())?,
+        Some(smooth) => {
+            let smooth = alone(smooth)?;
+            check_surrogate(&alone(make())?, &smooth, &mut points)?;
+            smooth
+        }
+    };
+    let stack = Arc::new(stack);
     check_jacobians(&stack, &mut points)?;
     check_lanes(&make, seed)?;
     check_estimators(&stack, &mut points)
 }
 
-/// Lanes that are run together.
-const LANES: usize = 3;
+/// D and G of a cell against those of its smoothed form, in the same states.
+fn check_surrogate(stack: &Stack<f64>, smooth: &Stack<f64>, points: &mut Points) -> Result<(), CheckError> {
+    for _ in 0..POINTS {
+        let (weights, state) = (points.numbers(stack.weights_len()), points.numbers(stack.states()));
+        let (x, symbol) = points.input(stack.inputs());
+        let of = |stack: &Stack<f64>| {
+            let mut run = Forward::new(stack, 1);
+            run.rollout.state_mut().values_mut().copy_from_slice(&state);
+            run.step(stack, &weights, (&x, &[symbol]), &[false]);
+            run
+        };
+        let (own, other) = (of(stack), of(smooth));
+        // The first of the three is the state, in which the two differ.
+        for ((what, own), (_, other)) in own.numbers().into_iter().zip(other.numbers()).skip(1) {
+            for (entry, (&found, &expected)) in own.iter().zip(other).enumerate() {
+                // Written so that NaN is a deviation. The two make the same products.
+                if (found - expected).abs() <= 1e-12 * (1.0 + expected.abs()) {
+                    continue;
+                }
+                return Err(CheckError::Surrogate { what, entry, expected, found });
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Fills all arrays with NaN before the wrapped cell makes its step. Numbers that the cell does not write, or
 /// reads before it writes them, are NaN afterwards.

@@ -5,7 +5,7 @@
 mod support;
 
 use rtrl_cells::{
-    Cell, CellConfig, CellStep, Gru, Inputs, Lstm, Masks, Size, Stack, Structure, Tanh, Vanilla,
+    Alif, Cell, CellConfig, CellStep, Gru, Inputs, Lstm, Masks, Size, Stack, Structure, Tanh, Vanilla,
 };
 use rtrl_estimators::testing::{CheckError, check_cell, check_lanes};
 use rtrl_estimators::{EstimatorConfig, Order, Scope, SnapConfig};
@@ -169,6 +169,41 @@ fn a_wrong_leak_is_found() {
 fn a_derivative_that_is_nan_is_found() {
     let wrong = |step: &mut CellStep<'_, f64>| step.row_jacobian.values_mut()[0] = f64::NAN;
     assert!(check_cell(|| liar(gru(), wrong), 5).is_err());
+}
+
+/// A spiking cell that forgets its smoothed form, or has wrong derivatives.
+struct Spiking(fn(&mut CellStep<'_, f64>), bool);
+
+fn alif() -> Alif {
+    Alif::new(Inputs::Dense(2), 3, &Masks::dense(1, 2, 3), Some(0.8)).unwrap()
+}
+
+impl Cell<f64> for Spiking {
+    fn structure(&self) -> &Structure {
+        SPIKING.get_or_init(|| Cell::<f64>::structure(&alif()).clone())
+    }
+
+    fn smoothed(&self) -> Option<Box<dyn Cell<f64>>> {
+        self.1.then(|| alif().smoothed()).flatten()
+    }
+
+    fn forward(&self, step: &mut CellStep<'_, f64>) {
+        alif().forward(step);
+        (self.0)(step);
+    }
+}
+
+static SPIKING: std::sync::OnceLock<Structure> = std::sync::OnceLock::new();
+
+#[test]
+fn a_surrogate_must_be_declared_and_right() {
+    check_cell(|| Box::new(Spiking(|_| {}, true)), 5).unwrap();
+    // Without a smoothed form the jump is compared with itself, whose derivative is zero.
+    let error = check_cell(|| Box::new(Spiking(|_| {}, false)), 5).unwrap_err();
+    assert!(matches!(error, CheckError::Wrong { .. }), "{error}");
+    let flat = |step: &mut CellStep<'_, f64>| step.row_jacobian.values_mut()[0] += 0.1;
+    let error = check_cell(|| Box::new(Spiking(flat, true)), 5).unwrap_err();
+    assert!(matches!(error, CheckError::Surrogate { what: "G", entry: 0, .. }), "{error}");
 }
 
 #[test]
