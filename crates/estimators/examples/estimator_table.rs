@@ -6,9 +6,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack, init};
 use rtrl_estimators::{
-    BpttConfig, EpropConfig, EstimatorConfig, ForwardGradientConfig, FrozenConfig, GradientEstimator,
-    ImmediateConfig, KfRtrlConfig, OkConfig, RandomPathsConfig, RfloConfig, RtrlConfig, Schedule, SnapConfig,
-    TbpttConfig, UoroConfig,
+    BpttConfig, DniConfig, EpropConfig, EstimatorConfig, ForwardGradientConfig, FrozenConfig,
+    GradientEstimator, ImmediateConfig, KernlConfig, KfRtrlConfig, OkConfig, RandomPathsConfig, RfloConfig,
+    RtrlConfig, Schedule, SnapConfig, SnapTopKConfig, TbpttConfig, UoroConfig, UoroNoise,
 };
 use rtrl_sparse::{Lanes, Scalar};
 
@@ -29,17 +29,26 @@ fn estimators(seed: u64) -> Vec<(&'static str, EstimatorConfig, usize, bool)> {
         ("TBPTT(4, 4)", EstimatorConfig::Bptt(BpttConfig {}), 4, false),
         ("TBPTT(1, 8)", EstimatorConfig::Tbptt(TbpttConfig { horizon: 8, replay: false }), 1, false),
         ("rolling TBPTT(8)", EstimatorConfig::Tbptt(TbpttConfig { horizon: 8, replay: true }), 1, false),
+        ("DNI", DniConfig::default().into(), 1, false),
         ("RTRL", rtrl, 1, false),
         ("SnAp-1", snap(1, online, false), 1, false),
         ("SnAp-2", snap(2, online, false), 1, false),
         ("SnAp-2, window from reset", snap(2, Schedule::Adjoint, true), STEPS, false),
+        ("SnAp top-k, k = 4", SnapTopKConfig::default().into(), 1, false),
         ("random paths, k = 4", EstimatorConfig::RandomPaths(RandomPathsConfig::default()), 1, false),
         ("RFLO, λ = 0.9", EstimatorConfig::Rflo(RfloConfig::default()), 1, false),
         ("e-prop", EstimatorConfig::Eprop(EpropConfig {}), 1, false),
-        ("UORO", EstimatorConfig::Uoro(UoroConfig { seed }), 1, true),
+        ("KeRNL", KernlConfig { seed, ..Default::default() }.into(), 1, true),
+        ("UORO", EstimatorConfig::Uoro(UoroConfig { seed, ..Default::default() }), 1, true),
+        ("UORO, at preactivations", UoroConfig { seed, noise: UoroNoise::Preactivations }.into(), 1, true),
         ("KF-RTRL", EstimatorConfig::KfRtrl(KfRtrlConfig { seed }), 1, true),
         ("OK-8", EstimatorConfig::OptimalKronecker(OkConfig { rank: 8, seed }), 1, true),
-        ("forward gradient, T = 24", ForwardGradientConfig { seed }.into(), STEPS, true),
+        (
+            "forward gradient, T = 24",
+            ForwardGradientConfig { seed, ..Default::default() }.into(),
+            STEPS,
+            true,
+        ),
         ("Immediate", ImmediateConfig {}.into(), 1, false),
         ("Frozen", FrozenConfig {}.into(), 1, false),
     ]

@@ -29,7 +29,7 @@ pub struct BpttConfig {}
 /// window: Williams & Peng, Neural Computation 2 (1990).
 #[derive(Debug)]
 pub struct Bptt<T: Scalar> {
-    runner: Runner<T>,
+    pub(crate) runner: Runner<T>,
     traces: Vec<Trace<T>>,
     /// For each step the states to which its δ belongs, and δ, `[states][lanes]`.
     deltas: Vec<(Range<usize>, Vec<T>)>,
@@ -67,6 +67,29 @@ impl<T: Scalar> Bptt<T> {
             runner,
         }
     }
+
+    /// Ends the window as [`finish_window`](GradientEstimator::finish_window) does, but the adjoint after its last
+    /// step is what `boundary` writes, `[states][lanes]`, given the state at the window's end. Returns the adjoint
+    /// of the state before the window.
+    pub(crate) fn finish_from(
+        &mut self,
+        weights: &[T],
+        gradient: &mut [T],
+        boundary: impl FnOnce(Lanes<'_, T>, &mut [T]),
+    ) -> Lanes<'_, T> {
+        let steps = self.runner.finish(weights, gradient);
+        boundary(self.runner.state(), &mut self.adjoint);
+        let Runner { stack, lanes, .. } = &self.runner;
+        for (trace, (states, delta)) in self.traces[..steps].iter().zip(&self.deltas).rev() {
+            let adjoint = &mut self.adjoint[states.start * lanes..states.end * lanes];
+            adjoint.iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
+            stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
+            let rows = Lanes::new(&self.backward.rows, *lanes);
+            self.outers.push(rows, trace.sources(), gradient);
+        }
+        self.outers.flush(gradient);
+        Lanes::new(&self.adjoint, *lanes)
+    }
 }
 
 impl<T: Scalar> Persist for Bptt<T> {
@@ -103,17 +126,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
-        let steps = self.runner.finish(weights, gradient);
-        let Runner { stack, lanes, .. } = &self.runner;
-        self.adjoint.fill(T::ZERO);
-        for (trace, (states, delta)) in self.traces[..steps].iter().zip(&self.deltas).rev() {
-            let adjoint = &mut self.adjoint[states.start * lanes..states.end * lanes];
-            adjoint.iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
-            stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
-            let rows = Lanes::new(&self.backward.rows, *lanes);
-            self.outers.push(rows, trace.sources(), gradient);
-        }
-        self.outers.flush(gradient);
+        self.finish_from(weights, gradient, |_, adjoint| adjoint.fill(T::ZERO));
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {

@@ -24,7 +24,7 @@ pub trait BuildEstimator:
     }
 
     /// The least number of lanes for which one estimator is faster than one estimator for each lane. Fewer
-    /// lanes get an estimator each.
+    /// lanes get an estimator each. `usize::MAX` gives every lane an estimator of its own.
     fn narrowest(&self) -> usize {
         8
     }

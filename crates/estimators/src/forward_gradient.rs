@@ -5,18 +5,27 @@ use std::sync::Arc;
 
 use rtrl_cells::{Backward, Input, Linearizer, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::dense::dot;
 use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner, Signs};
 
 /// Settings of [`ForwardGradient`].
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardGradientConfig {
     /// Seed of the directions.
     #[serde(default)]
     pub seed: u64,
+    /// η, in 0..=1: the share of its error by which the baseline b learns from a window. 0 is no baseline.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub baseline: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // Serde passes a reference.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// The forward gradient: the derivative of the losses of a window along one random direction v of the weights,
@@ -30,12 +39,24 @@ pub struct ForwardGradientConfig {
 /// its beginning. The variance grows with the number of weights. All lanes have the same direction, which is that of
 /// the seed.
 ///
+/// With a baseline, the derivative along v has to tell only by how much the gradient differs from that of past
+/// windows, b, and the variance is that of the difference. Whatever b is, the mean is the same, since v is drawn anew:
+///
+/// ```text
+/// g = b + (Σ_t δ_t · t - v · b) v               b ← b + η (Σ_t δ_t · t - v · b) v / |θ|
+/// ```
+///
+/// b takes some |θ| / η windows to learn, so it helps where the gradient changes slowly: small nets and small
+/// learning rates. b belongs to no lane; a window with NaN or infinity leaves it as it was.
+///
 /// # Shapes
-/// v of |θ|, and t of S for each lane.
+/// v and b of |θ|, and t of S for each lane.
 ///
 /// # Reference
 /// Baydin et al., "Gradients without backpropagation", arXiv:2202.08587; for recurrent nets, Silver et al.,
-/// "Learning by directional gradient descent" (ICLR 2022), with one direction for each window.
+/// "Learning by directional gradient descent" (ICLR 2022), with one direction for each window. That past gradients
+/// reduce the variance is the idea of the latter, which draws v along them and is biased; as a control variate they
+/// are unbiased.
 #[derive(Debug)]
 pub struct ForwardGradient<T: Scalar> {
     runner: Runner<T>,
@@ -52,6 +73,10 @@ pub struct ForwardGradient<T: Scalar> {
     pushed: Vec<T>,
     /// V u, `[rows][lanes]`, where V is v as a matrix.
     rows: Vec<T>,
+    /// η, b and Σ δ · t of the window so far; b is empty without a baseline.
+    rate: f64,
+    baseline: Vec<T>,
+    slope: T,
 }
 
 impl BuildEstimator for ForwardGradientConfig {
@@ -65,7 +90,13 @@ impl BuildEstimator for ForwardGradientConfig {
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(ForwardGradient::new(stack, lanes.len(), window, Signs::random(self.seed, 0..1))))
+        if !(0.0..=1.0).contains(&self.baseline) {
+            let found = self.baseline.to_string();
+            return Err(EstimatorError::Range { what: "baseline", from: 0.0, to: 1.0, found });
+        }
+        let signs = Signs::random(self.seed, 0..1);
+        let estimator = ForwardGradient::new(stack, lanes.len(), window, signs);
+        Ok(Box::new(estimator.with_baseline(self.baseline)))
     }
 }
 
@@ -91,8 +122,19 @@ impl<T: Scalar> ForwardGradient<T> {
             tangent: zeros(stack.states()),
             pushed: zeros(stack.states()),
             rows: zeros(stack.linear().pattern().rows()),
+            rate: 0.0,
+            baseline: Vec::new(),
+            slope: T::ZERO,
             runner,
         }
+    }
+
+    /// The same estimator with a baseline of zeros that learns at this rate; none if the rate is 0.
+    #[must_use]
+    pub fn with_baseline(mut self, rate: f64) -> Self {
+        self.rate = rate;
+        self.baseline = vec![T::ZERO; if rate > 0.0 { self.direction.len() } else { 0 }];
+        self
     }
 }
 
@@ -105,7 +147,8 @@ fn linearizer<T: Scalar>(stack: &Stack<T>, lanes: usize) -> Linearizer<T> {
 impl<T: Scalar> Persist for ForwardGradient<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         self.runner.persist(archive)?;
-        archive.part("signs", &mut self.signs)
+        archive.part("signs", &mut self.signs)?;
+        if self.baseline.is_empty() { Ok(()) } else { archive.slice("baseline", &mut self.baseline) }
     }
 }
 
@@ -119,6 +162,7 @@ impl<T: Scalar> GradientEstimator<T> for ForwardGradient<T> {
             let signs = &mut self.signs;
             self.direction.fill_with(|| if signs.draw(0) { T::ONE } else { -T::ONE });
             self.tangent.fill(T::ZERO);
+            self.slope = T::ZERO;
         }
         let Runner { stack, lanes, .. } = &self.runner;
         let lanes = *lanes;
@@ -148,6 +192,7 @@ impl<T: Scalar> GradientEstimator<T> for ForwardGradient<T> {
         let lanes = self.runner.lanes;
         let tangent = &self.tangent[states.start * lanes..states.end * lanes];
         let slope: T = loss_gradient.values().iter().zip(tangent).map(|(&delta, &t)| delta * t).sum();
+        self.slope += slope;
         gradient.iter_mut().zip(&self.direction).for_each(|(g, &v)| *g += slope * v);
     }
 
@@ -156,7 +201,17 @@ impl<T: Scalar> GradientEstimator<T> for ForwardGradient<T> {
     }
 
     fn finish_window(&mut self, weights: &[T], gradient: &mut [T]) {
-        self.runner.finish(weights, gradient);
+        if self.runner.finish(weights, gradient) == 0 || self.baseline.is_empty() {
+            return;
+        }
+        let along = dot(&self.baseline, &self.direction);
+        let difference = self.slope - along;
+        let step = T::from_f64(self.rate * difference.to_f64() / gradient.len() as f64);
+        let step = if step.is_finite() { step } else { T::ZERO };
+        for ((g, b), &v) in gradient.iter_mut().zip(&mut self.baseline).zip(&self.direction) {
+            *g += *b - along * v;
+            *b += step * v;
+        }
     }
 
     fn mark_diverged(&self, diverged: &mut [bool]) {
@@ -183,20 +238,27 @@ impl<T: Scalar> GradientEstimator<T> for ForwardGradient<T> {
         let entries = self.linearizer.row_jacobian().pattern().nnz();
         self.row_jacobian = vec![T::ZERO; entries * lanes];
         self.direction = vec![T::ZERO; stack.weights_len()];
+        if !self.baseline.is_empty() {
+            let of = |origin: &Option<u32>| origin.map_or(T::ZERO, |w| self.baseline[w as usize]);
+            self.baseline = origin.iter().map(of).collect();
+        }
     }
 
     fn cost(&self) -> Cost {
         let Self { runner, trace, work, linearizer, .. } = self;
         let (stack, linear, lanes) = (&runner.stack, runner.stack.linear(), runner.lanes);
-        let arrays = [&self.row_jacobian, &self.direction, &self.tangent, &self.pushed, &self.rows];
+        let arrays =
+            [&self.row_jacobian, &self.direction, &self.tangent, &self.pushed, &self.rows, &self.baseline];
         let scalars: usize = arrays.iter().map(|array| array.len()).sum();
         let (dense, entries) = (linear.dense_weights(), linearizer.row_jacobian().pattern().nnz());
         Cost {
             forward: dense as f64,
             linearize: linearizer.macs() as f64,
             propagate: (stack.push_forward_macs() + dense + entries) as f64,
-            // The direction is scaled once for all lanes.
-            gradient: stack.hidden().len() as f64 + stack.weights_len() as f64 / lanes as f64,
+            // The direction is scaled once for all lanes, and the baseline once for all lanes and steps.
+            gradient: stack.hidden().len() as f64
+                + (stack.weights_len() as f64 + 3.0 * self.baseline.len() as f64 / runner.window as f64)
+                    / lanes as f64,
             bytes: size_of::<Self>()
                 + runner.bytes()
                 + self.signs.bytes()

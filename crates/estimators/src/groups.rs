@@ -22,8 +22,8 @@ const WIDEST: usize = 16;
 /// Cuts `lanes` lanes into groups: as many as fill the widest registers, a multiple of `WIDEST`; of the rest as
 /// many as are a multiple of `narrowest`; and the others lane by lane.
 fn groups(lanes: usize, narrowest: usize) -> Vec<Range<usize>> {
-    let widest = lanes - lanes % WIDEST;
     let filled = lanes - lanes % narrowest;
+    let widest = (lanes - lanes % WIDEST).min(filled);
     let together = [0..widest, widest..filled].into_iter().filter(|group| !group.is_empty());
     together.chain((filled..lanes).map(|lane| lane..lane + 1)).collect()
 }

@@ -13,18 +13,24 @@ macro_rules! for_each_estimator {
             bptt: Bptt(BpttConfig) as Bptt, Bptt;
             /// [`Tbptt`](crate::Tbptt): backpropagation with a horizon beyond its window.
             tbptt: Tbptt(TbpttConfig) as Tbptt, Tbptt;
+            /// [`Dni`](crate::Dni): backpropagation from a synthetic gradient at the window's end.
+            dni: Dni(DniConfig) as Dni, Dni;
             /// SnAp-n: [`Influence`](crate::Influence) of n steps' reach.
             snap: Snap(SnapConfig) as SnAp;
+            /// [`SnapTopK`](crate::SnapTopK): SnAp-1 and the states of greatest magnitude.
+            snap_top_k: SnapTopK(SnapTopKConfig) as SnApTopK, SnapTopK;
             /// Exact RTRL: [`Influence`](crate::Influence) of unlimited reach.
             rtrl: Rtrl(RtrlConfig) as Rtrl;
             /// RFLO: eligibility traces that decay at a fixed rate.
             rflo: Rflo(RfloConfig) as Rflo;
             /// e-prop: eligibility traces along the cells' own leak.
             eprop: Eprop(EpropConfig) as Eprop;
+            /// [`Kernl`](crate::Kernl): KeRNL, eligibility traces along a kernel that is learned.
+            kernl: Kernl(KernlConfig) as Kernl, Kernl;
             /// RTRL along a random selection of paths.
             random_paths: RandomPaths(RandomPathsConfig) as RandomPaths;
             /// [`Uoro`](crate::Uoro): unbiased, of rank one.
-            uoro: Uoro(UoroConfig) as Uoro, Uoro;
+            uoro: Uoro(UoroConfig) as Uoro, Uoro, UoroNoise;
             /// KF-RTRL: [`Kronecker`](crate::Kronecker) of rank one, unbiased.
             kf_rtrl: KfRtrl(KfRtrlConfig) as KfRtrl;
             /// OK: [`Kronecker`](crate::Kronecker) of rank r, unbiased, of least variance.

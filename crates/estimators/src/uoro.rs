@@ -1,5 +1,6 @@
 //! Unbiased online recurrent optimization.
 
+mod by_row;
 mod coded;
 
 use std::ops::Range;
@@ -11,6 +12,7 @@ use rtrl_sparse::dense::{Matrix, dot, multiply};
 use rtrl_sparse::{Lanes, LanesMut, Pattern, Scalar, Sources};
 use serde::{Deserialize, Serialize};
 
+use self::by_row::ByRow;
 use self::coded::Coded;
 use crate::norm::{balance, root, squares};
 use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner, Signs};
@@ -22,6 +24,29 @@ pub struct UoroConfig {
     /// Seed of the signs.
     #[serde(default)]
     pub seed: u64,
+    /// Where the signs stand.
+    #[serde(default, skip_serializing_if = "UoroNoise::is_states")]
+    pub noise: UoroNoise,
+}
+
+/// Where the random signs ν of UORO stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum UoroNoise {
+    /// A sign for each state: what is added to `s̃ θ̃ᵀ` is `ν (νᵀI)`, the original.
+    #[default]
+    States,
+    /// A sign for each row, that is for each preactivation: what is added is `(G ν) (ν ⊗ u)`. It too has the mean I. On
+    /// nets with one row for each state, as vanilla ones, the variance is less; on gated cells, which have several
+    /// rows for each state and so more signs, it is more.
+    Preactivations,
+}
+
+impl UoroNoise {
+    fn is_states(&self) -> bool {
+        *self == Self::States
+    }
 }
 
 /// UORO: an unbiased estimate of the influence matrix of rank one, `J ≈ s̃ θ̃ᵀ`, for each lane. With ν a vector of
@@ -32,13 +57,17 @@ pub struct UoroConfig {
 /// ρ0 = √(|θ̃| / |D s̃|)          ρ1 = √(|νᵀI| / |ν|)
 /// ```
 ///
-/// The factors ρ reduce the variance and leave the mean as it is. If one of its norms is zero, a factor is 1.
+/// The factors ρ reduce the variance and leave the mean as it is. If one of its norms is zero, a factor is 1. With
+/// [`UoroNoise::Preactivations`] the new terms are `ρ1 G ν` and `ν ⊗ u / ρ1`, with ν of the size of the rows and
+/// ρ1 = √(|ν ⊗ u| / |G ν|).
 ///
 /// # Shapes
 /// s̃ of S and θ̃ of |θ| for each lane, since every lane has its own signs.
 ///
 /// # Reference
-/// Tallec & Ollivier, "Unbiased online recurrent optimization", arXiv:1702.05043, algorithm 1 (without its ε).
+/// Tallec & Ollivier, "Unbiased online recurrent optimization", arXiv:1702.05043, algorithm 1 (without its ε);
+/// Cooijmans & Martens, "On the variance of unbiased online recurrent optimization", arXiv:1902.02405, for signs in the
+/// space of preactivations.
 #[derive(Debug)]
 pub struct Uoro<T: Scalar> {
     runner: Runner<T>,
@@ -52,9 +81,11 @@ pub struct Uoro<T: Scalar> {
     coded: Coded<T>,
     /// |θ̃|² of each lane, without the weights from one-hot inputs.
     theta: Vec<T>,
-    /// D s̃; and ν, which is pulled down through the layers.
+    /// D s̃; and ν, which is pulled down through the layers, or G ν.
     pushed: Vec<T>,
     nu: Vec<T>,
+    /// Computes G, if the signs stand at the rows.
+    by_row: Option<ByRow<T>>,
     /// u², `[dense sources][lanes]`, and its sum over the sources of each row, `[rows][lanes]`.
     squares: Vec<T>,
     sums: Vec<T>,
@@ -85,7 +116,8 @@ impl BuildEstimator for UoroConfig {
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        Ok(Box::new(Uoro::new(stack, lanes.len(), window, Signs::random(self.seed, lanes))))
+        let signs = Signs::random(self.seed, lanes.clone());
+        Ok(Box::new(Uoro::with_noise(stack, lanes.len(), window, signs, self.noise)))
     }
 }
 
@@ -96,6 +128,21 @@ impl<T: Scalar> Uoro<T> {
     /// # Panics
     /// If `lanes` or `window` is zero, or `signs` are random ones for another number of lanes.
     pub fn new(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Self {
+        Self::with_noise(stack, lanes, window, signs, UoroNoise::States)
+    }
+
+    /// As [`new`](Self::new). With [`UoroNoise::Preactivations`] it takes one of `signs` for each row instead of each
+    /// state.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn with_noise(
+        stack: Arc<Stack<T>>,
+        lanes: usize,
+        window: usize,
+        signs: Signs,
+        noise: UoroNoise,
+    ) -> Self {
         let runner = Runner::new(stack, lanes, window);
         signs.check(lanes);
         let stack = &runner.stack;
@@ -110,6 +157,7 @@ impl<T: Scalar> Uoro<T> {
             theta: zeros(1),
             pushed: zeros(stack.states()),
             nu: zeros(stack.states()),
+            by_row: (noise == UoroNoise::Preactivations).then(|| ByRow::new(stack, lanes)),
             squares: zeros(stack.linear().dense_sources()),
             sums: zeros(stack.linear().pattern().rows()),
             ones: vec![T::ONE; stack.weights_len()],
@@ -189,9 +237,16 @@ impl<T: Scalar> Uoro<T> {
         let lanes = self.runner.lanes;
         let signs = (self.runner.stack.states() as f64).sqrt();
         self.sum_immediate();
+        if self.by_row.is_some() {
+            sum_squares(&self.nu, &mut self.slope);
+        }
         for lane in 0..lanes {
             let immediate = root(self.sum[lane], || self.immediate(lane));
-            self.rho[1][lane] = balance(immediate, signs);
+            let other = match self.by_row {
+                None => signs,
+                Some(_) => root(self.slope[lane], || squares(self.nu.iter().skip(lane).step_by(lanes))),
+            };
+            self.rho[1][lane] = balance(immediate, other);
         }
         sum_squares(&self.pushed, &mut self.slope);
         for lane in 0..lanes {
@@ -283,14 +338,22 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         let stack = &self.runner.stack;
         let state = Lanes::new(&self.state, lanes);
         stack.push_forward(weights, &self.trace, state, &mut self.pushed, &mut self.backward);
+        let by_row = self.by_row.is_some();
+        let drawn = if by_row { &mut self.backward.rows } else { &mut self.nu };
         for lane in 0..lanes {
-            for nu in self.nu.iter_mut().skip(lane).step_by(lanes) {
+            for nu in drawn.iter_mut().skip(lane).step_by(lanes) {
                 *nu = if self.signs.draw(lane) { T::ONE } else { -T::ONE };
             }
         }
-        // `descend` changes ν in the lower layers, but s̃ takes the signs themselves.
-        self.state.copy_from_slice(&self.nu);
-        stack.descend(weights, &self.trace, &mut self.nu, &mut self.backward);
+        if let Some(jacobian) = &mut self.by_row {
+            let rows = Lanes::new(&self.backward.rows, lanes);
+            jacobian.push(weights, &self.trace, rows, &mut self.nu);
+            self.state.copy_from_slice(&self.nu);
+        } else {
+            // `descend` changes ν in the lower layers, but s̃ takes the signs themselves.
+            self.state.copy_from_slice(&self.nu);
+            stack.descend(weights, &self.trace, &mut self.nu, &mut self.backward);
+        }
         self.balance();
         let [rho_0, rho_1] = &self.rho;
         for (s, pushed) in self.state.chunks_exact_mut(lanes).zip(self.pushed.chunks_exact(lanes)) {
@@ -374,6 +437,7 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         self.distinct = distinct(stack.linear().pattern());
         self.trace = stack.trace(*lanes);
         let theta = self.theta.clone();
+        self.by_row = self.by_row.is_some().then(|| ByRow::new(stack, *lanes));
         self.restart();
         if !lost {
             // The same sums, whose bits are to stay as they are.
@@ -390,10 +454,14 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
         let changed = 2.0 * coded as f64 / linear.symbols().max(1) as f64;
         let distinct: usize =
             self.distinct.iter().flat_map(Range::clone).map(|r| linear.dense_entries(r).len()).sum();
-        // D s̃, Gᵀν, the norms of u, νᵀI and D s̃, the scaling of s̃ and the rows, and θ̃: scaled, the outer product added, and its norm.
+        // D s̃, the norms of u, νᵀI and D s̃, the scaling of s̃ and the rows, and θ̃: scaled, the outer product added, and its norm.
         let norms = linear.dense_sources() + distinct + 2 * rows + states;
-        let propagate =
-            stack.push_forward_macs() + stack.descend_macs() + norms + 2 * states + rows + 3 * dense;
+        let carried = stack.push_forward_macs() + norms + 2 * states + rows + 3 * dense;
+        // Gᵀν; or G, G ν and its norm.
+        let (linearize, noise) = match &self.by_row {
+            None => (0, stack.descend_macs()),
+            Some(by_row) => (by_row.linearizer.macs(), by_row.entries() + states),
+        };
         let scalars = self.state.len()
             + self.weights.len()
             + self.pushed.len()
@@ -404,8 +472,8 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
             + 7 * self.runner.lanes;
         Cost {
             forward: dense as f64,
-            linearize: 0.0,
-            propagate: propagate as f64 + changed,
+            linearize: linearize as f64,
+            propagate: (carried + noise) as f64 + changed,
             gradient: (dense + stack.hidden().len()) as f64 + coded as f64 / self.runner.window as f64,
             bytes: size_of::<Self>()
                 + self.runner.bytes()
@@ -413,6 +481,7 @@ impl<T: Scalar> GradientEstimator<T> for Uoro<T> {
                 + self.backward.bytes()
                 + self.signs.bytes()
                 + self.coded.bytes()
+                + self.by_row.as_ref().map_or(0, ByRow::bytes)
                 + scalars * size_of::<T>(),
         }
     }

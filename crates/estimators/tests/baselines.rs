@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
+mod learned;
 mod support;
 
 use std::sync::Arc;
@@ -463,7 +464,9 @@ fn lanes_in_groups_draw_what_they_draw_together() {
     // One estimator with all lanes; and the configuration, which builds an estimator for each of so few lanes.
     type Pair = (Box<dyn GradientEstimator<f64>>, fn(u64) -> EstimatorConfig);
     let pairs: [Pair; 3] = [
-        (Box::new(Uoro::new(stack.clone(), lanes, 2, signs())), |seed| UoroConfig { seed }.into()),
+        (Box::new(Uoro::new(stack.clone(), lanes, 2, signs())), |seed| {
+            UoroConfig { seed, ..Default::default() }.into()
+        }),
         (Box::new(Kronecker::kf_rtrl(stack.clone(), lanes, 2, signs())), |seed| KfRtrlConfig { seed }.into()),
         (Box::new(Kronecker::optimal(stack.clone(), lanes, 2, 2, signs())), |seed| {
             OkConfig { rank: 2, seed }.into()

@@ -99,6 +99,6 @@ fn own_estimators_are_named_like_others() {
     }
     assert_eq!(
         parse(r#"{"kind": "uoro", "seed": 18446744073709551615}"#).unwrap(),
-        UoroConfig { seed: u64::MAX }.into()
+        UoroConfig { seed: u64::MAX, ..Default::default() }.into()
     );
 }

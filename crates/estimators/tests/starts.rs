@@ -31,6 +31,10 @@ fn every() -> Vec<EstimatorConfig> {
     configs
 }
 
+fn learns(config: &EstimatorConfig) -> bool {
+    matches!(config, EstimatorConfig::Dni(_) | EstimatorConfig::Kernl(_))
+}
+
 fn nets() -> Vec<Vec<CellConfig>> {
     let mut nets: Vec<_> = CellConfig::every(Size::dense(3)).into_iter().map(|cell| vec![cell]).collect();
     nets.push(vec![CellConfig::Gru(Size::sparse(4, 0.5)), CellConfig::Lstm(Size::dense(2))]);
@@ -77,7 +81,10 @@ fn a_start_forgets_what_is_not_finite() {
                             let now = t * WINDOW..(t + 1) * WINDOW;
                             let expected = window(&case, &mut *one, &weights, &healthy[now.clone()]);
                             let found = window(&case, &mut *other, &weights, &poisoned[now]);
-                            if t >= clean && (found != expected || !found.iter().all(|g| g.is_finite())) {
+                            // What DNI and KeRNL have learned survives a start, and the poisoned window taught
+                            // them nothing.
+                            let same = learns(&config) || found == expected;
+                            if t >= clean && (!same || !found.iter().all(|g| g.is_finite())) {
                                 wrong.push(format!(
                                     "{config:?} on {layers:?}, {lanes} lanes, {poison} before a start at {start}, window {t}"
                                 ));

@@ -116,7 +116,8 @@ fn a_trainer_past_its_last_step_changes_nothing_and_says_so() {
     from_bytes(&before, |archive| Trainer::new(&config).unwrap().persist(archive)).unwrap();
 }
 
-/// Whether the estimator draws random numbers while it runs.
+/// Whether the estimator draws random numbers while it runs, or learns something of its own, which a lane that diverges
+/// forgets.
 fn drawn(estimator: &EstimatorConfig) -> bool {
     matches!(
         estimator,
@@ -124,6 +125,8 @@ fn drawn(estimator: &EstimatorConfig) -> bool {
             | EstimatorConfig::KfRtrl(_)
             | EstimatorConfig::OptimalKronecker(_)
             | EstimatorConfig::ForwardGradient(_)
+            | EstimatorConfig::Kernl(_)
+            | EstimatorConfig::Dni(_)
     )
 }
 

@@ -270,7 +270,7 @@ fn runs_of_different_seeds_draw_different_signs() {
     };
     assert_eq!(with(0), with(0));
     assert_ne!(with(0), with(1));
-    let uoro = |seed| EstimatorConfig::Uoro(UoroConfig { seed });
+    let uoro = |seed| EstimatorConfig::Uoro(UoroConfig { seed, ..Default::default() });
     assert_eq!(uoro(3).reseeded(7), uoro(10));
     let snap = EstimatorConfig::Snap(Default::default());
     assert_eq!(snap.reseeded(7), snap);

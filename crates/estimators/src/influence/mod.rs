@@ -10,7 +10,7 @@ mod transport;
 
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Linearizer, Stack};
+use rtrl_cells::{Backward, Input, Linearizer, Stack, Trace};
 use rtrl_sparse::{Blocks, Lanes, LanesMut, Operand, Pattern, Scalar, check_reach};
 
 pub use costs::ScheduleCosts;
@@ -134,6 +134,58 @@ impl<T: Scalar> Influence<T> {
         if self.recursion.is_streaming() { 0 } else { step }
     }
 
+    /// The trace of the step made last.
+    pub(crate) fn last_trace(&self) -> &Trace<T> {
+        &self.frames[self.slot(self.runner.made().saturating_sub(1))].trace
+    }
+
+    /// The values of the transport in the step just made, `[entries of its pattern][lanes]`, to be overwritten
+    /// before the step is observed; and the trace of the step.
+    pub(crate) fn transport_mut(&mut self) -> (LanesMut<'_, T>, &Trace<T>) {
+        let slot = self.slot(self.runner.made().saturating_sub(1));
+        let Frame { dynamics, trace, .. } = &mut self.frames[slot];
+        (LanesMut::new(dynamics, self.plan.lanes), trace)
+    }
+
+    /// Takes a gradient by the states that is pulled down through the layers already, in the place of
+    /// [`observe`](GradientEstimator::observe).
+    pub(crate) fn observe_pulled(&mut self, weights: &[T], pulled: Lanes<'_, T>, gradient: &mut [T]) {
+        self.take(weights, pulled, gradient, false);
+    }
+
+    /// Goes on with another reach, which stays as it is from then on. Entries of J that both keep go on, others
+    /// begin at zero. Otherwise as [`relay`](GradientEstimator::relay).
+    pub(crate) fn relay_to(&mut self, stack: Arc<Stack<T>>, reach: &Reach, origin: &[Option<u32>]) {
+        self.runner.relay(stack.clone(), origin);
+        let new = Self::new(stack, reach, self.plan).expect("a reach that fits the net");
+        self.replace(new, origin);
+    }
+
+    /// Replaces this estimator by a new one for the net to which the runner was relayed, and keeps what it carries.
+    fn replace(&mut self, mut new: Self, origin: &[Option<u32>]) {
+        std::mem::swap(&mut new.runner, &mut self.runner);
+        let blocks = new.recursion.blocks().clone();
+        if let (Some(old), Some(mut influence)) = (self.influence(), new.recursion.influence_mut()) {
+            blocks.relay(self.blocks(), origin, self.plan.lanes, old.values(), influence.values_mut());
+        }
+        *self = new;
+    }
+
+    /// Takes δ of the step just made, and if `layered` pulls it down through the layers.
+    fn take(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T], layered: bool) {
+        let (step, states) = self.runner.observe(weights, loss_gradient, gradient);
+        let (slot, lanes) = (self.slot(step), self.plan.lanes);
+        let (stack, frame) = (&self.runner.stack, &mut self.frames[slot]);
+        frame.delta.fill(T::ZERO);
+        frame.delta[states.start * lanes..states.end * lanes].copy_from_slice(loss_gradient.values());
+        if layered {
+            stack.descend(weights, &frame.trace, &mut frame.delta, &mut self.backward);
+        }
+        if let Recursion::Streaming(j) = &mut self.recursion {
+            j.advance(self.frames[slot].values(lanes), gradient);
+        }
+    }
+
     /// Whether δ has to be pulled down through the layers.
     fn layered(&self) -> bool {
         self.scope == Scope::Layer && self.runner.stack.depth() > 1
@@ -172,17 +224,8 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
     }
 
     fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
-        let (step, states) = self.runner.observe(weights, loss_gradient, gradient);
-        let (slot, lanes, layered) = (self.slot(step), self.plan.lanes, self.layered());
-        let (stack, frame) = (&self.runner.stack, &mut self.frames[slot]);
-        frame.delta.fill(T::ZERO);
-        frame.delta[states.start * lanes..states.end * lanes].copy_from_slice(loss_gradient.values());
-        if layered {
-            stack.descend(weights, &frame.trace, &mut frame.delta, &mut self.backward);
-        }
-        if let Recursion::Streaming(j) = &mut self.recursion {
-            j.advance(self.frames[slot].values(lanes), gradient);
-        }
+        let layered = self.layered();
+        self.take(weights, loss_gradient, gradient, layered);
     }
 
     fn input_gradient(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, into: &mut LanesMut<'_, T>) {
@@ -256,13 +299,7 @@ impl<T: Scalar> GradientEstimator<T> for Influence<T> {
             Some(order) => Self::of_order(stack, order, self.scope, self.plan),
             None => Self::new(stack, &Reach::new(self.blocks().reaches(), self.scope), self.plan),
         };
-        let mut new = new.expect("the reaches fit every net with these rows and states");
-        std::mem::swap(&mut new.runner, &mut self.runner);
-        let blocks = new.recursion.blocks().clone();
-        if let (Some(old), Some(mut influence)) = (self.influence(), new.recursion.influence_mut()) {
-            blocks.relay(self.blocks(), origin, self.plan.lanes, old.values(), influence.values_mut());
-        }
-        *self = new;
+        self.replace(new.expect("the reaches fit every net with these rows and states"), origin);
     }
 
     fn schedule(&self) -> Option<Schedule> {
