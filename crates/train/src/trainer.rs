@@ -221,6 +221,9 @@ impl Trainer {
         }
         if report.targets > 0 {
             self.learning.update(report.targets);
+            if let Some(rewiring) = &mut self.rewiring {
+                rewiring.updated(&mut self.learning.model.weights);
+            }
         }
         self.rewire()?;
         Ok(report)

@@ -120,12 +120,115 @@ fn replacing_keeps_the_number_of_weights_and_the_values_of_survivors() {
     }
 }
 
+/// Without learning and noise every magnitude falls by the drift at each update, and a weight goes when it has
+/// crossed zero, at the next time that is due.
+#[test]
+fn deep_rewiring_drops_what_has_crossed_zero() {
+    let drift = 0.003;
+    let mut trainer =
+        still(&format!("{{ kind = 'deep-r', drift = {drift}, noise = 0.0, end = 400, every = 20 }}"));
+    let place = |e: &(usize, usize, u32, f32)| (e.0, e.1, e.2);
+    let first = entries(&trainer);
+    // Sign and value of each weight as they should be.
+    let mut expected: std::collections::BTreeMap<_, (f32, f32)> =
+        first.iter().map(|e| (place(e), (e.3.signum(), e.3))).collect();
+    let (mut dropped, mut grown) = (0, 0);
+    while trainer.steps() < 400 {
+        trainer.train_window().unwrap();
+        let now = entries(&trainer);
+        assert_eq!(counts(&trainer), [32; 3]);
+        for (sign, value) in expected.values_mut() {
+            *value -= *sign * drift as f32;
+        }
+        let due = trainer.steps().is_multiple_of(20);
+        let places: BTreeSet<_> = now.iter().map(place).collect();
+        let gone = |place: &(usize, usize, u32)| !places.contains(place);
+        for (place, (sign, value)) in &expected {
+            let crossed = value * sign < 0.0;
+            assert!(!gone(place) || (due && crossed), "step {}: {place:?} at {value}", trainer.steps());
+        }
+        dropped += expected.keys().filter(|place| gone(place)).count();
+        expected.retain(|place, _| !gone(place));
+        for (sign, value) in expected.values_mut().filter(|(sign, value)| due && value * sign < 0.0) {
+            // Drawn again at its place, or the last of its unit.
+            *sign = value.signum();
+        }
+        for e in &now {
+            let fresh = !expected.contains_key(&place(e));
+            grown += usize::from(fresh);
+            assert!(!fresh || (due && e.3 == 0.0), "step {}: {e:?}", trainer.steps());
+            if !fresh {
+                // Some hundred subtractions of numbers below one in `f32`.
+                assert!((expected[&place(e)].1 - e.3).abs() < 1e-5, "step {}: {e:?}", trainer.steps());
+            }
+        }
+        // The sign of a new weight shows at the next step.
+        let fresh: Vec<_> = now.iter().filter(|e| !expected.contains_key(&place(e))).map(place).collect();
+        if !fresh.is_empty() && trainer.steps() < 400 {
+            trainer.train_window().unwrap();
+            for (sign, value) in expected.values_mut() {
+                *value -= *sign * drift as f32;
+            }
+            let next = entries(&trainer);
+            for e in next.iter().filter(|e| fresh.contains(&place(e))) {
+                assert!((e.3.abs() - drift as f32).abs() < 1e-7, "{e:?}");
+                // The drift is towards zero, so that a weight that begins at zero with a sign crosses at once.
+                expected.insert(place(e), (-e.3.signum(), e.3));
+            }
+        }
+    }
+    assert_eq!(dropped, grown);
+    assert!(dropped > 50, "{dropped} weights were replaced");
+}
+
+#[test]
+fn deep_rewiring_goes_on_from_a_checkpoint() {
+    let rewiring = "{ kind = 'deep-r', drift = 1e-3, noise = 0.02, end = 200, every = 10 }";
+    let (mut unbroken, mut restored) = (trainer(rewiring, 0.5), trainer(rewiring, 0.5));
+    let first = unbroken.model().masks().to_vec();
+    for _ in 0..20 {
+        unbroken.train_window().unwrap();
+        restored.train_window().unwrap();
+        let file = to_bytes(|archive| restored.persist(archive)).unwrap();
+        restored = trainer(rewiring, 0.5);
+        from_bytes(&file, |archive| restored.persist(archive)).unwrap();
+        assert_eq!(restored.weights(), unbroken.weights(), "step {}", unbroken.steps());
+    }
+    assert_ne!(unbroken.model().masks(), first);
+    assert_eq!(restored.model().masks(), unbroken.model().masks());
+}
+
+#[test]
+fn deep_rewiring_draws_its_noise_by_the_seed() {
+    let rewiring =
+        |noise: f64| format!("{{ kind = 'deep-r', drift = 0.0, noise = {noise}, end = 400, every = 400 }}");
+    let after = |noise: f64, windows: usize| {
+        let mut trainer = still(&rewiring(noise));
+        for _ in 0..windows {
+            trainer.train_window().unwrap();
+        }
+        entries(&trainer)
+    };
+    let before = after(0.5, 0);
+    let moved: Vec<f64> =
+        after(0.01, 25).iter().zip(&before).map(|(a, b)| f64::from(a.3) - f64::from(b.3)).collect();
+    assert_eq!(after(0.01, 25), after(0.01, 25));
+    assert_eq!(after(0.0, 25), before);
+    // 96 sums of 25 steps: mean and variance are within four of their standard deviations, which are 0.05 and 0.0025 for one sum.
+    let n = moved.len() as f64;
+    let mean = moved.iter().sum::<f64>() / n;
+    let variance = moved.iter().map(|x| x * x).sum::<f64>() / n;
+    assert!(mean.abs() < 4.0 * 0.05 / n.sqrt(), "{mean}");
+    assert!((variance / 0.0025 - 1.0).abs() < 4.0 * (2.0 / n).sqrt(), "{variance}");
+}
+
 #[test]
 fn training_goes_on_while_masks_change() {
     for rewiring in [
         "{ kind = 'magnitude', sparsity = 0.5, end = 300, every = 20, matrices = 'all' }",
         "{ kind = 'set', share = 0.3, end = 300, every = 20 }",
         "{ kind = 'rigl', share = 0.3, end = 300, every = 20, matrices = 'all' }",
+        "{ kind = 'deep-r', drift = 1e-4, noise = 1e-3, end = 300, every = 5, matrices = 'all' }",
     ] {
         let mut trainer = trainer(rewiring, 0.3);
         let first = trainer.train_window().unwrap();
@@ -309,6 +412,8 @@ fn settings_without_meaning_are_refused() {
         ("{ kind = 'magnitude', sparsity = 0.2, end = 10, every = 1 }", "rewiring.sparsity", "0.2"),
         ("{ kind = 'set', share = 0.1, end = 10, every = 0 }", "rewiring.every", "0"),
         ("{ kind = 'rigl', share = 1.5, end = 10, every = 1 }", "rewiring.share", "1.5"),
+        ("{ kind = 'deep-r', drift = -0.1, noise = 0.0, end = 10, every = 1 }", "rewiring.drift", "-0.1"),
+        ("{ kind = 'deep-r', drift = 0.1, noise = nan, end = 10, every = 1 }", "rewiring.noise", "nan"),
     ] {
         let (found, place) = refused(&text(bad, 0.25, 5));
         assert_eq!(found, field, "{bad}");

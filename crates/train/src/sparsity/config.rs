@@ -74,6 +74,28 @@ pub enum RewiringConfig {
         #[serde(default)]
         matrices: Matrices,
     },
+    /// DEEP R: a random walk over nets with the same number of weights. Every weight has a sign, which it keeps. After
+    /// each update it is moved towards zero by `drift` and then by normal noise of the standard deviation `noise`; one that
+    /// has crossed zero is dropped, and as many missing ones are drawn. New weights begin at 0, with random signs; one
+    /// that is drawn at the place it has just left goes on with its new sign.
+    ///
+    /// # Reference
+    /// Bellec, Kappel, Maass & Legenstein, "Deep rewiring: training very sparse deep networks", ICLR 2018, algorithm
+    /// 1, with `drift` = η α and `noise` = √(2 η T). There weights are replaced after each update, as with `every` = 1 and
+    /// windows of one step.
+    DeepR {
+        /// What each magnitude loses at an update.
+        drift: f64,
+        /// Standard deviation of the noise that is added to each weight at an update.
+        noise: f64,
+        /// Last step at which weights may be replaced. Drift and noise end with the run.
+        end: u64,
+        /// Steps between two replacements.
+        every: u64,
+        /// The matrices that change.
+        #[serde(default)]
+        matrices: Matrices,
+    },
 }
 
 /// The matrices that change.
@@ -93,15 +115,18 @@ impl RewiringConfig {
     pub(super) fn times(&self) -> (u64, u64, u64) {
         match *self {
             Self::Magnitude { begin, end, every, .. } => (begin, end, every),
-            Self::Set { end, every, .. } | Self::Rigl { end, every, .. } => (0, end, every),
+            Self::Set { end, every, .. } | Self::Rigl { end, every, .. } | Self::DeepR { end, every, .. } => {
+                (0, end, every)
+            }
         }
     }
 
     pub(super) fn matrices(&self) -> Matrices {
         match *self {
-            Self::Magnitude { matrices, .. } | Self::Set { matrices, .. } | Self::Rigl { matrices, .. } => {
-                matrices
-            }
+            Self::Magnitude { matrices, .. }
+            | Self::Set { matrices, .. }
+            | Self::Rigl { matrices, .. }
+            | Self::DeepR { matrices, .. } => matrices,
         }
     }
 
@@ -139,6 +164,15 @@ impl RewiringConfig {
             }
             Self::Set { share, .. } | Self::Rigl { share, .. } if !(0.0..=1.0).contains(&share) => {
                 error("rewiring.share", "in 0.0..=1.0", share.to_string())
+            }
+            Self::DeepR { drift, noise, .. } => {
+                let size = |size: f64| size >= 0.0 && size.is_finite();
+                let allowed = "a number of at least 0";
+                match (size(drift), size(noise)) {
+                    (false, _) => error("rewiring.drift", allowed, drift.to_string()),
+                    (_, false) => error("rewiring.noise", allowed, noise.to_string()),
+                    _ => Ok(()),
+                }
             }
             _ => Ok(()),
         }

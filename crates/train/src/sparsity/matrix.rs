@@ -92,15 +92,27 @@ impl Matrix {
     /// Returns which entries are kept if the `drop` existing ones of least magnitude are removed. Fewer are removed
     /// if a unit would lose its last incoming weight under `masks`.
     pub fn prune(&self, model: &Model, masks: &[Masks], places: &[Place], drop: usize) -> Vec<bool> {
+        let magnitude = |i: usize| places[i].weight.map_or(0.0, |w| model.weights()[w].abs());
+        let mut order: Vec<usize> = (0..places.len()).filter(|&i| places[i].weight.is_some()).collect();
+        order.sort_by(|&a, &b| magnitude(a).total_cmp(&magnitude(b)).then(a.cmp(&b)));
+        self.remove(masks, places, order, drop)
+    }
+
+    /// Returns which entries are kept if the first `drop` of these are removed. An entry whose unit would lose its last
+    /// incoming weight under `masks` is passed over.
+    pub fn remove(
+        &self,
+        masks: &[Masks],
+        places: &[Place],
+        order: impl IntoIterator<Item = usize>,
+        drop: usize,
+    ) -> Vec<bool> {
         let mut kept: Vec<bool> = places.iter().map(|place| place.weight.is_some()).collect();
         let fed = |unit: usize| -> usize {
             let gates = masks[self.layer].gates.iter();
             gates.map(|gate| gate.input.row(unit).len() + gate.recurrent.row(unit).len()).sum()
         };
         let mut fed: Vec<usize> = (0..self.units).map(fed).collect();
-        let magnitude = |i: usize| places[i].weight.map_or(0.0, |w| model.weights()[w].abs());
-        let mut order: Vec<usize> = (0..places.len()).filter(|&i| kept[i]).collect();
-        order.sort_by(|&a, &b| magnitude(a).total_cmp(&magnitude(b)).then(a.cmp(&b)));
         let mut left = drop;
         for i in order {
             let fed = &mut fed[places[i].unit];

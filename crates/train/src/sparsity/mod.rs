@@ -3,6 +3,7 @@
 mod config;
 mod matrix;
 mod probe;
+mod walk;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_cells::init::below;
@@ -15,6 +16,7 @@ use crate::{ConfigError, Model, TrainError, TrainingConfig};
 pub use config::{Matrices, RewiringConfig};
 use matrix::{Matrix, Place};
 use probe::Probe;
+use walk::Walk;
 
 /// Changes the masks of a training run.
 pub(crate) struct Rewiring {
@@ -28,6 +30,8 @@ pub(crate) struct Rewiring {
     initial: Vec<f64>,
     rng: Xoshiro256PlusPlus,
     probe: Option<Probe>,
+    /// Of DEEP R.
+    walk: Option<Walk>,
 }
 
 impl Rewiring {
@@ -46,11 +50,19 @@ impl Rewiring {
                 return Err(ConfigError::Value { field, allowed, found: sparsity.to_string() }.into());
             }
         }
+        let mut rng = Stream::Regrowth.rng(training.seed);
+        let walk = match *config {
+            RewiringConfig::DeepR { drift, noise, .. } => {
+                Some(Walk::new(model, &matrices, (drift, noise), &mut rng))
+            }
+            _ => None,
+        };
         Ok(Self {
             initial,
             done: 0,
             skipped: false,
-            rng: Stream::Regrowth.rng(training.seed),
+            rng,
+            walk,
             probe: probe.then(|| Probe::new(model, training.lanes, training.window())).transpose()?,
             config: config.clone(),
             matrices,
@@ -69,6 +81,13 @@ impl Rewiring {
         self.skipped = false;
         if let Some(probe) = &mut self.probe {
             probe.finish_window(model);
+        }
+    }
+
+    /// Moves weights after an update.
+    pub fn updated(&mut self, weights: &mut [f32]) {
+        if let Some(walk) = &self.walk {
+            walk.step(weights, &mut self.rng);
         }
     }
 
@@ -102,10 +121,19 @@ impl Rewiring {
                 RewiringConfig::Rigl { share, .. } => {
                     replaced(0.5 * share * (1.0 + (std::f64::consts::PI * done).cos()), exist)
                 }
+                RewiringConfig::DeepR { .. } => (exist, exist),
             };
-            let mut kept = matrix.prune(model, &masks, &places, drop);
+            let crossed = self.walk.as_ref().map(|walk| walk.crossed(model.weights(), &places));
+            let mut kept = match &crossed {
+                Some(crossed) => matrix.remove(&masks, &places, crossed.iter().copied(), drop),
+                None => matrix.prune(model, &masks, &places, drop),
+            };
             let grow = grow.min(exist - kept.iter().filter(|&&kept| kept).count());
             self.grow(&matrix, &places, &mut kept, grow);
+            if let (Some(walk), Some(crossed)) = (&mut self.walk, crossed) {
+                // Drawn again at their own places, or the last of a unit.
+                walk.turn(model.weights(), crossed.iter().filter(|&&i| kept[i]).map(|&i| &places[i]));
+            }
             matrix.write(&mut masks, &kept);
         }
         (masks != model.masks()).then_some(masks)
@@ -130,13 +158,16 @@ impl Rewiring {
         missing.iter().take(grow).for_each(|&i| kept[i] = true);
     }
 
-    /// Adapts the probe to new masks.
+    /// Adapts the probe and the walk to new masks.
     pub fn relay(&mut self, model: &Model) {
         self.probe.iter_mut().for_each(|probe| probe.relay(model));
+        self.walk.iter_mut().for_each(|walk| walk.relay(model, &self.matrices));
     }
 
-    /// Draws the values of new weights for `set`, after the model has taken over the masks. Otherwise they stay 0.
+    /// Draws the values of new weights for `set`, and the signs of those for `deep-r`, after the model has taken over
+    /// the masks. Otherwise values stay 0.
     pub fn initialize(&mut self, model: &mut Model, origin: &[Option<u32>]) {
+        self.walk.iter_mut().for_each(|walk| walk.follow(origin, &mut self.rng));
         if matches!(self.config, RewiringConfig::Set { .. }) {
             let drawn = rtrl_cells::init::uniform::<f32>(model.stack(), &mut self.rng);
             for ((w, origin), drawn) in model.weights.iter_mut().zip(origin).zip(drawn) {
@@ -159,7 +190,11 @@ impl Persist for Rewiring {
         archive.value("rng", &mut self.rng)?;
         archive.value("done", &mut self.done)?;
         match &mut self.probe {
-            Some(probe) => archive.part("probe", probe),
+            Some(probe) => archive.part("probe", probe)?,
+            None => {}
+        }
+        match &mut self.walk {
+            Some(walk) => archive.part("walk", walk),
             None => Ok(()),
         }
     }
