@@ -16,6 +16,11 @@ pub enum InterchangeError {
         /// Why not.
         reason: &'static str,
     },
+    /// The readout has a bypass, which no tensor of the format has a name for.
+    #[error(
+        "a readout with a bypass cannot be exchanged: train the net without `bypass` in `readout`, or keep it as a model"
+    )]
+    Bypass,
     /// The bytes are not a safetensors file, or are damaged; or the tensors cannot be written as one.
     #[error("not a safetensors file: {0}")]
     Format(#[source] SafeTensorError),

@@ -68,6 +68,9 @@ pub(crate) struct Part {
 /// The layers of a net, if PyTorch has equivalents: at the bottom an optional embedding of symbols, above it the
 /// layers of one module, all of one kind and size.
 pub(crate) fn parts(net: &NetConfig, signal: Signal) -> Result<Vec<Part>, InterchangeError> {
+    if net.readout.bypass {
+        return Err(InterchangeError::Bypass);
+    }
     let mut found: Vec<Part> = Vec::with_capacity(net.layers.len());
     let mut recurrent = 0;
     for (depth, layer) in net.layers.iter().enumerate() {

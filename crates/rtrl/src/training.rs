@@ -100,6 +100,13 @@ impl Training {
         self
     }
 
+    /// Adds a linear map of the net's input to the outputs of the readout, past the net.
+    #[must_use]
+    pub fn bypass(mut self) -> Self {
+        self.config.net.readout.bypass = true;
+        self
+    }
+
     /// Limits the Euclidean norm of the gradient of all parameters together: a longer one is scaled down.
     #[must_use]
     pub fn clip(mut self, norm: f64) -> Self {

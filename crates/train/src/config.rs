@@ -115,6 +115,10 @@ pub struct ReadoutConfig {
     /// Width of a hidden layer of ReLU units; none for a linear readout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<usize>,
+    /// Whether a linear map of the net's input is added to the outputs, past the net: a skip connection, or output
+    /// bypass. The net is then left with what the present input does not tell. Its weights begin at 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bypass: bool,
 }
 
 /// Settings of the training loop.

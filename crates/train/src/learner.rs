@@ -322,6 +322,7 @@ impl Learner {
         let input = input_of(symbols, values, starts.len());
         model.stack().forward(model.weights(), input, starts, rollout, trace);
         let hidden = rollout.state().slice(model.stack().hidden());
+        model.readout.read(input);
         model.readout.forward(hidden)
     }
 

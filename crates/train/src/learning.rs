@@ -150,6 +150,7 @@ impl Learning {
         self.steps += 1;
         self.made += 1;
         self.estimator.step(&self.model.weights, input, &self.starts);
+        self.model.readout.read(input);
         self.model.readout.forward(self.estimator.hidden());
     }
 

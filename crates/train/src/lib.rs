@@ -29,6 +29,7 @@
 #[doc = include_str!("../README.md")]
 const _: () = ();
 
+mod bypass;
 mod compare;
 mod config;
 mod divergence;

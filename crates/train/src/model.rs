@@ -109,7 +109,10 @@ impl Model {
         };
         let (hidden, rng) = (stack.hidden().len(), &mut Stream::Readout.rng(seed));
         check_readout(hidden, net.readout.hidden, outputs)?;
-        let readout = Readout::new(hidden, net.readout.hidden, outputs, loss, 1, rng);
+        let mut readout = Readout::new(hidden, net.readout.hidden, outputs, loss, 1, rng);
+        if net.readout.bypass {
+            readout = readout.with_bypass(stack.inputs());
+        }
         let weights = init::uniform(&stack, &mut Stream::Core.rng(seed));
         Ok(Self { net: net.clone(), run: None, signals: (inputs, targets), masks, stack, weights, readout })
     }
@@ -138,9 +141,12 @@ impl Model {
             return differs("layers", "the layers of the net", found);
         }
         if config.net.readout != self.net.readout {
-            let width = |readout: &ReadoutConfig| match readout.hidden {
-                None => "no hidden layer".to_string(),
-                Some(width) => format!("a hidden layer of {width} units"),
+            let width = |readout: &ReadoutConfig| {
+                let bypass = if readout.bypass { " and a bypass" } else { "" };
+                match readout.hidden {
+                    None => format!("no hidden layer{bypass}"),
+                    Some(width) => format!("a hidden layer of {width} units{bypass}"),
+                }
             };
             let found =
                 format!("{} where the net has {}", width(&config.net.readout), width(&self.net.readout));

@@ -88,6 +88,7 @@ impl Predictor {
         assert_eq!(self.lanes(), state.lanes(), "lanes of the predictor (left) and of the learner (right)");
         self.net.weights_mut().copy_from_slice(model.weights());
         self.readout.parameters_mut().copy_from_slice(model.readout().parameters());
+        self.readout.read_as(model.readout());
         let mut own = self.net.state_mut();
         own.values_mut().copy_from_slice(state.values());
         for (lane, _) in restart.iter().enumerate().filter(|(_, restart)| **restart) {
@@ -118,7 +119,9 @@ impl Predictor {
     /// # Panics
     /// If lanes, sizes or the kind of input do not fit, or a symbol is out of range.
     pub fn predict(&mut self, input: Input<'_, f32>, starts: &[bool]) -> Lanes<'_, f32> {
-        self.readout.forward(self.net.step(input, starts));
+        let hidden = self.net.step(input, starts);
+        self.readout.read(input);
+        self.readout.forward(hidden);
         self.predicted = true;
         self.prediction()
     }
@@ -159,7 +162,9 @@ impl Predictor {
                 Input::Symbols(&self.symbols)
             }
         };
-        self.readout.forward(self.net.step(input, &self.never))
+        let hidden = self.net.step(input, &self.never);
+        self.readout.read(input);
+        self.readout.forward(hidden)
     }
 
     /// The loss of the last prediction for these targets; nothing changes.

@@ -2,7 +2,10 @@
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rtrl_cells::{Input, Inputs};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources, math};
+
+use crate::bypass::Bypass;
 
 /// The kind of targets of a readout, and its loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +38,18 @@ impl Targets<'_> {
     }
 }
 
-/// A linear map, or one hidden layer of ReLU units and a linear map, followed by a [`Loss`].
+/// A linear map, or one hidden layer of ReLU units and a linear map, followed by a [`Loss`]. With a
+/// [bypass](Self::with_bypass) a linear map of the net's input is added to the outputs.
 ///
 /// # Shapes
-/// Parameters are one flat vector: for each layer the matrix `[out][in]`, then the bias `[out]`. Everything that
-/// varies from step to step is `[len][lanes]`.
+/// Parameters are one flat vector: for each layer the matrix `[out][in]`, then the bias `[out]`; then the matrix of
+/// the bypass, `[out][in]`. Everything that varies from step to step is `[len][lanes]`.
 #[derive(Debug, Clone)]
 pub struct Readout<T> {
     lanes: usize,
     loss: Loss,
     layers: Vec<Layer<T>>,
+    bypass: Option<Bypass<T>>,
     parameters: Vec<T>,
     /// Scratch. For the softmax: maximum and sum of each lane, and the exponentials. For the gradient: adjoints of
     /// the hidden layer.
@@ -130,7 +135,39 @@ impl<T: Scalar> Readout<T> {
             first += len;
             from = outputs;
         }
-        Self { lanes, loss, work: work(&layers, lanes), layers, parameters }
+        Self { lanes, loss, work: work(&layers, lanes), layers, bypass: None, parameters }
+    }
+
+    /// The same readout with a linear map of the net's input, added to the outputs past hidden states and hidden
+    /// layer. Its weights begin at zero.
+    #[must_use]
+    pub fn with_bypass(mut self, inputs: Inputs) -> Self {
+        let bypass = Bypass::new(inputs, self.output().len(), self.lanes);
+        self.parameters.truncate(self.before_bypass());
+        self.parameters.extend(vec![T::ZERO; bypass.len()]);
+        self.bypass = Some(bypass);
+        self
+    }
+
+    /// Number of parameters of the layers.
+    fn before_bypass(&self) -> usize {
+        self.parameters.len() - self.bypass.as_ref().map_or(0, Bypass::len)
+    }
+
+    /// Keeps the input of the net for the next [`forward`](Self::forward), if there is a bypass; else nothing
+    /// happens.
+    ///
+    /// # Panics
+    /// If there is a bypass and the input does not fit.
+    pub fn read(&mut self, input: Input<'_, T>) {
+        self.bypass.iter_mut().for_each(|bypass| bypass.read(input));
+    }
+
+    /// Takes over the input that another readout of the same net has read.
+    pub(crate) fn read_as(&mut self, other: &Self) {
+        if let (Some(own), Some(other)) = (&mut self.bypass, &other.bypass) {
+            own.follow(other);
+        }
     }
 
     /// The same readout, with a copy of its parameters, for another number of lanes.
@@ -147,6 +184,7 @@ impl<T: Scalar> Readout<T> {
             loss: self.loss,
             work: work(&layers, lanes),
             layers,
+            bypass: self.bypass.as_ref().map(|bypass| bypass.with_lanes(lanes)),
             parameters: self.parameters.clone(),
         }
     }
@@ -168,10 +206,11 @@ impl<T: Scalar> Readout<T> {
 
     /// Multiply-adds of one step of one lane, forward.
     pub fn forward_macs(&self) -> usize {
-        self.layers.iter().map(|l| l.inputs * l.outputs).sum()
+        let layers: usize = self.layers.iter().map(|l| l.inputs * l.outputs).sum();
+        layers + self.bypass.as_ref().map_or(0, Bypass::macs)
     }
 
-    /// The prediction from the hidden state `[inputs][lanes]`, as `[outputs][lanes]`: log-probabilities of the
+    /// The prediction from the hidden state `[inputs][lanes]` and, with a bypass, the input [read](Self::read) last, as `[outputs][lanes]`: log-probabilities of the
     /// classes in nats, or numbers.
     ///
     /// # Panics
@@ -189,7 +228,11 @@ impl<T: Scalar> Readout<T> {
                 layer.output.iter_mut().filter(|x| **x < T::ZERO).for_each(|x| *x = T::ZERO);
             }
         }
+        let first = self.before_bypass();
         let outputs = &mut self.layers[last].output;
+        if let Some(bypass) = &mut self.bypass {
+            bypass.add(&self.parameters[first..], outputs, self.lanes);
+        }
         if self.loss == Loss::CrossEntropy {
             log_softmax(outputs, self.lanes, &mut self.work);
         }
@@ -235,6 +278,10 @@ impl<T: Scalar> Readout<T> {
                     *y = target.map_or(T::ZERO, |target| *y - T::from_f64(f64::from(target)));
                 }
             }
+        }
+        if let Some(bypass) = &self.bypass {
+            let first = self.before_bypass();
+            bypass.learn(self.output(), &mut parameter_gradient[first..]);
         }
         for index in (0..self.layers.len()).rev() {
             let (below, rest) = self.layers.split_at_mut(index);

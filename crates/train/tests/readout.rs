@@ -5,8 +5,10 @@
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rtrl_cells::{Input, Inputs};
 use rtrl_sparse::Lanes;
-use rtrl_train::{Loss, Readout, Targets};
+use rtrl_tasks::Signal;
+use rtrl_train::{Learner, Loss, Model, Readout, RunConfig, Targets};
 
 /// Sum over lanes of the loss whose gradient is computed: cross-entropy in nats, or half the squared error.
 fn loss(readout: &mut Readout<f64>, hidden: &[f64], targets: Targets<'_>, lanes: usize) -> f64 {
@@ -24,7 +26,7 @@ proptest! {
     fn gradients_equal_finite_differences(
         inputs in 1_usize..5, width in proptest::option::of(1_usize..6), outputs in 2_usize..5,
         classes in proptest::collection::vec(proptest::option::of(0_u32..2), 1..4), values in any::<bool>(),
-        seed in any::<u64>(),
+        bypass in 0_usize..3, seed in any::<u64>(),
     ) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let lanes = classes.len();
@@ -36,6 +38,21 @@ proptest! {
             (Loss::CrossEntropy, Targets::Classes(&classes))
         };
         let mut readout = Readout::<f64>::new(inputs, width, outputs, kind, lanes, &mut rng);
+        let alone = readout.parameters().len();
+        // No bypass, or one that reads two numbers, or one of three symbols.
+        let read: Vec<f64> = (0..2 * lanes).map(|i| 0.3 * i as f64 - 0.4).collect();
+        let symbols: Vec<u32> = (0..lanes as u32).map(|lane| 2 - lane % 3).collect();
+        if bypass > 0 {
+            let (of, input) = match bypass {
+                1 => (Inputs::Dense(2), Input::Dense(Lanes::new(&read, lanes))),
+                _ => (Inputs::Symbols(3), Input::Symbols(&symbols)),
+            };
+            readout = readout.with_bypass(of);
+            prop_assert!(readout.parameters()[alone..].iter().all(|&v| v == 0.0));
+            prop_assert_eq!(readout.parameters().len(), alone + outputs * of.len());
+            readout.parameters_mut()[alone..].iter_mut().enumerate().for_each(|(i, v)| *v = 0.2 * i as f64 - 0.5);
+            readout.read(input);
+        }
         let hidden: Vec<f64> =
             (0..inputs * lanes).map(|_| (rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0).collect();
         let (mut bits, mut by_hidden) = (vec![9.0; lanes], vec![9.0; hidden.len()]);
@@ -84,4 +101,43 @@ fn probabilities_sum_to_one_even_for_huge_logits() {
         let sum: f32 = (0..3).map(|class| logs.at(class)[lane].exp()).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{sum}");
     }
+}
+
+/// A net that does not learn, on targets that are a linear function of the present input.
+#[test]
+fn a_bypass_learns_what_the_present_input_tells() {
+    let error = |bypass: bool| {
+        let text = format!(
+            r#"
+            layers = [{{ kind = "gru", units = 4 }}]
+            readout = {{ bypass = {bypass} }}
+            estimator = {{ kind = "frozen" }}
+            optimizer = {{ kind = "sgd", learning_rate = 0.1 }}
+            training = {{ lanes = 2, seed = 3 }}
+            "#
+        );
+        let config = RunConfig::from_toml(&text, "test").unwrap();
+        let mut learner = Learner::new(&config, Signal::Values(2), Signal::Values(1)).unwrap();
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+        let mut last = 0.0;
+        for step in 0..800 {
+            let mut number = || (rng.next_u64() >> 40) as f32 / (1_u32 << 23) as f32 - 1.0;
+            let x = [number(), number(), number(), number()];
+            let told = learner.predict(Input::Dense(Lanes::new(&x, 2)), &[step == 0; 2]).values().to_vec();
+            // A fork has read the same input, and so has a net that reads it itself.
+            assert_eq!(learner.fork().prediction().values(), told);
+            let targets = [Some(3.0 * x[0] - 2.0 * x[2]), Some(3.0 * x[1] - 2.0 * x[3])];
+            let report = learner.learn(Targets::Values(&targets)).unwrap();
+            last += if step >= 700 { report.loss } else { 0.0 };
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        learner.model().save(&path).unwrap();
+        let loaded = Model::load(&path).unwrap();
+        assert_eq!(loaded.readout().parameters(), learner.model().readout().parameters());
+        last / 200.0
+    };
+    let (with, without) = (error(true), error(false));
+    // The variance of the target is 13 / 3.
+    assert!(with < 0.05 && without > 0.5, "{with} with, {without} without");
 }

@@ -16,7 +16,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         (vec![CellConfig::Vanilla(Size::dense(2))], None, Signal::Symbols(3)),
     ];
     let file = |(seed, (layers, hidden, inputs))| {
-        let net = NetConfig { layers, readout: ReadoutConfig { hidden } };
+        let net = NetConfig { layers, readout: ReadoutConfig { hidden, ..Default::default() } };
         let model = Model::initial(&net, inputs, Signal::Values(2), seed).expect("a small net");
         export(&model, &Names::default()).expect("a net that PyTorch has")
     };
