@@ -42,7 +42,11 @@ fn section(study: &Study) -> Section {
              steps; ours along the trajectory of exact RTRL, on five bits without a delay and in fewer lanes. An estimator is \
              easier to agree with where less must be remembered."
                 .to_string(),
-            "On a dense net SnAp-2 reaches every state: there it is RTRL.".to_string(),
+            "On a dense net SnAp-2 reaches every state: there it is RTRL. On recurrent trace units it is RTRL too, and so is e-prop, since \
+             no unit reads another."
+                .to_string(),
+            "DNI and KeRNL learn a model of the net while it learns, and one for each lane: their agreement grows with the steps."
+                .to_string(),
             "The reference carries influence from under earlier weights, as every online estimator does.".to_string(),
         ],
         runs: Vec::new(),
