@@ -270,7 +270,7 @@ impl<T: Scalar> Kernl<T> {
 
 impl<T: Scalar> Persist for Kernl<T> {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("traces", &mut self.traces)?;
+        self.traces.persist(archive)?;
         archive.part("signs", &mut self.signs)?;
         archive.slice("decay", &mut self.decay)?;
         archive.slice("slope", &mut self.slope)?;

@@ -236,7 +236,7 @@ impl<T: Scalar> Persist for SnapTopK<T> {
             self.influence = influence.map_err(|_| archive.refusal("pattern", unfit()))?;
             self.made = 0;
         }
-        archive.part("influence", &mut self.influence)
+        self.influence.persist(archive)
     }
 }
 
