@@ -12,7 +12,7 @@ use crate::data::Data;
 use crate::exchange_flags::{Export, Import, Metrics};
 use crate::stream::rows::Format;
 use crate::sweep::{Report, Sweep};
-pub use stream::{Ahead, Header, Net, OnError, SkipSeen, Stream};
+pub use stream::{Ahead, Header, Net, OnError, ReadoutRule, SkipSeen, Stream};
 
 /// Real-time recurrent learning: recurrent nets that learn at every step.
 #[derive(Debug, Parser)]

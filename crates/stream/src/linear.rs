@@ -1,17 +1,14 @@
 //! The linear model that a net has to beat.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DVectorView};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_train::LeastSquares;
 
 /// Factor by which the weight of all earlier rows shrinks with each row.
 const FORGETTING: f64 = 0.999;
 
-/// Greatest mean of the diagonal of `inverse`: above it nothing is forgotten, or inputs that never vary would let
-/// it grow forever.
-const GREATEST: f64 = 1e4;
-
-/// Initial diagonal of `inverse`: the prior variance of each weight.
-const INITIAL: f64 = 100.0;
+/// The prior variance of each weight.
+const PRIOR: f64 = 100.0;
 
 /// Most inputs of the model. Memory and time of a row grow with their square; this many take 32 MB.
 pub const GREATEST_INPUTS: usize = 2000;
@@ -20,35 +17,29 @@ pub const GREATEST_INPUTS: usize = 2000;
 /// row.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    /// Inverse of the sum of `u uᵀ` over all rows, weighted by age: (inputs + 1) × (inputs + 1).
-    inverse: DMatrix<f64>,
+    squares: LeastSquares,
     /// (Inputs + 1) × targets.
     weights: DMatrix<f64>,
-    /// The inputs of the last prediction, then 1.
-    input: DVector<f64>,
-    gain: DVector<f64>,
 }
 
 impl Linear {
     /// A model of `inputs` and `targets` numbers that has seen no row.
     pub fn new(inputs: usize, targets: usize) -> Self {
-        let n = inputs + 1;
         Self {
-            inverse: DMatrix::identity(n, n) * INITIAL,
-            weights: DMatrix::zeros(n, targets),
-            input: DVector::from_element(n, 1.0),
-            gain: DVector::zeros(n),
+            squares: LeastSquares::new(inputs, FORGETTING, PRIOR),
+            weights: DMatrix::zeros(inputs + 1, targets),
         }
     }
 
     /// Takes in the inputs of a row.
     pub fn read(&mut self, input: &[f32]) {
-        self.input.iter_mut().zip(input).for_each(|(u, &x)| *u = f64::from(x));
+        self.squares.read(input.iter().map(|&x| f64::from(x)));
     }
 
     /// The prediction of target `target` in the row after the one read last.
     pub fn prediction(&self, target: usize) -> f64 {
-        self.weights.column(target).dot(&self.input)
+        let input = self.squares.input();
+        self.weights.column(target).dot(&DVectorView::from_slice(input, input.len()))
     }
 
     /// Learns the targets of the row after the one read last; `None` stands for a missing value.
@@ -56,31 +47,21 @@ impl Linear {
         if targets.iter().all(Option::is_none) {
             return;
         }
-        let n = self.input.len();
-        let forgetting = if self.inverse.trace() > GREATEST * n as f64 { 1.0 } else { FORGETTING };
-        self.gain.gemv(1.0, &self.inverse, &self.input, 0.0);
-        let scale = forgetting + self.input.dot(&self.gain);
+        let scale = self.squares.advance();
         for (target, y) in targets.iter().enumerate() {
             let Some(y) = y else { continue };
             let error = f64::from(*y) - self.prediction(target);
-            self.weights.column_mut(target).axpy(error / scale, &self.gain, 1.0);
-        }
-        self.inverse.ger(-1.0 / scale, &self.gain, &self.gain, 1.0);
-        self.inverse /= forgetting;
-        // The matrix is symmetric; rounding would let its two triangles drift apart.
-        for i in 0..n {
-            for j in 0..i {
-                self.inverse[(i, j)] = self.inverse[(j, i)];
-            }
+            let gain = DVectorView::from_slice(self.squares.gain(), self.weights.nrows());
+            self.weights.column_mut(target).axpy(error / scale, &gain, 1.0);
         }
     }
 }
 
 impl Persist for Linear {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.slice("inverse", self.inverse.as_mut_slice())?;
+        self.squares.persist_inverse(archive)?;
         archive.slice("weights", self.weights.as_mut_slice())?;
-        archive.slice("input", self.input.as_mut_slice())
+        self.squares.persist_input(archive)
     }
 }
 

@@ -10,10 +10,11 @@ use rtrl_tasks::{Signal, Step};
 
 use crate::divergence::all_finite;
 use crate::feedback::RandomFeedback;
+use crate::least_squares::ReadoutSquares;
 use crate::model::Stream;
 use crate::number::MOST;
 use crate::optimizer::Parameters;
-use crate::{DivergencePolicy, Model, RunConfig, Targets, TrainError, Updater};
+use crate::{ConfigError, DivergencePolicy, Model, RunConfig, Targets, TrainError, Updater};
 
 /// What learning from one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -58,6 +59,8 @@ pub(crate) struct Learning {
     readout_gradient: Vec<f32>,
     /// What the estimator gets in the place of the gradient by the hidden states.
     feedback: Option<RandomFeedback>,
+    /// How the readout learns, if not by the optimizer.
+    squares: Option<ReadoutSquares>,
     /// Losses of the last step, `[lanes]`.
     pub losses: Vec<f64>,
     /// Sum of the losses of the window so far, in the units of its gradient: nats, or half the squared errors.
@@ -97,8 +100,18 @@ impl Learning {
             let outputs = model.readout().output().len();
             RandomFeedback::new(hidden, outputs, &mut Stream::Feedback.rng(t.seed))
         };
+        let squares = match (&config.learning.update.rls, model.signals().1) {
+            (None, _) => None,
+            (Some(rls), Signal::Values(outputs)) => Some(ReadoutSquares::new(rls, hidden, outputs, t.lanes)),
+            (Some(_), Signal::Symbols(classes)) => {
+                let allowed = "left out where classes are predicted: least squares are for numbers";
+                let (field, found) = ("update.rls", format!("{classes} classes"));
+                return Err(ConfigError::Value { field, allowed, found }.into());
+            }
+        };
         Ok(Self {
             feedback: (!config.learning.feedback.is_exact()).then(feedback),
+            squares,
             gradient: vec![0.0; weights],
             estimator: config.learning.estimator.reseeded(t.seed).build(
                 stack.clone(),
@@ -157,6 +170,9 @@ impl Learning {
     /// Computes the loss of the step just made, if it has a target, and its gradients, and tells them to the
     /// estimator.
     pub fn observe(&mut self, targets: Option<Targets<'_>>) -> Result<(), TrainError> {
+        if let Some(squares) = &mut self.squares {
+            squares.observe(self.estimator.hidden(), targets);
+        }
         match targets {
             Some(targets) => {
                 self.model.readout.loss_and_gradient(
@@ -293,6 +309,13 @@ impl Learning {
 
     /// Updates all weights by the mean gradient over the `targets` of the window.
     pub fn update(&mut self, targets: u64) {
+        if let Some(squares) = &mut self.squares {
+            if self.updater.next_rates().readout > 0.0 {
+                squares.update(self.model.readout.parameters_mut());
+            }
+            // The optimizer has nothing left to do for the readout.
+            self.readout_gradient.fill(0.0);
+        }
         let vectors = [
             Parameters { weights: &mut self.model.weights, gradient: &mut self.gradient },
             Parameters { weights: self.model.readout.parameters_mut(), gradient: &mut self.readout_gradient },
@@ -325,6 +348,9 @@ impl Learning {
         }
         archive.part("estimator", &mut *self.estimator)?;
         archive.part("updates", &mut self.updater)?;
+        if let Some(squares) = &mut self.squares {
+            archive.part("squares", squares)?;
+        }
         Ok(other)
     }
 

@@ -42,6 +42,7 @@ mod fields;
 mod folder;
 mod learner;
 mod learning;
+mod least_squares;
 mod metrics;
 mod model;
 mod number;
@@ -71,6 +72,7 @@ pub use feedback::Feedback;
 pub use learner::Learner;
 pub use learner::state::LearnerState;
 pub use learning::StepReport;
+pub use least_squares::{LeastSquares, RlsConfig};
 pub use metrics::{Record, read_metrics};
 pub use model::Model;
 pub use optimizer::{

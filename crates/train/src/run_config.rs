@@ -271,6 +271,16 @@ impl RunConfig {
         }
         self.learning.optimizer.validate()?;
         self.learning.update.validate()?;
+        if self.learning.update.rls.is_some() {
+            let differs = |field, allowed, found| Err(ConfigError::Value { field, allowed, found });
+            if t.window != 1 {
+                return differs("training.window", "1 with `update.rls`", t.window.to_string());
+            }
+            if let Some(width) = self.net.readout.hidden {
+                let allowed = "left out with `update.rls`, whose readout is linear";
+                return differs("readout.hidden", allowed, width.to_string());
+            }
+        }
         if self.learning.update.schedule.has_end() && t.steps.is_none() {
             let allowed = "`constant` or `warm-up` where no `training.steps` say when it ends";
             let found = "a schedule with an end".into();

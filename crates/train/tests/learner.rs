@@ -12,6 +12,8 @@ use rtrl_train::{
     TrainError, Trainer,
 };
 
+#[path = "parts/least_squares.rs"]
+mod least_squares;
 #[path = "parts/settings.rs"]
 mod settings;
 

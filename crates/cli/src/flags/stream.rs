@@ -257,12 +257,25 @@ pub struct Net {
     /// with several side by side, and the best goes on [default: adam].
     #[arg(long, value_name = "KIND")]
     pub optimizer: Option<String>,
+    /// How the readout learns: `gradient`, by the optimizer; or `rls`, by recursive least squares, which has no rate and
+    /// follows a linear law within a few rows. The recurrent weights learn by the optimizer all the same [default: gradient].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub readout: Option<ReadoutRule>,
     /// Learning rate [default: 0.002].
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// Seed of the initial weights [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// How the readout learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReadoutRule {
+    /// By its gradient and the optimizer.
+    Gradient,
+    /// By recursive least squares.
+    Rls,
 }
 
 /// First character of a comment line; `None` if there are no comments.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::flags::{Ahead, Net, Stream};
+use crate::flags::{Ahead, Net, ReadoutRule, Stream};
 use crate::{Failure, nets};
 
 /// Rows over which `--optimizer auto` tries several.
@@ -100,6 +100,11 @@ fn apply(config: &mut ForecasterConfig, net: &Net) -> Result<(), Failure> {
     // The rates of these two are shares and bounds: no other optimizer's means anything to them.
     let kept: &[&str] = if matches!(kind, Some("obgd" | "nlms")) { &[] } else { &["learning_rate"] };
     config.optimizer = changed("optimizer", &config.optimizer, kind, rate, kept)?;
+    match net.readout {
+        Some(ReadoutRule::Gradient) => config.update.rls = None,
+        Some(ReadoutRule::Rls) => _ = config.update.rls.get_or_insert_default(),
+        None => {}
+    }
     config.training.seed = net.seed.unwrap_or(config.training.seed);
     Ok(())
 }

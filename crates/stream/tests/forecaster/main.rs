@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+mod readout;
 mod sure;
 
 use rtrl_cells::{CellConfig, Input, Size};
@@ -177,7 +178,7 @@ fn the_simple_predictors_say_what_their_names_say() {
     }
 }
 
-fn bytes(forecaster: &mut Forecaster) -> Vec<u8> {
+fn bytes(forecaster: &mut impl Persist) -> Vec<u8> {
     rtrl_checkpoint::to_bytes(|archive| forecaster.persist(archive)).unwrap()
 }
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::build::{Optimizer, Whole};
 use super::registry::OptimizerConfig;
 use super::schedule::RateSchedule;
-use crate::ConfigError;
 use crate::fields::check;
 use crate::number::MOST;
+use crate::{ConfigError, RlsConfig};
 
 /// Settings of the updates beyond those of the optimizer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -24,6 +24,10 @@ pub struct UpdateConfig {
     /// Settings of single groups of parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupConfig>,
+    /// The readout learns by recursive least squares, in place of the optimizer. For windows of one step, targets that are
+    /// numbers, and a linear readout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rls: Option<RlsConfig>,
 }
 
 /// Settings of a group of parameters.
@@ -58,6 +62,15 @@ impl UpdateConfig {
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         self.schedule.validate()?;
         check_norm("update.clip", self.clip)?;
+        if let Some(rls) = &self.rls {
+            rls.validate()?;
+            if self.groups.iter().any(|group| group.name == "readout") {
+                let allowed =
+                    "groups of recurrent weights: with `update.rls` a readout has neither rate nor clipping";
+                let (field, found) = ("update.groups.name", "readout".into());
+                return Err(ConfigError::Value { field, allowed, found });
+            }
+        }
         for group in &self.groups {
             check_norm("update.groups.clip", group.clip)?;
             let share = |x: f64| x >= 0.0 && x.is_finite();
@@ -338,7 +351,10 @@ fn resolve(
             ranges,
             rate: settings.map_or(1.0, |s| s.rate),
             clip: settings.and_then(|s| s.clip),
-            weight_decay: settings.and_then(|s| s.weight_decay).unwrap_or_else(|| optimizer.weight_decay()),
+            weight_decay: match vector == 1 && config.rls.is_some() {
+                true => 0.0,
+                false => settings.and_then(|s| s.weight_decay).unwrap_or_else(|| optimizer.weight_decay()),
+            },
         }
     };
     Ok(all.into_iter().map(group).collect())
