@@ -50,9 +50,12 @@ fn from_checkpoint(path: &Path, bytes: &[u8]) -> Result<Model, Failure> {
         serde_json::from_value(identity["settings"].clone()).map_err(|_| malformed())?;
     let layout = saved::layout(&identity).map_err(|_| malformed())?;
     println!("a stream: {}", layout.told(None));
-    let reads = layout.inputs.len() * (1 + config.stream.lags.len()) + layout.made();
-    let predicts = layout.targets.len() * config.stream.horizons.len();
-    Ok(Model::new(&config.run(), Signal::Values(reads), Signal::Values(predicts))?)
+    let class = layout.class.as_ref().map(|class| (class.of.names.len() + 1, class.is_read));
+    let class_reads = class.map_or(0, |(classes, is_read)| if is_read { classes } else { 0 });
+    let reads = layout.inputs.len() * (1 + config.stream.lags.len()) + layout.made() + class_reads;
+    let numbers = layout.targets.len() * config.stream.horizons.len();
+    let predicts = class.map_or(Signal::Values(numbers), |(classes, _)| Signal::Symbols(classes));
+    Ok(Model::new(&config.run(), Signal::Values(reads), predicts)?)
 }
 
 fn describe(model: &Model) -> String {

@@ -14,6 +14,9 @@ pub struct Columns {
     targets: Vec<usize>,
     /// Numbers from this index on are read as they are.
     exact: usize,
+    /// Number of classes, if the target is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<usize>,
 }
 
 impl Columns {
@@ -30,7 +33,7 @@ impl Columns {
                 return Err(ConfigError::Value { field, allowed, found });
             }
         }
-        Ok(Self { exact: names.len(), names, inputs, targets })
+        Ok(Self { exact: names.len(), names, inputs, targets, classes: None })
     }
 
     /// Rows of the numbers `names`, each of which is read and predicted.
@@ -49,13 +52,37 @@ impl Columns {
     /// # Errors
     /// If one of them is a target.
     pub fn exact_from(mut self, exact: usize) -> Result<Self, ConfigError> {
-        if let Some(target) = self.targets.iter().find(|&&target| target >= exact) {
+        let numbers = self.targets.iter().filter(|_| self.classes.is_none());
+        if let Some(target) = numbers.copied().find(|&target| target >= exact) {
             let (allowed, found) =
                 ("standardized numbers", format!("column {target}, which is read as it is"));
             return Err(ConfigError::Value { field: "targets", allowed, found });
         }
         self.exact = exact;
         Ok(self)
+    }
+
+    /// The target is one of so many classes: its number in a row is an index. If it is an input too, the net reads an
+    /// indicator of each class, of which none is set where the class is missing.
+    ///
+    /// # Errors
+    /// If there are several targets, or fewer than 2 classes.
+    pub fn with_classes(mut self, classes: usize) -> Result<Self, ConfigError> {
+        let (field, found) = match self.targets.len() {
+            1 if classes < 2 => ("classes", classes.to_string()),
+            1 => {
+                self.classes = Some(classes);
+                return Ok(self);
+            }
+            targets => ("targets", format!("{targets} targets")),
+        };
+        Err(ConfigError::Value { field, allowed: "a single target, of 2 or more classes", found })
+    }
+
+    /// Number of classes, if the target is one.
+    #[must_use]
+    pub fn classes(&self) -> Option<usize> {
+        self.classes
     }
 
     /// Index from which on numbers are read as they are.

@@ -28,9 +28,9 @@ impl Forecaster {
     /// read and predicted.
     ///
     /// # Errors
-    /// If a setting has no meaning.
+    /// If a setting has no meaning, alone or for these columns.
     pub fn new(config: &ForecasterConfig, columns: &Columns) -> Result<Self, TrainError> {
-        config.validate()?;
+        Series::check(config, columns)?;
         let series = Series::new(&config.stream, columns);
         let net = series.nets(config)?;
         Ok(Self { config: config.clone(), columns: columns.clone(), net, series })
@@ -44,7 +44,8 @@ impl Forecaster {
     /// If the net cannot be built anew, or cannot learn for another reason than NaN or infinity.
     ///
     /// # Panics
-    /// If the row has another number of values than there are columns.
+    /// If the row has another number of values than there are columns, or a number for the target that is none of its
+    /// classes.
     pub fn step(&mut self, row: &[Option<f64>]) -> Result<&Report, TrainError> {
         self.series.step(&mut self.net, row)?;
         Ok(self.series.report())
@@ -115,7 +116,7 @@ impl Forecaster {
     }
 
     /// Whether there is a linear model: there is none with more than [`GREATEST_INPUTS`](crate::GREATEST_INPUTS)
-    /// inputs.
+    /// inputs, and none of classes.
     #[must_use]
     pub fn has_linear(&self) -> bool {
         self.series.has_linear()
@@ -140,25 +141,33 @@ pub(crate) fn persist_identity(
     let mut bytes = own.to_string().into_bytes();
     archive.vec(IDENTITY, &mut bytes)?;
     let found: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    if let Some((field, now, then)) = difference(&fixed(own), &fixed(found)) {
+    let (own, found) = fixed(own, found);
+    if let Some((field, now, then)) = difference(&own, &found) {
         let reason = format!("it was made with {field} = {then}, and now it is {now}");
         return Err(archive.refusal(IDENTITY, reason));
     }
     Ok(())
 }
 
-/// Settings and columns without the settings that may change when a forecaster is restored.
-fn fixed(mut identity: Value) -> Value {
-    let may_change = ["score_rows", "warm_up", "input", "target"];
-    if let Some(table) = identity["settings"]["stream"].as_object_mut() {
-        table.retain(|field, _| !may_change.contains(&field.as_str()));
+/// Settings and columns without the settings that may change when a forecaster is restored. The coverage may if there is
+/// one before and after.
+fn fixed(mut now: Value, mut then: Value) -> (Value, Value) {
+    let has_coverage = |identity: &Value| identity["settings"]["stream"]["coverage"].is_number();
+    let mut may_change = vec!["score_rows", "warm_up", "input", "target"];
+    if has_coverage(&now) && has_coverage(&then) {
+        may_change.push("coverage");
     }
-    identity
+    for identity in [&mut now, &mut then] {
+        if let Some(table) = identity["settings"]["stream"].as_object_mut() {
+            table.retain(|field, _| !may_change.contains(&field.as_str()));
+        }
+    }
+    (now, then)
 }
 
 impl Persist for Forecaster {
     /// Refuses a state of other settings or columns, and names the first difference. The numbers of rows of the scores
-    /// and of the warm-up may differ; those of this forecaster apply from now on. A learning rate is
+    /// and of the warm-up may differ, and so may the coverage of intervals; those of this forecaster apply from now on. A learning rate is
     /// changed afterwards, by [`set_learning_rate`](Self::set_learning_rate). Reads the state of a stream that was
     /// saved before there were horizons.
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {

@@ -56,8 +56,17 @@ impl Interval {
 
 impl Persist for Interval {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        // Older checkpoints do not have it: their coverage could not change.
+        let mut outside = self.outside;
+        if !archive.is_loading() || archive.next_is("outside") {
+            archive.value("outside", &mut outside)?;
+        }
         archive.value("level", &mut self.level)?;
         archive.check("level", (0.0..=1.0).contains(&self.level), || format!("{}", self.level))?;
+        if outside != self.outside {
+            // The errors are known; what the level had come to belongs to another share.
+            self.level = self.outside;
+        }
         self.errors.persist(archive)
     }
 }

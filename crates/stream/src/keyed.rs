@@ -81,7 +81,7 @@ impl KeyedForecaster {
         share: Share,
         forget_after: Option<u64>,
     ) -> Result<Self, TrainError> {
-        config.validate()?;
+        Series::check(config, columns)?;
         if let (Share::Weights, Some(rows)) = (share, config.stream.trial_rows) {
             let allowed =
                 "none where series share weights: a trial of optimizers needs a net for each series";

@@ -22,14 +22,17 @@
 //! # Ok::<(), rtrl_train::TrainError>(())
 //! ```
 
+mod classes;
 mod columns;
 mod config;
 mod detector;
 mod forecaster;
+mod inputs;
 mod interval;
 mod keyed;
 mod linear;
 mod net;
+mod numbers;
 mod recent;
 mod report;
 mod ring;
@@ -42,7 +45,9 @@ pub use config::{ForecasterConfig, ForecasterTraining, GREATEST_ROWS, SeriesConf
 pub use forecaster::{Forecaster, difference};
 pub use keyed::{KeyedForecaster, Share};
 pub use linear::GREATEST_INPUTS;
-pub use report::{Counts, Forecast, PREDICTORS, Report, TargetReport};
+pub use report::{
+    CLASS_PREDICTORS, ClassForecast, ClassReport, Counts, Forecast, PREDICTORS, Report, TargetReport,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

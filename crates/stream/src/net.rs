@@ -24,8 +24,9 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(run: RunConfig, inputs: usize, outputs: usize, far: usize) -> Result<Self, TrainError> {
-        let learner = Learner::new(&run, Signal::Values(inputs), Signal::Values(outputs))?;
+    pub fn new(run: RunConfig, inputs: usize, targets: Signal, far: usize) -> Result<Self, TrainError> {
+        let learner = Learner::new(&run, Signal::Values(inputs), targets)?;
+        let (Signal::Values(outputs) | Signal::Symbols(outputs)) = targets;
         let ahead = (far > 0).then(|| learner.fork());
         Ok(Self { run, learner, ahead, far, outputs: vec![0.0; outputs], just_reset: false })
     }
@@ -68,9 +69,9 @@ impl Net {
     /// Learns the row that was read `far` rows before the last one; or, without targets, only passes it. On NaN or
     /// infinity the net's state begins anew. If it did so in the row before too, or if the state is not the cause, the
     /// weights begin anew as well. Returns the loss, and whether it began anew.
-    pub fn learn(&mut self, targets: Option<&[Option<f32>]>) -> Result<(f64, bool), TrainError> {
+    pub fn learn(&mut self, targets: Option<Targets<'_>>) -> Result<(f64, bool), TrainError> {
         let learned = match targets {
-            Some(targets) => self.learner.learn(Targets::Values(targets)),
+            Some(targets) => self.learner.learn(targets),
             None => self.learner.skip(),
         };
         let (loss, begun_anew, blame_weights) = match learned {

@@ -4,16 +4,21 @@
 /// is a linear model that also learns online; `season` repeats the value of one season before.
 pub const PREDICTORS: [&str; 4] = ["model", "last", "linear", "season"];
 
+/// The predictors of a class in the order of predictions and scores. `model` is the net, `last` the class that was
+/// observed last, `frequent` the class that occurs most often, `season` the one of one season before.
+pub const CLASS_PREDICTORS: [&str; 4] = ["model", "last", "frequent", "season"];
+
 /// What is said about a row: its values, what was predicted for it, and what is predicted for later ones.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// Number of the row, from 1.
     pub row: u64,
-    /// One for each target.
+    /// One for each target; none if the target is a class.
     pub targets: Vec<TargetReport>,
     /// For each horizon the running mean squared errors of [`PREDICTORS`], in units of the variance. NaN for a
-    /// predictor that there is not, or that has predicted nothing yet.
+    /// predictor that there is not, or that has predicted nothing yet. If the target is a class, the shares of rows for which
+    /// [`CLASS_PREDICTORS`] named another one.
     pub scores: Vec<[f64; 4]>,
     /// How unusual the errors of this row are, at the least horizon: 1 minus the share of recent errors that are as
     /// great. In 0..1, and uniform there as long as nothing changes. `None` without the setting
@@ -23,6 +28,50 @@ pub struct Report {
     /// Whether errors have become greater for good: Page's cumulative sum of the anomaly scores has passed its limit with
     /// this row.
     pub drift: bool,
+    /// What is said about the class, if the target is one.
+    pub class: Option<ClassReport>,
+}
+
+/// What is said about a class, which is an index. The horizon is h.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ClassReport {
+    /// The observed class; `None` if it is missing.
+    pub value: Option<usize>,
+    /// What was predicted for this row, h rows before; `None` in the first h rows.
+    pub predicted: Option<ClassForecast>,
+    /// What is predicted for the row h rows later.
+    pub next: ClassForecast,
+    /// The probability of each class in the row h rows later, by the net; they add up to 1.
+    pub probabilities: Vec<f64>,
+    /// Bits by which the observed class surprised: `-log2` of the probability that it was given, by the net, and by how often
+    /// the classes had occurred until then. `None` without an observed class, and in the first h rows.
+    pub loss: Option<[f64; 2]>,
+    /// Their running means over the rows of the scores; NaN before the first.
+    pub losses: [f64; 2],
+}
+
+impl Default for ClassReport {
+    fn default() -> Self {
+        Self {
+            value: None,
+            predicted: None,
+            next: ClassForecast::default(),
+            probabilities: Vec::new(),
+            loss: None,
+            losses: [f64::NAN; 2],
+        }
+    }
+}
+
+/// The forecast of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct ClassForecast {
+    /// The class that each of [`CLASS_PREDICTORS`] names; `None` where nothing can be predicted.
+    pub by: [Option<usize>; 4],
+    /// The probability of the net's class, by the net.
+    pub probability: f64,
 }
 
 /// What is said about a target.

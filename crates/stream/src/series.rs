@@ -1,444 +1,113 @@
-//! What belongs to one series: statistics, the last rows, the simple predictors, scores.
+//! One series: what it does with a row, whatever its targets are.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_train::TrainError;
+use rtrl_train::{ConfigError, TrainError};
 
-use crate::detector::Detector;
-use crate::interval::Interval;
-use crate::linear::{GREATEST_INPUTS, Linear};
-use crate::report::{Counts, Forecast, PREDICTORS, Report, TargetReport};
-use crate::ring::Ring;
-use crate::scaler::Scaler;
+use crate::classes::Classes;
+use crate::numbers::Numbers;
+use crate::report::{Counts, Report};
 use crate::trial::Trial;
 use crate::{Columns, ForecasterConfig, SeriesConfig};
 
-/// Greatest error that enters the scores, in standard deviations of its column, so that the scores recover from
-/// one absurd value.
-const GREATEST: f64 = 1e3;
+/// Everything of one series that changes while it is read, but for the net.
+pub enum Series {
+    Numbers(Box<Numbers>),
+    Classes(Box<Classes>),
+}
 
-/// Number of predictors.
-const N: usize = PREDICTORS.len();
-
-/// Numbers that are kept of each forecast: the predictions, the ends of the interval, and the standard deviation of the
-/// changes, in units of which errors are compared.
-const KEPT: usize = N + 3;
-const LOWER: usize = N;
-const UPPER: usize = N + 1;
-const SCALE: usize = N + 2;
-
-/// Indices in [`PREDICTORS`].
-const MODEL: usize = 0;
-const LAST: usize = 1;
-const LINEAR: usize = 2;
-const SEASON: usize = 3;
-
-/// Everything of one series that changes while it is read, but for the net. An output of the net is addressed by
-/// `target * horizons + horizon`.
-pub struct Series {
-    settings: SeriesConfig,
-    inputs: Vec<usize>,
-    /// The inputs that have lags.
-    lagged: Vec<usize>,
-    targets: Vec<usize>,
-    /// Columns from this index on are read as they are.
-    exact: usize,
-    /// Greatest horizon.
-    furthest: usize,
-    /// Statistics of the values of each column.
-    values: Scaler,
-    /// Statistics of the changes of each target over each horizon.
-    changes: Scaler,
-    /// `None` if there are too many inputs for it.
-    linear: Option<Linear>,
-    /// The last row as the net reads it: in place of a missing value a prediction, or the value before it.
-    row: Vec<f64>,
-    /// The last value that was observed in each column; NaN before the first.
-    observed: Vec<f64>,
-    /// Rows of the present sequence.
-    rows: u64,
-    /// What the net read in the last `furthest` rows: inputs, then lagged inputs.
-    read: Ring<f32>,
-    /// Inputs of earlier rows, for the lags.
-    past: Ring<f64>,
-    /// Observed targets, NaN where they are missing, for the greatest horizon and for a season.
-    seen: Ring<f64>,
-    /// The value that each target's changes are counted from, in the last `furthest` rows; NaN before the first
-    /// value.
-    bases: Ring<f64>,
-    /// What was said in the last `furthest` rows, `[targets][horizons][KEPT]`.
-    made: Ring<f64>,
-    /// Rows that have been scored, `[horizons]`, for each predictor.
-    scored: Vec<[u64; N]>,
-    /// One for each output, or none.
-    intervals: Vec<Interval>,
-    detector: Option<Detector>,
-    learning: bool,
-    counts: Counts,
-    report: Report,
-    /// Buffers for one step.
-    wanted: Vec<Option<f32>>,
-    wanted_linear: Vec<Option<f32>>,
+/// Calls a method of whichever kind of series it is.
+macro_rules! either {
+    ($series:expr, $name:ident => $call:expr) => {
+        match $series {
+            Series::Numbers($name) => $call,
+            Series::Classes($name) => $call,
+        }
+    };
 }
 
 impl Series {
     pub fn new(settings: &SeriesConfig, columns: &Columns) -> Self {
-        let (inputs, targets) = (columns.inputs().to_vec(), columns.targets().to_vec());
-        let width = columns.names().len();
-        let horizons = settings.horizons.len();
-        let (furthest, outputs) = (settings.furthest(), targets.len() * horizons);
-        let exact = columns.exact();
-        let lagged: Vec<usize> = inputs.iter().copied().filter(|&column| column < exact).collect();
-        let reads = inputs.len() + lagged.len() * settings.lags.len();
-        let target = TargetReport { value: None, forecasts: vec![Forecast::default(); horizons] };
-        Self {
-            furthest,
-            values: Scaler::new(width, settings.scale_rows),
-            changes: Scaler::new(outputs, settings.scale_rows),
-            linear: (reads <= GREATEST_INPUTS).then(|| Linear::new(reads, outputs)),
-            row: vec![0.0; width],
-            observed: vec![f64::NAN; width],
-            rows: 0,
-            read: Ring::new(furthest, reads, 0.0),
-            past: Ring::new(settings.lags.last().copied().unwrap_or(0), lagged.len(), 0.0),
-            seen: Ring::new(furthest.max(settings.season.unwrap_or(0)), targets.len(), 0.0),
-            bases: Ring::new(furthest, targets.len(), 0.0),
-            made: Ring::new(furthest, outputs * KEPT, 0.0),
-            scored: vec![[0; N]; horizons],
-            // Not clones, which would lack the room for their errors.
-            intervals: settings
-                .coverage
-                .iter()
-                .flat_map(|&share| (0..outputs).map(move |_| Interval::new(share)))
-                .collect(),
-            detector: settings.anomaly.then(Detector::new),
-            learning: true,
-            counts: Counts::default(),
-            report: Report {
-                row: 0,
-                targets: vec![target; targets.len()],
-                scores: vec![[f64::NAN; N]; horizons],
-                anomaly: None,
-                drift: false,
-            },
-            wanted: vec![None; outputs],
-            wanted_linear: vec![None; outputs],
-            settings: settings.clone(),
-            inputs,
-            lagged,
-            targets,
-            exact,
+        match columns.classes() {
+            None => Self::Numbers(Box::new(Numbers::new(settings, columns))),
+            Some(count) => Self::Classes(Box::new(Classes::new(settings, columns, count))),
         }
     }
 
-    /// Number of inputs of the net.
-    pub fn reads(&self) -> usize {
-        self.inputs.len() + self.lagged.len() * self.settings.lags.len()
+    /// Checks the settings of a forecaster, alone and for series of these columns.
+    pub fn check(config: &ForecasterConfig, columns: &Columns) -> Result<(), ConfigError> {
+        config.validate()?;
+        let value = |field, allowed, found| Err(ConfigError::Value { field, allowed, found });
+        match (columns.classes(), &config.stream) {
+            (Some(_), stream) if stream.horizons.len() > 1 => {
+                let allowed = "a single one where a class is predicted";
+                value("stream.horizons", allowed, format!("{:?}", stream.horizons))
+            }
+            (Some(_), SeriesConfig { coverage: Some(coverage), .. }) => {
+                let allowed =
+                    "left out where a class is predicted: its probabilities say how sure the net is";
+                value("stream.coverage", allowed, coverage.to_string())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The nets that `config` asks for, for series like this one.
     pub fn nets(&self, config: &ForecasterConfig) -> Result<Trial, TrainError> {
-        let outputs = self.targets.len() * self.settings.horizons.len();
-        let length = self.settings.trial_rows.unwrap_or(0);
-        Trial::new(&config.run(), self.reads(), outputs, self.furthest - 1, length)
+        let (reads, signal) = either!(self, series => (series.reads(), series.signal()));
+        let length = config.stream.trial_rows.unwrap_or(0);
+        Trial::new(&config.run(), reads, signal, config.stream.furthest() - 1, length)
     }
 
     pub fn report(&self) -> &Report {
-        &self.report
+        either!(self, series => series.report())
     }
 
     pub fn counts(&self) -> Counts {
-        self.counts
+        either!(self, series => series.counts())
     }
 
     pub fn counts_mut(&mut self) -> &mut Counts {
-        &mut self.counts
+        either!(self, series => series.counts_mut())
     }
 
+    /// Whether there is a linear model beside the net.
     pub fn has_linear(&self) -> bool {
-        self.linear.is_some()
+        match self {
+            Self::Numbers(numbers) => numbers.has_linear(),
+            Self::Classes(_) => false,
+        }
     }
 
     pub fn set_learning(&mut self, learning: bool) {
-        self.learning = learning;
+        either!(self, series => series.set_learning(learning));
     }
 
     /// The next row has nothing to do with those before it.
     pub fn begin_sequence(&mut self) {
-        self.rows = 0;
-        for ring in [&mut self.past, &mut self.seen, &mut self.bases, &mut self.made] {
-            ring.clear();
-        }
-        self.read.clear();
+        either!(self, series => series.begin_sequence());
     }
 
     /// Takes in a row: scores what was predicted for it, learns, and predicts later rows.
     pub fn step(&mut self, net: &mut Trial, row: &[Option<f64>]) -> Result<(), TrainError> {
-        assert_eq!(row.len(), self.row.len(), "numbers of a row");
-        let seen = self.seen.push();
-        for ((target, seen), &column) in self.report.targets.iter_mut().zip(seen).zip(&self.targets) {
-            target.value = finite(row[column]);
-            *seen = target.value.unwrap_or(f64::NAN);
-        }
-        self.score();
-        if self.rows >= self.furthest as u64 {
-            self.learn(net)?;
-        }
-        self.take_in(row);
-        self.predict(net);
-        self.rows += 1;
-        self.counts.rows += 1;
-        self.report.row = self.counts.rows;
-        Ok(())
+        either!(self, series => series.step(net, row))
     }
 
-    /// Scores, for each horizon, what was predicted so many rows before.
-    fn score(&mut self) {
-        let horizons = self.settings.horizons.len();
-        // Of the errors at the least horizon, in units of their scale.
-        let (mut squares, mut errors) = (0.0, 0_u32);
-        for (at, &horizon) in self.settings.horizons.iter().enumerate() {
-            let made = self.made.row(horizon - 1);
-            let (mut sums, mut counts) = ([0.0; N], [0_u32; N]);
-            for (target, (report, &column)) in self.report.targets.iter_mut().zip(&self.targets).enumerate() {
-                let first = (target * horizons + at) * KEPT;
-                let predicted = made.map(|made| std::array::from_fn(|i| made[first + i]));
-                report.forecasts[at].predicted = predicted;
-                let Some((value, predicted)) = report.value.zip(predicted) else { continue };
-                if !predicted[MODEL].is_finite() {
-                    continue;
-                }
-                let kept = &made.expect("there is a prediction")[first..][..KEPT];
-                let error = (value - predicted[MODEL]).abs() / kept[SCALE];
-                if !error.is_nan() {
-                    if let Some(interval) = self.intervals.get_mut(target * horizons + at) {
-                        let (lower, upper) = (kept[LOWER], kept[UPPER]);
-                        interval.learn(error, (!lower.is_nan()).then_some(value < lower || value > upper));
-                    }
-                    if at == 0 {
-                        squares += error * error;
-                        errors += 1;
-                    }
-                }
-                if self.counts.rows < self.settings.warm_up {
-                    continue;
-                }
-                let deviation = self.values.deviation(column);
-                for ((sum, count), predicted) in sums.iter_mut().zip(&mut counts).zip(predicted) {
-                    if predicted.is_nan() {
-                        continue;
-                    }
-                    *sum += ((value - predicted) / deviation).clamp(-GREATEST, GREATEST).powi(2);
-                    *count += 1;
-                }
-            }
-            let scores = self.report.scores[at].iter_mut().zip(&mut self.scored[at]);
-            for (((score, scored), sum), count) in
-                scores.zip(sums).zip(counts).filter(|(_, count)| *count > 0)
-            {
-                if *scored == 0 {
-                    *score = 0.0;
-                }
-                *scored += 1;
-                let weight = 1.0 / (*scored).min(self.settings.score_rows) as f64;
-                *score += weight * (sum / f64::from(count) - *score);
-            }
-        }
-        (self.report.anomaly, self.report.drift) = match &mut self.detector {
-            Some(detector) if errors > 0 => detector.rank((squares / f64::from(errors)).sqrt()),
-            _ => (None, false),
-        };
-    }
-
-    /// Learns the row that is `furthest` rows old, the last of whose targets has just come. The net learns the
-    /// standardized change of each target over each horizon, the linear model the standardized value.
-    fn learn(&mut self, net: &mut Trial) -> Result<(), TrainError> {
-        let begun_anew = if self.learning {
-            let horizons = &self.settings.horizons;
-            let bases = self.bases.row(self.furthest - 1).expect("so many rows of the sequence have come");
-            for (target, (&base, &column)) in bases.iter().zip(&self.targets).enumerate() {
-                for (at, horizon) in horizons.iter().enumerate() {
-                    let output = target * horizons.len() + at;
-                    let seen = self.seen.row(self.furthest - horizon).expect("as `bases`")[target];
-                    let value = Some(seen).filter(|seen| !seen.is_nan());
-                    // The first value of a column has no value before it to differ from.
-                    let change = value.filter(|_| !base.is_nan()).map(|value| value - base);
-                    self.wanted[output] = change.map(|change| self.changes.standardized(output, change));
-                    self.wanted_linear[output] = value.map(|value| self.values.standardized(column, value));
-                }
-            }
-            if let Some(linear) = &mut self.linear {
-                if self.furthest > 1 {
-                    linear.read(self.read.row(self.furthest - 1).expect("as `bases`"));
-                }
-                linear.learn(&self.wanted_linear);
-            }
-            net.learn(Some(&self.wanted))?
-        } else {
-            net.learn(None)?
-        };
-        self.counts.resets += u64::from(begun_anew);
-        Ok(())
-    }
-
-    /// Makes `row` the last row, and updates the statistics. In place of a missing target comes the net's
-    /// prediction if there is one; any other missing value stays as it was in the row before.
-    fn take_in(&mut self, row: &[Option<f64>]) {
-        let horizons = &self.settings.horizons;
-        for (target, (report, &column)) in self.report.targets.iter().zip(&self.targets).enumerate() {
-            if let Some(value) = report.value {
-                for (at, horizon) in horizons.iter().enumerate() {
-                    let base = self.bases.row(horizon - 1).map_or(f64::NAN, |bases| bases[target]);
-                    if !base.is_nan() {
-                        self.changes.update(target * horizons.len() + at, value - base);
-                    }
-                }
-            } else if let Some(predicted) = report.forecasts[0].predicted.filter(|by| by[MODEL].is_finite()) {
-                self.row[column] = predicted[MODEL];
-            }
-        }
-        for (column, value) in row.iter().enumerate() {
-            match finite(*value) {
-                Some(value) if column >= self.exact => self.row[column] = value,
-                Some(value) => {
-                    self.values.update(column, value);
-                    self.row[column] = value;
-                    self.observed[column] = value;
-                }
-                None => self.counts.missing += 1,
-            }
-        }
-    }
-
-    fn predict(&mut self, net: &mut Trial) {
-        let read = self.read.push();
-        let (now, earlier) = read.split_at_mut(self.inputs.len());
-        for (read, &column) in now.iter_mut().zip(&self.inputs) {
-            *read = match column < self.exact {
-                true => self.values.standardized(column, self.row[column]),
-                false => self.row[column] as f32,
-            };
-        }
-        for (lag, read) in self.settings.lags.iter().zip(earlier.chunks_exact_mut(self.lagged.len().max(1))) {
-            match self.past.row(lag - 1) {
-                Some(past) => {
-                    for ((read, &x), &column) in read.iter_mut().zip(past).zip(&self.lagged) {
-                        *read = self.values.standardized(column, x);
-                    }
-                }
-                // Rows before the first are taken to have had the mean.
-                None => read.fill(0.0),
-            }
-        }
-        for (past, &column) in self.past.push().iter_mut().zip(&self.lagged) {
-            *past = self.row[column];
-        }
-        if let Some(linear) = &mut self.linear {
-            linear.read(self.read.row(0).expect("it was just pushed"));
-        }
-        let outputs = net.predict(&self.read, self.rows);
-        let (bases, made) = (self.bases.push(), self.made.push());
-        let horizons = &self.settings.horizons;
-        let each = self.report.targets.iter_mut().zip(&self.targets).zip(bases).enumerate();
-        for (target, ((report, &column), base)) in each {
-            // Before its first value nothing is known of a column, not even its scale.
-            let last = self.observed[column];
-            *base = if last.is_nan() { last } else { self.row[column] };
-            for (at, (forecast, horizon)) in report.forecasts.iter_mut().zip(horizons).enumerate() {
-                let output = target * horizons.len() + at;
-                let change = f64::from(outputs[output]) * self.changes.deviation(output);
-                let linear = self.linear.as_ref().map_or(f64::NAN, |linear| linear.prediction(output));
-                let linear = self.values.mean(column) + self.values.deviation(column) * linear;
-                let season = self.settings.season.and_then(|season| {
-                    self.seen.row(season * horizon.div_ceil(season) - horizon).map(|seen| seen[target])
-                });
-                forecast.next[MODEL] = *base + self.changes.mean(output) + change;
-                forecast.next[LAST] = last;
-                forecast.next[LINEAR] = if last.is_nan() { last } else { linear };
-                forecast.next[SEASON] = season.unwrap_or(f64::NAN);
-                let scale = self.changes.deviation(output);
-                let radius = self.intervals.get(output).map_or(f64::NAN, Interval::radius) * scale;
-                let model = forecast.next[MODEL];
-                forecast.interval = Some([model - radius, model + radius]).filter(|ends| !ends[0].is_nan());
-                let [lower, upper] = forecast.interval.unwrap_or([f64::NAN; 2]);
-                let kept = &mut made[output * KEPT..][..KEPT];
-                kept[..N].copy_from_slice(&forecast.next);
-                kept[N..].copy_from_slice(&[lower, upper, scale]);
-            }
-        }
-    }
-}
-
-impl Persist for Series {
-    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
-        archive.part("values", &mut self.values)?;
-        archive.part("changes", &mut self.changes)?;
-        if let Some(linear) = &mut self.linear {
-            archive.part("linear", linear)?;
-        }
-        archive.slice("row", &mut self.row)?;
-        archive.slice("observed", &mut self.observed)?;
-        archive.value("sequence", &mut self.rows)?;
-        archive.part("read", &mut self.read)?;
-        archive.part("past", &mut self.past)?;
-        archive.part("seen", &mut self.seen)?;
-        archive.part("bases", &mut self.bases)?;
-        archive.part("made", &mut self.made)?;
-        archive.slice("scores", self.report.scores.as_flattened_mut())?;
-        archive.slice("scored", self.scored.as_flattened_mut())?;
-        for interval in &mut self.intervals {
-            archive.part("interval", interval)?;
-        }
-        if let Some(detector) = &mut self.detector {
-            archive.part("detector", detector)?;
-        }
-        self.counts.persist(archive)?;
-        let kept = self.rows.min(self.furthest as u64);
-        let rings = [self.read.len(), self.bases.len(), self.made.len(), self.seen.len().min(kept)];
-        archive.check("sequence", rings == [kept; 4], || format!("{} rows, but {rings:?} kept", self.rows))
-    }
-}
-
-impl Series {
     /// Restores what `rtrl stream` saved before there were horizons.
     pub fn restore_first_version(
         &mut self,
         net: &mut Trial,
         archive: &mut Archive<'_>,
     ) -> Result<(), ArchiveError> {
-        archive.check("stream", self.furthest == 1, || {
-            "it has no horizons, and horizon 1 alone reads it".into()
-        })?;
-        archive.part("values", &mut self.values)?;
-        archive.part("changes", &mut self.changes)?;
-        let (learner, just_reset) = net.nets_mut().next().expect("there is always a net").parts();
-        archive.part("learner", learner)?;
-        if let Some(linear) = &mut self.linear {
-            archive.part("linear", linear)?;
+        match self {
+            Self::Numbers(numbers) => numbers.restore_first_version(net, archive),
+            Self::Classes(_) => Err(archive.refusal("stream", "it predicts numbers, not classes".into())),
         }
-        archive.slice("row", &mut self.row)?;
-        archive.slice("observed", &mut self.observed)?;
-        self.begin_sequence();
-        let made = self.made.push();
-        made.fill(f64::NAN);
-        for made in made.chunks_exact_mut(KEPT) {
-            archive.slice("next", &mut made[..3])?;
-        }
-        let (mut scores, mut scored) = ([0.0_f64; 3], 0_u64);
-        archive.slice("scores", &mut scores)?;
-        archive.value("scored", &mut scored)?;
-        for (i, score) in scores.into_iter().enumerate().filter(|(_, score)| scored > 0 && !score.is_nan()) {
-            (self.report.scores[0][i], self.scored[0][i]) = (score, scored);
-        }
-        archive.value("just-reset", just_reset)?;
-        self.counts.persist(archive)?;
-        self.rows = self.counts.rows;
-        self.read.push();
-        self.seen.push().fill(f64::NAN);
-        for (base, &column) in self.bases.push().iter_mut().zip(&self.targets) {
-            let last = self.observed[column];
-            *base = if last.is_nan() { last } else { self.row[column] };
-        }
-        Ok(())
+    }
+}
+
+impl Persist for Series {
+    fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        either!(self, series => series.persist(archive))
     }
 }
 
@@ -449,8 +118,4 @@ impl Persist for Counts {
             .into_iter()
             .try_for_each(|(name, count)| archive.value(name, count))
     }
-}
-
-fn finite(value: Option<f64>) -> Option<f64> {
-    value.filter(|x| x.is_finite())
 }

@@ -1,7 +1,10 @@
 //! Several nets side by side, which differ in their optimizers, until the best of them goes on alone.
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_train::{AdamConfig, Model, NlmsConfig, ObgdConfig, OptimizerConfig, RunConfig, TrainError};
+use rtrl_tasks::Signal;
+use rtrl_train::{
+    AdamConfig, Model, NlmsConfig, ObgdConfig, OptimizerConfig, RunConfig, Targets, TrainError,
+};
 
 use crate::net::Net;
 use crate::ring::Ring;
@@ -33,7 +36,7 @@ impl Trial {
     pub fn new(
         run: &RunConfig,
         inputs: usize,
-        outputs: usize,
+        targets: Signal,
         far: usize,
         length: u64,
     ) -> Result<Self, TrainError> {
@@ -45,7 +48,7 @@ impl Trial {
         let net = |(id, optimizer): (usize, &OptimizerConfig)| {
             let mut run = run.clone();
             run.learning.optimizer = optimizer.clone();
-            Ok((id as u64, 0.0, Net::new(run, inputs, outputs, far)?))
+            Ok((id as u64, 0.0, Net::new(run, inputs, targets, far)?))
         };
         let nets = optimizers.iter().enumerate().map(net).collect::<Result<_, TrainError>>()?;
         Ok(Self { optimizers, nets, length, learned: 0 })
@@ -79,7 +82,7 @@ impl Trial {
     }
 
     /// [`Net::learn`] for all nets. Returns whether the one that leads began anew.
-    pub fn learn(&mut self, targets: Option<&[Option<f32>]>) -> Result<bool, TrainError> {
+    pub fn learn(&mut self, targets: Option<Targets<'_>>) -> Result<bool, TrainError> {
         let (leader, trying) = (self.leader(), self.nets.len() > 1);
         let mut begun_anew = false;
         for (i, (_, sum, net)) in self.nets.iter_mut().enumerate() {

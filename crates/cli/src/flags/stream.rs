@@ -54,6 +54,12 @@ recent ones; `drift` is 1 in a row with which errors have become greater for goo
 variance of the column: 1 is as good as predicting the mean. A value that is missing is not learned from or scored; the net
 reads its own prediction instead.
 
+Of a column of words, `x.model`, `x.last` and `x.frequent` are the class that the net predicted for this row, the one before it
+and the one that occurs most often; `x.loss` is by how many bits the class of this row surprised the net; `x.next` is the class
+that it predicts next, and `x.probability` how likely it takes that to be. Words that were not listed, and not in the first 100
+rows, are one class, `another`. The scores are shares of wrong classes, and bits for each class: of the net (`score.loss`), and
+of how often each class has occurred (`score.loss.frequent`).
+
 A column holds numbers if its first value is one. The columns are chosen by the first 100 rows of a file, or by the first row
 of a pipe that has a number; what is read, predicted and left out is printed on standard error. A number that comes later in
 a column that is left out is printed, once. Name columns by --input and --target to choose them yourself.
@@ -99,7 +105,8 @@ pub struct Stream {
     /// Whether the first line of CSV names the columns.
     #[arg(long, value_enum, default_value = "auto")]
     pub header: Header,
-    /// Columns to predict, by name or number [default: all columns with numbers].
+    /// Columns to predict, by name or number [default: all columns with numbers]. A column of words is predicted alone, as
+    /// one of several classes.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub target: Vec<String>,
     /// Columns that the net reads, by name or number [default: all columns with numbers].
@@ -119,7 +126,8 @@ pub struct Stream {
     #[arg(long, value_name = "DURATION")]
     pub gap: Option<Span>,
     /// Column of words, such as names of places, that the net reads: one input for each of these words, and one for all
-    /// others. May be repeated. Words of a column that --input names are found in the first 100 rows of a file.
+    /// others. If --target names the column, these are its classes. May be repeated. Words of a column that --input or
+    /// --target names are found in the first 100 rows of a file.
     #[arg(long, value_name = "COLUMN=A,B,…", value_parser = categories)]
     pub categories: Vec<(String, Vec<String>)>,
     /// Column that says to which series a row belongs, such as the name of a sensor. Each series is predicted by its own

@@ -97,7 +97,7 @@ fn plain(value: &str) -> Cow<'_, str> {
 }
 
 /// Adds a cell of CSV and the comma before it, in quotes where it needs them.
-fn csv_cell(to: &mut String, cell: &str) {
+pub fn csv_cell(to: &mut String, cell: &str) {
     to.push(',');
     if cell.contains(['"', ',', '\n', '\r']) {
         to.push('"');

@@ -48,16 +48,27 @@ pub struct Categories {
     pub names: Vec<String>,
 }
 
+/// The classes of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Index of the column, and the classes; all others together are one more.
+    pub of: Categories,
+    /// Whether the net reads the class of each row too.
+    pub is_read: bool,
+}
+
 /// What a row says.
 #[derive(Debug, Clone, Default)]
 pub struct Sample {
     /// The numbers of the columns that are used, `None` for a missing one; then the inputs that are made from the
-    /// time and from categories.
+    /// time and from categories; then the index of the class.
     pub values: Vec<Option<f64>>,
     /// Its time, if there is a column of times.
     pub moment: Option<Moment>,
     /// Its key, if there is a column of keys.
     pub key: String,
+    /// The name of its class as it is written, if a class is predicted; empty if it is missing.
+    pub class: String,
 }
 
 /// Which columns are used, and for what.
@@ -69,6 +80,8 @@ pub struct Layout {
     pub inputs: Vec<usize>,
     /// Indices of the columns that the net predicts, ascending.
     pub targets: Vec<usize>,
+    /// The classes of the target, if it is one; then it is the only one.
+    pub class: Option<Class>,
     /// The columns of categories that the net reads, ascending.
     pub categories: Vec<Categories>,
     /// Index of the column of times.
@@ -184,32 +197,37 @@ impl Layout {
             }
         };
         let targets = pick(&wanted.targets)?.unwrap_or_else(|| all.clone());
-        let mut inputs = pick(&wanted.inputs)?.unwrap_or(all);
-        inputs.extend(declared.keys().copied().filter(|column| !inputs.contains(column)).collect::<Vec<_>>());
-        inputs.sort_unstable();
-        for &column in &targets {
-            let text = match &kinds[column] {
-                _ if declared.contains_key(&column) => "categories".to_string(),
-                Kind::Text(text) => format!("text (`{}`)", shown(text)),
-                _ => continue,
-            };
-            let name = &columns[column];
+        let is_class =
+            |&column: &usize| declared.contains_key(&column) || matches!(kinds[column], Kind::Text(_));
+        let class = targets.iter().copied().find(is_class);
+        if let Some(column) = class.filter(|_| targets.len() > 1) {
             return Err(format!(
-                "column `{name}` holds {text}, and only numbers are predicted: choose others by --target"
+                "column `{}` holds classes, and a class can only be predicted alone: name one column by --target",
+                columns[column]
             ));
+        }
+        let mut inputs = pick(&wanted.inputs)?;
+        let class_is_read =
+            inputs.as_ref().is_none_or(|inputs| class.is_some_and(|class| inputs.contains(&class)));
+        let mut inputs = inputs.take().unwrap_or(all);
+        inputs.extend(declared.keys().copied().filter(|column| !inputs.contains(column)).collect::<Vec<_>>());
+        inputs.retain(|&column| Some(column) != class);
+        inputs.sort_unstable();
+        let words = |column: usize| match (declared.get(&column), &kinds[column]) {
+            (Some(names), _) => Ok(Some(names.to_vec())),
+            (None, Kind::Text(_)) => categories(seen, &columns[column], regular).map(Some),
+            _ => Ok(None),
+        };
+        if let Some(column) = class {
+            let names = words(column)?.unwrap_or_default();
+            self.class = Some(Class { of: Categories { column, names }, is_read: class_is_read });
         }
         let mut numbers = Vec::new();
         for column in inputs {
-            let name = &columns[column];
-            let names = match (declared.get(&column), &kinds[column]) {
-                (Some(names), _) => names.to_vec(),
-                (None, Kind::Text(_)) => categories(seen, name, regular)?,
-                _ => {
-                    numbers.push(column);
-                    continue;
-                }
-            };
-            self.categories.push(Categories { column, names });
+            match words(column)? {
+                Some(names) => self.categories.push(Categories { column, names }),
+                None => numbers.push(column),
+            }
         }
         (self.inputs, self.targets) = (numbers, targets);
         Ok(())
@@ -217,10 +235,16 @@ impl Layout {
 
     /// Indices of all columns of numbers that are read or predicted, ascending, each once.
     pub fn used(&self) -> Vec<usize> {
-        let mut used: Vec<usize> = self.inputs.iter().chain(&self.targets).copied().collect();
+        let targets = self.targets.iter().filter(|_| self.class.is_none());
+        let mut used: Vec<usize> = self.inputs.iter().chain(targets).copied().collect();
         used.sort_unstable();
         used.dedup();
         used
+    }
+
+    /// The columns of words that are used.
+    pub fn words(&self) -> impl Iterator<Item = &Categories> {
+        self.categories.iter().chain(self.class.as_ref().map(|class| &class.of))
     }
 
     /// Number of inputs that are made from the time and from categories.
@@ -229,9 +253,10 @@ impl Layout {
         time + self.categories.iter().map(|categories| categories.names.len() + 1).sum::<usize>()
     }
 
-    /// Number of inputs.
+    /// Number of inputs; a class counts as one.
     pub fn width(&self) -> usize {
-        self.inputs.len() + self.made()
+        let class = self.class.as_ref().is_some_and(|class| class.is_read);
+        self.inputs.len() + self.made() + usize::from(class)
     }
 
     /// Reads a row into `sample`; `used` is what [`used`](Self::used) returns.
@@ -284,6 +309,13 @@ impl Layout {
             };
             sample.values.extend((0..=names.len()).map(|i| Some(f64::from(u8::from(place == Some(i))))));
         }
+        sample.class.clear();
+        if let Some(Class { of: Categories { column, names }, .. }) = &self.class {
+            let cell = cell(*column);
+            let name = category(&cell, &mut sample.class);
+            let place = names.iter().position(|known| known == name).unwrap_or(names.len());
+            sample.values.push((cell != Cell::Missing).then_some(place as f64));
+        }
         sample.key.clear();
         if let Some(column) = self.key {
             match cell(column) {
@@ -308,8 +340,7 @@ impl Layout {
         match record {
             Record::Cells(cells) => {
                 let others = (0..cells.len()).filter(|column| {
-                    let category = self.categories.iter().any(|categories| categories.column == *column);
-                    used.binary_search(column).is_err() && !category
+                    used.binary_search(column).is_err() && !self.words().any(|words| words.column == *column)
                 });
                 let mut holding = others.filter(|&i| matches!(reading.cell(&cells[i]), Cell::Number(_)));
                 holding
@@ -333,9 +364,13 @@ impl Layout {
             columns.iter().map(|&column| self.columns[column].clone()).collect()
         };
         let mut inputs = names(&self.inputs);
-        for Categories { column, names } in &self.categories {
-            let names = list(names.iter().cloned());
-            inputs.push(format!("{} ({names} or another)", self.columns[*column]));
+        let words = |words: &Categories| {
+            format!("{} ({} or another)", self.columns[words.column], list(words.names.iter().cloned()))
+        };
+        inputs.extend(self.categories.iter().map(words));
+        let class = self.class.as_ref().map(|class| words(&class.of));
+        if self.class.as_ref().is_some_and(|class| class.is_read) {
+            inputs.push(names(&self.targets).concat());
         }
         let time =
             self.time.map(|time| format!("time of day and day of the week from {}", self.columns[time]));
@@ -343,13 +378,14 @@ impl Layout {
         let mut told = format!(
             "reads {}; predicts {}",
             list(inputs.into_iter()),
-            list(names(&self.targets).into_iter())
+            class
+                .map_or_else(|| list(names(&self.targets).into_iter()), |class| format!("the class {class}"))
         );
         if let Some(key) = self.key {
             told += &format!("; a series for each {}", self.columns[key]);
         }
         let mut used: Vec<&String> = self.used().iter().map(|&column| &self.columns[column]).collect();
-        used.extend(self.categories.iter().map(|categories| &self.columns[categories.column]));
+        used.extend(self.words().map(|words| &self.columns[words.column]));
         if !self.kept.is_empty() {
             told += &format!("; keeps {}", list(self.kept.iter().cloned()));
             used.extend(&self.kept);
@@ -370,13 +406,19 @@ impl Layout {
 
 /// The categories of a column of text, from the rows seen.
 fn categories(seen: &Columns, name: &str, regular: bool) -> Result<Vec<String>, String> {
-    let example = format!("list its categories by --categories {name}=A,B,…, or choose others by --input");
+    let example = format!("list its categories by --categories {name}=A,B,…, or choose other columns");
     if !regular {
         return Err(format!("column `{name}` holds text, and rows of a pipe are not waited for: {example}"));
     }
-    seen.texts(name).ok_or_else(|| {
-        format!("column `{name}` has more than {MOST_FOUND} different texts in the first rows: {example}")
-    })
+    match seen.texts(name) {
+        Some(texts) if texts.is_empty() => Err(format!(
+            "column `{name}` has no text in those of the first rows that have a number: {example}"
+        )),
+        Some(texts) => Ok(texts),
+        None => Err(format!(
+            "column `{name}` has more than {MOST_FOUND} different texts in the first rows: {example}"
+        )),
+    }
 }
 
 /// The message for a text where a number should be.

@@ -1,5 +1,6 @@
 //! `rtrl stream`: learns to predict the next row of a stream.
 
+mod class;
 mod columns;
 mod config;
 mod event;

@@ -181,7 +181,7 @@ impl Setup<'_> {
         }
         let wanted = self.wanted();
         let listed = |name: &String| wanted.categories.contains_key(name) || columns.holds_numbers(name);
-        if !wanted.inputs.iter().all(listed) {
+        if !wanted.inputs.iter().chain(&wanted.targets).all(listed) {
             return false;
         }
         let complete = wanted.is_complete() && held.iter().any(|row| row.content.is_ok());
@@ -239,13 +239,17 @@ impl Setup<'_> {
             }
         }
         self.note(&layout.told(restored.is_none().then_some(columns)));
-        if !state.forecasts.has_linear() {
+        if layout.class.is_none() && !state.forecasts.has_linear() {
             self.note(&format!(
                 "there are more than {GREATEST_INPUTS} inputs: too many for the linear model, which is left out"
             ));
         }
-        let targets: Vec<String> =
-            layout.targets.iter().map(|&column| layout.columns[column].clone()).collect();
+        if layout.class.is_some() && self.flags.plot.is_some() {
+            return Err(Failure::usage(
+                "--plot draws squared errors: it cannot be given where a class is predicted",
+            )
+            .into());
+        }
         let format = self.flags.output.unwrap_or(format);
         let kept = Kept::new(&layout, format);
         if format == Format::Csv && kept.names().iter().any(|name| name == "row") {
@@ -261,13 +265,12 @@ impl Setup<'_> {
         };
         let header = state.forecasts.counts().rows == 0 && !serves;
         let recent = if serves {
-            let output =
-                Output::new(Vec::new(), Format::Json, digits, &[], targets.clone(), settings, false)?;
+            let output = Output::new(Vec::new(), Format::Json, digits, &[], &layout, settings, false)?;
             Some(Recent::new(Kept::new(&layout, Format::Json), output))
         } else {
             None
         };
-        let output = Output::new(to, format, digits, kept.names(), targets, settings, header)?;
+        let output = Output::new(to, format, digits, kept.names(), &layout, settings, header)?;
         Ok(Open {
             state,
             used: layout.used(),

@@ -2,12 +2,15 @@
 
 use std::io::Write;
 
-use rtrl_stream::{Forecaster, PREDICTORS, Report, SeriesConfig, TargetReport};
+use rtrl_stream::{CLASS_PREDICTORS, Forecaster, PREDICTORS, Report, SeriesConfig, TargetReport};
 use rtrl_tasks::table::rows::LeftOut;
 use rtrl_train::OptimizerConfig;
 use serde_json::{Map, Value, json};
 
+use super::class::{Class, Said, measure};
 use super::forecasts::Forecasts;
+use super::kept::csv_cell;
+use super::layout::Layout;
 use super::rows::Format;
 
 /// What is written of a target, or of the scores. Horizons and predictors are indices.
@@ -47,6 +50,8 @@ pub struct Output<W> {
     digits: Option<usize>,
     kept: Vec<String>,
     targets: Vec<String>,
+    /// What is written of the target, if it is a class; in place of `fields` and `scores`.
+    class: Option<Class>,
     /// What is written of each target but its value.
     fields: Vec<(String, Field)>,
     /// The scores that are written: name, horizon and predictor.
@@ -108,14 +113,16 @@ impl<W: Write> Output<W> {
         format: Format,
         digits: Option<usize>,
         kept: &[String],
-        targets: Vec<String>,
+        layout: &Layout,
         settings: &SeriesConfig,
         header: bool,
     ) -> std::io::Result<Self> {
         let (fields, scores) = (fields(settings), scores(settings));
+        let targets = layout.targets.iter().map(|&column| layout.columns[column].clone()).collect();
+        let class = layout.class.as_ref().map(|class| Class::new(&class.of.names, settings));
         let (anomaly, line) = (settings.anomaly, String::new());
         let mut output =
-            Self { to, format, digits, kept: kept.to_vec(), targets, fields, scores, anomaly, line };
+            Self { to, format, digits, kept: kept.to_vec(), targets, class, fields, scores, anomaly, line };
         if header && format == Format::Csv {
             output.header()?;
         }
@@ -141,9 +148,15 @@ impl<W: Write> Output<W> {
         names.extend(self.kept.iter().cloned());
         for target in &self.targets {
             names.push(target.clone());
-            names.extend(self.fields.iter().map(|(field, _)| format!("{target}.{field}")));
+            match &self.class {
+                Some(class) => names.extend(class.fields().map(|field| format!("{target}.{field}"))),
+                None => names.extend(self.fields.iter().map(|(field, _)| format!("{target}.{field}"))),
+            }
         }
-        names.extend(self.scores.iter().map(|(name, ..)| format!("score.{name}")));
+        match &self.class {
+            Some(class) => names.extend(class.scores().map(|name| format!("score.{name}"))),
+            None => names.extend(self.scores.iter().map(|(name, ..)| format!("score.{name}"))),
+        }
         if self.anomaly {
             names.extend(["anomaly", "drift"].map(String::from));
         }
@@ -153,15 +166,15 @@ impl<W: Write> Output<W> {
     }
 
     /// Writes the row that `report` is about, which is number `number`, with predictions, errors and scores; `kept` is the
-    /// text of its cells that are carried through.
+    /// text of its cells that are carried through, `word` its class if one is predicted.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&mut self, number: u64, report: &Report, kept: &str) -> std::io::Result<()> {
+    pub fn write(&mut self, number: u64, report: &Report, kept: &str, word: &str) -> std::io::Result<()> {
         self.line.clear();
         match self.format {
-            Format::Csv => self.csv(number, report, kept),
-            Format::Json => self.json(number, report, kept),
+            Format::Csv => self.csv(number, report, kept, word),
+            Format::Json => self.json(number, report, kept, word),
         }
         self.line.push('\n');
         self.to.write_all(self.line.as_bytes())
@@ -175,28 +188,36 @@ impl<W: Write> Output<W> {
         self.to.flush()
     }
 
-    fn csv(&mut self, row: u64, report: &Report, kept: &str) {
-        self.line.push_str(&row.to_string());
-        self.line.push_str(kept);
-        let digits = self.digits;
-        let mut cell = |number: Option<f64>, digits| {
-            self.line.push(',');
-            self.line.extend(number.filter(|x| x.is_finite()).map(|x| decimal(rounded(x, digits))));
-        };
+    fn csv(&mut self, row: u64, report: &Report, kept: &str, word: &str) {
+        let Self { line, digits, class, fields, scores, anomaly, .. } = self;
+        let digits = *digits;
+        line.push_str(&row.to_string());
+        line.push_str(kept);
+        if let Some((class, said)) = class.as_ref().zip(report.class.as_ref()) {
+            csv_cell(line, word);
+            for said in class.said(said) {
+                match said {
+                    Said::Word(word) => csv_cell(line, word.unwrap_or_default()),
+                    Said::Number(x) => number_cell(line, x, digits),
+                }
+            }
+            class.scored(report, said).for_each(|score| number_cell(line, Some(score), digits));
+        }
+        let mut cell = |number: Option<f64>, digits| number_cell(line, number, digits);
         for target in &report.targets {
             cell(Field::Value.of(target), None);
-            self.fields.iter().for_each(|(_, field)| cell(field.of(target), digits));
+            fields.iter().for_each(|(_, field)| cell(field.of(target), digits));
         }
-        for &(_, horizon, predictor) in &self.scores {
+        for &(_, horizon, predictor) in scores.iter().filter(|_| class.is_none()) {
             cell(Some(report.scores[horizon][predictor]), digits);
         }
-        if self.anomaly {
+        if *anomaly {
             cell(report.anomaly, digits);
             cell(Some(f64::from(u8::from(report.drift))), None);
         }
     }
 
-    fn json(&mut self, row: u64, report: &Report, kept: &str) {
+    fn json(&mut self, row: u64, report: &Report, kept: &str, word: &str) {
         let number = |x: Option<f64>| {
             x.filter(|x| x.is_finite()).map_or(Value::Null, |x| Value::from(rounded(x, self.digits)))
         };
@@ -209,7 +230,23 @@ impl<W: Write> Output<W> {
         let score = |(name, horizon, predictor): &(String, usize, usize)| {
             (name.clone(), number(Some(report.scores[*horizon][*predictor])))
         };
-        let scores: Map<_, _> = self.scores.iter().map(score).collect();
+        let mut scores: Map<_, _> = match self.class {
+            None => self.scores.iter().map(score).collect(),
+            Some(_) => Map::new(),
+        };
+        if let Some((class, said)) = self.class.as_ref().zip(report.class.as_ref()) {
+            let value = ("value".to_string(), Some(word).filter(|word| !word.is_empty()).into());
+            let fields = class.fields().zip(class.said(said)).map(|(name, said)| {
+                let said = match said {
+                    Said::Word(word) => word.into(),
+                    Said::Number(x) => number(x),
+                };
+                (name.to_string(), said)
+            });
+            columns.insert(self.targets.concat(), fields.chain([value]).collect::<Map<_, _>>().into());
+            let each = class.scores().zip(class.scored(report, said));
+            scores.extend(each.map(|(name, score)| (name.to_string(), number(Some(score)))));
+        }
         let mut line = json!({ "row": row, "columns": columns, "score": scores });
         if self.anomaly {
             line["anomaly"] = number(report.anomaly);
@@ -219,6 +256,12 @@ impl<W: Write> Output<W> {
         // Behind the brace that begins the object.
         self.line.insert_str(1, kept);
     }
+}
+
+/// Adds a cell with a number, or an empty one.
+fn number_cell(line: &mut String, number: Option<f64>, digits: Option<usize>) {
+    line.push(',');
+    line.extend(number.filter(|x| x.is_finite()).map(|x| decimal(rounded(x, digits))));
 }
 
 /// A number rounded to so many significant digits.
@@ -260,19 +303,26 @@ pub fn summary(forecasts: &Forecasts, settings: &SeriesConfig, left_out: LeftOut
             format!("{} rows of {series} series, {forgotten} series forgotten", counts.rows)
         }
     }];
+    let mean = |of: &dyn Fn(&Report) -> f64| {
+        let known = reports.iter().map(|report| of(report)).filter(|score| score.is_finite());
+        let (sum, count) = known.fold((0.0, 0), |(sum, count), score| (sum + score, count + 1));
+        (count > 0).then(|| sum / f64::from(count))
+    };
+    let is_class = reports.first().is_some_and(|report| report.class.is_some());
+    let predictors = if is_class { CLASS_PREDICTORS } else { PREDICTORS };
+    let loss = |report: &Report, by: usize| report.class.as_ref().map_or(f64::NAN, |class| class.losses[by]);
     for (at, &rows) in settings.horizons.iter().enumerate() {
-        let mean = |predictor: usize| {
-            let known =
-                reports.iter().map(|report| report.scores[at][predictor]).filter(|score| score.is_finite());
-            let (sum, count) = known.fold((0.0, 0), |(sum, count), score| (sum + score, count + 1));
-            (count > 0).then(|| sum / f64::from(count))
+        let score = |(i, name): (usize, &str)| {
+            mean(&|report| report.scores[at][i]).map(|score| format!("{name} {}", short(score)))
         };
-        let known = PREDICTORS.iter().enumerate().filter_map(|(i, name)| mean(i).map(|score| (name, score)));
-        let known: Vec<_> = known.map(|(name, score)| format!("{name} {}", short(score))).collect();
+        let known: Vec<_> = predictors.into_iter().enumerate().filter_map(score).collect();
         let ahead = if rows == 1 { String::new() } else { format!(", {rows} rows ahead") };
         if !known.is_empty() {
-            let over = settings.score_rows;
-            parts.push(format!("squared error / variance over the last {over}{ahead}: {}", known.join(", ")));
+            let (over, what) = (settings.score_rows, measure(is_class));
+            parts.push(format!("{what} over the last {over}{ahead}: {}", known.join(", ")));
+        }
+        if let [Some(model), Some(frequent)] = [0, 1].map(|by| mean(&|report| loss(report, by))) {
+            parts.push(format!("bits for each class: model {}, frequent {}", short(model), short(frequent)));
         }
     }
     for (count, what) in [

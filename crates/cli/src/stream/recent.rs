@@ -36,7 +36,8 @@ impl Recent {
         Self { kept, output, series: BTreeMap::new(), rows: 0 }
     }
 
-    /// Adds a row of the series `key`, which is number `number`, and what was said about it.
+    /// Adds a row of the series `key`, which is number `number`, and what was said about it; `class` is the word of a row whose
+    /// class is predicted.
     ///
     /// # Errors
     /// None, as the memory is written to.
@@ -47,10 +48,11 @@ impl Recent {
         row: &Row,
         record: &Record,
         report: &Report,
+        class: &str,
     ) -> std::io::Result<()> {
         self.rows += 1;
         self.kept.read(row, record);
-        self.output.write(number, report, self.kept.text())?;
+        self.output.write(number, report, self.kept.text(), class)?;
         let line = String::from_utf8_lossy(&std::mem::take(self.output.to_mut())).trim_end().to_string();
         if !self.series.contains_key(key) {
             if self.series.len() == SERIES

@@ -244,9 +244,9 @@ impl<'a> Session<'a> {
         }
         let number = before.rows + 1;
         open.kept.read(row, record);
-        open.output.write(number, report, open.kept.text())?;
+        open.output.write(number, report, open.kept.text(), &open.sample.class)?;
         if let Some(recent) = &mut open.recent {
-            recent.add(key, number, row, record, report)?;
+            recent.add(key, number, row, record, report, &open.sample.class)?;
         }
         open.state.sources.keep();
         let counts = forecasts.counts();

@@ -16,7 +16,8 @@ pub const IDENTITY: &str = "stream";
 
 /// The settings that may be others when a stream goes on, each with its table. So may the learning rate, but the net
 /// belongs to the settings that it began with: a changed rate stands beside them.
-const CHANGEABLE: [(&str, &str); 2] = [("stream", "score_rows"), ("stream", "warm_up")];
+const CHANGEABLE: [(&str, &str); 3] =
+    [("stream", "score_rows"), ("stream", "warm_up"), ("stream", "coverage")];
 
 /// The learning rate as it is now, if it is not the one of the settings.
 const RATE: &str = "rate";
@@ -60,8 +61,18 @@ impl State {
         inputs.extend(used.len()..used.len() + layout.made());
         let mut numbers = names(&used);
         numbers.extend((0..layout.made()).map(|i| format!("made {}", i + 1)));
-        let columns = Columns::new(numbers, inputs, place(&layout.targets))?.exact_from(used.len())?;
+        let columns = match &layout.class {
+            None => Columns::new(numbers, inputs, place(&layout.targets))?,
+            Some(class) => {
+                let at = numbers.len();
+                inputs.extend(class.is_read.then_some(at));
+                numbers.push(name(&class.of.column));
+                Columns::new(numbers, inputs, vec![at])?.with_classes(class.of.names.len() + 1)?
+            }
+        };
+        let columns = columns.exact_from(used.len())?;
         let mut read: Vec<usize> = layout.categories.iter().map(|made| made.column).collect();
+        read.extend(layout.class.iter().filter(|class| class.is_read).map(|class| class.of.column));
         read.extend(&layout.inputs);
         read.sort_unstable();
         let settings = with_rate(config, began);
@@ -71,9 +82,10 @@ impl State {
             "input": names(&read),
             "target": names(&layout.targets),
         });
-        if !layout.categories.is_empty() {
-            let named = |made: &Categories| (name(&made.column), Value::from(made.names.clone()));
-            identity["categories"] = layout.categories.iter().map(named).collect::<Map<_, _>>().into();
+        let named = |made: &Categories| (name(&made.column), Value::from(made.names.clone()));
+        let words: Map<_, _> = layout.words().map(named).collect();
+        if !words.is_empty() {
+            identity["categories"] = words.into();
         }
         if let Some(time) = &layout.time {
             identity["time"] = name(time).into();
@@ -133,6 +145,12 @@ impl State {
                 fields.and_then(|fields| fields.remove(field)).unwrap_or_default()
             };
             let (now, then) = (take(&mut a), take(&mut b));
+            if now.is_null() != then.is_null() && field == "coverage" {
+                return Err(format!(
+                    "it was made with settings.{table}.{field} = {then}, and now it is {now}: intervals need the errors of \
+                     all rows, so that they are there from the beginning or not at all"
+                ));
+            }
             if now != then {
                 self.changes.push(format!("{table}.{field} is now {now}, and was {then}"));
             }

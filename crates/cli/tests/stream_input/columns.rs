@@ -180,8 +180,6 @@ fn words_are_read_by_the_net() {
         told.contains("row 1 (line 2): column `word` holds text") && told.contains("--categories word=A,B,…"),
         "{told}"
     );
-    let told = failed(&small(&["--categories", "word=low", "--target", "word"]), &words(10));
-    assert!(told.contains("column `word` holds categories, and only numbers are predicted"), "{told}");
     let ids: String = (0..200).map(|i| format!("id{i},{i}\n")).collect();
     let (_folder, path) = file("id,x\n".to_string() + &ids);
     let told = failed(&small(&[&path, "--input", "id,x"]), "");

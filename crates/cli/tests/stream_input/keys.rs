@@ -201,6 +201,9 @@ fn settings_that_may_change_do_and_others_say_why_not() {
     let (_, notes) =
         both(&[&args[..], &["--learning-rate", "0.0005", "--score-rows", "50"]].concat(), &wave(300, 310));
     assert!(!notes.contains("is now"), "it is what it was: {notes}");
+    // The coverage of intervals is another one if there are intervals already.
+    let told = failed(&small(&[&args[..], &["--interval", "0.8"]].concat()), &wave(310, 320));
+    assert!(told.contains("stream.coverage = null, and now it is 0.8: intervals need the errors"), "{told}");
     let told = failed(&small(&[&args[..], &["--optimizer", "sgd"]].concat()), &wave(0, 9));
     assert!(told.contains("optimizer.kind") && told.contains("adam") && told.contains("sgd"), "{told}");
 }

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+mod classes;
 mod columns;
 mod keys;
 mod service;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Session;
 use crate::Failure;
+use crate::stream::class::measure;
 use crate::stream::columns::Columns;
 use crate::stream::event::Ended;
 use crate::stream::rows::Format;
@@ -87,6 +88,7 @@ impl Session<'_> {
     pub fn told(&self) -> String {
         let saved = self.setup.flags.checkpoint.is_some().then_some(self.saved_at.0);
         let (rows, saved) = (self.rows(), Value::from(saved));
+        let measure = measure(self.open.as_ref().is_some_and(|open| open.layout.class.is_some()));
         let score_rows = self.setup.config.stream.score_rows;
         let recent = self.open.as_ref().and_then(|open| open.recent.as_ref().map(|recent| (open, recent)));
         let (series, left_out) = recent.map_or(("[]".into(), 0), |(open, recent)| {
@@ -95,7 +97,7 @@ impl Session<'_> {
             (recent.json(all.is_some()), left_out)
         });
         format!(
-            "{{\"rows\":{rows},\"saved\":{saved},\"score_rows\":{score_rows},\"left_out\":{left_out},\"series\":{series}}}"
+            "{{\"rows\":{rows},\"saved\":{saved},\"measure\":\"{measure}\",\"score_rows\":{score_rows},\"left_out\":{left_out},\"series\":{series}}}"
         )
     }
 }
