@@ -138,6 +138,112 @@ fn rows_over_http_are_predicted_as_rows_of_a_file_are() {
 }
 
 #[test]
+fn a_server_that_is_killed_goes_on_behind_the_rows_that_it_says() {
+    let whole = lines(&both(&[], &rows(0, 200)).0);
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let args = ["--checkpoint", state.to_str().unwrap(), "--checkpoint-rows", "25"];
+    let mut sent = 0;
+    for to in [30, 95, 96, 140] {
+        let served = Served::new(&args);
+        let known = served.state();
+        let (taken, saved) =
+            (known["rows"].as_u64().unwrap() as usize, known["saved"].as_u64().unwrap() as usize);
+        // All but what came since the last checkpoint, which is less than 25 rows; the client sends those again.
+        assert!(taken == saved && taken <= sent && sent < taken + 25, "{taken} of {sent}");
+        let told = lines(&served.post(&rows(taken, to)).1);
+        assert_eq!(told, whole[taken..to], "rows {taken} to {to}");
+        sent = to;
+        served.end("-KILL");
+    }
+}
+
+/// The names behind `object.` in a script.
+fn fields_of(script: &str, object: &str) -> Vec<String> {
+    let named = script.match_indices(object).filter(|(at, _)| {
+        !script[..*at].ends_with(|before: char| before.is_alphanumeric() || before == '.' || before == '_')
+    });
+    let name = |(at, _): (usize, &str)| -> String {
+        let rest = script[at + object.len()..].strip_prefix('.').unwrap_or_default();
+        rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    named.map(name).filter(|name| !name.is_empty()).collect()
+}
+
+/// What the page's script reads is what the server sends: each field that it takes from an object of `GET /state` is there.
+#[test]
+fn the_page_reads_what_the_state_says() {
+    let served = Served::new(&["--interval", "0.9", "--key", "k", "--horizon", "1,3"]);
+    let row = |t: usize| format!("{},{},<b>\n", (0.3 * t as f64).sin(), t % 5);
+    let body = "a,b,k\n".to_string() + &(0..80).map(row).collect::<String>();
+    assert_eq!(served.post(&body).0, 200);
+    let page = served.ask("GET", "/", "", "").1;
+    let script = page.split("<script>").nth(1).unwrap();
+    let state = served.state();
+    let (series, row) = (&state["series"][0], &state["series"][0]["recent"][59]);
+    let mut found = 0;
+    for (object, value, own) in [
+        ("state", &state, &["saved"][..]),
+        ("one", series, &[]),
+        ("last", row, &["next", "lower", "upper", "length"]),
+        ("row", row, &["value", "model", "lower", "upper"]),
+    ] {
+        for field in fields_of(script, object) {
+            // `last` and `row` are also those of a drawing, of one column.
+            let there = !value[&field].is_null() || own.contains(&field.as_str());
+            assert!(there, "{object}.{field} is read, and there is {value}");
+            found += 1;
+        }
+    }
+    assert!(found > 15, "{found}");
+    let listed = script.split("const first = [").nth(1).unwrap().split(']').next().unwrap();
+    for field in listed.split(',').map(|name| name.trim().trim_matches('"')) {
+        assert!(row["columns"]["a"][field].is_number(), "{field} of {row}");
+    }
+    assert!(row["score"]["model+3"].is_number() && row["kept"]["k"] == "<b>");
+}
+
+/// The page in a browser. `chromium` must be installed, which it is not where this project's checks run.
+#[test]
+#[ignore = "needs Chromium"]
+fn the_page_in_a_browser() {
+    let served = Served::new(&["--interval", "0.9", "--key", "k"]);
+    let row = |t: usize| format!("{},{},<b>x</b>\n", (0.3 * t as f64).sin(), t % 5);
+    let body = "a,b,k\n".to_string() + &(0..80).map(row).collect::<String>();
+    assert_eq!(served.post(&body).0, 200);
+    let classes = Served::new(&["--target", "s", "--categories", "s=on,off"]);
+    assert_eq!(classes.post("x,s\n1,on\n2,off\n3,<i>new</i>\n4,on\n").0, 200);
+    let shown = |served: &Served| {
+        let flags =
+            ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom"];
+        let url = format!("http://{}/", served.address);
+        let output = std::process::Command::new("chromium").args(flags).arg(url).output().expect("chromium");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let page = shown(&served);
+    for part in [
+        "80 rows; 1 series; score: squared error / variance of the last 500 rows",
+        // A key stays text.
+        "<h2>&lt;b&gt;x&lt;/b&gt;</h2>",
+        "<h2>a</h2>",
+        "class=\"band\"",
+        "<td>80</td>",
+        "score, 1 row ahead: model ",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let page = shown(&classes);
+    for part in [
+        "share of wrong classes",
+        "<td>&lt;i&gt;new&lt;/i&gt;</td>",
+        "<th scope=\"col\">probability</th>",
+        "frequent",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
 fn nonsense_is_answered_by_what_was_wrong() {
     let served = Served::new(&[]);
     let headers = |more: &str| format!("POST /rows HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n");

@@ -66,13 +66,67 @@ fn intervals_cover_what_they_say() {
     }
 }
 
+/// The generated series of the comparison with others (`rtrl-reproduce`, `external`).
+fn chaotic() -> [(&'static str, Vec<f64>); 3] {
+    const ROWS: usize = 5000;
+    let (mut x, mut y) = (0.1, 0.0);
+    let henon = (0..ROWS).map(|_| {
+        (x, y) = (1.0 - 1.4 * x * x + y, 0.3 * x);
+        x
+    });
+    let mut mackey_glass: Vec<f64> = (0..18).map(|i| 1.2 + 0.1 * noise(i)).collect();
+    for t in 17..ROWS {
+        let (now, past) = (mackey_glass[t], mackey_glass[t - 17]);
+        mackey_glass.push(now + 0.2 * past / (1.0 + past.powi(10)) - 0.1 * now);
+    }
+    let mut at = [1.0, 1.1, 0.9];
+    let lorenz = (0..2 * ROWS).map(|_| {
+        let [x, y, z] = at;
+        let change = [10.0 * (y - x), x * (28.0 - z) - y, x * y - 8.0 / 3.0 * z];
+        at = std::array::from_fn(|i| at[i] + 0.01 * change[i]);
+        at[0]
+    });
+    [("Hénon", henon.collect()), ("Mackey-Glass", mackey_glass), ("Lorenz", lorenz.step_by(2).collect())]
+}
+
+#[test]
+fn intervals_cover_what_they_say_on_chaotic_series() {
+    for (name, series) in chaotic() {
+        for (share, horizon) in said(&[1, 5], &series, 500).0.into_iter().zip([1, 5]) {
+            assert!((0.85..=0.95).contains(&share), "{name}, {horizon} ahead: {share}");
+        }
+    }
+}
+
+/// Respiratory motion, nine coordinates at once: of each sequence the share over all of them.
 #[test]
 fn intervals_cover_what_they_say_on_real_series() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tables/respiratory");
-    let text = std::fs::read_to_string(folder.join("sequence_1_3.33hz.csv")).unwrap();
-    let first = text.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap());
-    for (share, horizon) in said(&[1, 3], &first.collect::<Vec<f64>>(), 100).0.into_iter().zip([1, 3]) {
-        assert!((0.85..=0.95).contains(&share), "{horizon} ahead: {share}");
+    let (horizons, from) = ([1, 3], 150);
+    for sequence in 1..=9 {
+        let path = folder.join(format!("sequence_{sequence}_3.33hz.csv"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let columns = Columns::all(text.lines().next().unwrap().split(',')).unwrap();
+        let mut forecaster = Forecaster::new(&config(&horizons), &columns).unwrap();
+        let mut intervals: Vec<Vec<Option<[f64; 2]>>> = Vec::new();
+        let mut covered = [(0, 0); 2];
+        for (t, line) in text.lines().skip(1).enumerate() {
+            let row: Vec<Option<f64>> = line.split(',').map(|x| x.parse().ok()).collect();
+            for (at, &horizon) in horizons.iter().enumerate().filter(|_| t >= from) {
+                for (x, ends) in row.iter().zip(intervals[t - horizon].iter().skip(at).step_by(2)) {
+                    let (Some(x), Some([lower, upper])) = (x, ends) else { continue };
+                    covered[at].0 += u32::from(lower <= x && x <= upper);
+                    covered[at].1 += 1;
+                }
+            }
+            let report = forecaster.step(&row).unwrap();
+            let forecasts = report.targets.iter().flat_map(|target| &target.forecasts);
+            intervals.push(forecasts.map(|forecast| forecast.interval).collect());
+        }
+        for ((inside, all), horizon) in covered.into_iter().zip(horizons) {
+            let share = f64::from(inside) / f64::from(all);
+            assert!(all > 800 && (0.85..=0.95).contains(&share), "{sequence}, {horizon} ahead: {share}");
+        }
     }
 }
 
@@ -129,6 +183,42 @@ fn a_restored_forecaster_goes_on_with_its_intervals_and_scores() {
         assert_eq!(all(&whole), all(&restored), "row {t}");
         assert!(all(&whole).1.iter().all(Option::is_some));
     }
+}
+
+#[test]
+fn the_coverage_may_change_when_a_forecaster_goes_on() {
+    let series: Vec<f64> = (0..4000).map(|t| normal(t) + 0.5 * normal(t + 1)).collect();
+    let with = |coverage: Option<f64>| {
+        let mut config = config(&[1]);
+        config.stream.coverage = coverage;
+        Forecaster::new(&config, &Columns::all(["x"]).unwrap()).unwrap()
+    };
+    let mut first = with(Some(0.9));
+    series[..1000].iter().for_each(|&x| drop(first.step(&[Some(x)]).unwrap().clone()));
+    let saved = bytes(&mut first);
+    let restored = |coverage: Option<f64>| {
+        let mut forecaster = with(coverage);
+        let read = rtrl_checkpoint::from_bytes(&saved, |archive| {
+            rtrl_checkpoint::Persist::persist(&mut forecaster, archive)
+        });
+        read.map(|()| forecaster)
+    };
+    // From the first row on, and over all rows.
+    for (coverage, rows) in [(0.5, 300), (0.5, 3000), (0.98, 3000)] {
+        let mut forecaster = restored(Some(coverage)).unwrap();
+        let (mut inside, mut interval) = (0, None::<[f64; 2]>);
+        for &x in &series[1000..1000 + rows] {
+            let report = forecaster.step(&[Some(x)]).unwrap();
+            if let Some([lower, upper]) = interval {
+                inside += i32::from(lower <= x && x <= upper);
+            }
+            interval = report.targets[0].forecasts[0].interval;
+        }
+        let share = f64::from(inside) / (rows - 1) as f64;
+        // Three standard deviations of the share of 300 rows, and less for more.
+        assert!((share - coverage).abs() < 1.5 / (rows as f64).sqrt(), "{coverage}: {share} of {rows}");
+    }
+    assert!(restored(None).is_err_and(|error| error.to_string().contains("coverage = 0.9")));
 }
 
 #[test]
