@@ -6,7 +6,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::build::{Build, Optimizer, check_decay, check_rate, relaid};
+use super::build::{Build, Optimizer, check_decay, check_rate, least_squared, noticed, relaid, squared};
 use crate::ConfigError;
 use crate::fields::check;
 
@@ -138,6 +138,7 @@ impl Build for AdamWConfig {
 ///
 /// where t counts the updates of the single weight, so that a weight that grows late begins like those of a new
 /// net. If t counted the updates of the net, its first step would be (1 - β₁) / √(1 - β₂) times α, 3.2 by default.
+/// Moments and squares that single precision holds only as subnormal numbers are 0.
 ///
 /// # Reference
 /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
@@ -184,14 +185,15 @@ impl<T: Scalar> Optimizer<T> for Adam<T> {
         let AdamConfig { beta1, beta2, epsilon, .. } = self.config;
         let (b1, b2, epsilon) = (T::from_f64(beta1), T::from_f64(beta2), T::from_f64(epsilon));
         let (c1, c2) = (T::from_f64(1.0 - beta1), T::from_f64(1.0 - beta2));
+        let least = least_squared(1.0 - beta2);
         let corrected = |powers: (f64, f64)| {
             (T::from_f64(learning_rate / (1.0 - powers.0)), T::from_f64(1.0 / (1.0 - powers.1)))
         };
         let step = |w: &mut T, g: T, m: &mut T, v: &mut T, (rate, correction): (T, T)| {
             // Without `flush`, the moments of a weight that gets no gradient any more would become subnormal, which
             // is slow.
-            *m = (b1 * *m + c1 * g).flush();
-            *v = (b2 * *v + c2 * (g * g)).flush();
+            *m = (b1 * *m + c1 * noticed(g)).flush();
+            *v = (b2 * *v + c2 * squared(g, least)).flush();
             *w -= rate * *m / ((*v * correction).sqrt() + epsilon);
         };
         let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
@@ -295,6 +297,31 @@ mod tests {
             archive.vec("ages", &mut vec![(0.9, 0.999)])
         });
         assert!(rtrl_checkpoint::from_bytes(&file.unwrap(), |archive| again.persist(archive)).is_err());
+    }
+
+    /// In single precision a square of less than 1.2e-38 is subnormal.
+    #[test]
+    fn gradients_whose_squares_are_subnormal_have_none_and_greater_ones_have() {
+        for (gradient, mean, square) in [
+            (0.0, 0.0, 0.0),
+            (1e-31_f32, 0.0, 0.0),
+            (1e-25, 1e-26, 0.0),
+            (3.2e-18, 3.2e-19, 0.0),
+            (3.7e-18, 3.7e-19, 1.37e-38),
+        ] {
+            let mut adam = Adam::<f32>::new(AdamConfig::new(0.1), 2);
+            adam.begin();
+            adam.update(0..2, &mut [1.0, 1.0], &[gradient, -gradient], 0.1);
+            let near =
+                |found: f32, expected: f64| (f64::from(found) - expected).abs() <= 1e-2 * expected.abs();
+            assert!(near(adam.mean[0], mean) && near(adam.mean[1], -mean), "{gradient}: {:?}", adam.mean);
+            assert!(adam.square.iter().all(|&v| near(v, square)), "{gradient}: {:?}", adam.square);
+        }
+        let mut adam = Adam::<f32>::new(AdamConfig::new(0.1), 1);
+        let mut w = [1.0];
+        adam.begin();
+        adam.update(0..1, &mut w, &[f32::NAN], 0.1);
+        assert!(w[0].is_nan());
     }
 
     #[test]

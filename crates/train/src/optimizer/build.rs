@@ -65,6 +65,32 @@ pub(super) trait Build {
     }
 }
 
+/// Gradients below it count as 0. Units that are saturated have such gradients for as long as a run goes on. Their products with
+/// a rate, and their squares, would be subnormal in single precision, which some processors take a hundred times longer for.
+const LEAST: f64 = 1e-30;
+
+/// The gradient, or 0 if it is below [`LEAST`].
+pub(super) fn noticed<T: Scalar>(gradient: T) -> T {
+    at_least(gradient, T::from_f64(LEAST))
+}
+
+/// The square of the gradient, or 0 if the gradient is below `least`.
+pub(super) fn squared<T: Scalar>(gradient: T, least: T) -> T {
+    let gradient = at_least(gradient, least);
+    gradient * gradient
+}
+
+/// The least gradient whose square, times `share`, is no subnormal number in single precision.
+pub(super) fn least_squared<T: Scalar>(share: f64) -> T {
+    // A little more than that, so that it is so after rounding.
+    T::from_f64(1.001 * (f64::from(f32::MIN_POSITIVE) / share).sqrt())
+}
+
+/// `x`, or 0 if its absolute value is below `least`; NaN stays.
+fn at_least<T: Scalar>(x: T, least: T) -> T {
+    if x < least && x > -least { T::ZERO } else { x }
+}
+
 pub(super) fn check_rate(rate: f64) -> Result<(), ConfigError> {
     check("optimizer.learning_rate", "a positive number", rate > 0.0 && rate.is_finite(), rate)
 }

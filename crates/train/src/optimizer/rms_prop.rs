@@ -6,7 +6,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::build::{Build, Optimizer, check_decay, check_rate, relaid};
+use super::build::{Build, Optimizer, check_decay, check_rate, least_squared, noticed, relaid, squared};
 use crate::ConfigError;
 use crate::fields::check;
 
@@ -83,10 +83,11 @@ impl<T: Scalar> Optimizer<T> for RmsProp<T> {
         assert_eq!((weights.len(), gradient.len()), (len, len), "number of weights");
         let (rate, epsilon) = (T::from_f64(learning_rate), T::from_f64(self.epsilon));
         let (keep, add) = (T::from_f64(self.decay), T::from_f64(1.0 - self.decay));
+        let least = least_squared(1.0 - self.decay);
         let (weights, gradient) = (&mut weights[range.clone()], &gradient[range.clone()]);
         for ((w, &g), v) in weights.iter_mut().zip(gradient).zip(&mut self.square[range]) {
-            *v = (keep * *v + add * (g * g)).flush();
-            *w -= rate * g / (v.sqrt() + epsilon);
+            *v = (keep * *v + add * squared(g, least)).flush();
+            *w -= rate * noticed(g) / (v.sqrt() + epsilon);
         }
     }
 
