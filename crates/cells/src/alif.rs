@@ -46,6 +46,9 @@ impl Alif {
     ///
     /// # Errors
     /// If the masks do not fit, a size is zero, or the leak lies outside 0..1.
+    ///
+    /// # Panics
+    /// Never: the patterns of a unit's states are sorted.
     pub fn new(inputs: Inputs, units: usize, masks: &Masks, leak: Option<f64>) -> Result<Self, CellError> {
         let leak = leak.unwrap_or((-1.0_f64 / 20.0).exp());
         if !(0.0..1.0).contains(&leak) {

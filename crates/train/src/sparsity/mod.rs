@@ -189,9 +189,8 @@ impl Persist for Rewiring {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         archive.value("rng", &mut self.rng)?;
         archive.value("done", &mut self.done)?;
-        match &mut self.probe {
-            Some(probe) => archive.part("probe", probe)?,
-            None => {}
+        if let Some(probe) = &mut self.probe {
+            archive.part("probe", probe)?;
         }
         match &mut self.walk {
             Some(walk) => archive.part("walk", walk),
