@@ -41,6 +41,8 @@ impl Default for DniConfig {
 /// the state, and as long as A has not been learned. If a lane begins a sequence, nothing of its past counts, so that
 /// A learns to predict zero where sequences end.
 ///
+/// A window without any loss has a gradient too. The training loop keeps it for the next update.
+///
 /// Each lane has its own A, so that its gradient does not depend on the other lanes. A survives the beginning of
 /// a sequence: it describes the net and not a sequence. It is zero at first, and after a lane was
 /// [forgotten](GradientEstimator::forget). A window with NaN or infinity teaches it nothing.

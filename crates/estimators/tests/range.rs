@@ -192,7 +192,9 @@ fn nothing_that_is_carried_becomes_subnormal() {
             let stack = case.stack::<f32>();
             let weights: Vec<f32> = case.weights(&case.stack::<f64>()).iter().map(|&w| w as f32).collect();
             for config in &configs {
-                if matches!(config, EstimatorConfig::Tbptt(_)) {
+                // TBPTT carries no influence, and top-k has an estimator for each lane, whose sections have other names.
+                let apart = matches!(config, EstimatorConfig::SnapTopK(_)) && lanes > 1;
+                if apart || matches!(config, EstimatorConfig::Tbptt(_)) {
                     continue;
                 }
                 let mut estimator = config.build(stack.clone(), lanes, window).unwrap();

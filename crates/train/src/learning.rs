@@ -351,7 +351,22 @@ impl Learning {
         if let Some(squares) = &mut self.squares {
             archive.part("squares", squares)?;
         }
+        self.persist_left(archive)?;
         Ok(other)
+    }
+
+    /// Saves or restores the gradient that waits for the next update. There is one after a window without a target, if the
+    /// estimator predicts later losses ([`rtrl_estimators::Dni`]); else the section is left out.
+    fn persist_left(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
+        const NAME: &str = "left";
+        let present = match archive.is_loading() {
+            true => {
+                self.gradient.fill(0.0);
+                archive.next_is(NAME)
+            }
+            false => self.gradient.iter().any(|&g| g != 0.0),
+        };
+        if present { archive.slice(NAME, &mut self.gradient) } else { Ok(()) }
     }
 
     /// Saves or restores the counts: how far learning has come.

@@ -452,10 +452,11 @@ fn eprop_on_adaptive_units_is_the_recursion_of_its_paper() {
     let size = Size { leak: Some(alpha), ..Size::dense(units) };
     let case = case(vec![CellConfig::Alif(size)], Inputs::Dense(inputs), 1, 40);
     let stack = case.stack::<f64>();
-    // Large weights, so that the units spike.
-    let weights: Vec<f64> = case.weights(&stack).iter().map(|w| 2.5 * w + 0.3).collect();
     let data = case.data(units);
     let n = inputs + 1 + units;
+    // Large biases, so that the units spike.
+    let mut weights = case.weights(&stack);
+    (0..units).for_each(|j| weights[j * n + inputs] += 0.5);
     let (mut z, mut v, mut a) = (vec![0.0; units], vec![0.0; units], vec![0.0; units]);
     let (mut by_v, mut by_a, mut eligible) =
         (vec![0.0; units * n], vec![0.0; units * n], vec![0.0; units * n]);
