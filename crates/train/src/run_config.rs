@@ -280,6 +280,10 @@ impl RunConfig {
                 let allowed = "left out with `update.rls`, whose readout is linear";
                 return differs("readout.hidden", allowed, width.to_string());
             }
+            if self.net.readout.bypass {
+                let allowed = "left out with `update.rls`, which reads the hidden states alone";
+                return differs("readout.bypass", allowed, "true".to_string());
+            }
         }
         if self.learning.update.schedule.has_end() && t.steps.is_none() {
             let allowed = "`constant` or `warm-up` where no `training.steps` say when it ends";
