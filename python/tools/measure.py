@@ -1,0 +1,97 @@
+"""Measures what Python costs, with an installed release build, on a machine with little else to do.
+
+    pip install ./python
+    python python/tools/measure.py [--program target/release/rtrl]
+
+It prints the time of a step of a GRU of 128 units under SnAp-1 here and in Rust, and that of a row of the forecaster here
+and in the program `rtrl stream`. Each is the least of several repetitions, in turn, so that what else the machine does
+counts little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rtrl
+
+FOLDER = Path(__file__).resolve().parents[1]
+
+
+def step() -> float:
+    """Microseconds of step, observe and finish_window."""
+    net = rtrl.Net(rtrl.Gru(128), 32)
+    est = net.estimator(rtrl.SnAp(1))
+    x, dh = np.full(32, 0.5, np.float32), np.full(128, 0.1, np.float32)
+    best = math.inf
+    for _ in range(20):
+        begun = time.perf_counter()
+        for _ in range(500):
+            est.step(x)
+            est.observe(dh)
+            est.finish_window()
+        best = min(best, (time.perf_counter() - begun) / 500)
+    return 1e6 * best
+
+
+def rust_step() -> float:
+    command = ["cargo", "run", "--quiet", "--release", "--example", "step", "--manifest-path", FOLDER / "Cargo.toml"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+ROWS = 20_000
+
+
+def row(t: int) -> dict[str, float]:
+    return {"phase": math.sin(0.05 * t), "level": 20 + math.sin(0.3 * t)}
+
+
+def forecaster_row() -> float:
+    """Microseconds of a row with its forecast."""
+    rows = [row(t) for t in range(ROWS)]
+    forecaster = rtrl.Forecaster(target="level")
+    begun = time.perf_counter()
+    for one in rows:
+        forecaster.learn_one({"phase": one["phase"]}, one["level"])
+        forecaster.predict_one()
+    return 1e6 * (time.perf_counter() - begun) / ROWS
+
+
+def program_row(program: Path) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "rows.csv"
+        with table.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["phase", "level"])
+            writer.writeheader()
+            writer.writerows(row(t) for t in range(ROWS))
+        command = [program, "stream", "--target", "level", table]
+        begun = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return 1e6 * (time.perf_counter() - begun) / ROWS
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(description="Times of Python beside those of Rust.")
+    flags.add_argument("--program", type=Path, help="the program rtrl, of a release build")
+    program = flags.parse_args().program
+    here, there = min(step() for _ in range(3)), min(rust_step() for _ in range(3))
+    here = min(here, *(step() for _ in range(3)))
+    print(f"a step of GRU-128 under SnAp-1: {here:.2f} µs from Python, {there:.2f} µs in Rust: {here - there:.2f} µs more")
+    here = min(forecaster_row() for _ in range(5))
+    told = f"a row of the forecaster: {here:.2f} µs from Python"
+    if program:
+        there = min(program_row(program) for _ in range(5))
+        told += f", {there:.2f} µs in the program: {here / there:.2f} times"
+    print(told)
+    print(f"Python {sys.version.split()[0]}, rtrl {rtrl.__version__}")
+
+
+if __name__ == "__main__":
+    main()
