@@ -42,6 +42,8 @@ pub enum Command {
     /// Runs the tests of rtrl-sparse under Miri, which detects undefined behavior; needs the nightly toolchain and
     /// Miri.
     Miri,
+    /// Builds the Python package in a virtual environment under target/, and runs its tests and type checks.
+    Python(Python),
     /// Runs every check that a change must pass.
     Ci {
         /// Leaves out the tests, for a caller that has just run them.
@@ -124,4 +126,18 @@ pub struct Fuzz {
     /// Seconds for each target.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
+}
+
+/// Flags of `cargo xtask python`.
+#[derive(Debug, Clone, Parser)]
+pub struct Python {
+    /// Tests with PyTorch, JAX, River, pandas and polars too, and runs the long tests.
+    #[arg(long)]
+    pub full: bool,
+    /// Ends without an error, and says so, if there is no Python, or no package index to install what the tests need.
+    #[arg(long)]
+    pub if_present: bool,
+    /// The interpreter; by default python3 or python.
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
 }

@@ -13,7 +13,7 @@ use crate::nightly::root;
 pub fn sources() -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> =
-        ["crates", "examples", "xtask", "benches"].map(|name| root().join(name)).to_vec();
+        ["crates", "examples", "xtask", "benches", "python"].map(|name| root().join(name)).to_vec();
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {

@@ -7,4 +7,5 @@ pub mod fuzz;
 pub mod miri;
 pub mod new;
 pub mod nightly;
+pub mod python;
 pub mod start;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{ci, fmt, fuzz, miri, new, nightly, start};
+use xtask::{ci, fmt, fuzz, miri, new, nightly, python, start};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         }
         Command::Fuzz(flags) => fuzz::run(&flags),
         Command::Miri => miri::run(),
+        Command::Python(flags) => python::run(&flags),
         Command::Ci { skip_tests } => ci::run(skip_tests).map_err(|message| (1, message)),
     };
     match result {
