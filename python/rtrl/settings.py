@@ -22,7 +22,8 @@ class Vanilla(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "vanilla"
@@ -44,7 +45,8 @@ class VanillaRelu(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "vanilla-relu"
@@ -66,7 +68,8 @@ class Gru(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "gru"
@@ -88,7 +91,8 @@ class GruResetBefore(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "gru-reset-before"
@@ -110,7 +114,8 @@ class Lstm(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "lstm"
@@ -132,7 +137,8 @@ class QuasiLstm(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "quasi-lstm"
@@ -154,7 +160,8 @@ class Leaky(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "leaky"
@@ -176,7 +183,8 @@ class Alif(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "alif"
@@ -198,7 +206,8 @@ class Mgu(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "mgu"
@@ -220,7 +229,8 @@ class MguResetAfter(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "mgu-reset-after"
@@ -242,7 +252,8 @@ class MinGru(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "min-gru"
@@ -264,7 +275,8 @@ class IndRnn(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "ind-rnn"
@@ -286,7 +298,8 @@ class Rtu(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "rtu"
@@ -308,7 +321,8 @@ class RtuLinear(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "rtu-linear"
@@ -330,7 +344,8 @@ class Lru(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "lru"
@@ -352,7 +367,8 @@ class Embedding(Cell):
         input_sparsity: Share of the input weights that do not exist, in 0..1.
         distribution: How the weights that exist are shared out among the matrices.
         leak: λ, in 0..1: the share of its state that a unit of a leaky cell keeps at each step. Without it,
-            each unit learns its own. Refused for other cells.
+            each unit learns its own; the voltage of alif then keeps the share exp(-1/20). Refused for other
+            cells.
     """
 
     _kind = "embedding"
@@ -544,10 +560,13 @@ class ForwardGradient(Estimator):
 
     Attributes:
         seed: Seed of the directions.
+        baseline: η, in 0..=1: the share of its error by which the baseline b learns from a window. 0 is no
+            baseline.
     """
 
     _kind = "forward-gradient"
     seed: int = 0
+    baseline: float = 0.0
 
 
 @dataclass(frozen=True)
