@@ -26,11 +26,7 @@ const ONLINE: Statement = Statement {
 /// Sparse nets, updated at every step, and BPTT; updates at every step against updates at the end of windows.
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "copy-sparse", claims: &[TRACTABLE, WORTH], kind: Kind::Runs { section: sparse } },
-    Experiment {
-        name: "copy-wide",
-        claims: &[AT_EACH_SIZE],
-        kind: Kind::Runs { section: wide },
-    },
+    Experiment { name: "copy-wide", claims: &[AT_EACH_SIZE], kind: Kind::Runs { section: wide } },
     Experiment { name: "copy-online", claims: &[ONLINE], kind: Kind::Runs { section: online } },
 ];
 

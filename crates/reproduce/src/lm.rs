@@ -41,11 +41,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         claims: &[],
         kind: Kind::Runs { section: |study| section(study, Vec::new()) },
     },
-    Experiment {
-        name: "lm-online",
-        claims: &[WORTH_ONLINE],
-        kind: Kind::Runs { section: online },
-    },
+    Experiment { name: "lm-online", claims: &[WORTH_ONLINE], kind: Kind::Runs { section: online } },
     Experiment {
         name: "lm-width",
         claims: &[WIDER],

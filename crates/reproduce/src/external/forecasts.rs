@@ -233,18 +233,24 @@ fn predictors(all: &[Pass], is: fn(&Data) -> bool) -> Vec<Predictor<'_>> {
         own.filter(|pass| method.is_none_or(|method| pass.settings.method == method)).collect::<Vec<_>>()
     };
     let methods: BTreeSet<&str> = of(None).iter().map(|pass| pass.settings.method.as_str()).collect();
-    let net = |&method: &&str| Predictor { name: format!("net, {method}"), index: 0, passes: of(Some(method)) };
+    let net =
+        |&method: &&str| Predictor { name: format!("net, {method}"), index: 0, passes: of(Some(method)) };
     // The same beside each net.
     let first = methods.first().copied().unwrap_or_default();
     let beside = [(2, "linear model, recursive least squares"), (3, "one season before"), (1, "last value")];
-    let beside = beside.map(|(index, name)| Predictor { name: name.to_string(), index, passes: of(Some(first)) });
+    let beside =
+        beside.map(|(index, name)| Predictor { name: name.to_string(), index, passes: of(Some(first)) });
     methods.iter().map(net).chain(beside).collect()
 }
 
 fn respiratory_table(all: &[Pass]) -> Table {
     let is = |data: &Data| matches!(data, Data::Respiratory(_));
-    let horizons: BTreeSet<usize> =
-        all.iter().filter(|pass| is(&pass.settings.data)).flat_map(|pass| &pass.result).map(|e| e.horizon).collect();
+    let horizons: BTreeSet<usize> = all
+        .iter()
+        .filter(|pass| is(&pass.settings.data))
+        .flat_map(|pass| &pass.result)
+        .map(|e| e.horizon)
+        .collect();
     let row = |predictor: Predictor<'_>| {
         let cells = horizons.iter().copied().map(Some).chain([None]).map(|h| predictor.cell(h, |e| e.nrmse));
         std::iter::once(predictor.name.clone()).chain(cells).collect::<Vec<_>>()
@@ -280,7 +286,8 @@ fn taxi_table(all: &[Pass]) -> Option<Table> {
     let row =
         |p: Predictor<'_>| vec![p.name.clone(), p.cell(AHEAD, |e| e.alt_mape), p.cell(AHEAD, |e| e.nrmse)];
     let own = predictors(all, is).into_iter().map(row);
-    let published = PUBLISHED.iter().map(|(name, mape, nrmse)| [name, mape, nrmse].map(|s| s.to_string()).to_vec());
+    let published =
+        PUBLISHED.iter().map(|(name, mape, nrmse)| [name, mape, nrmse].map(|s| s.to_string()).to_vec());
     Some(Table {
         caption: "Taxi rides in New York, five records (2.5 hours) ahead, from record 10 000 on, in one pass: Σ|e| / Σ|y|, and root of the mean squared \
                   error over the standard deviation of all counts; ± standard deviation over seeds."

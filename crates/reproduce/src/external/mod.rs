@@ -197,7 +197,11 @@ type All = [Measured<One, f64>];
 
 /// Our mean and standard deviation over seeds, and the published figure if the protocol is the same.
 fn table(measured: &All, compared: bool) -> Table {
-    let there = || ALL.iter().enumerate().filter(|(_, (series, _))| measured.iter().any(|m| m.settings.series == *series));
+    let there = || {
+        ALL.iter()
+            .enumerate()
+            .filter(|(_, (series, _))| measured.iter().any(|m| m.settings.series == *series))
+    };
     let row = |(label, _, published): &(&str, &str, [f64; 4])| {
         let mut row = vec![(*label).to_string()];
         for (index, (series, _)) in there() {

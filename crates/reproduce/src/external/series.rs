@@ -83,7 +83,11 @@ fn sunspots(file: &Path) -> Result<Vec<f64>, String> {
         cell.parse::<f64>().map_err(|error| failed(&format!("`{line}`: {error}")))
     };
     let values: Vec<f64> = text.lines().take(MONTHS).map(value).collect::<Result<_, _>>()?;
-    if values.len() < MONTHS { Err(failed(&format!("{} months, not {MONTHS}", values.len()))) } else { Ok(values) }
+    if values.len() < MONTHS {
+        Err(failed(&format!("{} months, not {MONTHS}", values.len())))
+    } else {
+        Ok(values)
+    }
 }
 
 /// a = 1.4, b = 0.3, from (0.1 + 0.01 lane, 0).
@@ -137,7 +141,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sunspots");
         let lines = |own: bool| -> String {
-            let line = |t: usize| if own { format!("1749 01 1749.042 {}.5 -1 1\n", t % 97) } else { format!("{}.5\n", t % 97) };
+            let line = |t: usize| {
+                if own { format!("1749 01 1749.042 {}.5 -1 1\n", t % 97) } else { format!("{}.5\n", t % 97) }
+            };
             (0..3300).map(line).collect()
         };
         let lane = |lane| Series::Sunspots.lane(lane, 8, 0, &file).unwrap();
