@@ -59,6 +59,10 @@ pub fn run() -> Result<(), (u8, String)> {
     files.extend(equations().map_err(|message| (2, message))?);
     files.push(configuration().map_err(|message| (2, message))?);
     for (path, content) in files {
+        // A file that is new would be compiled again, with everything that depends on it.
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == content) {
+            continue;
+        }
         rtrl_report::replace(&path, &content).map_err(|error| (2, error.to_string()))?;
     }
     Ok(())
