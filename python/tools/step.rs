@@ -8,7 +8,8 @@ use rtrl::estimators::{EstimatorConfig, SnapConfig};
 use rtrl::sparse::Lanes;
 
 fn main() {
-    let (inputs, units, steps, repetitions) = (32, 128, 500, 20);
+    // Batches shorter than a turn of the scheduler, so that the least is of one that was not interrupted.
+    let (inputs, units, steps, repetitions) = (32, 128, 20, 3000);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     let cell =
         CellConfig::Gru(Size::dense(units)).build(Inputs::Dense(inputs), &mut rng).expect("a dense cell");
