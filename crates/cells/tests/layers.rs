@@ -4,7 +4,7 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack, init};
+use rtrl_cells::{Cell, CellConfig, Input, Inputs, Size, Stack, init};
 use rtrl_sparse::{Lanes, LanesMut};
 
 const LANES: usize = 2;
@@ -18,7 +18,9 @@ fn nets() -> Vec<Stack<f64>> {
         let below = CellConfig::Lstm(Size::sparse(5, 0.4)).build(Inputs::Dense(INPUTS), &mut rng).unwrap();
         let middle = CellConfig::GruResetBefore(Size::sparse(4, 0.3));
         let middle = middle.build(Inputs::Dense(5), &mut rng).unwrap();
-        let top = top.build(Inputs::Dense(4), &mut rng).unwrap();
+        let top: Box<dyn Cell<f64>> = top.build(Inputs::Dense(4), &mut rng).unwrap();
+        // What has finite differences.
+        let top = top.smoothed().unwrap_or(top);
         nets.push(Stack::new(vec![below, middle, top]).unwrap());
     }
     nets
