@@ -44,6 +44,20 @@ fn every_experiment_plans_every_profile() {
     }
 }
 
+#[test]
+fn a_name_stands_for_all_that_begin_with_it_and_a_hyphen() {
+    let names = |name: &str| {
+        let found = select(&[name.to_string()]).map_err(|(status, message)| format!("{status} {message}"));
+        found.map(|found| found.iter().map(|e| e.name).collect::<Vec<_>>())
+    };
+    assert_eq!(names("external").unwrap(), ["external-series", "external-forecasts"]);
+    assert_eq!(names("lm-width").unwrap(), ["lm-width", "lm-width-all"]);
+    assert_eq!(names("copy-sparse").unwrap(), ["copy-sparse"]);
+    for unknown in ["copy-s", "lm-", ""] {
+        assert!(names(unknown).unwrap_err().starts_with("2 there is no experiment"), "{unknown}");
+    }
+}
+
 /// Two cores for three hours, at 8 billion multiply-adds a second for each. The rate is an assumption: small nets pay for more than their
 /// multiply-adds, and `--plan` measures what they do pay.
 const BUDGET: f64 = 2.0 * 3.0 * 3600.0 * 8e9;

@@ -22,6 +22,7 @@
 //! # Ok::<(), rtrl_train::TrainError>(())
 //! ```
 
+mod calendar;
 mod classes;
 mod columns;
 mod config;
@@ -40,6 +41,7 @@ mod scaler;
 mod series;
 mod trial;
 
+pub use calendar::{CALENDAR, calendar};
 pub use columns::Columns;
 pub use config::{ForecasterConfig, ForecasterTraining, GREATEST_ROWS, SeriesConfig};
 pub use forecaster::{Forecaster, difference};

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use rtrl_stream::CALENDAR;
 use rtrl_tasks::table::cell::{Cell, Reading, category, is_decimal_comma, shown};
 use rtrl_tasks::table::header::find;
 use rtrl_tasks::table::rows::Record;
 use serde_json::Value;
 
 use super::columns::{Columns, Kind, MOST_FOUND};
-use super::time::{FEATURES, Moment};
+use super::time::Moment;
 
 /// Names that a message lists at most.
 const LISTED: usize = 12;
@@ -249,7 +250,7 @@ impl Layout {
 
     /// Number of inputs that are made from the time and from categories.
     pub fn made(&self) -> usize {
-        let time = if self.time.is_some() { FEATURES } else { 0 };
+        let time = if self.time.is_some() { CALENDAR } else { 0 };
         time + self.categories.iter().map(|categories| categories.names.len() + 1).sum::<usize>()
     }
 

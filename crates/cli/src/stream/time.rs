@@ -9,15 +9,9 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 use jiff::{Timestamp, civil};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_stream::{CALENDAR, calendar};
 use rtrl_tasks::table::cell::{Cell, shown};
 use serde::{Deserialize, Serialize};
-
-/// Number of inputs that are made from a time: [`Moment::features`].
-pub const FEATURES: usize = 2 * (HARMONICS_OF_DAY + HARMONICS_OF_WEEK);
-
-/// A day with two peaks needs its second harmonic, a weekend the third of the week.
-const HARMONICS_OF_DAY: usize = 4;
-const HARMONICS_OF_WEEK: usize = 3;
 
 /// From this number on a number is one of milliseconds since 1970; it would be the year 5138 in seconds.
 const MILLISECONDS: f64 = 1e11;
@@ -86,18 +80,10 @@ impl Moment {
         Some(Self { micros: local - offset * 1_000_000, local: local + 3 * DAY })
     }
 
-    /// What a net reads of a time: sine and cosine of the time of day and of its first multiples, then of the time in
-    /// the week, as the clock showed it.
-    pub fn features(&self) -> [f64; FEATURES] {
-        let angle = |i: usize| {
-            let (period, multiple) = match i < HARMONICS_OF_DAY {
-                true => (DAY, i + 1),
-                false => (7 * DAY, i - HARMONICS_OF_DAY + 1),
-            };
-            let part = self.local.rem_euclid(period) as f64 / period as f64;
-            multiple as f64 * part * std::f64::consts::TAU
-        };
-        std::array::from_fn(|i| if i % 2 == 0 { angle(i / 2).sin() } else { angle(i / 2).cos() })
+    /// What a net reads of a time, as the clock showed it.
+    pub fn features(&self) -> [f64; CALENDAR] {
+        let part = |period: i64| self.local.rem_euclid(period) as f64 / period as f64;
+        calendar(part(DAY), part(7 * DAY))
     }
 }
 
@@ -266,7 +252,7 @@ mod tests {
     #[test]
     fn features_follow_the_clock_on_the_wall() {
         let near =
-            |a: [f64; FEATURES], b: [f64; FEATURES]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+            |a: [f64; CALENDAR], b: [f64; CALENDAR]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
         let of = |text: &str| read(text).unwrap().features();
         let begins = std::array::from_fn(|i| (i % 2) as f64);
         // 2024-05-27 was a Monday.
@@ -277,7 +263,7 @@ mod tests {
         assert!(six.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{six:?}");
         // Half a week after Monday is Thursday noon.
         let mut half = begins;
-        for i in [1, 5, 2 * HARMONICS_OF_DAY + 1, 2 * HARMONICS_OF_DAY + 5] {
+        for i in [1, 5, 9, 13] {
             half[i] = -1.0;
         }
         assert!(near(of("2024-05-30 12:00"), half));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rtrl_report::{Align, Section, Table};
-use rtrl_stream::{Columns, Forecaster, ForecasterConfig};
+use rtrl_stream::{Columns, Forecaster, ForecasterConfig, calendar};
 use rtrl_sweep::mean_and_deviation;
 use serde::{Deserialize, Serialize};
 
@@ -116,8 +116,9 @@ fn rows(one: &One) -> Result<(Columns, Vec<Vec<f64>>), String> {
             let row = |line: &str| {
                 let cells: Vec<&str> = line.split(',').collect();
                 let [_, count, minute, day] = cells[..] else { return Err(failed(&format!("`{line}`"))) };
-                let day_of_week = number(day)? + number(minute)? / 1440.0;
-                Ok(std::iter::once(number(count)?).chain(calendar(day_of_week)).collect())
+                let part = number(minute)? / 1440.0;
+                let calendar = calendar(part, (number(day)? + part) / 7.0);
+                Ok(std::iter::once(number(count)?).chain(calendar).collect())
             };
             let rows: Vec<Vec<f64>> = lines.skip(2).map(row).collect::<Result<_, _>>()?;
             let all = rows.first().map_or(1, Vec::len);
@@ -126,13 +127,6 @@ fn rows(one: &One) -> Result<(Columns, Vec<Vec<f64>>), String> {
             Ok((columns.map_err(|error| failed(&error))?, rows))
         }
     }
-}
-
-/// Four harmonics of the day and three of the week, as `rtrl stream --time` makes them.
-fn calendar(day_of_week: f64) -> impl Iterator<Item = f64> {
-    let day = (1..=4).map(move |k| f64::from(k) * day_of_week);
-    let week = (1..=3).map(move |k| f64::from(k) * day_of_week / 7.0);
-    day.chain(week).flat_map(|turns| <[f64; 2]>::from((std::f64::consts::TAU * turns).sin_cos()))
 }
 
 pub fn measure(settings: &serde_json::Value) -> Result<serde_json::Value, String> {
@@ -356,14 +350,5 @@ mod tests {
             assert!((last.alt_mape - horizon as f64 * judged / sum).abs() < 1e-9, "{last:?}");
         }
         assert!(found.iter().all(|e| e.predictor != 3), "there is no season");
-    }
-
-    #[test]
-    fn the_calendar_turns_once_a_day_and_once_a_week() {
-        let at = |day: f64| calendar(day).collect::<Vec<f64>>();
-        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
-        assert_eq!(at(0.0).len(), 14);
-        assert!(near(&at(1.25)[..8], &at(2.25)[..8]) && !near(&at(1.25)[8..], &at(2.25)[8..]));
-        assert!(near(&at(1.25), &at(8.25)));
     }
 }
