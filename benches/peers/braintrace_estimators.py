@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_estimators import INPUTS, net
+from jax_nets import net
 
 
 class Cell(brainstate.nn.Module):
@@ -33,6 +33,7 @@ class Cell(brainstate.nn.Module):
 def snap_2(units, sparsity, steps):
     """Like the functions of `jax_estimators`; the input weights do not learn, so that there is a single product to follow."""
     _, weights, mask, _, xs, deltas = net("vanilla", units, sparsity, 1, steps)
+    xs, deltas = xs[:, 0], deltas[:, 0]
     model = Cell(weights, mask)
     brainstate.nn.init_all_states(model)
     learner = braintrace.compile(model, braintrace.SnAp, xs[0], n=2)

@@ -43,6 +43,10 @@ enum Task {
     Snap2,
     /// Exact RTRL with a dense J, every step.
     Rtrl,
+    /// UORO, every step.
+    Uoro,
+    /// SnAp-1 and an update by Adam, every step.
+    OnlineAdam,
 }
 
 /// One time.
@@ -56,6 +60,8 @@ pub struct Timed {
     lanes: usize,
     /// Least time of a step of all lanes.
     seconds: f64,
+    /// The quickest of the forms that were timed.
+    form: String,
 }
 
 impl Timed {
@@ -66,8 +72,11 @@ impl Timed {
             Task::Snap1 => (Method::Snap(1, Way::STREAMING), 1),
             Task::Snap2 => (Method::Snap(2, Way::STREAMING), 1),
             Task::Rtrl => (Method::Rtrl(Way::STREAMING), 1),
+            Task::Uoro => (Method::Uoro, 1),
+            Task::OnlineAdam => (Method::Snap(1, Way::STREAMING), 1),
         };
-        Row::new(Net::new(self.kind, self.units, self.sparsity), method, self.lanes, window)
+        let row = Row::new(Net::new(self.kind, self.units, self.sparsity), method, self.lanes, window);
+        if self.task == Task::OnlineAdam { row.with_adam() } else { row }
     }
 }
 
@@ -141,11 +150,10 @@ fn output(python: &Path, stop: &AtomicBool) -> Result<Output, String> {
 }
 
 impl Peers {
-    /// Seconds that the peer takes for a step of the same work as our row, if it was measured.
-    pub fn seconds(&self, peer: Peer, row: &Row) -> Option<f64> {
-        let Self::Found(rows, _) = self else { return None };
-        let found = rows.iter().find(|timed| timed.peer == peer && timed.row() == *row);
-        found.map(|timed| timed.seconds)
+    /// Our row of everything that was timed of a peer, and the seconds that the peer takes for a step.
+    pub fn times(&self, peer: Peer) -> impl Iterator<Item = (Row, f64)> {
+        let rows = if let Self::Found(rows, _) = self { &rows[..] } else { &[] };
+        rows.iter().filter(move |timed| timed.peer == peer).map(|timed| (timed.row(), timed.seconds))
     }
 
     /// What happened, in a sentence.
@@ -175,13 +183,21 @@ impl Peers {
                 Some(own) => [micros(own), format!("{:.1}", timed.seconds / own)],
                 None => ["–", "–"].map(str::to_string),
             });
-            let mut cells = vec![row.to_string(), timed.peer.to_string(), micros(timed.seconds)];
+            let peer = format!("{}, {}", timed.peer, timed.form);
+            let mut cells = vec![row.to_string(), peer, micros(timed.seconds)];
             cells.extend(own.into_iter().flatten());
             cells
         };
         let all = format!("rtrl, {cores} threads");
-        let headers =
-            ["row", "peer", "peer, µs per step", "rtrl, one thread", "times faster", &all, "times faster"];
+        let headers = [
+            "row",
+            "peer, its quickest form",
+            "peer, µs per step",
+            "rtrl, one thread",
+            "times faster",
+            &all,
+            "times faster",
+        ];
         let mut align = vec![Align::Right; headers.len()];
         align[..2].fill(Align::Left);
         Some(Table {

@@ -1,8 +1,8 @@
 //! The results of the benchmark, and its goals.
 
 use rtrl_benches::{
-    Ceilings, CharactersPerSecond, Measured, Row, Scaling, batches, scale, scalings, schedules, steps,
-    threads,
+    Ceilings, CharactersPerSecond, Measured, Row, Scaling, batches, scale, scalings, schedules,
+    sparse_and_dense, steps, threads,
 };
 use serde::Serialize;
 
@@ -37,6 +37,7 @@ pub struct Plan {
     pub scalings: Vec<Scaling>,
     pub schedules: Vec<[Row; 4]>,
     pub threads: Vec<[Row; 2]>,
+    pub dense: Vec<[Row; 2]>,
     pub scale: Vec<Row>,
 }
 
@@ -47,6 +48,7 @@ impl Plan {
             scalings: scalings(quick),
             schedules: schedules(quick),
             threads: threads(cores),
+            dense: sparse_and_dense(quick),
             scale: scale(quick),
         }
     }
@@ -54,7 +56,8 @@ impl Plan {
     pub fn batches(&self) -> Vec<Vec<Row>> {
         let lines = self.scalings.iter().flat_map(|scaling| &scaling.lines);
         let points = lines.flat_map(|line| &line.points).map(|(_, row)| row);
-        let others = self.schedules.iter().flatten().chain(self.threads.iter().flatten()).chain(&self.scale);
+        let others = self.schedules.iter().flatten().chain(self.threads.iter().flatten());
+        let others = others.chain(self.dense.iter().flatten()).chain(&self.scale);
         batches(self.steps.iter().chain(points).chain(others).copied())
     }
 }

@@ -10,5 +10,5 @@ mod timing;
 pub use ceilings::{Bandwidth, Ceilings, Peak};
 pub use language_model::{CharactersPerSecond, language_model};
 pub use row::{Bench, INPUTS, Kind, Method, Net, Row, Way};
-pub use rows::{Line, Scaling, batches, scale, scalings, schedules, steps, threads};
+pub use rows::{Line, Scaling, batches, scale, scalings, schedules, sparse_and_dense, steps, threads};
 pub use timing::{Measured, Settings, measure};

@@ -11,6 +11,7 @@ use rtrl_estimators::{
     RfloConfig, RtrlConfig, Schedule, SnapConfig, UoroConfig,
 };
 use rtrl_sparse::Lanes;
+use rtrl_train::{AdamConfig, Parameters, UpdateConfig, Updater};
 use serde::{Deserialize, Serialize};
 
 /// Inputs of every net, dense.
@@ -188,18 +189,27 @@ pub struct Row {
     pub window: usize,
     /// Threads that it may use.
     pub threads: usize,
+    /// Whether each window ends with an update of the weights by Adam.
+    pub adam: bool,
 }
 
 impl Row {
-    /// A row of one thread.
+    /// The same with an update at the end of each window.
+    #[must_use]
+    pub const fn with_adam(self) -> Self {
+        Self { adam: true, ..self }
+    }
+
+    /// A row of one thread, without updates.
     pub const fn new(net: Net, method: Method, lanes: usize, window: usize) -> Self {
-        Self { net, method, lanes, window, threads: 1 }
+        Self { net, method, lanes, window, threads: 1, adam: false }
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} / {} / B {} / T {}", self.net, self.method, self.lanes, self.window)?;
+        let adam = if self.adam { " + Adam" } else { "" };
+        write!(f, "{} / {}{adam} / B {} / T {}", self.net, self.method, self.lanes, self.window)?;
         if self.threads > 1 { write!(f, " / {} threads", self.threads) } else { Ok(()) }
     }
 }
@@ -213,6 +223,7 @@ pub struct Bench {
     starts: Vec<bool>,
     delta: Vec<f32>,
     window: usize,
+    updater: Option<Updater>,
 }
 
 impl Bench {
@@ -223,6 +234,9 @@ impl Bench {
     pub fn new(row: &Row) -> Self {
         let (stack, weights) = row.net.build();
         let lanes = row.lanes;
+        // So slow that the net of the last window is the net of the first.
+        let adam = AdamConfig::new(1e-9).into();
+        let updater = Updater::new(&adam, &UpdateConfig::default(), stack.groups(), 0, None);
         Self {
             gradient: vec![0.0; weights.len()],
             input: (0..INPUTS * lanes).map(|i| (i % 7) as f32 / 7.0 - 0.5).collect(),
@@ -231,6 +245,7 @@ impl Bench {
             estimator: row.method.config().build(stack, lanes, row.window).expect("a valid estimator"),
             weights,
             window: row.window,
+            updater: row.adam.then(|| updater.expect("valid settings")),
         }
     }
 
@@ -242,6 +257,11 @@ impl Bench {
             self.estimator.observe(&self.weights, Lanes::new(&self.delta, lanes), &mut self.gradient);
         }
         self.estimator.finish_window(&self.weights, &mut self.gradient);
+        if let Some(updater) = &mut self.updater {
+            let core = Parameters { weights: &mut self.weights, gradient: &mut self.gradient };
+            let readout = Parameters { weights: &mut [], gradient: &mut [] };
+            updater.update([core, readout], 1.0 / lanes as f64, 0.0);
+        }
     }
 
     /// Counted cost of one step of one lane, and memory for all.
@@ -250,14 +270,17 @@ impl Bench {
     }
 
     /// Bytes that a step of all lanes must move if nothing stays in a register: weights read, the gradient read
-    /// and written, and the state of the estimator read and written once in a window.
+    /// and written, and the state of the estimator read and written once in a window; for an update the weights written,
+    /// and both moments of Adam read and written.
     pub fn traffic(&self) -> f64 {
-        let parameters = 3 * size_of_val(&self.weights[..]);
+        let passes = if self.updater.is_some() { 8 } else { 3 };
+        let parameters = passes * size_of_val(&self.weights[..]);
         parameters as f64 + 2.0 * self.estimator.cost().bytes as f64 / self.window as f64
     }
 
     /// Bytes that are used at every step: the cache that they fit decides how fast they move.
     pub fn working_set(&self) -> usize {
-        2 * size_of_val(&self.weights[..]) + self.estimator.cost().bytes
+        let arrays = if self.updater.is_some() { 4 } else { 2 };
+        arrays * size_of_val(&self.weights[..]) + self.estimator.cost().bytes
     }
 }

@@ -22,6 +22,30 @@ const fn snap(order: usize, way: Way) -> Method {
     Method::Snap(order, way)
 }
 
+/// Shares of recurrent weights that do not exist, from nearly dense to the sparsest nets in use.
+const SPARSITIES: [f64; 6] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.99];
+
+/// Pairs of rows, a sparse net and the dense one of the same size: estimators that are defined for both, in one lane and in
+/// sixteen. Exact RTRL and SnAp-2 of a dense net are far too slow to be compared with.
+pub fn sparse_and_dense(quick: bool) -> Vec<[Row; 2]> {
+    let kinds: &[Kind] = if quick { &[Kind::Gru] } else { &[Kind::Vanilla, Kind::Gru, Kind::Lstm] };
+    let sparsities = if quick { &SPARSITIES[3..4] } else { &SPARSITIES[..] };
+    let methods =
+        [(Method::Bptt, WINDOW), (snap(1, Way::STREAMING), 1), (Method::Uoro, 1), (Method::KfRtrl, 1)];
+    let mut pairs = Vec::new();
+    for &kind in kinds {
+        for (method, window) in methods {
+            for lanes in [1, 16] {
+                for &sparsity in sparsities {
+                    let of = |sparsity| Row::new(Net::new(kind, 128, sparsity), method, lanes, window);
+                    pairs.push([of(sparsity), of(0.0)]);
+                }
+            }
+        }
+    }
+    pairs
+}
+
 /// Time per step: estimators on nets, in one lane and in sixteen.
 pub fn steps(quick: bool) -> Vec<Row> {
     let row = |net, method, lanes, window| Row::new(net, method, lanes, window);
@@ -35,6 +59,7 @@ pub fn steps(quick: bool) -> Vec<Row> {
             }
             rows.push(row(net, Method::Bptt, lanes, WINDOW));
             rows.push(row(net, snap(1, streaming), lanes, 1));
+            rows.push(row(net, snap(1, streaming), lanes, 1).with_adam());
             rows.push(row(net, snap(1, reset), lanes, WINDOW));
             if !dense {
                 rows.push(row(net, snap(2, streaming), lanes, 1));

@@ -145,9 +145,20 @@ class Net(_rtrl.Net):
         """For each layer and gate which weights exist: matrices on the inputs and on the recurrent sources."""
         return [[(_csr(a), _csr(b)) for a, b in gates] for gates in self.mask_patterns()]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _net, (self.layers, self.inputs, self.symbols, self.dtype, self.masks, self.weights.copy())
+
     def __repr__(self) -> str:
         reads = f"symbols={self.inputs}" if self.symbols else f"inputs={self.inputs}"
         return f"Net({self.layers}, {reads}, dtype={self.dtype!r})"
+
+
+def _net(layers: Any, reads: int, symbols: bool, dtype: str, masks: Any, weights: Array) -> Net:
+    """A pickled net."""
+    inputs = None if symbols else reads
+    net = Net(layers, inputs, symbols=reads if symbols else None, dtype=dtype, masks=masks)
+    net.weights = weights
+    return net
 
 
 class Estimator(_rtrl.Estimator):
@@ -156,15 +167,24 @@ class Estimator(_rtrl.Estimator):
     The order of calls is `step`, `observe`, both once for each time step, and `finish_window` after at most `window`
     steps. The weights may change after `finish_window` and at no other time, and no other thread may write to them
     during a call. See `rtrl.Net.estimator`.
+
+    Between windows it can be pickled and copied, with its net and all that it carries.
     """
+
+    _settings: str
 
     def __new__(
         cls, net: Net, estimator: EstimatorLike, *, lanes: Optional[int] = None, window: int = 1
     ) -> Estimator:
         if lanes is not None:
             lanes = count("lanes", lanes)
-        made = super().__new__(cls, net, to_json(estimator), lanes, count("window", window))
-        return cast(Estimator, made)
+        settings = to_json(estimator)
+        made = cast(Estimator, super().__new__(cls, net, settings, lanes, count("window", window)))
+        made._settings = settings
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _estimator, (self.net, self._settings, self.lanes, self.window, self.save_bytes())
 
     def influence(self, lane: int = 0) -> csr_array:
         """The influence matrix J = ds_t/dθ that a lane carries, states × weights.
@@ -187,3 +207,12 @@ class Estimator(_rtrl.Estimator):
 
     def __repr__(self) -> str:
         return f"Estimator(lanes={self.lanes}, window={self.window})"
+
+
+def _estimator(net: Net, settings: str, lanes: Optional[int], window: int, carried: bytes) -> Estimator:
+    """A pickled estimator."""
+    import json
+
+    made = Estimator(net, json.loads(settings), lanes=lanes, window=window)
+    made.load_bytes(carried)
+    return made

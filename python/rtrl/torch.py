@@ -56,7 +56,7 @@ class Online(nn.Module):
 
     On the CPU. `weight` is one vector with all weights, which shares its memory with `core.net.weights`; `to_pytorch` and
     `from_pytorch` translate it from and to `nn.GRU`, `nn.LSTM` and `nn.RNN`. `state_dict` holds the weights; `forget`
-    zeroes the state.
+    zeroes the state. `torch.save` of the whole module, between windows, keeps state and influence too.
 
     Args:
         layers: As for `rtrl.Net`.
@@ -96,6 +96,12 @@ class Online(nn.Module):
         self._made = 0
         self._observed = True
         self.weight = nn.Parameter(torch.from_numpy(self.net.weights))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        # What was pickled or copied apart shares its memory again.
+        self.net.weights = self.weight.detach().numpy()
+        self.weight.data = torch.from_numpy(self.net.weights)
 
     @property
     def hidden(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 
 import numpy as np
@@ -211,6 +212,39 @@ def test_what_is_carried_is_saved_and_restored():
     with pytest.raises(ValueError, match="checkpoint"):
         b.load_bytes(a.save_bytes()[:-1])
     assert not b.state.any()
+
+
+@pytest.mark.parametrize("estimator", [rtrl.SnAp(2), rtrl.Uoro(), rtrl.Bptt()], ids=["snap", "uoro", "bptt"])
+@pytest.mark.parametrize("symbols", [False, True])
+def test_net_and_estimator_are_pickled_with_all_that_they_carry(estimator, symbols):
+    rng = np.random.default_rng(0)
+    reads = {"symbols": 3} if symbols else {"inputs": 2}
+    net = rtrl.Net([rtrl.Gru(5, sparsity=0.5), rtrl.Lstm(4)], **reads, dtype="float64", seed=3)
+    est = net.estimator(estimator, lanes=2, window=3)
+
+    def go(est, xs):
+        for x in xs:
+            h = est.step(x)
+            est.observe(h)
+        return h, est.finish_window().copy()
+
+    def some():
+        return rng.integers(0, 3, size=(3, 2)) if symbols else rng.normal(size=(3, 2, 2))
+
+    go(est, some())
+    net.weights += 0.01
+    other = pickle.loads(pickle.dumps(est))
+    assert repr(other) == repr(est) and repr(other.net) == repr(net)
+    np.testing.assert_array_equal(other.net.weights, net.weights)
+    xs = some()
+    for found, expected in zip(go(other, xs), go(est, xs)):
+        np.testing.assert_array_equal(found, expected)
+    # Each has weights of its own.
+    other.net.weights[:] = 0
+    assert net.weights.any()
+    est.step(xs[0])
+    with pytest.raises(ValueError, match="window"):
+        pickle.dumps(est)
 
 
 def test_two_threads_may_run_two_estimators():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import io
+
 import numpy as np
 import pytest
 import rtrl
@@ -182,3 +186,33 @@ def test_symbols_and_starts():
     assert torch.equal(again[0], first[0]) and not torch.equal(again[1], first[1])
     again.sum().backward()
     assert core.weight.grad.any()
+
+
+@pytest.mark.parametrize("how", ["copied", "saved"])
+def test_a_module_goes_on_where_it_was_copied_or_saved(how):
+    torch.manual_seed(0)
+    core = Online(rtrl.Gru(5), 2, estimator=rtrl.SnAp(1), dtype=torch.float64)
+    xs = torch.randn(6, 2, dtype=torch.float64)
+
+    def go(core, xs):
+        descent = torch.optim.SGD(core.parameters(), lr=0.1)
+        for x in xs:
+            descent.zero_grad()
+            h = core(x)
+            h.square().sum().backward()
+            descent.step()
+        return h.detach(), core.weight.detach().clone()
+
+    go(core, xs[:3])
+    if how == "copied":
+        other = copy.deepcopy(core)
+    else:
+        file = io.BytesIO()
+        torch.save(core, file)
+        file.seek(0)
+        # Whole modules are loaded by pickle, which newer versions do only when they are told to.
+        options = {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}
+        other = torch.load(file, **options)
+    assert other.weight.data_ptr() == other.net.weights.ctypes.data
+    for found, expected in zip(go(other, xs[3:]), go(core, xs[3:])):
+        assert torch.equal(found, expected)

@@ -31,6 +31,8 @@ pub enum Command {
     Report(Words),
     /// Writes a working template of a cell, an estimator, a task or an experiment, and its line in the registry.
     New(New),
+    /// Counts the instructions of the hottest steps under valgrind, and compares them with benches/instructions.txt.
+    Instructions(Instructions),
     /// Generates the figures, the equations and the reference of configurations in the documentation.
     Figures,
     /// Formats every Rust file of the workspace, including those that only a macro declares.
@@ -126,6 +128,17 @@ pub struct Fuzz {
     /// Seconds for each target.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
+}
+
+/// Flags of `cargo xtask instructions`.
+#[derive(Debug, Clone, Parser)]
+pub struct Instructions {
+    /// Writes the counts to benches/instructions.txt.
+    #[arg(long)]
+    pub update: bool,
+    /// Ends without an error, and says so, if there is no valgrind, or the processor has no AVX2.
+    #[arg(long)]
+    pub if_present: bool,
 }
 
 /// Flags of `cargo xtask python`.

@@ -4,6 +4,7 @@ pub mod ci;
 pub mod flags;
 pub mod fmt;
 pub mod fuzz;
+pub mod instructions;
 pub mod miri;
 pub mod new;
 pub mod nightly;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xtask::flags::{Command, Flags};
-use xtask::{ci, fmt, fuzz, miri, new, nightly, python, start};
+use xtask::{ci, fmt, fuzz, instructions, miri, new, nightly, python, start};
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Data(arguments) => start::rtrl("data", &arguments.words),
         Command::Report(arguments) => start::rtrl("report", &arguments.words),
         Command::New(flags) => new::run(&flags),
+        Command::Instructions(flags) => instructions::run(&flags),
         Command::Figures => start::figures(),
         Command::Fmt => fmt::run(false).map_err(|message| (1, message)),
         Command::Imports(flags) => {

@@ -34,6 +34,47 @@ pub(crate) struct Layer<T> {
     pub scales: Range<usize>,
     jacobian: Range<usize>,
     direct: Range<usize>,
+    /// The entries of the row Jacobian and of the leak, if each row has one.
+    single_jacobian: Option<Vec<Singles>>,
+    single_direct: Option<Vec<Singles>>,
+}
+
+/// Consecutive rows of a pattern with one entry each, in consecutive columns.
+#[derive(Clone, Copy)]
+struct Singles {
+    row: usize,
+    entry: usize,
+    column: usize,
+    len: usize,
+}
+
+impl Singles {
+    /// All rows of a pattern that begins at these rows, entries and columns of a larger one; `None` if a row has no entry or
+    /// several.
+    fn of(pattern: &Pattern, row: usize, entry: usize, column: usize) -> Option<Vec<Self>> {
+        let mut found = Vec::<Self>::new();
+        for r in 0..pattern.rows() {
+            let &[c] = pattern.row(r) else { return None };
+            let (row, column) = (row + r, column + c as usize);
+            match found.last_mut() {
+                Some(last) if last.column + last.len == column => last.len += 1,
+                _ => found.push(Self { row, entry: entry + r, column, len: 1 }),
+            }
+        }
+        Some(found)
+    }
+
+    fn rows(self, lanes: usize) -> Range<usize> {
+        self.row * lanes..(self.row + self.len) * lanes
+    }
+
+    fn entries(self, lanes: usize) -> Range<usize> {
+        self.entry * lanes..(self.entry + self.len) * lanes
+    }
+
+    fn columns(self, lanes: usize) -> Range<usize> {
+        self.column * lanes..(self.column + self.len) * lanes
+    }
 }
 
 impl<T: Scalar> Layer<T> {
@@ -81,6 +122,8 @@ impl<T: Scalar> Layer<T> {
             scales: scales..scales + s.scaled(),
             jacobian: jacobian..jacobian + s.row_jacobian.nnz(),
             direct: direct..direct + s.direct.nnz(),
+            single_jacobian: Singles::of(&s.row_jacobian, rows, jacobian, states),
+            single_direct: Singles::of(&s.direct, states, direct, states),
             cell,
         }
     }
@@ -131,6 +174,14 @@ impl<T: Scalar> Layer<T> {
     /// `rows ← Gᵀ adjoint` for the layer's own row Jacobian.
     pub fn rows_from(&self, jacobian: &Pattern, trace: &Trace<T>, adjoint: &[T], rows: &mut [T]) {
         let lanes = trace.lanes;
+        if let Some(all) = &self.single_jacobian {
+            for some in all {
+                let g = &trace.row_jacobian[some.entries(lanes)];
+                let own = g.iter().zip(&adjoint[some.columns(lanes)]);
+                rows[some.rows(lanes)].iter_mut().zip(own).for_each(|(row, (&g, &a))| *row = g * a);
+            }
+            return;
+        }
         let g = Lanes::new(&trace.row_jacobian, lanes);
         if lanes == 1 {
             for r in self.rows.clone() {
@@ -219,6 +270,13 @@ impl<T: Scalar> Layer<T> {
             multiply_add(previous.at_mut(first_state + state as usize), scale, sources.at(source as usize));
         }
         if pattern.nnz() == 0 {
+            return;
+        }
+        if let Some(all) = &self.single_direct {
+            for some in all {
+                let (direct, a) = (&trace.direct[some.entries(lanes)], &adjoint[some.rows(lanes)]);
+                multiply_add(&mut previous.values_mut()[some.columns(lanes)], direct, a);
+            }
             return;
         }
         let direct = Lanes::new(&trace.direct, lanes);

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
-use rtrl_sparse::Scalar;
+use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
@@ -67,11 +67,8 @@ impl<T: Scalar> Reduce<T> for Balanced {
         let keep: T = balance(norm(a_old), norm(u_old));
         let add: T = balance(norm(a_new), norm(u_new));
         let sign = if signs.draw(lane) { T::ONE } else { -T::ONE };
-        let mix = |old: &mut [T], new: &[T], keep: T, add: T| {
-            old.iter_mut().zip(new).for_each(|(old, &new)| *old = (keep * *old + add * new).flush());
-        };
-        mix(u_old, u_new, keep, sign * add);
-        mix(a_old, a_new, T::ONE / keep, sign / add);
+        at_level(Mix { old: u_old, new: u_new, keep, add: sign * add });
+        at_level(Mix { old: a_old, new: a_new, keep: T::ONE / keep, add: sign / add });
     }
 
     fn macs(&self, sources: usize, matrix: usize) -> usize {
@@ -81,5 +78,25 @@ impl<T: Scalar> Reduce<T> for Balanced {
 
     fn bytes(&self) -> usize {
         0
+    }
+}
+
+/// `old ← keep · old + add · new`.
+struct Mix<'a, T> {
+    old: &'a mut [T],
+    new: &'a [T],
+    keep: T,
+    add: T,
+}
+
+impl<T: Scalar> Loop for Mix<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { old, new, keep, add } = self;
+        for (old, &new) in old.iter_mut().zip(new) {
+            *old = (keep * *old + add * new).flush();
+        }
     }
 }

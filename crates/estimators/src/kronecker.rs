@@ -28,6 +28,10 @@ pub(crate) struct Terms<'a, T> {
     pub len: usize,
 }
 
+/// Columns of A that are multiplied by D together. Those of 128 states fill an L1 cache. In A itself the rows of a usual net
+/// lie a power of two apart, so that their parts would displace each other.
+const COLUMNS: usize = 64;
+
 /// An approximation of J by Kronecker products, `J[:, (r, j)] ≈ Σ_i A_i[:, r] u_i[j]` for every row r and
 /// source j, with `rank` terms for each lane:
 ///
@@ -44,6 +48,8 @@ pub(crate) struct Terms<'a, T> {
 pub struct Kronecker<T: Scalar> {
     runner: Runner<T>,
     rank: usize,
+    /// Numbers of an A.
+    matrix: usize,
     signs: Signs,
     reduce: Box<dyn Reduce<T>>,
     trace: Trace<T>,
@@ -57,8 +63,9 @@ pub struct Kronecker<T: Scalar> {
     u: Vec<T>,
     /// `[lanes][rank + 1][states][rows]`.
     a: Vec<T>,
-    /// One A before its product with D.
+    /// Some columns of one A, before their product with D and after it: `[states][COLUMNS]` each.
     old: Vec<T>,
+    new: Vec<T>,
     /// δᵀ A of one term, a number for each row.
     rows: Vec<T>,
 }
@@ -90,7 +97,9 @@ impl<T: Scalar> Kronecker<T> {
             row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz() * lanes),
             u: zeros((rank + 1) * pattern.cols() * lanes),
             a: zeros((rank + 1) * matrix * lanes),
-            old: zeros(matrix),
+            old: zeros(stack.states() * COLUMNS),
+            new: zeros(stack.states() * COLUMNS),
+            matrix,
             rows: zeros(pattern.rows()),
             linearizer,
             runner,
@@ -110,14 +119,24 @@ impl<T: Scalar> Kronecker<T> {
     fn transport(&mut self, lane: usize) {
         let Runner { stack, lanes, .. } = &self.runner;
         let rows = stack.linear().pattern().rows();
-        let (matrix, states) = (self.old.len(), stack.states());
+        let (matrix, states) = (self.matrix, stack.states());
         let values = self.dynamics.iter().skip(lane).step_by(*lanes);
         self.lane_dynamics.iter_mut().zip(values).for_each(|(own, &d)| *own = d);
         let first = lane * (self.rank + 1) * matrix;
         for a in self.a[first..first + self.rank * matrix].chunks_exact_mut(matrix) {
-            self.old.copy_from_slice(a);
-            let old = Sources { symbols: &[], dense: Lanes::new(&self.old, rows) };
-            self.map.multiply(&self.lane_dynamics, 0..states, old, &mut LanesMut::new(a, rows), 0);
+            for first in (0..rows).step_by(COLUMNS) {
+                let columns = COLUMNS.min(rows - first);
+                let (old, new) = (&mut self.old[..states * columns], &mut self.new[..states * columns]);
+                for (old, a) in old.chunks_exact_mut(columns).zip(a.chunks_exact(rows)) {
+                    old.copy_from_slice(&a[first..first + columns]);
+                }
+                let old = Sources { symbols: &[], dense: Lanes::new(old, columns) };
+                let product = &mut LanesMut::new(new, columns);
+                self.map.multiply(&self.lane_dynamics, 0..states, old, product, 0);
+                for (new, a) in new.chunks_exact(columns).zip(a.chunks_exact_mut(rows)) {
+                    a[first..first + columns].copy_from_slice(new);
+                }
+            }
         }
     }
 
@@ -137,7 +156,7 @@ impl<T: Scalar> Kronecker<T> {
         for (j, u) in dense.iter_mut().enumerate() {
             *u = now.dense.at(j)[lane];
         }
-        let a = &mut self.a[last * self.old.len()..(last + 1) * self.old.len()];
+        let a = &mut self.a[last * self.matrix..(last + 1) * self.matrix];
         a.fill(T::ZERO);
         let g = self.linearizer.row_jacobian();
         for (entry, (row, state)) in g.pattern().iter().enumerate() {
@@ -166,7 +185,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         let dynamics = LanesMut::new(&mut self.dynamics, lanes);
         self.linearizer.run(weights, &self.trace, dynamics, LanesMut::new(&mut self.row_jacobian, lanes));
         let sources = self.runner.stack.linear().pattern().cols();
-        let (per_lane_u, per_lane_a) = ((self.rank + 1) * sources, (self.rank + 1) * self.old.len());
+        let (per_lane_u, per_lane_a) = ((self.rank + 1) * sources, (self.rank + 1) * self.matrix);
         for lane in 0..lanes {
             if self.trace.starts()[lane] {
                 // D is zero at a start, but A may not be finite. And the norms of the last sequence's terms
@@ -179,7 +198,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             let u = &mut self.u[lane * per_lane_u..(lane + 1) * per_lane_u];
             let a = &mut self.a[lane * per_lane_a..(lane + 1) * per_lane_a];
             let u = Terms { values: u, len: sources };
-            let a = Terms { values: a, len: self.old.len() };
+            let a = Terms { values: a, len: self.matrix };
             self.reduce.reduce(lane, u, a, &mut self.signs);
         }
     }
@@ -197,7 +216,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             for term in 0..self.rank {
                 let term = lane * (self.rank + 1) + term;
                 let u = &self.u[term * sources..(term + 1) * sources];
-                let a = &self.a[term * self.old.len()..(term + 1) * self.old.len()];
+                let a = &self.a[term * self.matrix..(term + 1) * self.matrix];
                 self.rows.fill(T::ZERO);
                 for (k, state) in states.clone().enumerate() {
                     let delta = loss_gradient.at(k)[lane];
@@ -265,6 +284,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         let scalars = self.u.len()
             + self.a.len()
             + self.old.len()
+            + self.new.len()
             + self.rows.len()
             + self.dynamics.len()
             + self.lane_dynamics.len()
@@ -272,7 +292,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         Cost {
             forward: linear.dense_weights() as f64,
             linearize: self.linearizer.macs() as f64,
-            propagate: (transport + self.reduce.macs(sources, self.old.len())) as f64,
+            propagate: (transport + self.reduce.macs(sources, self.matrix)) as f64,
             gradient: (self.rank * (stack.hidden().len() * rows + stack.weights_len())) as f64,
             bytes: size_of::<Self>()
                 + self.runner.bytes()

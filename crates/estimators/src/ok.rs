@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
-use rtrl_sparse::Scalar;
 use rtrl_sparse::dense::dot;
+use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
@@ -87,7 +87,7 @@ impl<T: Scalar> Kronecker<T> {
             mix: vec![0.0; n * rank],
             factor: vec![0.0; n * rank],
             z: vec![0.0; n],
-            element: vec![T::ZERO; n],
+            block: vec![T::ZERO; n * BLOCK],
             rounded: vec![T::ZERO; n * rank],
         };
         Self::new(stack, lanes, window, rank, signs, Box::new(optimal))
@@ -106,7 +106,8 @@ struct Optimal<T> {
     /// Singular vectors times M.
     factor: Vec<f64>,
     z: Vec<f64>,
-    element: Vec<T>,
+    /// See [`Recombine`].
+    block: Vec<T>,
     rounded: Vec<T>,
 }
 
@@ -124,7 +125,7 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
         }
         self.svd.run();
         self.randomize(lane, signs);
-        for (side, mut terms) in [(0, u), (1, a)] {
+        for (side, terms) in [(0, u), (1, a)] {
             let vectors = if side == 0 { &self.svd.left } else { &self.svd.right };
             for i in 0..n {
                 for k in 0..self.rank {
@@ -133,7 +134,7 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
                 }
             }
             self.rounded.iter_mut().zip(&self.factor).for_each(|(r, &f)| *r = T::from_f64(f));
-            recombine(&mut terms, &self.rounded, &mut self.element);
+            at_level(Recombine { terms, factor: &self.rounded, block: &mut self.block });
         }
     }
 
@@ -148,7 +149,7 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
         size_of::<Self>()
             + self.svd.bytes()
             + wide.into_iter().map(|array| size_of_val(&array[..])).sum::<usize>()
-            + size_of_val(&self.element[..])
+            + size_of_val(&self.block[..])
             + size_of_val(&self.rounded[..])
     }
 }
@@ -205,7 +206,7 @@ fn orthogonalize<T: Scalar>(vectors: &mut [T], len: usize, triangle: &mut [f64])
         for (k, q) in before.chunks_exact(len).enumerate() {
             let along = dot(q, vector);
             triangle[k * n + i] = along.to_f64();
-            vector.iter_mut().zip(q).for_each(|(v, &q)| *v -= along * q);
+            at_level(Without { vector, along, other: q });
         }
         let norm = norm(vector);
         triangle[i * n + i] = norm;
@@ -214,17 +215,60 @@ fn orthogonalize<T: Scalar>(vectors: &mut [T], len: usize, triangle: &mut [f64])
     }
 }
 
-/// `term_k ← Σ_i vector_i factor[i, k]`, element by element, for all but the last term.
-fn recombine<T: Scalar>(terms: &mut Terms<'_, T>, factor: &[T], element: &mut [T]) {
-    let n = element.len();
-    let rank = n - 1;
-    for e in 0..terms.len {
-        for (i, element) in element.iter_mut().enumerate() {
-            *element = terms.values[i * terms.len + e];
+/// Numbers of a term that are recombined together: those of 17 terms fit an L1 cache.
+const BLOCK: usize = 64;
+
+/// `term_k ← Σ_i vector_i factor[i, k]` for all but the last term, block by block.
+struct Recombine<'a, T> {
+    terms: Terms<'a, T>,
+    /// `[rank + 1][rank]`.
+    factor: &'a [T],
+    /// Of each vector the numbers of a block, `[rank + 1][BLOCK]`.
+    block: &'a mut [T],
+}
+
+impl<T: Scalar> Loop for Recombine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { terms: Terms { values, len }, factor, block } = self;
+        let rank = values.len() / len - 1;
+        for first in (0..len).step_by(BLOCK) {
+            let width = BLOCK.min(len - first);
+            for (block, vector) in block.chunks_exact_mut(BLOCK).zip(values.chunks_exact(len)) {
+                block[..width].copy_from_slice(&vector[first..first + width]);
+            }
+            for (k, term) in values.chunks_exact_mut(len).take(rank).enumerate() {
+                let mut sums = [T::ZERO; BLOCK];
+                for (block, factor) in block.chunks_exact(BLOCK).zip(factor.chunks_exact(rank)) {
+                    for (sum, &x) in sums[..width].iter_mut().zip(&block[..width]) {
+                        *sum += x * factor[k];
+                    }
+                }
+                for (term, sum) in term[first..first + width].iter_mut().zip(sums) {
+                    *term = sum.flush();
+                }
+            }
         }
-        for k in 0..rank {
-            let sum: T = (0..n).map(|i| element[i] * factor[i * rank + k]).sum();
-            terms.values[k * terms.len + e] = sum.flush();
+    }
+}
+
+/// `vector ← vector - along · other`.
+struct Without<'a, T> {
+    vector: &'a mut [T],
+    along: T,
+    other: &'a [T],
+}
+
+impl<T: Scalar> Loop for Without<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { vector, along, other } = self;
+        for (v, &q) in vector.iter_mut().zip(other) {
+            *v -= along * q;
         }
     }
 }

@@ -59,7 +59,7 @@ pub mod testing;
 #[doc = include_str!("../README.md")]
 const _: () = ();
 
-pub use entry::{Carrying, Streaming, Windowed};
+pub use entry::{Carrying, Loop, Streaming, Windowed, at_level};
 pub use float::Float;
 pub use lanes::{Lanes, LanesMut};
 pub use linear::{Linear, Outers, Sources};

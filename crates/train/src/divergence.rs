@@ -1,5 +1,6 @@
 //! What is done when a number becomes NaN or infinite.
 
+use rtrl_sparse::{Loop, at_level};
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
@@ -68,10 +69,26 @@ impl DivergencePolicy {
     }
 }
 
-/// Whether no number is NaN or infinite. Comparing the bits is one pass that vectorizes.
+/// Whether no number is NaN or infinite.
 pub(crate) fn all_finite(x: &[f32]) -> bool {
-    let greatest = x.iter().map(|x| x.to_bits() & 0x7fff_ffff).fold(0, u32::max);
-    greatest < f32::INFINITY.to_bits()
+    at_level(Greatest(x)) < f32::INFINITY.to_bits()
+}
+
+/// The bits of the greatest absolute value, NaN above infinity: one pass over the bits, which the compiler turns into
+/// vectors.
+struct Greatest<'a>(&'a [f32]);
+
+impl Loop for Greatest<'_> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run(self) -> u32 {
+        let mut greatest = 0;
+        for x in self.0 {
+            greatest = greatest.max(x.to_bits() & 0x7fff_ffff);
+        }
+        greatest
+    }
 }
 
 #[cfg(test)]

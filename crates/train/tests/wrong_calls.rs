@@ -213,6 +213,6 @@ fn of_optimizers() {
     panics("longer gradient", &["4", "6"], || update(4, 6, 2));
     panics("readout", &["2", "3"], || update(4, 4, 3));
     panics("weights of Adam", &["4", "5"], || {
-        Adam::<f32>::new(AdamConfig::new(0.1), 4).update(0..4, &mut [0.0; 5], &[0.0; 5], 0.1);
+        Adam::<f32>::new(AdamConfig::new(0.1), 4).update(0..4, &mut [0.0; 5], &mut [0.0; 5], 1.0, 0.1);
     });
 }

@@ -281,8 +281,9 @@ impl Resolver<'_> {
 /// # Errors
 /// If its folders cannot be read.
 pub fn packages(root: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut folders =
-        ["benches", "xtask", "xtask/figures", "xtask/imports"].map(|folder| root.join(folder)).to_vec();
+    let mut folders = ["benches", "benches/counts", "xtask", "xtask/figures", "xtask/imports"]
+        .map(|folder| root.join(folder))
+        .to_vec();
     for group in ["crates", "examples"] {
         let group = root.join(group);
         let entries = std::fs::read_dir(&group).map_err(|e| format!("{}: {e}", group.display()))?;

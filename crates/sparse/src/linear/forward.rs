@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::map::{Linear, Others, Row, Sources};
 use crate::float::Float;
 use crate::lanes::{Lanes, LanesMut};
-use crate::simd::vector::MAX_SCALAR_TAIL;
+use crate::simd::several::{dots, tile};
 use crate::simd::{Kernel, Simd};
 
 /// Rows, or columns, that are multiplied together: they share the loads of the other operand.
@@ -45,14 +45,10 @@ impl Linear {
             consecutive.copy_from_slice(u.range(first..first + run));
             *held = Held { at, first, run };
         }
-        let sources = self.others(r).dense();
         if lanes == 1 {
-            let u = u.values();
-            for (into, j) in others.iter_mut().zip(sources) {
-                *into = u[j];
-            }
+            self.scattered_gather(r, u.values(), others);
         } else {
-            for (into, j) in others.chunks_exact_mut(lanes).zip(sources) {
+            for (into, j) in others.chunks_exact_mut(lanes).zip(self.others(r).dense()) {
                 into.copy_from_slice(u.at(j));
             }
         }
@@ -76,7 +72,7 @@ impl<T: Float> Kernel<T> for Multiply<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         for band in self.linear.bands(self.range.clone()) {
             let Range { start: mut r, end } = band.rows;
-            if S::TILE >= MANY && self.z.lanes() > 1 {
+            if S::TILE >= MANY {
                 while r + MANY <= end {
                     self.rows::<S, MANY>(simd, r, band.scattered);
                     r += MANY;
@@ -107,9 +103,9 @@ impl<T: Float> Multiply<'_, T> {
     /// `N` rows of a band.
     #[inline(always)]
     fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize, scattered: bool) {
-        let Row { first, run, .. } = self.linear.rows[r];
-        let weights: [&[T]; N] =
-            std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start..][..run]);
+        let rows = &self.linear.rows[r..r + N];
+        let Row { first, run, .. } = rows[0];
+        let weights: [&[T]; N] = std::array::from_fn(|n| &self.weights[rows[n].dense.start..][..run]);
         let lanes = self.z.lanes();
         let u = self.u.dense.range(first..first + run);
         if lanes == 1 {
@@ -129,7 +125,7 @@ impl<T: Float> Multiply<'_, T> {
         if scattered {
             for r in r..r + N {
                 if lanes == 1 {
-                    let others = self.scattered_dot(simd, r, self.u.dense.values());
+                    let others = self.linear.scattered_dot(simd, r, self.weights, self.u.dense.values());
                     self.z.at_mut(r - self.first)[0] += others;
                 } else {
                     self.scattered_lanes(simd, r);
@@ -162,117 +158,56 @@ impl<T: Float> Multiply<'_, T> {
     /// `z_r += Σ w u` over the sources of row `r` beyond its run.
     #[inline(always)]
     fn scattered_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
+        let lanes = self.z.lanes();
+        let mut lane = 0;
+        if S::TILE >= MANY {
+            while lane + 4 * S::WIDTH <= lanes {
+                self.scattered_vectors::<S, 4>(simd, r, lane);
+                lane += 4 * S::WIDTH;
+            }
+        }
+        while lane + 2 * S::WIDTH <= lanes {
+            self.scattered_vectors::<S, 2>(simd, r, lane);
+            lane += 2 * S::WIDTH;
+        }
+        while lane < lanes {
+            self.scattered_vectors::<S, 1>(simd, r, lane);
+            lane += S::WIDTH;
+        }
+    }
+
+    /// `V` vectors of lanes, from `lane` on, of these sums. They share the loads of sources and weights.
+    #[inline(always)]
+    fn scattered_vectors<S: Simd<T>, const V: usize>(&mut self, simd: S, r: usize, lane: usize) {
         let (lanes, Others { sources, symbols, weights }) = (self.z.lanes(), self.linear.others(r));
         let (weights, u) = (&self.weights[weights], self.u.dense.values());
-        let z = self.z.at_mut(r - self.first);
-        let at = |source: u32| (source as usize - symbols) * lanes;
+        let z = &mut self.z.at_mut(r - self.first)[lane..][..V * S::WIDTH];
+        let at = |source: u32| (source as usize - symbols) * lanes + lane;
         let (fours, weight_fours) = (sources.chunks_exact(4), weights.chunks_exact(4));
-        for lane in (0..lanes).step_by(S::WIDTH) {
-            // Several sums, since each multiply-add waits for the one before.
-            let mut sums = [simd.splat(T::ZERO); 4];
-            let mut rest = simd.load(&z[lane..]);
-            for (&source, &w) in fours.remainder().iter().zip(weight_fours.remainder()) {
-                rest = simd.mul_add(simd.splat(w), simd.load(&u[at(source) + lane..]), rest);
+        // Several sums, since each multiply-add waits for the one before.
+        let mut sums = [[simd.splat(T::ZERO); V]; 4];
+        let mut rest = [simd.splat(T::ZERO); V];
+        for (v, rest) in rest.iter_mut().enumerate() {
+            *rest = simd.load(&z[v * S::WIDTH..]);
+        }
+        for (&source, &w) in fours.remainder().iter().zip(weight_fours.remainder()) {
+            let (w, u) = (simd.splat(w), &u[at(source)..][..V * S::WIDTH]);
+            for (v, rest) in rest.iter_mut().enumerate() {
+                *rest = simd.mul_add(w, simd.load(&u[v * S::WIDTH..]), *rest);
             }
-            for (sources, weights) in fours.clone().zip(weight_fours.clone()) {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.mul_add(simd.splat(weights[i]), simd.load(&u[at(sources[i]) + lane..]), *sum);
+        }
+        for (sources, weights) in fours.zip(weight_fours) {
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let (w, u) = (simd.splat(weights[i]), &u[at(sources[i])..][..V * S::WIDTH]);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.mul_add(w, simd.load(&u[v * S::WIDTH..]), *sum);
                 }
             }
-            let [a, b, c, d] = sums;
-            simd.store(simd.add(simd.add(rest, simd.add(a, b)), simd.add(c, d)), &mut z[lane..]);
+        }
+        let [a, b, c, d] = sums;
+        for v in 0..V {
+            let sum = simd.add(simd.add(rest[v], simd.add(a[v], b[v])), simd.add(c[v], d[v]));
+            simd.store(sum, &mut z[v * S::WIDTH..]);
         }
     }
-
-    /// `Σ w u` over the sources of row `r` beyond its run.
-    #[inline(always)]
-    fn scattered_dot<S: Simd<T>>(&self, simd: S, r: usize, u: &[T]) -> T {
-        let Others { sources, symbols, weights } = self.linear.others(r);
-        let weights = &self.weights[weights];
-        let at = |source: u32| source as usize - symbols;
-        // Several sums, since each multiply-add waits for the one before.
-        let mut sums = [T::ZERO; 4];
-        let (sources, weights) = (sources.chunks_exact(4), weights.chunks_exact(4));
-        for (&source, &w) in sources.remainder().iter().zip(weights.remainder()) {
-            sums[0] = simd.scalar(w, u[at(source)], sums[0]);
-        }
-        for (sources, weights) in sources.zip(weights) {
-            for ((sum, &source), &w) in sums.iter_mut().zip(sources).zip(weights) {
-                *sum = simd.scalar(w, u[at(source)], *sum);
-            }
-        }
-        (sums[0] + sums[1]) + (sums[2] + sums[3])
-    }
-}
-
-/// `Σ_k a_k b_k` for `N` rows `a` of equal length, summed in the order of `k`. `b_k` is `V` vectors, which begin
-/// at `b[k * stride]`.
-#[inline(always)]
-pub(super) fn tile<T: Float, S: Simd<T>, const N: usize, const V: usize>(
-    simd: S,
-    a: [&[T]; N],
-    b: &[T],
-    stride: usize,
-) -> [[S::Vector; V]; N] {
-    let zero = simd.splat(T::ZERO);
-    let mut sums = [[zero; V]; N];
-    let len = a[0].len();
-    for a in a {
-        assert_eq!(a.len(), len, "rows of equal length");
-    }
-    for k in 0..len {
-        let b = &b[k * stride..][..V * S::WIDTH];
-        let mut vectors = [zero; V];
-        for (v, vector) in vectors.iter_mut().enumerate() {
-            *vector = simd.load(&b[v * S::WIDTH..]);
-        }
-        for (sums, a) in sums.iter_mut().zip(a) {
-            let a = simd.splat(a[k]);
-            for (sum, vector) in sums.iter_mut().zip(vectors) {
-                *sum = simd.mul_add(a, vector, *sum);
-            }
-        }
-    }
-    sums
-}
-
-/// `Σ w u` for `N` rows of weights, each summed in an order that does not depend on `N`.
-#[inline(always)]
-fn dots<T: Float, S: Simd<T>, const N: usize>(simd: S, weights: [&[T]; N], u: &[T]) -> [T; N] {
-    let mut sums = [[simd.splat(T::ZERO); 2]; N];
-    let len = u.len();
-    let (pairs, whole) = (len - len % (2 * S::WIDTH), len - len % S::WIDTH);
-    for at in (0..pairs).step_by(2 * S::WIDTH) {
-        let u = &u[at..at + 2 * S::WIDTH];
-        let (u0, u1) = (simd.load(u), simd.load(&u[S::WIDTH..]));
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            let weights = &weights[at..at + 2 * S::WIDTH];
-            sums[0] = simd.mul_add(simd.load(weights), u0, sums[0]);
-            sums[1] = simd.mul_add(simd.load(&weights[S::WIDTH..]), u1, sums[1]);
-        }
-    }
-    if pairs < whole {
-        let u = simd.load(&u[pairs..]);
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            sums[0] = simd.mul_add(simd.load(&weights[pairs..]), u, sums[0]);
-        }
-    }
-    let mut out = [T::ZERO; N];
-    if len - whole <= MAX_SCALAR_TAIL {
-        for (out, weights) in out.iter_mut().zip(weights) {
-            for (&w, &u) in weights[whole..].iter().zip(&u[whole..]) {
-                *out = simd.scalar(w, u, *out);
-            }
-        }
-    } else {
-        let u = simd.load_part(&u[whole..]);
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            sums[1] = simd.mul_add(simd.load_part(&weights[whole..]), u, sums[1]);
-        }
-    }
-    // No closure may hold a vector: it would be compiled for the baseline, and the vector operations in it not inlined.
-    for (out, [a, b]) in out.iter_mut().zip(sums) {
-        *out += simd.sum(simd.add(a, b));
-    }
-    out
 }

@@ -3,6 +3,8 @@
 // Modules stand in the order in which they may import each other.
 mod map;
 
+mod scattered;
+
 pub(crate) mod forward;
 
 pub(crate) mod transposed;

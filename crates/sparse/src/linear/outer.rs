@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::forward::{MANY, TOGETHER, tile};
+use super::forward::{MANY, TOGETHER};
 use super::map::{BandKind, Linear, Row, Sources};
 use crate::float::Float;
 use crate::lanes::Lanes;
+use crate::simd::several::tile;
 use crate::simd::vector::{axpy, dot_lanes};
 use crate::simd::{Kernel, Simd};
 

@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::forward::{MANY, TOGETHER};
-use super::map::{Linear, Others, Row};
+use super::map::{Linear, Row};
 use crate::float::Float;
 use crate::lanes::{Lanes, LanesMut};
-use crate::simd::vector::MAX_SCALAR_TAIL;
+use crate::simd::several::add_rows;
 use crate::simd::{Kernel, Simd};
 
 /// See [`Linear::multiply_transposed`].
@@ -40,6 +40,12 @@ impl<T: Float> Kernel<T> for MultiplyTransposed<'_, T> {
             } else if lanes > 1 {
                 self.matrix(simd, r..end);
             } else {
+                if S::TILE >= MANY {
+                    while r + MANY <= end {
+                        self.rows::<S, MANY>(simd, r);
+                        r += MANY;
+                    }
+                }
                 while r + TOGETHER <= end {
                     self.rows::<S, TOGETHER>(simd, r);
                     r += TOGETHER;
@@ -65,38 +71,13 @@ impl<T: Float> MultiplyTransposed<'_, T> {
     #[inline(always)]
     fn rows<S: Simd<T>, const N: usize>(&mut self, simd: S, r: usize) {
         let skipped = self.skipped(r);
-        let (first, run) = (self.linear.rows[r].first + skipped, self.linear.rows[r].run - skipped);
+        let rows = &self.linear.rows[r..r + N];
+        let (first, run) = (rows[0].first + skipped, rows[0].run - skipped);
         let weights: [&[T]; N] =
-            std::array::from_fn(|n| &self.weights[self.linear.rows[r + n].dense.start + skipped..][..run]);
-        let z: [T; N] = std::array::from_fn(|n| self.z.values()[r + n]);
-        let mut splat = [simd.splat(T::ZERO); N];
-        for (splat, z) in splat.iter_mut().zip(z) {
-            *splat = simd.splat(z);
-        }
-        let a = self.a.range_mut(first..first + run);
-        let whole = run - run % S::WIDTH;
-        for at in (0..whole).step_by(S::WIDTH) {
-            let a = &mut a[at..at + S::WIDTH];
-            let mut sum = simd.load(a);
-            for (z, weights) in splat.into_iter().zip(weights) {
-                sum = simd.mul_add(z, simd.load(&weights[at..at + S::WIDTH]), sum);
-            }
-            simd.store(sum, a);
-        }
-        if run - whole <= MAX_SCALAR_TAIL {
-            for (at, a) in a.iter_mut().enumerate().skip(whole) {
-                for (z, weights) in z.into_iter().zip(weights) {
-                    *a = simd.scalar(z, weights[at], *a);
-                }
-            }
-        } else {
-            let a = &mut a[whole..];
-            let mut sum = simd.load_part(a);
-            for (z, weights) in splat.into_iter().zip(weights) {
-                sum = simd.mul_add(z, simd.load_part(&weights[whole..]), sum);
-            }
-            simd.store_part(sum, a);
-        }
+            std::array::from_fn(|n| &self.weights[rows[n].dense.start + skipped..][..run]);
+        let z = &self.z.values()[r..r + N];
+        let z: [T; N] = std::array::from_fn(|n| z[n]);
+        add_rows(simd, self.a.range_mut(first..first + run), z, weights);
     }
 
     /// A row with sources beyond its run, in the only lane.
@@ -105,19 +86,8 @@ impl<T: Float> MultiplyTransposed<'_, T> {
         if self.skipped(r) < self.linear.rows[r].run {
             self.rows::<S, 1>(simd, r);
         }
-        let (z, symbols) = (self.z.values()[r], self.linear.symbols);
-        let Others { mut sources, weights, .. } = self.linear.others(r);
-        let mut weights = &self.weights[weights];
-        // Usually no source lies before `first`, and the search can be skipped.
-        if (sources[0] as usize) < symbols + self.first {
-            let unwanted = sources.partition_point(|&source| (source as usize) < symbols + self.first);
-            (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
-        }
-        let a = self.a.values_mut();
-        for (&source, &w) in sources.iter().zip(weights) {
-            let a = &mut a[source as usize - symbols];
-            *a = simd.scalar(z, w, *a);
-        }
+        let z = self.z.values()[r];
+        self.linear.scattered_add(simd, r, self.weights, z, self.a.values_mut(), self.first);
     }
 
     /// Several lanes of rows that read the same run and nothing else.

@@ -7,8 +7,7 @@ use super::tile::Tiles;
 use crate::float::Float;
 use crate::lanes::Lanes;
 use crate::linear::Linear;
-use crate::simd::Simd;
-use crate::simd::vector::MAX_SCALAR_TAIL;
+use crate::simd::{Simd, several};
 
 /// Columns whose sums over lanes are formed together.
 const TOGETHER: usize = 8;
@@ -113,44 +112,9 @@ impl<T: Float> Columns<'_, T> {
         if LANES {
             self.lanes::<S, D, G>(simd, factors);
         } else {
-            self.one_lane::<S, D, G>(simd, factors);
-        }
-    }
-
-    /// One lane, with or without the factors of D and of G.
-    #[inline(always)]
-    fn one_lane<S: Simd<T>, const D: bool, const G: bool>(self, simd: S, factors: Factors<'_, T>) {
-        let Self { influence, gradient, u } = self;
-        let (zero, delta) = (simd.splat(T::ZERO), simd.splat(factors.delta[0]));
-        let d = if D { simd.splat(factors.d[0]) } else { zero };
-        let g = if G { simd.splat(factors.g[0]) } else { zero };
-        let len = influence.len();
-        assert!(gradient.len() == len && (!G || u.len() == len), "columns");
-        let whole = len - len % S::WIDTH;
-        let (js, j) = influence.split_at_mut(whole);
-        let (slopes, slope) = gradient.split_at_mut(whole);
-        let (us, u) = u.split_at(if G { whole } else { 0 });
-        let rows = js.chunks_exact_mut(S::WIDTH).zip(slopes.chunks_exact_mut(S::WIDTH));
-        for (at, (j, slope)) in rows.enumerate() {
-            let new = if G { simd.mul_add(g, simd.load(&us[at * S::WIDTH..]), zero) } else { zero };
-            let new = if D { simd.mul_add(d, simd.load(j), new) } else { new };
-            let new = simd.flush(new);
-            simd.store(new, j);
-            simd.store(simd.mul_add(delta, new, simd.load(slope)), slope);
-        }
-        if j.len() <= MAX_SCALAR_TAIL {
-            for (at, (j, slope)) in j.iter_mut().zip(slope).enumerate() {
-                let new = if G { simd.scalar(factors.g[0], u[at], T::ZERO) } else { T::ZERO };
-                let new = if D { simd.scalar(factors.d[0], *j, new) } else { new };
-                *j = new.flush();
-                *slope = simd.scalar(factors.delta[0], *j, *slope);
-            }
-        } else {
-            let new = if G { simd.mul_add(g, simd.load_part(u), zero) } else { zero };
-            let new = if D { simd.mul_add(d, simd.load_part(j), new) } else { new };
-            let new = simd.flush(new);
-            simd.store_part(new, j);
-            simd.store_part(simd.mul_add(delta, new, simd.load_part(slope)), slope);
+            let one = |factor: &[T]| factor.first().copied().unwrap_or(T::ZERO);
+            let factors = [factors.d, factors.g, factors.delta].map(one);
+            several::advance::<T, S, D, G>(simd, self.influence, self.gradient, self.u, factors);
         }
     }
 

@@ -15,6 +15,8 @@ pub(crate) mod elementary;
 pub(crate) mod matmul;
 pub(crate) mod vector;
 
+pub(crate) mod several;
+
 pub(crate) mod ceiling;
 pub(crate) mod matrix;
 

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::Scalar;
+use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
-use super::build::{Build, Optimizer, check_decay, check_rate, least_squared, noticed, relaid, squared};
+use super::build::{
+    Build, Optimizer, check_decay, check_rate, least_squared, noticed, relaid, squared, taken,
+};
 use crate::ConfigError;
 use crate::fields::check;
 
@@ -179,33 +181,37 @@ impl<T: Scalar> Optimizer<T> for Adam<T> {
         self.powers = (self.powers.0 * beta1, self.powers.1 * beta2);
     }
 
-    fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64) {
+    fn update(
+        &mut self,
+        range: Range<usize>,
+        weights: &mut [T],
+        gradient: &mut [T],
+        scale: f64,
+        learning_rate: f64,
+    ) {
         let len = self.mean.len();
         assert_eq!((weights.len(), gradient.len()), (len, len), "number of weights");
         let AdamConfig { beta1, beta2, epsilon, .. } = self.config;
-        let (b1, b2, epsilon) = (T::from_f64(beta1), T::from_f64(beta2), T::from_f64(epsilon));
-        let (c1, c2) = (T::from_f64(1.0 - beta1), T::from_f64(1.0 - beta2));
-        let least = least_squared(1.0 - beta2);
+        let decays = Decays {
+            keep: (T::from_f64(beta1), T::from_f64(beta2)),
+            add: (T::from_f64(1.0 - beta1), T::from_f64(1.0 - beta2)),
+            least: least_squared(1.0 - beta2),
+            epsilon: T::from_f64(epsilon),
+        };
         let corrected = |powers: (f64, f64)| {
             (T::from_f64(learning_rate / (1.0 - powers.0)), T::from_f64(1.0 / (1.0 - powers.1)))
         };
-        let step = |w: &mut T, g: T, m: &mut T, v: &mut T, (rate, correction): (T, T)| {
-            // Without `flush`, the moments of a weight that gets no gradient any more would become subnormal, which
-            // is slow.
-            *m = (b1 * *m + c1 * noticed(g)).flush();
-            *v = (b2 * *v + c2 * squared(g, least)).flush();
-            *w -= rate * *m / ((*v * correction).sqrt() + epsilon);
-        };
+        let (weights, gradient) = (&mut weights[range.clone()], &mut gradient[range.clone()]);
         let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
-        let weights = weights[range.clone()].iter_mut().zip(&gradient[range.clone()]);
-        let each = weights.zip(mean.iter_mut().zip(square));
+        let scale = T::from_f64(scale);
         if self.ages.is_empty() {
-            let correction = corrected(self.powers);
-            each.for_each(|((w, &g), (m, v))| step(w, g, m, v, correction));
+            let corrected = corrected(self.powers);
+            at_level(SameAge { decays, weights, gradient, scale, mean, square, corrected });
         } else {
-            for (((w, &g), (m, v)), age) in each.zip(&mut self.ages[range]) {
+            let weights = weights.iter_mut().zip(gradient).zip(mean.iter_mut().zip(square));
+            for (((w, g), (m, v)), age) in weights.zip(&mut self.ages[range]) {
                 *age = (age.0 * beta1, age.1 * beta2);
-                step(w, g, m, v, corrected(*age));
+                decays.step(w, taken(g, scale), m, v, corrected(*age));
             }
         }
     }
@@ -220,6 +226,52 @@ impl<T: Scalar> Optimizer<T> for Adam<T> {
     }
 }
 
+/// The settings, rounded.
+#[derive(Clone, Copy)]
+struct Decays<T> {
+    /// β₁ and β₂.
+    keep: (T, T),
+    /// 1 - β₁ and 1 - β₂.
+    add: (T, T),
+    /// See [`least_squared`].
+    least: T,
+    epsilon: T,
+}
+
+impl<T: Scalar> Decays<T> {
+    /// The update of one weight; `corrected` are α / (1 - β₁ᵗ) and 1 / (1 - β₂ᵗ).
+    #[inline(always)]
+    fn step(self, w: &mut T, g: T, m: &mut T, v: &mut T, corrected: (T, T)) {
+        // Without `flush`, the moments of a weight that gets no gradient any more would become subnormal, which is slow.
+        *m = (self.keep.0 * *m + self.add.0 * noticed(g)).flush();
+        *v = (self.keep.1 * *v + self.add.1 * squared(g, self.least)).flush();
+        *w -= corrected.0 * *m / ((*v * corrected.1).sqrt() + self.epsilon);
+    }
+}
+
+/// An update of weights that have existed for the same number of updates.
+struct SameAge<'a, T> {
+    decays: Decays<T>,
+    weights: &'a mut [T],
+    gradient: &'a mut [T],
+    scale: T,
+    mean: &'a mut [T],
+    square: &'a mut [T],
+    corrected: (T, T),
+}
+
+impl<T: Scalar> Loop for SameAge<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { decays, weights, gradient, scale, mean, square, corrected } = self;
+        for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(mean).zip(square) {
+            decays.step(w, taken(g, scale), m, v, corrected);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,14 +281,13 @@ mod tests {
         // From w = 1 with g = 2: m̂ = g and v̂ = g², so the first step is α · 2 / (2 + ε). With g = -1 next:
         // m = 0.9 · 0.2 - 0.1 = 0.08, m̂ = 0.08 / 0.19; v = 0.999 · 0.004 + 0.001 = 0.004996, v̂ = v / 0.001999.
         let mut adam = Adam::<f64>::new(AdamConfig::new(0.1), 1);
-        let (mut w, mut g) = ([1.0], [2.0]);
+        let mut w = [1.0];
         adam.begin();
-        adam.update(0..1, &mut w, &g, 0.1);
+        adam.update(0..1, &mut w, &mut [2.0], 1.0, 0.1);
         let first = 1.0 - 0.1 * 2.0 / (2.0 + 1e-8);
         assert!((w[0] - first).abs() < 1e-12, "{}", w[0]);
-        g[0] = -1.0;
         adam.begin();
-        adam.update(0..1, &mut w, &g, 0.1);
+        adam.update(0..1, &mut w, &mut [-0.5], 2.0, 0.1);
         let (m, v): (f64, f64) = (0.08 / 0.19, 0.004996 / 0.001999);
         let second = first - 0.1 * m / (v.sqrt() + 1e-8);
         assert!((w[0] - second).abs() < 1e-12, "{} and {second}", w[0]);
@@ -249,7 +300,7 @@ mod tests {
         let gradient = |t: u32| f64::from(t).sin() + 0.3;
         let update = |adam: &mut Adam<f64>, w: &mut [f64], g: &[f64]| {
             adam.begin();
-            adam.update(0..w.len(), w, g, 0.1);
+            adam.update(0..w.len(), w, &mut g.to_vec(), 1.0, 0.1);
         };
         let adam = |len| Adam::<f64>::new(AdamConfig::new(0.1), len);
         let (mut pair, mut alone, mut fresh) = (adam(2), adam(1), adam(1));
@@ -275,7 +326,7 @@ mod tests {
     fn the_age_of_weights_is_saved() {
         let update = |adam: &mut Adam<f32>, w: &mut [f32]| {
             adam.begin();
-            adam.update(0..2, w, &[0.3, -0.2], 0.1);
+            adam.update(0..2, w, &mut [0.3, -0.2], 1.0, 0.1);
         };
         let mut adam = Adam::<f32>::new(AdamConfig::new(0.1), 1);
         (0..100).for_each(|_| adam.begin());
@@ -311,7 +362,7 @@ mod tests {
         ] {
             let mut adam = Adam::<f32>::new(AdamConfig::new(0.1), 2);
             adam.begin();
-            adam.update(0..2, &mut [1.0, 1.0], &[gradient, -gradient], 0.1);
+            adam.update(0..2, &mut [1.0, 1.0], &mut [gradient, -gradient], 1.0, 0.1);
             let near =
                 |found: f32, expected: f64| (f64::from(found) - expected).abs() <= 1e-2 * expected.abs();
             assert!(near(adam.mean[0], mean) && near(adam.mean[1], -mean), "{gradient}: {:?}", adam.mean);
@@ -320,7 +371,7 @@ mod tests {
         let mut adam = Adam::<f32>::new(AdamConfig::new(0.1), 1);
         let mut w = [1.0];
         adam.begin();
-        adam.update(0..1, &mut w, &[f32::NAN], 0.1);
+        adam.update(0..1, &mut w, &mut [f32::NAN], 1.0, 0.1);
         assert!(w[0].is_nan());
     }
 

@@ -15,11 +15,19 @@ pub trait Optimizer<T: Scalar>: Persist + Send {
     /// Begins an update.
     fn begin(&mut self);
 
-    /// Updates the weights in `range` at this learning rate. `weights` and `gradient` are the complete vectors.
+    /// Updates the weights in `range` by `scale` times their gradient at this learning rate, and leaves a gradient of 0.
+    /// `weights` and `gradient` are the complete vectors.
     ///
     /// # Panics
     /// If the number of weights differs from the one that the optimizer was built for.
-    fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64);
+    fn update(
+        &mut self,
+        range: Range<usize>,
+        weights: &mut [T],
+        gradient: &mut [T],
+        scale: f64,
+        learning_rate: f64,
+    );
 
     /// Adapts to new masks: weight `w` was weight `origin[w]` before, or is new (`None`).
     fn relay(&mut self, origin: &[Option<u32>]);
@@ -69,12 +77,20 @@ pub(super) trait Build {
 /// a rate, and their squares, would be subnormal in single precision, which some processors take a hundred times longer for.
 const LEAST: f64 = 1e-30;
 
+/// Takes `scale` times a gradient, and leaves 0.
+#[inline(always)]
+pub(super) fn taken<T: Scalar>(gradient: &mut T, scale: T) -> T {
+    std::mem::replace(gradient, T::ZERO) * scale
+}
+
 /// The gradient, or 0 if it is below [`LEAST`].
+#[inline(always)]
 pub(super) fn noticed<T: Scalar>(gradient: T) -> T {
     at_least(gradient, T::from_f64(LEAST))
 }
 
 /// The square of the gradient, or 0 if the gradient is below `least`.
+#[inline(always)]
 pub(super) fn squared<T: Scalar>(gradient: T, least: T) -> T {
     let gradient = at_least(gradient, least);
     gradient * gradient
@@ -87,6 +103,7 @@ pub(super) fn least_squared<T: Scalar>(share: f64) -> T {
 }
 
 /// `x`, or 0 if its absolute value is below `least`; NaN stays.
+#[inline(always)]
 fn at_least<T: Scalar>(x: T, least: T) -> T {
     if x < least && x > -least { T::ZERO } else { x }
 }

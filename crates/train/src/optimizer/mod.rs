@@ -2,6 +2,7 @@
 
 mod adam;
 mod build;
+mod groups;
 mod nlms;
 mod obgd;
 mod registry;

@@ -60,14 +60,17 @@ macro_rules! registry {
                 }
             }
 
-            /// Factor of all learning rates in an update; `update` is called only if it depends on the update as a
-            /// whole.
-            pub(super) fn factor(&self, update: impl FnOnce() -> Whole) -> f64 {
+            /// Whether [`factor`](Self::factor) depends on the update as a whole.
+            pub(super) fn is_whole(&self) -> bool {
                 match self {
-                    $(Self::$optimizer(config) => match <$config as Build>::WHOLE {
-                        true => Build::factor(config, &update()),
-                        false => 1.0,
-                    },)*
+                    $(Self::$optimizer(_) => <$config as Build>::WHOLE,)*
+                }
+            }
+
+            /// Factor of all learning rates in an update.
+            pub(super) fn factor(&self, update: &Whole) -> f64 {
+                match self {
+                    $(Self::$optimizer(config) => Build::factor(config, update),)*
                 }
             }
 

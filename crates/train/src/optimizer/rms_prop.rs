@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::Scalar;
+use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
-use super::build::{Build, Optimizer, check_decay, check_rate, least_squared, noticed, relaid, squared};
+use super::build::{
+    Build, Optimizer, check_decay, check_rate, least_squared, noticed, relaid, squared, taken,
+};
 use crate::ConfigError;
 use crate::fields::check;
 
@@ -78,21 +80,60 @@ impl<T: Scalar> Persist for RmsProp<T> {
 impl<T: Scalar> Optimizer<T> for RmsProp<T> {
     fn begin(&mut self) {}
 
-    fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64) {
+    fn update(
+        &mut self,
+        range: Range<usize>,
+        weights: &mut [T],
+        gradient: &mut [T],
+        scale: f64,
+        learning_rate: f64,
+    ) {
         let len = self.square.len();
         assert_eq!((weights.len(), gradient.len()), (len, len), "number of weights");
-        let (rate, epsilon) = (T::from_f64(learning_rate), T::from_f64(self.epsilon));
-        let (keep, add) = (T::from_f64(self.decay), T::from_f64(1.0 - self.decay));
-        let least = least_squared(1.0 - self.decay);
-        let (weights, gradient) = (&mut weights[range.clone()], &gradient[range.clone()]);
-        for ((w, &g), v) in weights.iter_mut().zip(gradient).zip(&mut self.square[range]) {
-            *v = (keep * *v + add * squared(g, least)).flush();
-            *w -= rate * noticed(g) / (v.sqrt() + epsilon);
-        }
+        at_level(Step {
+            weights: &mut weights[range.clone()],
+            gradient: &mut gradient[range.clone()],
+            scale: T::from_f64(scale),
+            square: &mut self.square[range],
+            rate: T::from_f64(learning_rate),
+            epsilon: T::from_f64(self.epsilon),
+            keep: T::from_f64(self.decay),
+            add: T::from_f64(1.0 - self.decay),
+            least: least_squared(1.0 - self.decay),
+        });
     }
 
     fn relay(&mut self, origin: &[Option<u32>]) {
         self.square = relaid(&self.square, origin);
+    }
+}
+
+/// One update.
+struct Step<'a, T> {
+    weights: &'a mut [T],
+    gradient: &'a mut [T],
+    scale: T,
+    square: &'a mut [T],
+    rate: T,
+    epsilon: T,
+    /// ρ and 1 - ρ.
+    keep: T,
+    add: T,
+    /// See [`least_squared`].
+    least: T,
+}
+
+impl<T: Scalar> Loop for Step<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { weights, gradient, scale, square, rate, epsilon, keep, add, least } = self;
+        for ((w, g), v) in weights.iter_mut().zip(gradient).zip(square) {
+            let g = taken(g, scale);
+            *v = (keep * *v + add * squared(g, least)).flush();
+            *w -= rate * noticed(g) / (v.sqrt() + epsilon);
+        }
     }
 }
 
@@ -104,11 +145,11 @@ mod tests {
     fn two_steps_by_hand() {
         let mut optimizer: Box<dyn Optimizer<f64>> = RmsPropConfig::new(0.1).build(1);
         let mut w = [1.0];
-        optimizer.update(0..1, &mut w, &[2.0], 0.1);
+        optimizer.update(0..1, &mut w, &mut [2.0], 1.0, 0.1);
         // v = 0.1 · 4.
         let first = 1.0 - 0.2 / (0.4_f64.sqrt() + 1e-8);
         assert!((w[0] - first).abs() < 1e-12);
-        optimizer.update(0..1, &mut w, &[-1.0], 0.1);
+        optimizer.update(0..1, &mut w, &mut [-2.0], 0.5, 0.1);
         // v = 0.9 · 0.4 + 0.1.
         assert!((w[0] - (first + 0.1 / (0.46_f64.sqrt() + 1e-8))).abs() < 1e-12);
     }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
-use rtrl_sparse::Scalar;
+use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
-use super::build::{Build, Optimizer, check_decay, check_rate, relaid};
+use super::build::{Build, Optimizer, check_decay, check_rate, relaid, taken};
 use crate::ConfigError;
 
 /// Settings of plain gradient descent.
@@ -107,18 +107,22 @@ impl<T: Scalar> Persist for Sgd<T> {
 impl<T: Scalar> Optimizer<T> for Sgd<T> {
     fn begin(&mut self) {}
 
-    fn update(&mut self, range: Range<usize>, weights: &mut [T], gradient: &[T], learning_rate: f64) {
+    fn update(
+        &mut self,
+        range: Range<usize>,
+        weights: &mut [T],
+        gradient: &mut [T],
+        scale: f64,
+        learning_rate: f64,
+    ) {
         assert_eq!((weights.len(), gradient.len()), (self.len, self.len), "number of weights");
-        let rate = T::from_f64(learning_rate);
-        let (weights, gradient) = (&mut weights[range.clone()], &gradient[range.clone()]);
+        let (rate, scale) = (T::from_f64(learning_rate), T::from_f64(scale));
+        let (weights, gradient) = (&mut weights[range.clone()], &mut gradient[range.clone()]);
         if self.velocity.is_empty() {
-            weights.iter_mut().zip(gradient).for_each(|(w, &g)| *w -= rate * g);
-            return;
-        }
-        let momentum = T::from_f64(self.momentum);
-        for ((w, &g), v) in weights.iter_mut().zip(gradient).zip(&mut self.velocity[range]) {
-            *v = (momentum * *v + g).flush();
-            *w -= rate * if self.nesterov { g + momentum * *v } else { *v };
+            at_level(Plain { weights, gradient, scale, rate });
+        } else {
+            let (velocity, momentum) = (&mut self.velocity[range], T::from_f64(self.momentum));
+            at_level(Heavy { weights, gradient, scale, velocity, momentum, nesterov: self.nesterov, rate });
         }
     }
 
@@ -126,6 +130,50 @@ impl<T: Scalar> Optimizer<T> for Sgd<T> {
         self.len = origin.len();
         if !self.velocity.is_empty() {
             self.velocity = relaid(&self.velocity, origin);
+        }
+    }
+}
+
+/// An update without momentum.
+struct Plain<'a, T> {
+    weights: &'a mut [T],
+    gradient: &'a mut [T],
+    scale: T,
+    rate: T,
+}
+
+impl<T: Scalar> Loop for Plain<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (w, g) in self.weights.iter_mut().zip(self.gradient) {
+            *w -= self.rate * taken(g, self.scale);
+        }
+    }
+}
+
+/// An update with momentum.
+struct Heavy<'a, T> {
+    weights: &'a mut [T],
+    gradient: &'a mut [T],
+    scale: T,
+    velocity: &'a mut [T],
+    momentum: T,
+    nesterov: bool,
+    rate: T,
+}
+
+impl<T: Scalar> Loop for Heavy<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { weights, gradient, scale, velocity, momentum, nesterov, rate } = self;
+        for ((w, g), v) in weights.iter_mut().zip(gradient).zip(velocity) {
+            let g = taken(g, scale);
+            *v = (momentum * *v + g).flush();
+            *w -= rate * if nesterov { g + momentum * *v } else { *v };
         }
     }
 }
@@ -140,7 +188,7 @@ mod tests {
             let (mut optimizer, mut w) = (config(), [1.0]);
             for g in [2.0, -1.0] {
                 optimizer.begin();
-                optimizer.update(0..1, &mut w, &[g], 0.1);
+                optimizer.update(0..1, &mut w, &mut [0.5 * g], 2.0, 0.1);
             }
             w[0]
         };

@@ -6,6 +6,7 @@ use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use serde::{Deserialize, Serialize};
 
 use super::build::{Optimizer, Whole};
+use super::groups::{Group, Span, resolve, spans};
 use super::registry::OptimizerConfig;
 use super::schedule::RateSchedule;
 use crate::fields::check;
@@ -119,22 +120,14 @@ pub struct Parameters<'a> {
     pub gradient: &'a mut [f32],
 }
 
-/// One group, with the settings that apply to it.
-struct Group {
-    /// Index of the group's vector: 0 for the recurrent weights, 1 for the readout.
-    vector: usize,
-    ranges: Vec<Range<usize>>,
-    rate: f64,
-    clip: Option<f64>,
-    weight_decay: f64,
-}
-
 /// Updates the recurrent weights and the readout.
 pub struct Updater {
     config: UpdateConfig,
     optimizer: OptimizerConfig,
     optimizers: [Box<dyn Optimizer<f32>>; 2],
     groups: Vec<Group>,
+    /// All weights of the groups.
+    spans: Vec<Span>,
     /// Number of updates made; `updates` is the number in the whole run, if it has an end.
     done: u64,
     updates: Option<u64>,
@@ -159,8 +152,10 @@ impl Updater {
         updates: Option<u64>,
     ) -> Result<Self, ConfigError> {
         let len = core.iter().flat_map(|(_, ranges)| ranges).map(ExactSizeIterator::len).sum();
+        let groups = resolve(optimizer, config, core, readout)?;
         Ok(Self {
-            groups: resolve(optimizer, config, core, readout)?,
+            spans: spans(&groups),
+            groups,
             config: config.clone(),
             optimizer: optimizer.clone(),
             optimizers: [len, readout].map(|len| optimizer.build(len)),
@@ -231,45 +226,45 @@ impl Updater {
             assert_eq!((vector.weights.len(), vector.gradient.len()), (len, len), "weights and gradient");
         }
         let Rates { recurrent, readout } = self.next_rates();
+        let rates = [recurrent, readout];
         self.done += 1;
-        for group in &self.groups {
-            let gradient = &mut vectors[group.vector].gradient;
-            let clip = clip_factor(group.clip, || scale * norm(gradient, &group.ranges));
-            multiply(gradient, &group.ranges, (scale * clip) as f32);
-        }
-        let whole = |vectors: &[Parameters<'_>; 2]| {
-            let norms = self.groups.iter().map(|g| norm(vectors[g.vector].gradient, &g.ranges));
-            norms.map(|norm| norm * norm).sum::<f64>().sqrt()
-        };
-        let clip = clip_factor(self.clip, || whole(&vectors));
-        // A clipped gradient is that of an error which is clipped as much.
-        let update = || {
-            let error = clip * (2.0 * scale * loss).sqrt();
-            let mut update = Whole { step: 0.0, squares: (clip * whole(&vectors)).powi(2), error };
+        // What is left to multiply the gradient by. A gradient whose norm is asked for is scaled beforehand.
+        let mut left = scale;
+        let mut factor = 1.0;
+        let clips = self.clip.is_some() || self.groups.iter().any(|group| group.clip.is_some());
+        if clips || self.optimizer.is_whole() {
             for group in &self.groups {
-                let rate = [recurrent, readout][group.vector] * group.rate;
-                let gradient = &vectors[group.vector].gradient;
-                let size = group.ranges.iter().flat_map(|range| &gradient[range.clone()]);
-                update.step += rate * clip * size.map(|g| f64::from(g.abs())).sum::<f64>();
+                let gradient = &mut vectors[group.vector].gradient;
+                let clip = clip_factor(group.clip, || scale * norm(gradient, &group.ranges));
+                multiply(gradient, &group.ranges, (scale * clip) as f32);
             }
-            update
-        };
-        let factor = self.optimizer.factor(update);
-        self.optimizers.iter_mut().for_each(|optimizer| optimizer.begin());
-        for group in &self.groups {
-            let Parameters { weights, gradient } = &mut vectors[group.vector];
-            if clip < 1.0 {
-                multiply(gradient, &group.ranges, clip as f32);
-            }
-            let rate = [recurrent, readout][group.vector] * group.rate * factor;
-            if group.weight_decay > 0.0 {
-                multiply(weights, &group.ranges, (1.0 - rate * group.weight_decay) as f32);
-            }
-            for range in &group.ranges {
-                self.optimizers[group.vector].update(range.clone(), weights, gradient, rate);
+            let whole = || {
+                let norms = self.groups.iter().map(|g| norm(vectors[g.vector].gradient, &g.ranges));
+                norms.map(|norm| norm * norm).sum::<f64>().sqrt()
+            };
+            left = clip_factor(self.clip, whole);
+            if self.optimizer.is_whole() {
+                // A clipped gradient is that of an error which is clipped as much.
+                let error = left * (2.0 * scale * loss).sqrt();
+                let mut update = Whole { step: 0.0, squares: (left * whole()).powi(2), error };
+                for group in &self.groups {
+                    let rate = rates[group.vector] * group.rate;
+                    let gradient = &vectors[group.vector].gradient;
+                    let size = group.ranges.iter().flat_map(|range| &gradient[range.clone()]);
+                    update.step += rate * left * size.map(|g| f64::from(g.abs())).sum::<f64>();
+                }
+                factor = self.optimizer.factor(&update);
             }
         }
-        vectors.iter_mut().for_each(|vector| vector.gradient.fill(0.0));
+        self.optimizers.iter_mut().for_each(|optimizer| optimizer.begin());
+        for Span { vector, range, rate, weight_decay } in &self.spans {
+            let Parameters { weights, gradient } = &mut vectors[*vector];
+            let rate = rates[*vector] * rate * factor;
+            if *weight_decay > 0.0 {
+                multiply(weights, std::slice::from_ref(range), (1.0 - rate * weight_decay) as f32);
+            }
+            self.optimizers[*vector].update(range.clone(), weights, gradient, left, rate);
+        }
     }
 
     /// Adapts to new masks: recurrent weight `w` was weight `origin[w]` before, or is new (`None`).
@@ -282,6 +277,7 @@ impl Updater {
         let readout = readout.map(ExactSizeIterator::len).sum();
         let groups = resolve(&self.optimizer, &self.config, core, readout);
         self.groups = groups.expect("masks do not change the names of groups");
+        self.spans = spans(&self.groups);
     }
 }
 
@@ -319,45 +315,6 @@ impl Persist for Updater {
             .map_err(|error| archive.refusal("rates", error.to_string()))?;
         self.set_clip(clip).map_err(|error| archive.refusal("clip", error.to_string()))
     }
-}
-
-/// All groups with the settings that apply to them.
-fn resolve(
-    optimizer: &OptimizerConfig,
-    config: &UpdateConfig,
-    core: Vec<(String, Vec<Range<usize>>)>,
-    readout: usize,
-) -> Result<Vec<Group>, ConfigError> {
-    let whole = std::iter::once(0..readout).collect();
-    let all: Vec<_> = core
-        .into_iter()
-        .map(|(name, ranges)| (name, 0, ranges))
-        .chain([("readout".to_string(), 1, whole)])
-        .collect();
-    let named = |settings: &GroupConfig, name: &str| {
-        name == settings.name || name.strip_suffix(&settings.name).is_some_and(|rest| rest.ends_with(' '))
-    };
-    for settings in &config.groups {
-        if !all.iter().any(|(name, ..)| named(settings, name)) {
-            let names: Vec<_> = all.iter().map(|(name, ..)| name.as_str()).collect();
-            return Err(ConfigError::Group { found: settings.name.clone(), known: names.join(", ") });
-        }
-    }
-    let group = |(name, vector, ranges): (String, usize, Vec<Range<usize>>)| {
-        // If several settings name a group, the last one applies, so that general settings can come first.
-        let settings = config.groups.iter().rfind(|settings| named(settings, &name));
-        Group {
-            vector,
-            ranges,
-            rate: settings.map_or(1.0, |s| s.rate),
-            clip: settings.and_then(|s| s.clip),
-            weight_decay: match vector == 1 && config.rls.is_some() {
-                true => 0.0,
-                false => settings.and_then(|s| s.weight_decay).unwrap_or_else(|| optimizer.weight_decay()),
-            },
-        }
-    };
-    Ok(all.into_iter().map(group).collect())
 }
 
 /// The factor that clips a gradient of this norm; `norm` is called only if there is a limit.
