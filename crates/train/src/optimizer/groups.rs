@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::registry::OptimizerConfig;
-use super::update::{GroupConfig, UpdateConfig};
+use super::settings::{GroupConfig, UpdateConfig};
 use crate::ConfigError;
 
 /// One group, with the settings that apply to it.

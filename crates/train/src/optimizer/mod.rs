@@ -8,6 +8,7 @@ mod obgd;
 mod registry;
 mod rms_prop;
 mod schedule;
+mod settings;
 mod sgd;
 mod update;
 
@@ -18,5 +19,6 @@ pub use obgd::ObgdConfig;
 pub use registry::OptimizerConfig;
 pub use rms_prop::{RmsProp, RmsPropConfig};
 pub use schedule::RateSchedule;
+pub use settings::{GroupConfig, UpdateConfig};
 pub use sgd::{MomentumConfig, Sgd, SgdConfig};
-pub use update::{GroupConfig, Parameters, Rates, UpdateConfig, Updater};
+pub use update::{Parameters, Rates, Updater};
