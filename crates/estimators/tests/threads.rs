@@ -117,47 +117,55 @@ fn results_do_not_depend_on_threads_whatever_the_net_and_the_estimator() {
         CellConfig::Gru(Size::sparse(128, 0.75)),
         CellConfig::Gru(Size::dense(128)),
     ];
+    // The nets at the same time: most of the work of one is on one thread.
+    std::thread::scope(|scope| {
+        for cell in nets {
+            scope.spawn(move || check_every_estimator(cell));
+        }
+    });
+}
+
+/// Every estimator on this net, in windows of several lengths.
+fn check_every_estimator(cell: CellConfig) {
     let snap = |order, truncate| EstimatorConfig::Snap(SnapConfig { order, truncate, ..Default::default() });
-    for cell in nets {
-        for window in [1, 16, 48] {
-            let case = |lanes| Case {
-                layers: vec![cell],
-                inputs: Inputs::Dense(32),
-                lanes,
-                steps: 0,
-                window,
-                seed: 5,
-                resets: false,
+    for window in [1, 16, 48] {
+        let case = |lanes| Case {
+            layers: vec![cell],
+            inputs: Inputs::Dense(32),
+            lanes,
+            steps: 0,
+            window,
+            seed: 5,
+            resets: false,
+        };
+        let mut estimators = EstimatorConfig::every();
+        for config in &mut estimators {
+            if let EstimatorConfig::Tbptt(tbptt) = config {
+                tbptt.horizon = window;
+            }
+        }
+        for truncate in [false, true] {
+            estimators.extend([snap(1, truncate), snap(2, truncate)]);
+        }
+        for config in estimators {
+            // Only estimators that carry J in blocks share out their work. Those that take seconds on a
+            // wide net run with fewer numbers of threads.
+            let wide = cell.units() == 128 && snap(2, false) == config;
+            let counts: &[usize] = match config {
+                EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_) => &[3, 64],
+                EstimatorConfig::Snap(_) if wide => &[3, 64],
+                EstimatorConfig::Snap(_) | EstimatorConfig::Rflo(_) | EstimatorConfig::Eprop(_) => {
+                    &[2, 3, 4, 8, 16, 32, 64]
+                }
+                _ => &[64],
             };
-            let mut estimators = EstimatorConfig::every();
-            for config in &mut estimators {
-                if let EstimatorConfig::Tbptt(tbptt) = config {
-                    tbptt.horizon = window;
-                }
-            }
-            for truncate in [false, true] {
-                estimators.extend([snap(1, truncate), snap(2, truncate)]);
-            }
-            for config in estimators {
-                // Only estimators that carry J in blocks share out their work. Those that take seconds on a
-                // wide net run with fewer numbers of threads.
-                let wide = cell.units() == 128 && snap(2, false) == config;
-                let counts: &[usize] = match config {
-                    EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_) => &[3, 64],
-                    EstimatorConfig::Snap(_) if wide => &[3, 64],
-                    EstimatorConfig::Snap(_) | EstimatorConfig::Rflo(_) | EstimatorConfig::Eprop(_) => {
-                        &[2, 3, 4, 8, 16, 32, 64]
-                    }
-                    _ => &[64],
-                };
-                let one = run::<f32>(&case(1), &config, 1, Level::current());
-                for &threads in counts {
-                    let several = run::<f32>(&case(1), &config, threads, Level::current());
-                    assert!(
-                        several.gradient == one.gradient,
-                        "{cell:?}, {config:?}, windows of {window} on {threads} threads"
-                    );
-                }
+            let one = run::<f32>(&case(1), &config, 1, Level::current());
+            for &threads in counts {
+                let several = run::<f32>(&case(1), &config, threads, Level::current());
+                assert!(
+                    several.gradient == one.gradient,
+                    "{cell:?}, {config:?}, windows of {window} on {threads} threads"
+                );
             }
         }
     }
