@@ -236,8 +236,9 @@ impl Bench {
         let lanes = row.lanes;
         // So slow that the net of the last window is the net of the first.
         let adam = AdamConfig::new(1e-9).into();
-        let updater = Updater::new(&adam, &UpdateConfig::default(), stack.groups(), 0, None);
+        let updater = || Updater::new(&adam, &UpdateConfig::default(), stack.groups(), 0, None).expect("valid settings");
         Self {
+            updater: row.adam.then(updater),
             gradient: vec![0.0; weights.len()],
             input: (0..INPUTS * lanes).map(|i| (i % 7) as f32 / 7.0 - 0.5).collect(),
             starts: vec![false; lanes],
@@ -245,7 +246,6 @@ impl Bench {
             estimator: row.method.config().build(stack, lanes, row.window).expect("a valid estimator"),
             weights,
             window: row.window,
-            updater: row.adam.then(|| updater.expect("valid settings")),
         }
     }
 

@@ -136,9 +136,6 @@ pub struct Instructions {
     /// Writes the counts to benches/instructions.txt.
     #[arg(long)]
     pub update: bool,
-    /// Ends without an error, and says so, if there is no valgrind, or the processor has no AVX2.
-    #[arg(long)]
-    pub if_present: bool,
 }
 
 /// Flags of `cargo xtask python`.

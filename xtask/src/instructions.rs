@@ -20,13 +20,7 @@ const TOLERANCE: f64 = 0.02;
 /// # Errors
 /// Status 2 if there is no valgrind, with how to get it; 1 if a count has changed, or something fails.
 pub fn run(flags: &Instructions) -> Result<(), Failure> {
-    if let Err(reason) = can_count() {
-        if flags.if_present {
-            eprintln!("skipped: {reason}");
-            return Ok(());
-        }
-        return Err((2, reason.to_string()));
-    }
+    can_count().map_err(|reason| (2, reason.to_string()))?;
     let program = build()?;
     let names = output(&mut Command::new(&program))?.0;
     let mut counts = BTreeMap::new();
