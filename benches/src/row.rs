@@ -236,7 +236,9 @@ impl Bench {
         let lanes = row.lanes;
         // So slow that the net of the last window is the net of the first.
         let adam = AdamConfig::new(1e-9).into();
-        let updater = || Updater::new(&adam, &UpdateConfig::default(), stack.groups(), 0, None).expect("valid settings");
+        let updater = || {
+            Updater::new(&adam, &UpdateConfig::default(), stack.groups(), 0, None).expect("valid settings")
+        };
         Self {
             updater: row.adam.then(updater),
             gradient: vec![0.0; weights.len()],

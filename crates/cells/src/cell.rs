@@ -64,6 +64,7 @@ pub struct CellStep<'a, T> {
 /// The cell's place in its stack: what [`CellStep`] needs of the arrays that all layers share.
 pub(crate) struct Inner<'a, T> {
     pub structure: &'a Structure,
+    /// The map by which preactivations are formed, and its weights.
     pub linear: &'a Linear,
     pub all_weights: &'a [T],
     /// Number of rows of the layers below: index of this cell's first row in `linear`.

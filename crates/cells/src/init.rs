@@ -149,7 +149,7 @@ fn set_biases<T: Scalar>(
     mut keep: impl FnMut() -> f64,
 ) -> Result<(), CellError> {
     let mut applies = false;
-    for (depth, layer) in stack.layers().iter().enumerate() {
+    for (depth, layer) in stack.layers.iter().enumerate() {
         let structure = layer.structure();
         let gates = &structure.masked;
         let keeps = gates.iter().any(|gate| gate.role == Role::Keep);
@@ -180,7 +180,7 @@ fn make_orthogonal<T: Scalar>(
     rng: &mut Xoshiro256PlusPlus,
 ) -> Result<(), CellError> {
     let mut applies = false;
-    for (depth, layer) in stack.layers().iter().enumerate() {
+    for (depth, layer) in stack.layers.iter().enumerate() {
         let structure = layer.structure();
         let mut matrices = Vec::new();
         for (gate, rows) in structure.masked.iter().enumerate() {
@@ -267,7 +267,7 @@ pub fn normal_pair(rng: &mut Xoshiro256PlusPlus) -> [f64; 2] {
 pub fn uniform<T: Scalar>(stack: &Stack<T>, rng: &mut Xoshiro256PlusPlus) -> Vec<T> {
     let pattern = stack.linear().pattern();
     let mut weights = Vec::with_capacity(pattern.nnz());
-    for layer in stack.layers() {
+    for layer in &stack.layers {
         let one = layer.structure().one() as u32;
         for (own, r) in layer.rows.clone().enumerate() {
             let recurrent = layer.structure().weights.row(own).iter().filter(|&&c| c > one).count();

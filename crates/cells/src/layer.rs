@@ -7,6 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar};
 
 use crate::cell::Inner;
+use crate::spread::Map;
 use crate::trace::{Backward, Rollout, Trace};
 use crate::{Cell, CellStep, Inputs, Recurrent, Structure};
 
@@ -137,8 +138,23 @@ impl<T: Scalar> Layer<T> {
         self.cell.initialize(weights, rng);
     }
 
+    /// The dense sources of the layer in parts of which a row usually reads something or nothing: inputs, the constant 1, runs of
+    /// states, and runs of scaled states.
+    pub fn regions(&self) -> Vec<Range<usize>> {
+        let mut regions = vec![self.input.clone(), self.one..self.one + 1];
+        regions.extend(self.plain.iter().map(|(first, states)| *first..first + states.len()));
+        for &(source, _) in &self.scaled {
+            let source = source as usize;
+            match regions.last_mut() {
+                Some(last) if last.end == source && last.start > self.one => last.end += 1,
+                _ => regions.push(source..source + 1),
+            }
+        }
+        regions
+    }
+
     /// Fills all sources but the scaled ones, which the cell fills, and runs the cell.
-    pub fn forward(&self, linear: &Linear, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
+    pub fn forward(&self, map: Map<'_, T>, weights: &[T], rollout: &mut Rollout<T>, trace: &mut Trace<T>) {
         let lanes = rollout.lanes;
         let across = |range: &Range<usize>| range.start * lanes..range.end * lanes;
         let (below, own) = rollout.state.split_at_mut(self.states.start * lanes);
@@ -161,8 +177,8 @@ impl<T: Scalar> Layer<T> {
             weights: &weights[self.weights.clone()],
             inner: Inner {
                 structure: self.cell.structure(),
-                linear,
-                all_weights: weights,
+                linear: map.linear,
+                all_weights: map.weights,
                 all_rows_before: self.rows.start,
                 symbols: &trace.symbols,
                 sources,

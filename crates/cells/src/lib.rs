@@ -20,6 +20,7 @@
 #![doc = ""]
 #![doc = include_str!("equations.md")]
 
+mod backward;
 mod cell;
 mod config;
 mod error;
@@ -36,6 +37,7 @@ mod persist;
 mod registry;
 mod rotation;
 mod size;
+mod spread;
 mod stack;
 mod structure;
 mod trace;
@@ -65,6 +67,7 @@ pub use linearize::Linearizer;
 pub use mask::{GateMask, Masks, Sparsity};
 pub use one_step::OneStep;
 pub use size::{Distribution, Size, Wiring};
+pub use spread::Spread;
 pub use stack::Stack;
 pub use structure::{Inputs, MaskRows, Recurrent, Role, Structure};
 pub use trace::{Backward, Input, Rollout, Trace};

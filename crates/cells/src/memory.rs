@@ -33,7 +33,7 @@ impl<T: Scalar> Stack<T> {
     pub fn rollout(&self, lanes: usize) -> Rollout<T> {
         assert!(lanes > 0, "lanes must be at least 1, found {lanes}");
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
-        let rows = self.layers().iter().map(|l| l.rows.len()).max().unwrap_or(0);
+        let rows = self.layers.iter().map(|l| l.rows.len()).max().unwrap_or(0);
         Rollout { lanes, state: zeros(self.states()), previous: zeros(self.states()), rows: zeros(rows) }
     }
 
@@ -57,7 +57,7 @@ impl<T: Scalar> Stack<T> {
     }
 
     pub(crate) fn check_rollout(&self, rollout: &Rollout<T>) {
-        let rows = self.layers().iter().map(|l| l.rows.len()).max().unwrap_or(0);
+        let rows = self.layers.iter().map(|l| l.rows.len()).max().unwrap_or(0);
         let found = (rollout.state.len() / rollout.lanes, rollout.rows.len() / rollout.lanes);
         assert_eq!(
             found,
@@ -72,7 +72,7 @@ impl<T: Scalar> Stack<T> {
     }
 
     pub(crate) fn trace_sizes(&self) -> TraceSizes {
-        let scales = self.layers().last().map_or(0, |l| l.scales.end);
+        let scales = self.layers.last().map_or(0, |l| l.scales.end);
         let sizes = [self.linear.dense_sources(), self.own_jacobian.nnz(), self.own_direct.nnz(), scales];
         (sizes, self.linear.symbols())
     }

@@ -35,6 +35,8 @@ pub struct Bptt<T: Scalar> {
     deltas: Vec<(Range<usize>, Vec<T>)>,
     backward: Backward<T>,
     outers: Outers<T>,
+    /// The gradient by the spread weights, if there are such.
+    spread: Vec<T>,
     adjoint: Vec<T>,
 }
 
@@ -62,7 +64,8 @@ impl<T: Scalar> Bptt<T> {
             traces: vec![stack.trace(lanes); window],
             deltas: vec![(stack.hidden(), zeros.clone()); window],
             backward: stack.backward(lanes),
-            outers: Outers::new(stack.linear().clone(), lanes, window),
+            outers: outers(&runner),
+            spread: spread(&runner),
             adjoint: zeros,
             runner,
         }
@@ -79,17 +82,33 @@ impl<T: Scalar> Bptt<T> {
     ) -> Lanes<'_, T> {
         let steps = self.runner.finish(weights, gradient);
         boundary(self.runner.state(), &mut self.adjoint);
-        let Runner { stack, lanes, .. } = &self.runner;
+        let Runner { stack, lanes, spread, .. } = &self.runner;
+        let into = if spread.is_some() { &mut self.spread[..] } else { &mut *gradient };
         for (trace, (states, delta)) in self.traces[..steps].iter().zip(&self.deltas).rev() {
             let adjoint = &mut self.adjoint[states.start * lanes..states.end * lanes];
             adjoint.iter_mut().zip(delta).for_each(|(a, &d)| *a += d);
-            stack.pull_back(weights, trace, &mut self.adjoint, &mut self.backward);
+            stack.pull_back_spread(weights, spread.as_ref(), trace, &mut self.adjoint, &mut self.backward);
             let rows = Lanes::new(&self.backward.rows, *lanes);
-            self.outers.push(rows, trace.sources(), gradient);
+            self.outers.push(rows, trace.sources(), into);
         }
-        self.outers.flush(gradient);
+        self.outers.flush(into);
+        if let Some(spread) = spread {
+            spread.collect(&mut self.spread, gradient);
+        }
         Lanes::new(&self.adjoint, *lanes)
     }
+}
+
+/// Memory for the outer products of a window, by the spread weights if there are such.
+fn outers<T: Scalar>(runner: &Runner<T>) -> Outers<T> {
+    let Runner { stack, lanes, window, spread, .. } = runner;
+    let linear = spread.as_ref().map_or(stack.linear(), |spread| spread.linear());
+    Outers::new(linear.clone(), *lanes, *window)
+}
+
+/// Memory for the gradient by the spread weights, if there are such.
+fn spread<T: Scalar>(runner: &Runner<T>) -> Vec<T> {
+    vec![T::ZERO; runner.spread.as_ref().map_or(0, |spread| spread.linear().pattern().nnz())]
 }
 
 impl<T: Scalar> Persist for Bptt<T> {
@@ -147,9 +166,8 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
 
     fn relay(&mut self, stack: Arc<Stack<T>>, origin: &[Option<u32>]) {
         self.runner.relay(stack, origin);
-        let Runner { stack, lanes, window, .. } = &self.runner;
-        self.traces.fill(stack.trace(*lanes));
-        self.outers = Outers::new(stack.linear().clone(), *lanes, *window);
+        self.traces.fill(self.runner.stack.trace(self.runner.lanes));
+        (self.outers, self.spread) = (outers(&self.runner), spread(&self.runner));
     }
 
     fn cost(&self) -> Cost {
@@ -168,7 +186,7 @@ impl<T: Scalar> GradientEstimator<T> for Bptt<T> {
                 + self.deltas.iter().map(|(_, d)| d.len() * size_of::<T>()).sum::<usize>()
                 + self.backward.bytes()
                 + self.outers.bytes()
-                + self.adjoint.len() * size_of::<T>(),
+                + (self.spread.len() + self.adjoint.len()) * size_of::<T>(),
         }
     }
 }

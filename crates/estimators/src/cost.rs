@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Multiply-adds of one time step of **one lane**, averaged over a full window, and memory for all lanes. Elementwise
-/// work (nonlinearities, copies) is not counted: it is proportional to the number of states.
+/// work (nonlinearities, copies) is not counted: it is proportional to the number of states. Nor are multiplications by zero, where
+/// that is quicker than to leave them out ([`Spread`](rtrl_cells::Spread)).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Cost {
     /// Preactivations, `z = W u`.

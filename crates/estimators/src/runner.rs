@@ -4,11 +4,14 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rtrl_cells::{Backward, Input, Rollout, Stack, Trace};
+use rtrl_cells::{Backward, Input, Rollout, Spread, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
 use rtrl_sparse::{Lanes, LanesMut, Scalar};
 
 use crate::LaneState;
+
+/// In windows of fewer steps spreading the weights takes more time than it saves.
+const MIN_SPREAD_STEPS: usize = 8;
 
 /// The net and the state of an estimator, and where the estimator stands in its window. Every call of
 /// [`GradientEstimator`](crate::GradientEstimator) passes through here, so that a call out of order or of the wrong size is refused by
@@ -25,6 +28,8 @@ pub struct Runner<T> {
     /// Steps made and steps observed since the last window ended.
     made: usize,
     observed: usize,
+    /// The weights of the window, where products with them take less time.
+    pub spread: Option<Spread<T>>,
     /// Memory for gradients by the input, from the first call of `input_gradient` on.
     input: Option<Box<InputGradient<T>>>,
 }
@@ -52,7 +57,8 @@ impl<T: Scalar> Runner<T> {
     /// If `lanes` or `window` is zero.
     pub fn new(stack: Arc<Stack<T>>, lanes: usize, window: usize) -> Self {
         assert!(lanes > 0 && window > 0, "lanes and window must be at least 1, found {lanes} and {window}");
-        Self { rollout: stack.rollout(lanes), stack, lanes, window, made: 0, observed: 0, input: None }
+        let (rollout, spread) = (stack.rollout(lanes), spread(&stack, window));
+        Self { rollout, spread, stack, lanes, window, made: 0, observed: 0, input: None }
     }
 
     /// Steps made since the last window ended.
@@ -72,7 +78,11 @@ impl<T: Scalar> Runner<T> {
         trace: &mut Trace<T>,
     ) -> usize {
         self.may_step();
-        self.stack.forward(weights, input, starts, &mut self.rollout, trace);
+        let Self { stack, rollout, spread, made, .. } = self;
+        if let Some(spread) = spread.as_mut().filter(|_| *made == 0) {
+            spread.fill(weights);
+        }
+        stack.forward_spread(weights, spread.as_ref(), input, starts, rollout, trace);
         self.made += 1;
         self.made - 1
     }
@@ -220,6 +230,7 @@ impl<T: Scalar> Runner<T> {
         assert_eq!(origin.len(), weights, "origins (left) and weights (right) of the new net");
         let outside = origin.iter().flatten().find(|&&w| w as usize >= old);
         assert!(outside.is_none(), "the origin {outside:?} is none of the {old} weights of the old net");
+        self.spread = spread(&stack, self.window);
         (self.stack, self.input) = (stack, None);
     }
 
@@ -232,8 +243,13 @@ impl<T: Scalar> Runner<T> {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         let scalars = |i: &InputGradient<T>| i.delta.len() * size_of::<T>() + i.backward.bytes();
-        self.rollout.bytes() + self.input.as_deref().map_or(0, |i| size_of_val(i) + scalars(i))
+        let spread = self.spread.as_ref().map_or(0, Spread::bytes);
+        self.rollout.bytes() + spread + self.input.as_deref().map_or(0, |i| size_of_val(i) + scalars(i))
     }
+}
+
+fn spread<T: Scalar>(stack: &Stack<T>, window: usize) -> Option<Spread<T>> {
+    if window < MIN_SPREAD_STEPS { None } else { stack.spread() }
 }
 
 /// The states to which a loss gradient belongs, by its size: the hidden ones, or all.

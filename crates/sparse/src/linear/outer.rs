@@ -28,15 +28,12 @@ impl Linear {
         let Row { dense, first, run, .. } = &self.rows[r];
         if let &[z] = z {
             axpy(simd, &mut g[dense.start..dense.start + run], z, u.dense.range(*first..first + run));
-            let (u, others) = (u.dense.values(), self.others(r));
-            for (j, entry) in others.dense().zip(others.weights) {
-                g[entry] = simd.scalar(z, u[j], g[entry]);
-            }
+            self.scattered_outer(simd, r, z, u.dense.values(), g);
         } else {
-            let sources = (*first..first + run).chain(self.others(r).dense());
-            for (j, entry) in sources.zip(dense.clone()) {
-                g[entry] += dot_lanes(simd, z, u.dense.at(j));
+            for (j, g) in (*first..first + run).zip(&mut g[dense.clone()]) {
+                *g += dot_lanes(simd, z, u.dense.at(j));
             }
+            self.scattered_outer_lanes(simd, r, z, u.dense, g);
         }
         self.add_symbols(r, z, u.symbols, g);
     }
@@ -70,7 +67,7 @@ impl<T: Float> Kernel<T> for Outer<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         let (linear, first) = (self.linear, self.range.start);
         for band in linear.bands(self.range.clone()) {
-            if self.z.lanes() > 1 && band.kind == BandKind::Dense {
+            if self.z.lanes() > 1 && band.kind != BandKind::RowByRow {
                 self.matrix(simd, band.rows);
             } else {
                 for r in band.rows {
@@ -82,7 +79,7 @@ impl<T: Float> Kernel<T> for Outer<'_, T> {
 }
 
 impl<T: Float> Outer<'_, T> {
-    /// Several lanes of the rows of a dense band. The sources are transposed once for all rows, so that a vector
+    /// Several lanes of the rows of a band with a common run. Its sources are transposed once for all rows, so that a vector
     /// runs along the weights and no sum across a vector is needed.
     #[inline(always)]
     fn matrix<S: Simd<T>>(&mut self, simd: S, rows: Range<usize>) {
@@ -110,6 +107,9 @@ impl<T: Float> Outer<'_, T> {
             let g = &mut self.g[self.linear.rows[r].dense.clone()];
             for (j, g) in (first..first + run).zip(g).skip(whole) {
                 *g += dot_lanes(simd, z, self.u.dense.at(j));
+            }
+            if self.linear.rows[r].scattered() {
+                self.linear.scattered_outer_lanes(simd, r, z, self.u.dense, self.g);
             }
             self.linear.add_symbols(r, z, self.u.symbols, self.g);
         }

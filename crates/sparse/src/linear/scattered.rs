@@ -5,6 +5,7 @@
 
 use super::map::{Linear, Others};
 use crate::float::Float;
+use crate::lanes::{Lanes, LanesMut};
 use crate::simd::Simd;
 
 impl Linear {
@@ -51,6 +52,50 @@ impl Linear {
         a: &mut [T],
         from: usize,
     ) {
+        let (sources, symbols, weights) = self.scattered_from(r, weights, from);
+        assert!(a.len() == self.dense_sources(), "dense sources");
+        for (&source, &w) in sources.iter().zip(weights) {
+            // SAFETY: as for `scattered_dot`.
+            let a = unsafe { a.get_unchecked_mut(source as usize - symbols) };
+            *a = simd.scalar(z, w, *a);
+        }
+    }
+
+    /// The same for `V` vectors of several lanes, from `lane` on.
+    #[inline(always)]
+    pub(crate) fn scattered_add_lanes<T: Float, S: Simd<T>, const V: usize>(
+        &self,
+        simd: S,
+        r: usize,
+        weights: &[T],
+        z: [S::Vector; V],
+        a: &mut LanesMut<'_, T>,
+        (lane, from): (usize, usize),
+    ) {
+        let (sources, symbols, weights) = self.scattered_from(r, weights, from);
+        let lanes = a.lanes();
+        let sizes = (a.len(), lane + V * S::WIDTH <= lanes);
+        assert!(sizes == (self.dense_sources(), true), "dense sources and lanes");
+        let a = a.values_mut();
+        for (&source, &w) in sources.iter().zip(weights) {
+            let (w, at) = (simd.splat(w), (source as usize - symbols) * lanes + lane);
+            // SAFETY: as for `scattered_dot`; and these vectors are among the lanes of the source.
+            let a = unsafe { a.get_unchecked_mut(at..at + V * S::WIDTH) };
+            for (a, &z) in a.chunks_exact_mut(S::WIDTH).zip(&z) {
+                simd.store(simd.mul_add(w, z, simd.load(a)), a);
+            }
+        }
+    }
+
+    /// The sources of row `r` beyond its run, from the dense source `from` on: columns of the pattern, the number of symbols among
+    /// these, and the weights.
+    #[inline(always)]
+    fn scattered_from<'a, T>(
+        &'a self,
+        r: usize,
+        weights: &'a [T],
+        from: usize,
+    ) -> (&'a [u32], usize, &'a [T]) {
         let Others { mut sources, symbols, weights: own } = self.others(r);
         let mut weights = &weights[own];
         // Usually no source lies before `from`, and the search can be skipped.
@@ -58,11 +103,69 @@ impl Linear {
             let unwanted = sources.partition_point(|&source| (source as usize) < symbols + from);
             (sources, weights) = (&sources[unwanted..], &weights[unwanted..]);
         }
-        assert!(a.len() == self.dense_sources(), "dense sources");
-        for (&source, &w) in sources.iter().zip(weights) {
+        (sources, symbols, weights)
+    }
+
+    /// `g_j += z u_j` for the sources `j` of row `r` beyond its run, in the only lane.
+    #[inline(always)]
+    pub(crate) fn scattered_outer<T: Float, S: Simd<T>>(
+        &self,
+        simd: S,
+        r: usize,
+        z: T,
+        u: &[T],
+        g: &mut [T],
+    ) {
+        let Others { sources, symbols, weights } = self.others(r);
+        assert!(u.len() == self.dense_sources(), "dense sources");
+        for (g, &source) in g[weights].iter_mut().zip(sources) {
             // SAFETY: as for `scattered_dot`.
-            let a = unsafe { a.get_unchecked_mut(source as usize - symbols) };
-            *a = simd.scalar(z, w, *a);
+            *g = simd.scalar(z, unsafe { *u.get_unchecked(source as usize - symbols) }, *g);
+        }
+    }
+
+    /// The same in several lanes, summed over these.
+    #[inline(always)]
+    pub(crate) fn scattered_outer_lanes<T: Float, S: Simd<T>>(
+        &self,
+        simd: S,
+        r: usize,
+        z: &[T],
+        u: Lanes<'_, T>,
+        g: &mut [T],
+    ) {
+        let (Others { sources, symbols, weights }, lanes) = (self.others(r), z.len());
+        let (u, all, g) = (u.values(), (u.len(), u.lanes()), &mut g[weights]);
+        assert!(all == (self.dense_sources(), lanes) && g.len() == sources.len(), "dense sources and lanes");
+        // SAFETY: `i` is below the number of sources, and a vector from `lane` on is among the lanes of the source.
+        let load = |i: usize, lane: usize| unsafe {
+            let at = (*sources.get_unchecked(i) as usize - symbols) * lanes + lane;
+            simd.load(u.get_unchecked(at..at + S::WIDTH))
+        };
+        let mut i = 0;
+        while i + 4 <= sources.len() {
+            let mut sums = [simd.splat(T::ZERO); 4];
+            let mut lane = 0;
+            while lane + S::WIDTH <= lanes {
+                let z = simd.load(&z[lane..]);
+                for (k, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.mul_add(z, load(i + k, lane), *sum);
+                }
+                lane += S::WIDTH;
+            }
+            for (k, sum) in sums.into_iter().enumerate() {
+                g[i + k] += simd.sum(sum);
+            }
+            i += 4;
+        }
+        while i < sources.len() {
+            let (mut sum, mut lane) = (simd.splat(T::ZERO), 0);
+            while lane + S::WIDTH <= lanes {
+                sum = simd.mul_add(simd.load(&z[lane..]), load(i, lane), sum);
+                lane += S::WIDTH;
+            }
+            g[i] += simd.sum(sum);
+            i += 1;
         }
     }
 

@@ -166,17 +166,35 @@ impl<T: Float> MultiplyTransposed<'_, T> {
     /// Several lanes of one row.
     #[inline(always)]
     fn row_lanes<S: Simd<T>>(&mut self, simd: S, r: usize) {
-        let Row { dense, first, run, .. } = &self.linear.rows[r];
-        let run = (*first..first + run).zip(dense.start..).skip(self.skipped(r));
-        let others = self.linear.others(r);
-        let others = others.dense().zip(others.weights).skip_while(|&(j, _)| j < self.first);
+        let (lanes, mut lane) = (self.z.lanes(), 0);
+        while lane + 2 * S::WIDTH <= lanes {
+            self.row_vectors::<S, 2>(simd, r, lane);
+            lane += 2 * S::WIDTH;
+        }
+        while lane < lanes {
+            self.row_vectors::<S, 1>(simd, r, lane);
+            lane += S::WIDTH;
+        }
+    }
+
+    /// `V` vectors of lanes, from `lane` on, of one row.
+    #[inline(always)]
+    fn row_vectors<S: Simd<T>, const V: usize>(&mut self, simd: S, r: usize, lane: usize) {
         let lanes = self.z.lanes();
-        for lane in (0..lanes).step_by(S::WIDTH) {
-            let z = simd.load(&self.z.at(r)[lane..]);
-            for (j, entry) in run.clone().chain(others.clone()) {
-                let a = &mut self.a.at_mut(j)[lane..];
-                simd.store(simd.mul_add(simd.splat(self.weights[entry]), z, simd.load(a)), a);
+        let mut z = [simd.splat(T::ZERO); V];
+        for (v, z) in z.iter_mut().enumerate() {
+            *z = simd.load(&self.z.at(r)[lane + v * S::WIDTH..]);
+        }
+        let Row { dense, first, run, .. } = &self.linear.rows[r];
+        let skipped = self.skipped(r);
+        let weights = &self.weights[dense.start + skipped..dense.start + run];
+        let a = self.a.range_mut(first + skipped..first + run);
+        for (a, &w) in a.chunks_exact_mut(lanes).zip(weights) {
+            let (w, a) = (simd.splat(w), &mut a[lane..lane + V * S::WIDTH]);
+            for (a, &z) in a.chunks_exact_mut(S::WIDTH).zip(&z) {
+                simd.store(simd.mul_add(w, z, simd.load(a)), a);
             }
         }
+        self.linear.scattered_add_lanes(simd, r, self.weights, z, &mut self.a, (lane, self.first));
     }
 }
