@@ -141,7 +141,7 @@ pub struct Instructions {
 /// Flags of `cargo xtask python`.
 #[derive(Debug, Clone, Parser)]
 pub struct Python {
-    /// Tests with PyTorch, JAX, River, pandas and polars too, and runs the long tests.
+    /// Tests with PyTorch, JAX, River, pandas, polars and Matplotlib too, and runs the long tests.
     #[arg(long)]
     pub full: bool,
     /// Ends without an error, and says so, if there is no Python, or no package index to install what the tests need.

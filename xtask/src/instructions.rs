@@ -69,11 +69,11 @@ fn has_avx2() -> bool {
 fn build() -> Result<PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--profile", "counts", "--package", "rtrl-counts", "--manifest-path"]);
+    command.args(["build", "--quiet", "--release", "--package", "rtrl-counts", "--manifest-path"]);
     command.arg(root().join("Cargo.toml"));
     output(&mut command)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    Ok(root().join(target).join("counts").join(format!("rtrl-counts{}", std::env::consts::EXE_SUFFIX)))
+    Ok(root().join(target).join("release").join(format!("rtrl-counts{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Instructions of the window of a case that is measured.

@@ -30,7 +30,7 @@ impl NewKind {
                 opening: "$then! {",
                 line: "/** `Template`: say here which cell. */ Template / template = Template, in template (Template);",
                 tests: &[
-                    "cargo test -p rtrl-estimators --test controls",
+                    "cargo test -p rtrl-estimators --test estimators controls",
                     "cargo test -p rtrl --test builder",
                 ],
             },

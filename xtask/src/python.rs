@@ -10,7 +10,7 @@ use crate::nightly::{Failure, root};
 const NEEDED: &[&str] = &["numpy", "scipy", "pytest", "hypothesis", "mypy"];
 
 /// What the package knows to work with.
-const OPTIONAL: &[&str] = &["torch", "jax", "river", "pandas", "polars"];
+const OPTIONAL: &[&str] = &["torch", "jax", "river", "pandas", "polars", "matplotlib"];
 
 /// The oldest Python of the package.
 const OLDEST: (u32, u32) = (3, 9);
@@ -43,7 +43,7 @@ pub fn run(flags: &Python) -> Result<(), Failure> {
         }
         return Err(failure);
     }
-    build(&python, &environment, &target)?;
+    build(&python, &environment, &target, flags.full)?;
     let sources = root().join("python");
     // In the folder of the package that was just built: the one of the sources has no extension.
     let here = |words: &[&str]| {
@@ -86,12 +86,13 @@ fn install(python: &Path, environment: &Path, wanted: &[&str]) -> Result<(), Fai
     std::fs::write(&done, list).map_err(|error| (1, format!("cannot write {}: {error}", done.display())))
 }
 
-/// Compiles the extension in the profile of the tests and puts the package together in the environment. (An installation by
-/// pip would compile it once more, in a folder and a profile of its own.)
-fn build(python: &Path, environment: &Path, target: &Path) -> Result<(), Failure> {
+/// Compiles the extension in the profile of the tests, or optimized for the long ones, and puts the package together in the
+/// environment. (An installation by pip would compile it once more, in a folder of its own.)
+fn build(python: &Path, environment: &Path, target: &Path, optimized: bool) -> Result<(), Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = root().join("python/Cargo.toml");
-    for words in [&["build"][..], &["clippy", "--", "-D", "warnings"]] {
+    let compile: &[&str] = if optimized { &["build", "--release"] } else { &["build"] };
+    for words in [compile, &["clippy", "--", "-D", "warnings"]] {
         let mut command = Command::new(&cargo);
         command.arg(words[0]).arg("--manifest-path").arg(&manifest).args(&words[1..]);
         command.env("CARGO_TARGET_DIR", target).env("PYO3_PYTHON", python);
@@ -111,7 +112,8 @@ fn build(python: &Path, environment: &Path, target: &Path) -> Result<(), Failure
             }
         }
         let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-        let built = target.join("debug").join(format!("{prefix}_rtrl{suffix}"));
+        let built =
+            target.join(if optimized { "release" } else { "debug" }).join(format!("{prefix}_rtrl{suffix}"));
         std::fs::copy(built, package.join(if cfg!(windows) { "_rtrl.pyd" } else { "_rtrl.abi3.so" }))
     };
     copy().map(drop).map_err(failed)

@@ -162,7 +162,7 @@ fn what_is_new_compiles_and_passes_the_tests_of_its_kind() {
     add_all(&folder);
     for arguments in [
         "check --workspace --all-targets",
-        "test -p rtrl-estimators --test controls --test cost --test protocol",
+        "test -p rtrl-estimators --test estimators",
         "test -p rtrl-tasks --test registry",
         "test -p rtrl --test builder --test book",
         "run -p xtask -- figures",

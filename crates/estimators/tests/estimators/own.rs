@@ -2,8 +2,7 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::{Case, gradient_of};
 use rtrl_cells::Stack;
 use rtrl_estimators::{
     Cost, EstimatorConfig, EstimatorError, ImmediateConfig, Observed, OwnEstimator, Rule, UoroConfig,
@@ -11,7 +10,6 @@ use rtrl_estimators::{
 };
 use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
-use support::{Case, gradient_of};
 
 /// The settings of a rule that adds a share of the immediate derivative.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

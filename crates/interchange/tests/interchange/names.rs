@@ -1,11 +1,9 @@
 //! Prefixes of tensors: found, given, or not to be told apart.
 
-mod support;
-
+use crate::support::{File, bits, description, net};
 use rtrl_interchange::{InterchangeError as E, Names, Zeros, export, from_bytes, import};
 use rtrl_tasks::Signal;
 use rtrl_train::Model;
-use support::{File, bits, description, net};
 
 /// Nets in which the matrices of all parts have the same shape, so that shapes alone tell nothing; and nets without
 /// an embedding.

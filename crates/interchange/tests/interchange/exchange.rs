@@ -1,11 +1,9 @@
 //! Nets trained here, there and back.
 
-mod support;
-
+use crate::support::{File, NAMES, Net, Read, answers, difference, vectors};
 use rtrl_interchange::{InterchangeError, Names, Zeros, export, import, load, save};
 use rtrl_tasks::Signal;
 use rtrl_train::{Model, RunConfig, Trainer};
-use support::{File, NAMES, Net, Read, answers, difference, vectors};
 
 fn config(layers: &str, task: &str) -> RunConfig {
     let config = format!(

@@ -114,7 +114,7 @@ fn child() {
 
 fn child_command(program: &Path, root: &Path, index: usize) -> Command {
     let mut command = Command::new(program);
-    command.args(["child", "--exact", "--nocapture"]);
+    command.args(["resume::child", "--exact", "--nocapture"]);
     command.env("RTRL_TEST_ROOT", root).env("RTRL_TEST_CONFIG", index.to_string());
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command

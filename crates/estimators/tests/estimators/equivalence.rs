@@ -2,8 +2,9 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::{
+    Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle,
+};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rtrl_cells::{CellConfig, Size};
@@ -11,7 +12,6 @@ use rtrl_estimators::{
     BpttConfig, EpropConfig, EstimatorConfig, ForwardGradient, Influence, Order, Plan, RtrlConfig, Schedule,
     Scope, Signs, SnapConfig, reach,
 };
-use support::{Case, ROUNDING, any_case, assert_equal, deviation, gradient_of, gradients, loss, oracle};
 
 fn snap(order: usize, scope: Scope, schedule: Schedule, truncate: bool) -> EstimatorConfig {
     EstimatorConfig::Snap(SnapConfig { order, scope: Some(scope), schedule, truncate })
@@ -48,14 +48,15 @@ fn finite_differences(case: &Case) -> Vec<f64> {
 /// Shrunk failures are kept beside this file, under version control. The path is absolute, since proptest reads
 /// a relative path relative to this file, but writes it relative to the folder in which the test runs.
 fn config() -> ProptestConfig {
-    let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/equivalence.proptest-regressions");
+    let regressions =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/estimators/equivalence.proptest-regressions");
     let regressions = FileFailurePersistence::Direct(regressions);
     ProptestConfig { failure_persistence: Some(Box::new(regressions)), ..ProptestConfig::default() }
 }
 
 /// A net whose gradient is zero everywhere (ReLU units all off) has nothing to compare.
 fn is_silent(gradient: &[f64]) -> bool {
-    support::norm(gradient) < 1e-6
+    crate::support::norm(gradient) < 1e-6
 }
 
 proptest! {
@@ -187,7 +188,7 @@ proptest! {
                 };
                 let data: Vec<_> = data
                     .iter()
-                    .map(|d| support::Datum {
+                    .map(|d| crate::support::Datum {
                         dense: of_lane(&d.dense),
                         symbols: vec![d.symbols[lane]],
                         starts: vec![d.starts[lane]],

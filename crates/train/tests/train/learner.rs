@@ -12,9 +12,9 @@ use rtrl_train::{
     TrainError, Trainer,
 };
 
-#[path = "parts/least_squares.rs"]
+#[path = "../parts/least_squares.rs"]
 mod least_squares;
-#[path = "parts/settings.rs"]
+#[path = "../parts/settings.rs"]
 mod settings;
 
 const SETTINGS: &str = r#"

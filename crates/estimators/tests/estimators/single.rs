@@ -3,16 +3,14 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::oracle::{self, Approximation, CarriedBy};
+use crate::support::{Case, Datum, deviation, norm};
 use rtrl_cells::{CellConfig, Input, Inputs, Size};
 use rtrl_estimators::{
     BpttConfig, EpropConfig, EstimatorConfig, GradientEstimator, Influence, Order, Plan, RfloConfig,
     RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
 use rtrl_sparse::Lanes;
-use support::oracle::{self, Approximation, CarriedBy};
-use support::{Case, Datum, deviation, norm};
 
 /// Rounding errors of twelve steps with sums of some twenty products, each rounded by 6e-8. At most 1.8e-7 of
 /// the whole was measured; ten times that allows for other processors. A wrong entry among hundreds is 1e-3.

@@ -3,10 +3,9 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Case, ROUNDING, Rng, any_case, assert_equal, window};
 use proptest::prelude::*;
 use rand_xoshiro::rand_core::SeedableRng;
 use rtrl_cells::{CellConfig, GateMask, Inputs, Masks, Size, Stack};
@@ -15,7 +14,6 @@ use rtrl_estimators::{
     EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
 use rtrl_sparse::Pattern;
-use support::{Case, ROUNDING, Rng, any_case, assert_equal, window};
 
 /// All estimators, also with settings under which they carry something else from window to window.
 fn every(window: usize) -> Vec<EstimatorConfig> {
@@ -222,7 +220,7 @@ fn exact_rtrl_stays_exact_when_masks_change() {
             let mut later = data[4..].to_vec();
             later[0].starts = vec![true; 2];
             let cold = window(&case, &mut *anew, &weights, &later);
-            assert!(support::deviation(&cold, &expected) > 1e-3);
+            assert!(crate::support::deviation(&cold, &expected) > 1e-3);
         }
     }
 }
@@ -328,7 +326,7 @@ fn influence_is_restored_entry_by_entry_under_another_schedule() {
                 let places = places.map(|(state, w)| estimator.blocks().find(state, w).unwrap());
                 places.flat_map(|place| all.at(place).to_vec()).collect()
             };
-            assert!(support::norm(&entries(&saved)) > 1e-3);
+            assert!(crate::support::norm(&entries(&saved)) > 1e-3);
             assert!(
                 entries(&restored) == entries(&saved),
                 "{from:?} to {to:?}, {units} units, {lanes} lanes"

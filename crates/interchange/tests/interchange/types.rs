@@ -1,12 +1,10 @@
 //! Types of numbers, from bytes made by hand.
 
-mod support;
-
+use crate::support::net;
 use rtrl_interchange::{InterchangeError as E, Names, Zeros, import};
 use rtrl_tasks::Signal;
 use rtrl_train::Model;
 use safetensors::tensor::{Dtype, TensorView};
-use support::net;
 
 const NAMES: [(&str, &[usize]); 6] = [
     ("rnn.weight_ih_l0", &[1, 2]),

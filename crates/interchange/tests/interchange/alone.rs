@@ -1,15 +1,13 @@
 //! Files and folders that need nothing else.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{File, answers, bits, description, difference, net, vectors};
 use rtrl_interchange::{
     InterchangeError as E, Names, Zeros, export, from_bytes, import, load, read, save, save_folder,
 };
 use rtrl_tasks::Signal;
 use rtrl_train::Model;
-use support::{File, answers, bits, description, difference, net, vectors};
 
 const SYMBOLS: Signal = Signal::Symbols(6);
 const VALUES: Signal = Signal::Values(3);
@@ -73,7 +71,7 @@ fn zeros_that_are_kept_are_weights_like_others() {
     // Three gates with both matrices, and the two biases of n.
     assert_eq!(kept.weights().len(), 3 * 7 * (3 + 7) + 4 * 7);
     assert!(model.weights().len() < kept.weights().len());
-    let inputs = |t: usize| support::Read::Values(vec![t as f32 / 9.0, 0.5, -1.0]);
+    let inputs = |t: usize| crate::support::Read::Values(vec![t as f32 / 9.0, 0.5, -1.0]);
     let inputs: Vec<_> = (0..9).map(inputs).collect();
     // The sums have the same terms, and zeros.
     assert!(difference(&answers(&kept, &inputs).1, &answers(&model, &inputs).1) < 1e-6);

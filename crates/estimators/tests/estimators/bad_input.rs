@@ -2,15 +2,13 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::Case;
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 use rtrl_cells::{CellConfig, CellError, Gru, Inputs, Masks, QuasiLstm, Size, Stack, Tanh, Vanilla};
 use rtrl_estimators::{
     EstimatorConfig, EstimatorError, Influence, Plan, Reach, Scope, SnapConfig, check_weights,
 };
 use rtrl_sparse::{BlockError, Pattern, PatternError};
-use support::Case;
 
 fn case() -> Case {
     let layers = vec![CellConfig::Gru(Size::dense(3))];

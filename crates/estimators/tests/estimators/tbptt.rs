@@ -2,11 +2,9 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::{Case, ROUNDING, assert_equal, deviation, gradient_of, gradients};
 use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{EstimatorConfig, EstimatorError, RtrlConfig, TbpttConfig};
-use support::{Case, ROUNDING, assert_equal, deviation, gradient_of, gradients};
 
 fn case(layers: Vec<CellConfig>, inputs: Inputs, lanes: usize, steps: usize) -> Case {
     Case { layers, inputs, lanes, steps, window: 2, seed: 17, resets: false }

@@ -2,15 +2,13 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::{Case, deviation, gradient_of, oracle};
 use rtrl_cells::{
     Alif, Cell, CellConfig, CellStep, Gru, Inputs, Lstm, Masks, Size, Stack, Structure, Tanh, Vanilla,
 };
 use rtrl_estimators::testing::{CheckError, check_cell, check_lanes};
 use rtrl_estimators::{EstimatorConfig, Order, Scope, SnapConfig};
 use rtrl_sparse::Pattern;
-use support::{Case, deviation, gradient_of, oracle};
 
 /// Every registered cell, in a dense and a masked form.
 fn every_cell() -> Vec<CellConfig> {
@@ -301,7 +299,9 @@ fn an_off_by_one_in_n_is_found() {
     let case = chain();
     for order in 1..3 {
         let snap = |order| EstimatorConfig::Snap(SnapConfig { order, ..Default::default() });
-        assert!(deviation(&gradient_of(&case, &snap(order)), &masked(&case, order)) < support::ROUNDING);
+        assert!(
+            deviation(&gradient_of(&case, &snap(order)), &masked(&case, order)) < crate::support::ROUNDING
+        );
         let off = deviation(&gradient_of(&case, &snap(order + 1)), &masked(&case, order));
         assert!(off > 1e-6, "SnAp-{} passes for SnAp-{order}: deviation {off:e}", order + 1);
     }
@@ -317,7 +317,7 @@ fn a_dropped_entry_of_d_is_found() {
     let dropped = (0..stack.states()).flat_map(|i| (0..stack.states()).map(move |j| (i, j)));
     let (i, j) = dropped.into_iter().find(|&(i, j)| i != j && dynamics[(i, j)]).unwrap();
     let bptt = bptt_without(&case, &stack, Some((i, j)));
-    assert!(deviation(&bptt_without(&case, &stack, None), &rtrl) < support::ROUNDING);
+    assert!(deviation(&bptt_without(&case, &stack, None), &rtrl) < crate::support::ROUNDING);
     assert!(deviation(&bptt, &rtrl) > 1e-6);
 }
 
@@ -372,7 +372,7 @@ fn estimators_that_should_differ_do() {
     // The gradient of the top layer is the same, since no layer above it feeds back.
     let stack = case.stack::<f64>();
     let top = stack.linear().pattern().entries(stack.layer_rows(1).start).start;
-    assert!(deviation(&by_layer[top..], &exact[top..]) < support::ROUNDING);
+    assert!(deviation(&by_layer[top..], &exact[top..]) < crate::support::ROUNDING);
     let truncated = SnapConfig { order: 9, truncate: true, ..Default::default() };
     let windows = Case { window: 2, resets: false, ..case };
     let cut = gradient_of(&windows, &EstimatorConfig::Snap(truncated));

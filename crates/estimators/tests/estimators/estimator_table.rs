@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-#[path = "../examples/estimator_table.rs"]
+#[path = "../../examples/estimator_table.rs"]
 mod example;
 
 #[test]

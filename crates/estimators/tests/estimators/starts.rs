@@ -2,13 +2,11 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::{Case, window};
 use rtrl_cells::{CellConfig, Inputs, Size};
 use rtrl_estimators::{
     EstimatorConfig, Influence, Order, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
-use support::{Case, window};
 
 const WINDOW: usize = 4;
 const SCHEDULES: [Schedule; 3] = [Schedule::Streaming, Schedule::Blocked, Schedule::Adjoint];
@@ -137,9 +135,9 @@ fn influence_after_a_start_is_that_of_a_new_estimator() {
                     };
                     let (old, new) = (of_lane(&old), of_lane(&new));
                     assert!(old.iter().all(|j| j.is_finite()), "{schedule:?} {order:?}");
-                    assert!(support::norm(&new) > 1e-3, "an influence that is not silent");
+                    assert!(crate::support::norm(&new) > 1e-3, "an influence that is not silent");
                     assert!(
-                        support::deviation(&old, &new) < support::ROUNDING,
+                        crate::support::deviation(&old, &new) < crate::support::ROUNDING,
                         "{schedule:?} {order:?}, start {start}"
                     );
                 }

@@ -3,18 +3,17 @@
 #![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
 mod learned;
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::oracle::{self, Approximation, CarriedBy};
+use crate::support::{Case, Datum, ROUNDING, assert_equal, deviation, gradient_of, gradients};
 use rtrl_cells::{Cell, CellConfig, CellStep, Inputs, Recurrent, Size, Stack, Structure};
 use rtrl_estimators::{
     EpropConfig, EstimatorConfig, GradientEstimator, KfRtrlConfig, Kronecker, OkConfig, Order,
     RandomPathsConfig, RfloConfig, RtrlConfig, Scope, Signs, SnapConfig, Transport, Uoro, UoroConfig,
 };
 use rtrl_sparse::{Pattern, Scalar};
-use support::oracle::{self, Approximation, CarriedBy};
-use support::{Case, Datum, ROUNDING, assert_equal, deviation, gradient_of, gradients};
 
 fn case(layers: Vec<CellConfig>, inputs: Inputs, lanes: usize, steps: usize) -> Case {
     Case { layers, inputs, lanes, steps, window: 2, seed: 17, resets: false }
@@ -136,8 +135,8 @@ fn eprop_is_the_dense_recursion_of_the_leak() {
     let mut state = vec![0.0; 3];
     let mut j = nalgebra::DMatrix::<f64>::zeros(3, weights.len());
     for datum in &data {
-        let x = support::oracle::one_lane_input(&case, datum, 0);
-        let now = support::oracle::step(&case, &stack, &weights, &x, &state, false);
+        let x = crate::support::oracle::one_lane_input(&case, datum, 0);
+        let now = crate::support::oracle::step(&case, &stack, &weights, &x, &state, false);
         for i in 0..3 {
             // z from its own preactivation, written out.
             let row = |r: usize| stack.linear().pattern().entries(r).zip(stack.linear().pattern().row(r));
@@ -159,7 +158,7 @@ fn eprop_is_the_dense_recursion_of_the_leak() {
                 j[(i, w)] = leak * j[(i, w)] + now.immediate[(i, w)];
             }
         }
-        let delta = support::oracle::delta(&case, &stack, datum, 0, &now.state);
+        let delta = crate::support::oracle::delta(&case, &stack, datum, 0, &now.state);
         for w in 0..weights.len() {
             expected[w] += (0..3).map(|i| delta[i] * j[(i, w)]).sum::<f64>();
         }

@@ -2,17 +2,15 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::Case;
 use rtrl_cells::{Cell, CellConfig, CellStep, Input, Inputs, Size, Stack, Structure};
 use rtrl_checkpoint::to_bytes;
 use rtrl_estimators::{
     EstimatorConfig, GradientEstimator, Kronecker, RtrlConfig, Schedule, Signs, SnapConfig, Uoro,
 };
 use rtrl_sparse::{Lanes, Pattern, Scalar};
-use support::Case;
 
 /// Leaky units whose influence is scaled: `h' = ½ h + gain z`, so that J is as large as the gain.
 struct Scaled {
@@ -90,10 +88,10 @@ fn norms_in_f32_are_those_in_f64() {
             for lanes in [1, 3] {
                 // The gradient is proportional to the gain: divided by it, it is the same at any scale.
                 let expected = gradient::<f64>(index, inputs, lanes, 1.0);
-                assert!(support::norm(&expected) > 0.1);
+                assert!(crate::support::norm(&expected) > 0.1);
                 for gain in [1.0, 1e21, 1e30, 1e-15, 1e-22] {
                     let found = gradient::<f32>(index, inputs, lanes, gain);
-                    let deviation = support::deviation(&found, &expected);
+                    let deviation = crate::support::deviation(&found, &expected);
                     // Rounding errors are 6e-8 for each of a few products in six steps. OK orthogonalizes terms
                     // that are nearly dependent, which costs three digits at any scale (1.4e-4 was measured).
                     let tolerance = if name.starts_with("OK") { 2e-3 } else { 1e-5 };
@@ -143,12 +141,12 @@ fn one_hot_numbers_are_symbols() {
     for lanes in [1, 3] {
         for window in [1, 6, 150] {
             let [symbols, numbers] = [true, false].map(|coded| one_hot(coded, lanes, window));
-            let found = support::deviation(&symbols, &numbers);
+            let found = crate::support::deviation(&symbols, &numbers);
             // Rounding errors of 1e-16 in each of at most 150 terms.
             assert!(found < 1e-12, "{lanes} lanes, windows of {window}: {found:e}");
         }
     }
-    assert!(support::norm(&one_hot(true, 1, 6)) > 1.0);
+    assert!(crate::support::norm(&one_hot(true, 1, 6)) > 1.0);
 }
 
 /// The sections of a saved state that hold `f32`: (name, numbers).

@@ -405,12 +405,12 @@ fn a_baseline_leaves_the_mean_of_the_forward_gradient() {
         let list = [&first[..], direction].concat();
         let estimator = ForwardGradient::new(stack.clone(), 1, 2, Signs::listed(list));
         let mut estimator = estimator.with_baseline(rate);
-        support::window(&case, &mut estimator, &weights, &data[..2]);
-        support::window(&case, &mut estimator, &weights, &data[2..])
+        crate::support::window(&case, &mut estimator, &weights, &data[..2]);
+        crate::support::window(&case, &mut estimator, &weights, &data[2..])
     };
     let mut bptt = EstimatorConfig::from(BpttConfig {}).build(stack.clone(), 1, 2).unwrap();
-    support::window(&case, &mut *bptt, &weights, &data[..2]);
-    let exact = support::window(&case, &mut *bptt, &weights, &data[2..]);
+    crate::support::window(&case, &mut *bptt, &weights, &data[..2]);
+    let exact = crate::support::window(&case, &mut *bptt, &weights, &data[2..]);
     let mut mean = vec![0.0; n];
     let mut differs = false;
     for pattern in 0..1_u32 << n {
@@ -429,13 +429,13 @@ fn a_baseline_takes_the_variance_of_a_gradient_that_does_not_change() {
     let stack = case.stack::<f64>();
     let (data, weights) = (case.data(3), case.weights(&stack));
     let mut bptt = EstimatorConfig::from(BpttConfig {}).build(stack.clone(), 2, 4).unwrap();
-    let exact = support::window(&case, &mut *bptt, &weights, &data);
+    let exact = crate::support::window(&case, &mut *bptt, &weights, &data);
     // The mean error of the last of 400 windows, all with the same gradient: (1 - 1/n)^400 of it is left.
     let error = |rate: f64| {
         let estimator = ForwardGradient::new(stack.clone(), 2, 4, Signs::random(3, 0..1));
         let mut estimator = estimator.with_baseline(rate);
-        let errors =
-            (0..400).map(|_| deviation(&support::window(&case, &mut estimator, &weights, &data), &exact));
+        let errors = (0..400)
+            .map(|_| deviation(&crate::support::window(&case, &mut estimator, &weights, &data), &exact));
         errors.skip(390).sum::<f64>() / 10.0
     };
     let [without, with] = [0.0, 1.0].map(error);

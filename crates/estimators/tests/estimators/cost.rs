@@ -2,8 +2,7 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
+use crate::support::Case;
 use rtrl_cells::{CellConfig, Input, Inputs, Size};
 use rtrl_estimators::{
     EstimatorConfig, FrozenConfig, GradientEstimator, Influence, Order, Plan, RtrlConfig, Schedule, Scope,
@@ -11,7 +10,6 @@ use rtrl_estimators::{
 };
 use rtrl_sparse::testing::Counted;
 use rtrl_sparse::{Float, Lanes};
-use support::Case;
 
 /// Multiplications of one full window, after some others, per step and lane; and the estimator.
 fn measured(case: &Case, config: &EstimatorConfig) -> (f64, Box<dyn GradientEstimator<Counted>>) {
@@ -139,7 +137,7 @@ fn carrying_does_not_pay_for_general_snap() {
     assert!(rtrl(Schedule::Adjoint) < 0.3 * rtrl(Schedule::Streaming));
 
     // The page shows these numbers.
-    let page = include_str!("../../../docs/MATH.md");
+    let page = include_str!("../../../../docs/MATH.md");
     let number = |macs: f64| {
         let digits = format!("{macs:.0}");
         let groups: Vec<_> =

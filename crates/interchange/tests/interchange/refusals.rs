@@ -1,11 +1,9 @@
 //! What does not fit is named, what is damaged is refused, and the model stays as it was.
 
-mod support;
-
+use crate::support::{File, any_bytes, vectors};
 use rtrl_interchange::{InterchangeError as E, Names, Zeros, export, import};
 use rtrl_tasks::Signal;
 use rtrl_train::{Model, RunConfig};
-use support::{File, any_bytes, vectors};
 
 fn refused(name: &str, zeros: Zeros, change: impl FnOnce(&mut File)) -> E {
     let (v, bytes) = vectors(name);

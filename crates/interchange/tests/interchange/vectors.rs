@@ -1,9 +1,7 @@
 //! Nets from PyTorch give here what they give there.
 
-mod support;
-
+use crate::support::{File, NAMES, Net, Read, answers, difference, vectors};
 use rtrl_interchange::{Names, Zeros, import};
-use support::{File, NAMES, Net, Read, answers, difference, vectors};
 
 /// Numbers of order 1, each a sum of ten products in `f32`: an error of a few 1e-7 per step, which the cells do not
 /// amplify over twelve steps. The controls below are a thousand times above.

@@ -3,10 +3,9 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Case, Datum, ROUNDING, any_case, assert_equal, deviation, gradient_of};
 use proptest::prelude::*;
 use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack};
 use rtrl_checkpoint::{Persist, from_bytes, to_bytes};
@@ -15,7 +14,6 @@ use rtrl_estimators::{
     Order, PerLane, PerLayer, Plan, RtrlConfig, Schedule, Scope, SnapConfig, TbpttConfig,
 };
 use rtrl_sparse::{Lanes, LanesMut};
-use support::{Case, Datum, ROUNDING, any_case, assert_equal, deviation, gradient_of};
 
 type Estimator = Box<dyn GradientEstimator<f64>>;
 

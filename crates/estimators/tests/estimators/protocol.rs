@@ -3,11 +3,10 @@
 
 #![allow(missing_docs)]
 
-mod support;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::support::Case;
 use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack};
 use rtrl_checkpoint::{ArchiveError, from_bytes, to_bytes};
 use rtrl_estimators::{
@@ -15,7 +14,6 @@ use rtrl_estimators::{
     Scope, Signs, SnapConfig, TbpttConfig, Uoro, reach,
 };
 use rtrl_sparse::{Lanes, LanesMut, Pattern};
-use support::Case;
 
 type Estimator = dyn GradientEstimator<f64>;
 
