@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use rtrl_sparse::{Linear, Pattern, Scalar};
 
-use crate::Stack;
-
 /// The most weights of a spread row for each of its own. In one lane a weight that is read by itself takes the time of
 /// five or six in a dense row, in sixteen lanes that of four; what is left over pays for spreading.
 const MOST: usize = 5;
@@ -34,23 +32,24 @@ pub(crate) struct Map<'a, T> {
     pub weights: &'a [T],
 }
 
-impl<T: Scalar> Stack<T> {
-    /// Memory for spread weights; `None` if no row of the net is worth it.
-    #[allow(clippy::missing_panics_doc)] // All sources of some regions, in turn, are the rows of a pattern.
-    pub fn spread(&self) -> Option<Spread<T>> {
-        let (linear, symbols) = (self.linear(), self.linear().symbols());
+impl<T: Scalar> Spread<T> {
+    /// Memory for the weights of a map with the rows and regions of some layers; `None` if no row is worth it.
+    pub(crate) fn of(
+        linear: &Linear,
+        layers: impl Iterator<Item = (Range<usize>, Vec<Range<usize>>)>,
+    ) -> Option<Self> {
+        let symbols = linear.symbols();
         let mut rows: Vec<Vec<u32>> =
             (0..linear.pattern().rows()).map(|r| linear.pattern().row(r).to_vec()).collect();
         let mut any = false;
-        for layer in &self.layers {
-            let regions = layer.regions();
+        for (layer, regions) in layers {
             // Which regions a row reads; neighboring rows with the same ones are spread together or not at all.
             let read = |r: usize| -> Vec<bool> {
                 let sources =
                     |region: &Range<usize>| linear.dense_row(r).any(|source| region.contains(&source));
                 regions.iter().map(sources).collect()
             };
-            let all: Vec<(usize, Vec<bool>)> = layer.rows.clone().map(|r| (r, read(r))).collect();
+            let all: Vec<(usize, Vec<bool>)> = layer.map(|r| (r, read(r))).collect();
             for alike in all.chunk_by(|a, b| a.1 == b.1) {
                 let regions = regions.iter().zip(&alike[0].1).filter(|(_, read)| **read);
                 let sources: Vec<u32> = regions
@@ -75,19 +74,9 @@ impl<T: Scalar> Stack<T> {
         let place = |(r, source)| pattern.find(r, source).expect("a place for each weight") as u32;
         let places = linear.pattern().iter().map(place).collect();
         let weights = vec![T::ZERO; pattern.nnz()];
-        Some(Spread { linear: Arc::new(Linear::new(pattern, symbols)), places, weights })
+        Some(Self { linear: Arc::new(Linear::new(pattern, symbols)), places, weights })
     }
 
-    /// The map of the net by which products are formed.
-    pub(crate) fn map<'a>(&'a self, weights: &'a [T], spread: Option<&'a Spread<T>>) -> Map<'a, T> {
-        match spread {
-            Some(Spread { linear, weights, .. }) => Map { linear, weights },
-            None => Map { linear: self.linear(), weights },
-        }
-    }
-}
-
-impl<T: Scalar> Spread<T> {
     /// Takes over the weights of the net.
     ///
     /// # Panics
@@ -97,6 +86,11 @@ impl<T: Scalar> Spread<T> {
         for (&place, &w) in self.places.iter().zip(weights) {
             self.weights[place as usize] = w;
         }
+    }
+
+    /// The map with the spread weights.
+    pub(crate) fn map(&self) -> Map<'_, T> {
+        Map { linear: &self.linear, weights: &self.weights }
     }
 
     /// The map of the spread weights.

@@ -240,6 +240,16 @@ impl<T: Scalar> Stack<T> {
         (depth, row, source as usize)
     }
 
+    /// Memory for spread weights; `None` if no row of the net is worth it.
+    pub fn spread(&self) -> Option<Spread<T>> {
+        Spread::of(&self.linear, self.layers.iter().map(|layer| (layer.rows.clone(), layer.regions())))
+    }
+
+    /// The map by which products are formed.
+    pub(crate) fn map<'a>(&'a self, weights: &'a [T], spread: Option<&'a Spread<T>>) -> Map<'a, T> {
+        spread.map_or(Map { linear: &self.linear, weights }, Spread::map)
+    }
+
     /// The pattern of `D = ds_t/ds_{t-1}`, states × states.
     pub fn dynamics(&self) -> &Pattern {
         &self.dynamics
