@@ -150,7 +150,7 @@ fn sparse(study: &Study) -> Section {
     section(study, vec![faster, worth], caveats)
 }
 
-/// Labels are a net and a method, as `128, SnAp-2`.
+/// Labels are a net and a method, as `1×, SnAp-2`.
 fn wide(study: &Study) -> Section {
     let mut conditions = Vec::new();
     let mut methods = Vec::new();

@@ -121,9 +121,9 @@ fn claims_of_runs_come_out_as_the_numbers_are() {
             few,
             Undecided,
         ),
-        ("C4b", &[("128, SnAp-2", high), ("256, SnAp-2", high), ("512, SnAp-2", high)], low, Supported),
-        ("C4b", &[("128, SnAp-2", high), ("256, SnAp-2", low), ("256, BPTT", high)], low, NotSupported),
-        ("C4b", &[("128, SnAp-2", wide), ("256, SnAp-2", high), ("512, SnAp-2", high)], low, Undecided),
+        ("C4b", &[("1×, SnAp-2", high), ("2×, SnAp-2", high), ("4×, SnAp-2", high)], low, Supported),
+        ("C4b", &[("1×, SnAp-2", high), ("2×, SnAp-2", low), ("2×, BPTT", high)], low, NotSupported),
+        ("C4b", &[("1×, SnAp-2", wide), ("2×, SnAp-2", high), ("4×, SnAp-2", high)], low, Undecided),
     ];
     for (id, table, rest, expected) in cases {
         let experiment = catalogue().find(|e| e.claims.iter().any(|claim| claim.id == *id)).unwrap();
