@@ -137,11 +137,14 @@ impl Linear {
         let (Others { sources, symbols, weights }, lanes) = (self.others(r), z.len());
         let (u, all, g) = (u.values(), (u.len(), u.lanes()), &mut g[weights]);
         assert!(all == (self.dense_sources(), lanes) && g.len() == sources.len(), "dense sources and lanes");
-        // SAFETY: `i` is below the number of sources, and a vector from `lane` on is among the lanes of the source.
-        let load = |i: usize, lane: usize| unsafe {
-            let at = (*sources.get_unchecked(i) as usize - symbols) * lanes + lane;
-            simd.load(u.get_unchecked(at..at + S::WIDTH))
-        };
+        // The vector of source `i` from `lane` on. A macro, since a closure would be compiled for the baseline.
+        macro_rules! load {
+            ($i:expr, $lane:expr) => {{
+                let at = (sources[$i] as usize - symbols) * lanes + $lane;
+                // SAFETY: as for `scattered_dot`, and a vector from `lane` on is among the lanes of the source.
+                simd.load(unsafe { u.get_unchecked(at..at + S::WIDTH) })
+            }};
+        }
         let mut i = 0;
         while i + 4 <= sources.len() {
             let mut sums = [simd.splat(T::ZERO); 4];
@@ -149,7 +152,7 @@ impl Linear {
             while lane + S::WIDTH <= lanes {
                 let z = simd.load(&z[lane..]);
                 for (k, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.mul_add(z, load(i + k, lane), *sum);
+                    *sum = simd.mul_add(z, load!(i + k, lane), *sum);
                 }
                 lane += S::WIDTH;
             }
@@ -161,7 +164,7 @@ impl Linear {
         while i < sources.len() {
             let (mut sum, mut lane) = (simd.splat(T::ZERO), 0);
             while lane + S::WIDTH <= lanes {
-                sum = simd.mul_add(simd.load(&z[lane..]), load(i, lane), sum);
+                sum = simd.mul_add(simd.load(&z[lane..]), load!(i, lane), sum);
                 lane += S::WIDTH;
             }
             g[i] += simd.sum(sum);
