@@ -17,6 +17,7 @@ mod own;
 mod protocol;
 mod range;
 mod single;
+mod spread;
 mod starts;
 mod tbptt;
 mod worked_example;
