@@ -145,6 +145,25 @@ class Net(_rtrl.Net):
         """For each layer and gate which weights exist: matrices on the inputs and on the recurrent sources."""
         return [[(_csr(a), _csr(b)) for a, b in gates] for gates in self.mask_patterns()]
 
+    def rewired(self, masks: Sequence[Masks]) -> Net:
+        """A net of the same layers with other masks, for `Estimator.rewire`.
+
+        Weights that both nets have keep their values, new ones are zero. This net stays as it is.
+
+        Args:
+            masks: As for the constructor; `net.masks` with changes.
+
+        Raises:
+            ValueError: For masks that do not fit the layers.
+        """
+        inputs, symbols = (None, self.inputs) if self.symbols else (self.inputs, None)
+        net = Net(self.layers, inputs, symbols=symbols, dtype=self.dtype, masks=masks)
+        origin = net.origin_in(self)
+        kept = origin >= 0
+        net.weights[~kept] = 0
+        net.weights[kept] = self.weights[origin[kept]]
+        return net
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _net, (self.layers, self.inputs, self.symbols, self.dtype, self.masks, self.weights.copy())
 

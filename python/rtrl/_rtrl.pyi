@@ -58,6 +58,12 @@ class Net:
     def dynamics_pattern(self) -> _Csr: ...
     def mask_patterns(self) -> list[list[tuple[_Csr, _Csr]]]: ...
     def layout(self) -> list[tuple[int, int, int, list[tuple[int, int, int]]]]: ...
+    def origin_in(self, old: Net) -> _Array:
+        """For each weight its index in `old.weights`, or -1 if it is new: what moments of an optimizer are moved by.
+
+        Raises:
+            ValueError: If the nets differ in more than their masks.
+        """
     def check_pytorch(self) -> None: ...
 
 @disjoint_base
@@ -116,7 +122,7 @@ class Estimator:
     def gradient(self) -> _Array:
         """The gradient of the window by all weights, in their order, summed over steps and lanes.
 
-        It is complete after `finish_window`. The first step of the next window zeroes it.
+        It is complete after `finish_window`. The first `observe` of the next window zeroes it.
         """
     @gradient.setter
     def gradient(self, values: _Array) -> None: ...
@@ -129,6 +135,15 @@ class Estimator:
 
         Raises:
             ValueError: Within a window, or if there is no such lane.
+        """
+    def rewire(self, net: Net) -> None:
+        """Goes on with a net of the same layers whose masks may differ, such as `net.rewired(masks)`.
+
+        The state and what is known of weights that both nets have are kept. New weights begin without influence.
+        `gradient` is a new vector.
+
+        Raises:
+            ValueError: Within a window, or if the nets differ in more than their masks; nothing has changed then.
         """
     def save_bytes(self) -> bytes:
         """What is carried from window to window: state and influence.

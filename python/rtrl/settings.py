@@ -449,6 +449,18 @@ class SnApTopK(Estimator):
 
 
 @dataclass(frozen=True)
+class SnapLowRank(Estimator):
+    """SnapLowRank: SnAp-1 and a remainder of low rank.
+
+    Attributes:
+        rank: r: rank of the remainder.
+    """
+
+    _kind = "snap-low-rank"
+    rank: int = 4
+
+
+@dataclass(frozen=True)
 class Rtrl(Estimator):
     """Exact RTRL: Influence of unlimited reach.
 
@@ -718,6 +730,7 @@ ALL_ESTIMATORS: tuple[type[Estimator], ...] = (
     Dni,
     SnAp,
     SnApTopK,
+    SnapLowRank,
     Rtrl,
     Rflo,
     Eprop,
@@ -763,6 +776,7 @@ __all__ = [
     "Dni",
     "SnAp",
     "SnApTopK",
+    "SnapLowRank",
     "Rtrl",
     "Rflo",
     "Eprop",

@@ -13,6 +13,7 @@ use rtrl::sparse::{Lanes, LanesMut};
 use crate::array::{self, Number};
 use crate::error::{self, value};
 use crate::net::{self, Net, each};
+use crate::position::Position;
 use crate::settings;
 
 /// Most numbers of the states and preactivations of a window that are held: more is taken for a mistake, where an
@@ -48,13 +49,6 @@ macro_rules! own {
 
 fn exclusive<T>(own: &mut Mutex<T>) -> &mut T {
     own.get_mut().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where the estimator stands in its window: every call out of order is refused before the estimator sees it.
-struct Position {
-    window: usize,
-    made: usize,
-    observed: usize,
 }
 
 /// Turns the gradient of each step's loss by the hidden state into a gradient by the weights.
@@ -138,7 +132,7 @@ impl Estimator {
     fn observe(&mut self, py: Python<'_>, dh: &Bound<'_, PyAny>) -> PyResult<()> {
         let Self { lanes, position, typed, .. } = self;
         position.may_observe()?;
-        own!(exclusive(typed), core => core.observe(py, dh, *lanes))?;
+        own!(exclusive(typed), core => core.observe(py, dh, *lanes, position))?;
         position.observed = position.made;
         Ok(())
     }
@@ -163,7 +157,7 @@ impl Estimator {
     fn finish_window(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let Self { position, typed, .. } = self;
         position.may_finish()?;
-        let gradient = own!(exclusive(typed), core => core.finish(py))?;
+        let gradient = own!(exclusive(typed), core => core.finish(py, position))?;
         (position.made, position.observed) = (0, 0);
         Ok(gradient)
     }
@@ -203,6 +197,19 @@ impl Estimator {
         self.between("forget", lane)?;
         let lanes = lane.map_or(0..self.starts.len(), |lane| lane..lane + 1);
         own!(exclusive(&mut self.typed), core => lanes.for_each(|lane| core.estimator.forget(lane)));
+        Ok(())
+    }
+
+    /// Goes on with a net of the same layers whose masks may differ.
+    fn rewire(&mut self, py: Python<'_>, net: &Bound<'_, Net>) -> PyResult<()> {
+        self.between("rewire", None)?;
+        let origin = net.get().origin(self.net.get())?;
+        match (exclusive(&mut self.typed), &net.get().typed) {
+            (Typed::F32(core), net::Typed::F32(new)) => core.rewire(py, new, &origin),
+            (Typed::F64(core), net::Typed::F64(new)) => core.rewire(py, new, &origin),
+            _ => return Err(value("`rewire` needs a net of the same dtype")),
+        }
+        self.net = net.clone().unbind();
         Ok(())
     }
 
@@ -251,35 +258,6 @@ impl Estimator {
     }
 }
 
-impl Position {
-    fn may_step(&self) -> PyResult<()> {
-        let Self { window, made, observed } = *self;
-        if observed < made {
-            return Err(value(
-                "`step` after a step that was not observed: call `observe`, with zeros for no loss",
-            ));
-        }
-        if made == window {
-            return Err(value(format!("the window of {window} steps is full: call `finish_window`")));
-        }
-        Ok(())
-    }
-
-    fn may_observe(&self) -> PyResult<()> {
-        if self.observed == self.made {
-            return Err(value("`observe` belongs after each `step`, once: no step waits to be observed"));
-        }
-        Ok(())
-    }
-
-    fn may_finish(&self) -> PyResult<()> {
-        if self.observed < self.made {
-            return Err(value("`finish_window` after a step that was not observed: call `observe`"));
-        }
-        Ok(())
-    }
-}
-
 impl<T: Number> Core<T> {
     fn new(
         py: Python<'_>,
@@ -301,7 +279,7 @@ impl<T: Number> Core<T> {
         };
         Ok(Self {
             weights: net.weights.clone_ref(py),
-            gradient: PyArray1::<T>::zeros(py, stack.weights_len(), false).into_any().unbind(),
+            gradient: zeros::<T>(py, stack.weights_len()),
             values: vec![T::ZERO; inputs * lanes],
             delta: vec![T::ZERO; stack.states() * lanes],
             estimator,
@@ -332,10 +310,6 @@ impl<T: Number> Core<T> {
         if symbols.is_none() {
             array::read("x", x, lanes, &[inputs], &mut self.values)?;
         }
-        if position.made == 0 {
-            let mut gradient = array::held_mut::<T>("gradient", self.gradient.bind(py), self.len())?;
-            gradient.as_slice_mut().map_err(value)?.fill(T::ZERO);
-        }
         let Self { estimator, values, .. } = self;
         py.detach(|| {
             let input = match symbols {
@@ -355,12 +329,19 @@ impl<T: Number> Core<T> {
         array::read("dh", dh, lanes, &lens, &mut self.delta)
     }
 
-    fn observe(&mut self, py: Python<'_>, dh: &Bound<'_, PyAny>, lanes: Option<usize>) -> PyResult<()> {
+    fn observe(
+        &mut self,
+        py: Python<'_>,
+        dh: &Bound<'_, PyAny>,
+        lanes: Option<usize>,
+        position: &Position,
+    ) -> PyResult<()> {
         let len = self.read_delta(dh, lanes)?;
         let weights = self.weights(py)?;
         let weights = weights.as_slice().map_err(value)?;
         let mut gradient = array::held_mut::<T>("gradient", self.gradient.bind(py), self.len())?;
         let gradient = gradient.as_slice_mut().map_err(value)?;
+        position.begin_gradient(gradient);
         let lanes = lanes.unwrap_or(1);
         let Self { estimator, delta, .. } = self;
         py.detach(|| estimator.observe(weights, Lanes::new(&delta[..len * lanes], lanes), gradient));
@@ -387,11 +368,12 @@ impl<T: Number> Core<T> {
         Ok(array::write(py, lanes, Lanes::new(&into, width)))
     }
 
-    fn finish(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn finish(&mut self, py: Python<'_>, position: &Position) -> PyResult<Py<PyAny>> {
         let weights = self.weights(py)?;
         let weights = weights.as_slice().map_err(value)?;
         let mut gradient = array::held_mut::<T>("gradient", self.gradient.bind(py), self.len())?;
         let values = gradient.as_slice_mut().map_err(value)?;
+        position.begin_gradient(values);
         let estimator = &mut self.estimator;
         py.detach(|| estimator.finish_window(weights, values));
         Ok(self.gradient.clone_ref(py))
@@ -399,6 +381,12 @@ impl<T: Number> Core<T> {
 
     fn assign(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<()> {
         array::assign::<T>("gradient", self.gradient.bind(py), values, self.len())
+    }
+
+    fn rewire(&mut self, py: Python<'_>, net: &net::Core<T>, origin: &[Option<u32>]) {
+        self.estimator.relay(net.stack.clone(), origin);
+        self.weights = net.weights.clone_ref(py);
+        self.gradient = zeros::<T>(py, origin.len());
     }
 
     #[allow(clippy::type_complexity)] // As the method of the class.
@@ -421,6 +409,10 @@ impl<T: Number> Core<T> {
             PyArray1::from_vec(py, values).into_any(),
         )))
     }
+}
+
+fn zeros<T: Number>(py: Python<'_>, len: usize) -> Py<PyAny> {
+    PyArray1::<T>::zeros(py, len, false).into_any().unbind()
 }
 
 fn read_starts(starts: Option<&Bound<'_, PyAny>>, lanes: Option<usize>, flags: &mut [bool]) -> PyResult<()> {

@@ -8,6 +8,7 @@ mod error;
 mod estimator;
 mod forecaster;
 mod net;
+mod position;
 mod run;
 mod settings;
 

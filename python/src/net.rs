@@ -164,6 +164,12 @@ impl Net {
         self.masks.iter().map(layer).collect()
     }
 
+    /// For each weight its index among the weights of `old`, a net of the same layers, or -1 where `old` has none.
+    fn origin_in<'py>(&self, py: Python<'py>, old: &Self) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let origin = self.origin(old)?.into_iter().map(|origin| origin.map_or(-1, i64::from)).collect();
+        Ok(PyArray1::from_vec(py, origin))
+    }
+
     /// For each layer: its first row, first source, and number of inputs; and for each gate the first rows, within the
     /// layer, of its matrices on the inputs and on the recurrent sources, and its number of units.
     #[allow(clippy::type_complexity)] // Read by one function.
@@ -191,6 +197,20 @@ impl Net {
             }
         }
         Ok(())
+    }
+}
+
+impl Net {
+    /// For each weight the weight of `old` at its place.
+    ///
+    /// # Errors
+    /// If more than the masks differs.
+    pub fn origin(&self, old: &Self) -> PyResult<Vec<Option<u32>>> {
+        if (self.inputs, &self.layers) != (old.inputs, &old.layers) {
+            return Err(value("the nets may differ in their masks alone, found other layers or inputs"));
+        }
+        let pattern = |net: &Self| each!(&net.typed, core => core.stack.linear().pattern().clone());
+        Ok(pattern(self).indices_in(&pattern(old)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import threading
 
@@ -133,6 +134,55 @@ def test_weights_and_gradient_are_one_array_each():
     est.step(np.ones(2, np.float32))
     est.observe(np.zeros(3, np.float32))
     assert not est.finish_window().any()
+    # So is a window without a step.
+    gradient[:] = 1
+    assert not est.finish_window().any()
+
+
+@pytest.mark.parametrize("estimator", [rtrl.SnAp(1), rtrl.SnAp(2), rtrl.Rtrl(), rtrl.Uoro(), rtrl.Bptt()])
+def test_an_estimator_goes_on_with_other_masks(estimator):
+    random = np.random.default_rng(3)
+    net = rtrl.Net(rtrl.Vanilla(6, sparsity=0.5), 2, dtype="float64", seed=1)
+    est = net.estimator(estimator, lanes=2)
+
+    def step():
+        est.step(random.normal(size=(2, 2)))
+        est.observe(random.normal(size=(2, 6)))
+        return est.finish_window()
+
+    for _ in range(3):
+        step()
+    [[(inputs, recurrent)]] = net.masks
+    other = recurrent.toarray()
+    (drop_row, drop_column), (new_row, new_column) = np.argwhere(other)[0], np.argwhere(~other)[0]
+    other[drop_row, drop_column], other[new_row, new_column] = False, True
+    rewired = net.rewired([[(inputs, other)]])
+    assert (rewired.masks[0][0][1].toarray() == other).all()
+    dense, was = rewired.matrix.toarray(), net.matrix.toarray()
+    kept = was != 0
+    kept[:, -6:][drop_row, drop_column] = False
+    np.testing.assert_array_equal(dense, np.where(kept, was, 0))
+
+    origin = rewired.origin_in(net)
+    assert (origin < 0).sum() == 1 and len(set(origin)) == len(origin)
+    state, carries = est.state, isinstance(estimator, (rtrl.SnAp, rtrl.Rtrl))
+    before = est.influence().toarray() if carries else None
+    est.rewire(rewired)
+    assert est.net is rewired and len(est.gradient) == len(rewired.weights)
+    np.testing.assert_array_equal(est.state, state)
+    if carries:
+        after, same = est.influence().toarray(), origin >= 0
+        assert before.any()
+        held = after != 0  # SnAp-2 keeps those entries of J that its new pattern has.
+        np.testing.assert_array_equal(after[:, same][held[:, same]], before[:, origin[same]][held[:, same]])
+        assert held.sum() > 0.5 * np.count_nonzero(before) and not after[:, ~same].any()
+    assert step().shape == rewired.weights.shape
+    again = copy.deepcopy(est)
+    xs, dh = random.normal(size=(2, 2)), random.normal(size=(2, 6))
+    np.testing.assert_array_equal(est.step(xs), again.step(xs))
+    est.observe(dh)
+    again.observe(dh)
+    np.testing.assert_array_equal(est.finish_window(), again.finish_window())
 
 
 def test_an_estimator_reads_the_weights_in_place():

@@ -51,7 +51,11 @@ def x(*shape):
         (None, lambda e: setattr(e.net, "weights", x(3)), "weights must be"),
         (None, lambda e: (setattr(e.net.weights, "dtype", np.int32), e.step(x(3))), "weights must be"),
         (None, lambda e: (setattr(e.net.weights, "shape", (len(e.net.weights), 1)), e.step(x(3))), "weights must be"),
-        (None, lambda e: (e.gradient.setflags(write=False), e.step(x(3))), "gradient"),
+        (None, lambda e: (e.gradient.setflags(write=False), e.step(x(3)), e.observe(x(4))), "gradient"),
+        (None, lambda e: (e.step(x(3)), e.rewire(e.net)), "between windows"),
+        (None, lambda e: e.rewire(rtrl.Net(rtrl.Gru(5), 3)), "masks alone"),
+        (None, lambda e: e.rewire(rtrl.Net(rtrl.Gru(4), 3, dtype="float64")), "same dtype"),
+        (None, lambda e: e.net.rewired([]), "masks of 1 layers"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(lanes, call, told):

@@ -42,7 +42,7 @@ pub fn figures() -> Result<(), Failure> {
 fn start(which: &[&str], first: &[&str], words: &[OsString]) -> Result<(), Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["run", "--quiet", "--manifest-path"]).arg(root().join("Cargo.toml"));
+    command.args(["run", "--manifest-path"]).arg(root().join("Cargo.toml"));
     command.args(which).arg("--").args(first).args(words);
     become_program(&mut command)
 }

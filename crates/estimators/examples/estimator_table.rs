@@ -8,7 +8,7 @@ use rtrl_cells::{CellConfig, Input, Inputs, Size, Stack, init};
 use rtrl_estimators::{
     BpttConfig, DniConfig, EpropConfig, EstimatorConfig, ForwardGradientConfig, FrozenConfig,
     GradientEstimator, ImmediateConfig, KernlConfig, KfRtrlConfig, OkConfig, RandomPathsConfig, RfloConfig,
-    RtrlConfig, Schedule, SnapConfig, SnapTopKConfig, TbpttConfig, UoroConfig, UoroNoise,
+    RtrlConfig, Schedule, SnapConfig, SnapLowRankConfig, SnapTopKConfig, TbpttConfig, UoroConfig, UoroNoise,
 };
 use rtrl_sparse::{Lanes, Scalar};
 
@@ -35,6 +35,7 @@ fn estimators(seed: u64) -> Vec<(&'static str, EstimatorConfig, usize, bool)> {
         ("SnAp-2", snap(2, online, false), 1, false),
         ("SnAp-2, window from reset", snap(2, Schedule::Adjoint, true), STEPS, false),
         ("SnAp top-k, k = 4", SnapTopKConfig::default().into(), 1, false),
+        ("SnAp-1 and rank 4", SnapLowRankConfig::default().into(), 1, false),
         ("random paths, k = 4", EstimatorConfig::RandomPaths(RandomPathsConfig::default()), 1, false),
         ("RFLO, λ = 0.9", EstimatorConfig::Rflo(RfloConfig::default()), 1, false),
         ("e-prop", EstimatorConfig::Eprop(EpropConfig {}), 1, false),

@@ -4,7 +4,7 @@
 //! [`Influence`] carries the influence matrix `J_t = ds_t/dθ` forward: SnAp-n ([`SnapConfig`]), exact RTRL
 //! ([`RtrlConfig`]) and, with something cheaper in the place of D, RFLO ([`RfloConfig`]), e-prop
 //! ([`EpropConfig`]) and random paths ([`RandomPathsConfig`]). [`SnapTopK`] chooses the entries of J by their
-//! magnitude, and [`Kernl`] learns the rates of its traces. [`Uoro`] and [`Kronecker`] (KF-RTRL, OK) approximate J by
+//! magnitude, [`SnapLowRank`] adds what SnAp-1 drops at low rank, and [`Kernl`] learns the rates of its traces. [`Uoro`] and [`Kronecker`] (KF-RTRL, OK) approximate J by
 //! a few random terms. [`Bptt`] and [`Tbptt`] go backwards over stored traces, and [`Dni`] from a prediction of later
 //! losses. [`ForwardGradient`] goes forward along one direction. [`Immediate`]
 //! looks at the present step alone, [`Frozen`] learns nothing. Every estimator sees a net only as a

@@ -19,6 +19,8 @@ macro_rules! for_each_estimator {
             snap: Snap(SnapConfig) as SnAp;
             /// [`SnapTopK`](crate::SnapTopK): SnAp-1 and the states of greatest magnitude.
             snap_top_k: SnapTopK(SnapTopKConfig) as SnApTopK, SnapTopK;
+            /// [`SnapLowRank`](crate::SnapLowRank): SnAp-1 and a remainder of low rank.
+            snap_low_rank: SnapLowRank(SnapLowRankConfig) as SnApLowRank, SnapLowRank;
             /// Exact RTRL: [`Influence`](crate::Influence) of unlimited reach.
             rtrl: Rtrl(RtrlConfig) as Rtrl;
             /// RFLO: eligibility traces that decay at a fixed rate.

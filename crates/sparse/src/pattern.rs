@@ -261,6 +261,14 @@ impl Pattern {
         self.row(r).binary_search(&c).ok().map(|at| self.offsets[r] + at)
     }
 
+    /// For each entry the index of the same entry in the value array of `other`, where it is a structural nonzero.
+    ///
+    /// # Panics
+    /// If `other` has fewer rows.
+    pub fn indices_in(&self, other: &Self) -> Vec<Option<u32>> {
+        self.iter().map(|(r, c)| other.find(r, c).map(|index| index as u32)).collect()
+    }
+
     /// All entries as (row, column), in the order of the value array.
     pub fn iter(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
         (0..self.rows()).flat_map(|r| self.row(r).iter().map(move |&c| (r, c)))

@@ -244,9 +244,7 @@ impl Model {
     /// If the masks do not fit the layers; the net is then unchanged.
     pub fn set_masks(&mut self, masks: Vec<Masks>) -> Result<Vec<Option<u32>>, CellError> {
         let stack = build(&self.net, self.signals.0, &masks).map_err(|(_, error)| error)?;
-        let old = self.stack.linear().pattern();
-        let origin = stack.linear().pattern().iter();
-        let origin: Vec<_> = origin.map(|(r, c)| old.find(r, c).map(|weight| weight as u32)).collect();
+        let origin = stack.linear().pattern().indices_in(self.stack.linear().pattern());
         self.weights = origin.iter().map(|o| o.map_or(0.0, |w| self.weights[w as usize])).collect();
         (self.stack, self.masks) = (stack, masks);
         Ok(origin)

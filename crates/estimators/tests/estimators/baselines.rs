@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
 mod learned;
+mod low_rank;
 
 use std::sync::Arc;
 

@@ -24,8 +24,14 @@ pub(crate) fn one_by_one<T: Float, K: Kernel<T>>(kernel: K) -> K::Output {
     kernel.run(Array::<1, false>::new())
 }
 
+/// Whether arrays of four scalars are worth their code at the baseline: on x86-64 a vector holds two `f64`, and most processors
+/// never run this.
+const fn four_at_baseline<T>() -> bool {
+    !cfg!(target_arch = "x86_64") || size_of::<T>() == 4
+}
+
 fn baseline<T: Float, K: Kernel<T>>(lanes: usize, kernel: K) -> K::Output {
-    if fits(lanes, 4) {
+    if const { four_at_baseline::<T>() } && fits(lanes, 4) {
         kernel.run(Array::<4, BASELINE_FUSED>::new())
     } else {
         kernel.run(Array::<1, BASELINE_FUSED>::new())
@@ -62,9 +68,17 @@ mod levels {
         }
     }
 
+    /// Lanes that no vector of AVX2 fits. Four `f64` are such a vector.
     #[target_feature(enable = "avx2,fma")]
-    fn narrow<T: Float, K: Kernel<T>>(lanes: usize, kernel: K) -> K::Output {
-        if fits(lanes, 4) { kernel.run(Array::<4, true>::new()) } else { kernel.run(Array::<1, true>::new()) }
+    fn narrow<T: Float, K: Kernel<T>>(lanes: usize, kernel: K) -> K::Output
+    where
+        Avx2: Simd<T>,
+    {
+        if const { <Avx2 as Simd<T>>::WIDTH > 4 } && fits(lanes, 4) {
+            kernel.run(Array::<4, true>::new())
+        } else {
+            kernel.run(Array::<1, true>::new())
+        }
     }
 }
 

@@ -33,16 +33,16 @@ fn single_layers(lanes: usize) -> Vec<Case> {
 }
 
 /// State, Jacobians and δ of every step of one lane. At the beginning of a sequence D is zero.
-struct Walk {
-    before: DVector<f64>,
-    state: DVector<f64>,
-    dynamics: DMatrix<f64>,
-    immediate: DMatrix<f64>,
-    delta: DVector<f64>,
-    start: bool,
+pub(super) struct Walk {
+    pub before: DVector<f64>,
+    pub state: DVector<f64>,
+    pub dynamics: DMatrix<f64>,
+    pub immediate: DMatrix<f64>,
+    pub delta: DVector<f64>,
+    pub start: bool,
 }
 
-fn walk(case: &Case, stack: &Stack<f64>, lane: usize) -> Vec<Walk> {
+pub(super) fn walk(case: &Case, stack: &Stack<f64>, lane: usize) -> Vec<Walk> {
     let weights = case.weights(stack);
     let mut before = vec![0.0; stack.states()];
     let data = case.data(stack.hidden().len());
