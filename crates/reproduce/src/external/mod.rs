@@ -174,7 +174,7 @@ fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, Str
     let mut items = Vec::new();
     for (series, name) in ALL {
         // Without the file the section says how to get it.
-        if series == Series::Sunspots && !s.sunspots.is_file() {
+        if series == Series::SunspotWindows && !s.sunspots.is_file() {
             continue;
         }
         for (method, estimator, _) in METHODS {
@@ -213,8 +213,9 @@ fn measure(one: &One) -> Result<f64, String> {
     let mut starts = vec![false; p.lanes];
     let (mut errors, mut records) = (Vec::new(), Vec::new());
     for step in 0..p.steps {
-        input.iter_mut().zip(at(p.begin + step)).for_each(|(input, value)| *input = value);
-        target.iter_mut().zip(at(p.begin + step + 1)).for_each(|(target, value)| *target = Some(value));
+        let index = one.series.index(p.begin + step);
+        input.iter_mut().zip(at(index)).for_each(|(input, value)| *input = value);
+        target.iter_mut().zip(at(index + 1)).for_each(|(target, value)| *target = Some(value));
         starts.fill(step % p.reset_every == 0);
         learner.predict(Input::Dense(Lanes::new(&input, p.lanes)), &starts);
         let report = learner.learn(Targets::Values(&target)).map_err(failed)?;
@@ -284,7 +285,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
             .to_string(),
         "Of the published series, a laser is left out, which may not be shipped here.".to_string(),
     ];
-    if !measured.iter().any(|m| m.settings.series == Series::Sunspots) {
+    if !measured.iter().any(|m| m.settings.series == Series::SunspotWindows) {
         caveats.push(
             "So are the sunspots, unless https://www.sidc.be/SILSO/INFO/snmtottxt.php lies at data/sunspots/SN_m_tot_V2.0.txt (source: WDC-SILSO, Royal \
              Observatory of Belgium, Brussels); the same command then goes on."
@@ -320,7 +321,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
             ),
             format!(
                 "Published: {SOURCE}, `results/TIMESERIES_TABLES.md`, ± standard deviation over 5 or 10 seeds; protocol as described there. \
-                 Each lane is normalized over its series of {LENGTH} values."
+                 Each lane is normalized over its series of {LENGTH} values, or of sunspots by 2000 months of its window."
             ),
         ],
         tables: vec![table(&measured, first.as_published)],

@@ -1,5 +1,6 @@
 //! The series of the public comparison: three that are generated, and one that is read.
 
+use std::ops::Range;
 use std::path::Path;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -19,8 +20,8 @@ pub enum Series {
     MackeyGlass,
     /// The first coordinate of Lorenz's system, every second of Euler steps of 0.01.
     Lorenz,
-    /// Monthly sunspot numbers, of which the observatory forbids copies here.
-    Sunspots,
+    /// Windows of the monthly sunspot numbers, of which the observatory forbids copies here.
+    SunspotWindows,
 }
 
 /// All of them, with their names in tables.
@@ -28,12 +29,15 @@ pub const ALL: [(Series, &str); 4] = [
     (Series::Henon, "Hénon"),
     (Series::MackeyGlass, "Mackey-Glass"),
     (Series::Lorenz, "Lorenz"),
-    (Series::Sunspots, "sunspots"),
+    (Series::SunspotWindows, "sunspots"),
 ];
 
-/// Months of the sunspot series, and those whose mean and variance it is normalized by.
-const MONTHS: usize = 3065;
-const NORMALIZED_BY: usize = 2000;
+/// Months of the sunspot series, those of a window, and those of a window whose mean and variance it is normalized by.
+const MONTHS: usize = 3329;
+const WINDOW: usize = 3065;
+const NORMALIZED_BY: Range<usize> = 64..2064;
+/// Reading a window goes round from its last month but one to this one.
+const ROUND: usize = 64;
 
 /// Numbers uniform on [0, 1).
 fn unit(rng: &mut Xoshiro256PlusPlus) -> f64 {
@@ -47,8 +51,9 @@ fn normal(rng: &mut Xoshiro256PlusPlus) -> f64 {
 }
 
 impl Series {
-    /// The values of one of `lanes` lanes, with mean 0 and variance 1 over the series; of sunspots, which are read from `file`, over its first 2000
-    /// months, and each lane begins later by an equal part of the series, which goes round.
+    /// The values of one of `lanes` lanes, with mean 0 and variance 1 over the series. Of sunspots, which are read from `file`, a lane has a
+    /// window of the series, which goes round; windows begin an equal part of it apart, the first at a month that the seed draws, and each is
+    /// normalized by 2000 months of its own.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -58,19 +63,29 @@ impl Series {
             Self::Henon => henon(lane),
             Self::MackeyGlass => mackey_glass(&mut rng),
             Self::Lorenz => lorenz(&mut rng),
-            Self::Sunspots => sunspots(file)?,
+            Self::SunspotWindows => window(&sunspots(file)?, lane, lanes, seed),
         };
-        let known = if self == Self::Sunspots { &values[..NORMALIZED_BY] } else { &values[..] };
+        let known = if self == Self::SunspotWindows { &values[NORMALIZED_BY] } else { &values[..] };
         let n = known.len() as f64;
         let mean = known.iter().sum::<f64>() / n;
         let deviation = (known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
         values.iter_mut().for_each(|v| *v = (*v - mean) / deviation);
-        if self == Self::Sunspots {
-            values.rotate_left(lane * MONTHS / lanes);
-            values = values.into_iter().cycle().take(LENGTH).collect();
-        }
         Ok(values)
     }
+
+    /// The index of the value that is read at time `t`. The next one is predicted.
+    pub fn index(self, t: usize) -> usize {
+        match self {
+            Self::SunspotWindows if t >= ROUND => ROUND + (t - ROUND) % (WINDOW - 1 - ROUND),
+            _ => t,
+        }
+    }
+}
+
+/// The window of a lane.
+fn window(months: &[f64], lane: usize, lanes: usize, seed: u64) -> Vec<f64> {
+    let first = (unit(&mut Xoshiro256PlusPlus::seed_from_u64(seed)) * MONTHS as f64) as usize;
+    months.iter().copied().cycle().skip(first + lane * (MONTHS / lanes)).take(WINDOW).collect()
 }
 
 /// One value a line, or the observatory's own lines: year, month, the two as a number, value, and more.
@@ -137,24 +152,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sunspots_go_round_and_each_lane_begins_later() {
+    fn windows_of_sunspots_go_round_and_each_lane_begins_later() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sunspots");
         let lines = |own: bool| -> String {
             let line = |t: usize| {
                 if own { format!("1749 01 1749.042 {}.5 -1 1\n", t % 97) } else { format!("{}.5\n", t % 97) }
             };
-            (0..3300).map(line).collect()
+            (0..3400).map(line).collect()
         };
-        let lane = |lane| Series::Sunspots.lane(lane, 8, 0, &file).unwrap();
+        let lane = |lane, seed| Series::SunspotWindows.lane(lane, 8, seed, &file).unwrap();
         std::fs::write(&file, lines(false)).unwrap();
-        let (first, third) = (lane(0), lane(2));
-        assert_eq!((first.len(), first[0]), (LENGTH, first[MONTHS]));
-        assert_eq!(third[0], first[2 * MONTHS / 8]);
+        let (first, third) = (lane(0, 0), lane(2, 0));
+        assert_eq!((first.len(), third.len()), (WINDOW, WINDOW));
+        // The steps from month to month are those of the first lane, 832 months later, but for the scale.
+        let steps = |lane: &[f64], from: usize| -> Vec<f64> {
+            lane[from..from + 50].windows(2).map(|w| w[1] - w[0]).collect()
+        };
+        let (a, b) = (steps(&first, 832), steps(&third, 0));
+        assert!(a.iter().zip(&b).all(|(a, b)| (a / a.abs() - b / b.abs()).abs() < 1e-9), "{a:?} {b:?}");
+        for lane in [&first, &third] {
+            let known = &lane[NORMALIZED_BY];
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            let variance = known.iter().map(|v| v * v).sum::<f64>() / known.len() as f64;
+            assert!(mean.abs() < 1e-9 && (variance - 1.0).abs() < 1e-9, "{mean} {variance}");
+        }
+        assert_ne!(lane(0, 1), first, "another seed, another month");
+        let index = |t| Series::SunspotWindows.index(t);
+        assert_eq!([64, 3063, 3064, 3065, 6064].map(index), [64, 3063, 64, 65, 64]);
+        assert_eq!(Series::Henon.index(6064), 6064);
         std::fs::write(&file, lines(true)).unwrap();
-        assert_eq!(lane(0), first);
+        assert_eq!(lane(0, 0), first);
         std::fs::write(&file, "1\n2\n").unwrap();
-        assert!(Series::Sunspots.lane(0, 8, 0, &file).unwrap_err().contains("2 months"));
+        assert!(Series::SunspotWindows.lane(0, 8, 0, &file).unwrap_err().contains("2 months"));
     }
 
     #[test]
@@ -168,8 +198,8 @@ mod tests {
     #[test]
     fn every_series_is_whole_normalized_and_its_own_for_each_lane() {
         let file = Path::new("none");
-        assert!(Series::Sunspots.lane(0, 1, 0, file).unwrap_err().contains("none"));
-        for (series, name) in ALL.into_iter().filter(|(series, _)| *series != Series::Sunspots) {
+        assert!(Series::SunspotWindows.lane(0, 1, 0, file).unwrap_err().contains("none"));
+        for (series, name) in ALL.into_iter().filter(|(series, _)| *series != Series::SunspotWindows) {
             let [a, b] = [0, 1].map(|lane| series.lane(lane, 2, 1, file).unwrap());
             assert_eq!(a.len(), LENGTH, "{name}");
             let n = LENGTH as f64;
