@@ -65,9 +65,9 @@ const fn judged_from(data: &Data) -> usize {
 /// Sequences of respiratory motion, which lie in the repository.
 const SEQUENCES: usize = 9;
 
+/// From the root of the repository, so that what is measured is named alike on every machine.
 fn respiratory(sequence: usize) -> PathBuf {
-    let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tables/respiratory");
-    tables.join(format!("sequence_{sequence}_3.33hz.csv"))
+    Path::new("examples/tables/respiratory").join(format!("sequence_{sequence}_3.33hz.csv"))
 }
 
 pub fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>, String> {
@@ -101,7 +101,11 @@ pub fn items(experiment: &'static str, table: &toml::Table) -> Result<Vec<Item>,
 /// The numbers of each row of a file, and their columns.
 fn rows(one: &One) -> Result<(Columns, Vec<Vec<f64>>), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", one.file.display());
-    let text = std::fs::read_to_string(&one.file).map_err(|error| failed(&error))?;
+    let root = match one.data {
+        Data::Respiratory(_) => concat!(env!("CARGO_MANIFEST_DIR"), "/../.."),
+        Data::Taxi => "",
+    };
+    let text = std::fs::read_to_string(Path::new(root).join(&one.file)).map_err(|error| failed(&error))?;
     let number = |cell: &str| cell.trim().parse::<f64>().map_err(|error| failed(&format!("{cell}: {error}")));
     let mut lines = text.lines();
     let header = lines.next().ok_or_else(|| failed(&"it is empty"))?;
