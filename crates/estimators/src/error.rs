@@ -67,6 +67,21 @@ pub enum EstimatorError {
     Blocks(#[from] BlockError),
 }
 
+/// The highest rank of an approximation of J. The time for it grows with its square or cube.
+const HIGHEST_RANK: usize = 1 << 10;
+
+/// Checks a rank from a configuration; `what` is its name in messages.
+///
+/// # Errors
+/// If it is zero or too high.
+pub(crate) fn check_rank(what: &'static str, rank: usize) -> Result<(), EstimatorError> {
+    match rank {
+        0 => Err(EstimatorError::Zero { what }),
+        1..=HIGHEST_RANK => Ok(()),
+        _ => Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST_RANK as f64, found: rank.to_string() }),
+    }
+}
+
 /// Checks weights that come from outside before a net runs on them.
 ///
 /// # Errors

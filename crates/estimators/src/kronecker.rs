@@ -147,15 +147,7 @@ impl<T: Scalar> Kronecker<T> {
         let (rows, sources) = (linear.pattern().rows(), linear.pattern().cols());
         let last = lane * (self.rank + 1) + self.rank;
         let u = &mut self.u[last * sources..(last + 1) * sources];
-        let now = self.trace.sources();
-        let (coded, dense) = u.split_at_mut(linear.symbols());
-        coded.fill(T::ZERO);
-        if let Some(&symbol) = now.symbols.get(lane) {
-            coded[symbol as usize] = T::ONE;
-        }
-        for (j, u) in dense.iter_mut().enumerate() {
-            *u = now.dense.at(j)[lane];
-        }
+        self.trace.sources().write_lane(lane, linear.symbols(), u);
         let a = &mut self.a[last * self.matrix..(last + 1) * self.matrix];
         a.fill(T::ZERO);
         let g = self.linearizer.row_jacobian();

@@ -10,6 +10,7 @@ use rtrl_sparse::dense::dot;
 use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
+use crate::error::check_rank;
 use crate::kronecker::{Kronecker, Reduce, Terms};
 use crate::norm::norm;
 use crate::{BuildEstimator, EstimatorError, GradientEstimator, Signs};
@@ -40,9 +41,6 @@ impl Default for OkConfig {
     }
 }
 
-/// The highest rank. The time for the singular values grows with its cube.
-const HIGHEST: usize = 1 << 10;
-
 impl BuildEstimator for OkConfig {
     fn reseed(&mut self, by: u64) {
         self.seed = self.seed.wrapping_add(by);
@@ -54,13 +52,7 @@ impl BuildEstimator for OkConfig {
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        if self.rank == 0 {
-            return Err(EstimatorError::Zero { what: "the rank of OK" });
-        }
-        if self.rank > HIGHEST {
-            let (what, found) = ("the rank of OK", self.rank.to_string());
-            return Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST as f64, found });
-        }
+        check_rank("the rank of OK", self.rank)?;
         Ok(Box::new(Kronecker::optimal(
             stack,
             lanes.len(),

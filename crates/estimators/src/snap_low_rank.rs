@@ -3,15 +3,17 @@
 mod basis;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::{Input, Linearizer, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::dense::{Matrix, multiply};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources, at_level};
 use serde::{Deserialize, Serialize};
 
+use crate::error::check_rank;
 use crate::{BuildEstimator, Cost, EstimatorError, GradientEstimator, LaneState, Runner};
 use basis::Basis;
 use rows::{Advance, Contract, Rows};
@@ -117,9 +119,6 @@ impl<T: Scalar> Work<T> {
     }
 }
 
-/// The highest rank: the time for V grows with its square.
-const HIGHEST: usize = 1 << 10;
-
 impl BuildEstimator for SnapLowRankConfig {
     fn build<T: Scalar>(
         &self,
@@ -127,13 +126,7 @@ impl BuildEstimator for SnapLowRankConfig {
         lanes: Range<usize>,
         window: usize,
     ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError> {
-        if self.rank == 0 {
-            return Err(EstimatorError::Zero { what: "the rank of SnAp-1's remainder" });
-        }
-        if self.rank > HIGHEST {
-            let (what, found) = ("the rank of SnAp-1's remainder", self.rank.to_string());
-            return Err(EstimatorError::Range { what, from: 1.0, to: HIGHEST as f64, found });
-        }
+        check_rank("the rank of SnAp-1's remainder", self.rank)?;
         Ok(Box::new(SnapLowRank::new(stack, lanes.len(), window, self.rank)))
     }
 }
@@ -187,13 +180,7 @@ impl<T: Scalar> SnapLowRank<T> {
         for (own, all) in [(&mut work.dynamics, &self.dynamics), (&mut work.jacobian, &self.jacobian)] {
             own.iter_mut().zip(all.iter().skip(lane).step_by(lanes)).for_each(|(own, &value)| *own = value);
         }
-        let now = self.trace.sources();
-        let (coded, dense) = work.sources.split_at_mut(linear.symbols());
-        coded.fill(T::ZERO);
-        if let Some(&symbol) = now.symbols.get(lane) {
-            coded[symbol as usize] = T::ONE;
-        }
-        dense.iter_mut().enumerate().for_each(|(j, u)| *u = now.dense.at(j)[lane]);
+        self.trace.sources().write_lane(lane, linear.symbols(), &mut work.sources);
 
         at_level(Contract {
             rows,
@@ -227,15 +214,7 @@ impl<T: Scalar> SnapLowRank<T> {
         rows.subtract_own(&work.dynamics, &work.vectors, &mut work.product, rank);
         rows.add_beyond(&work.jacobian, &work.crossing, &mut work.product, rank);
         // U, of which the old one is needed once more.
-        for (i, vector) in self.basis.vectors.chunks_exact_mut(states).enumerate() {
-            let column = work.product.iter().skip(i).step_by(rank);
-            vector.iter_mut().zip(column).for_each(|(v, p)| *v = p.to_f64());
-        }
-        self.basis.orthonormalize();
-        for (i, vector) in self.basis.vectors.chunks_exact(states).enumerate() {
-            let column = work.x.iter_mut().skip(i).step_by(rank);
-            column.zip(vector).for_each(|(x, &v)| *x = T::from_f64(v));
-        }
+        self.basis.of_columns(&work.product, &mut work.x);
         // Mᵀ U, in the same parts.
         work.product.fill(T::ZERO);
         let x = Lanes::new(&work.x, rank);
@@ -270,6 +249,40 @@ impl<T: Scalar> SnapLowRank<T> {
             crossing: &work.crossing,
             rank,
         });
+    }
+
+    /// Takes entries of J (state, weight, value) into the remainder of one lane.
+    fn absorb(&mut self, lane: usize, entries: &[(usize, usize, T)]) {
+        if entries.is_empty() {
+            return;
+        }
+        let (lanes, rank, weights) = (self.runner.lanes, self.rank, self.runner.stack.weights_len());
+        let Work { x, product, gram, mix, .. } = &mut self.work;
+        let left = lane_of(&mut self.left, lane, lanes);
+        let right = lane_of(&mut self.right, lane, lanes);
+        // M V, where M is the remainder and the entries.
+        let v = Matrix::new(right, rank, weights);
+        multiply(gram, T::ZERO, v, v.t());
+        multiply(product, T::ZERO, Matrix::new(left, left.len() / rank, rank), Matrix::new(gram, rank, rank));
+        for &(state, weight, value) in entries {
+            let into = &mut product[state * rank..(state + 1) * rank];
+            into.iter_mut().enumerate().for_each(|(i, into)| *into += value * right[i * weights + weight]);
+        }
+        self.basis.of_columns(product, x);
+        // Vᵀ ← Uᵀ M.
+        multiply(
+            mix,
+            T::ZERO,
+            Matrix::new(x, x.len() / rank, rank).t(),
+            Matrix::new(left, left.len() / rank, rank),
+        );
+        let old = right.to_vec();
+        multiply(right, T::ZERO, Matrix::new(mix, rank, rank), Matrix::new(&old, rank, weights));
+        for &(state, weight, value) in entries {
+            let x = &x[state * rank..(state + 1) * rank];
+            x.iter().enumerate().for_each(|(i, &x)| right[i * weights + weight] += value * x);
+        }
+        left.copy_from_slice(x);
     }
 }
 
@@ -392,6 +405,20 @@ impl<T: Scalar> GradientEstimator<T> for SnapLowRank<T> {
             }
         }
         moved.left.copy_from_slice(&self.left);
+        let kept: HashSet<_> = moved.rows.places().collect();
+        let mut place_of = vec![None; old];
+        origin
+            .iter()
+            .enumerate()
+            .for_each(|(weight, o)| o.iter().for_each(|&o| place_of[o as usize] = Some(weight)));
+        for lane in 0..lanes {
+            let traces = lane_of(&mut self.traces, lane, lanes).iter();
+            let survivors = traces.zip(self.rows.places()).filter_map(|(&trace, (state, weight))| {
+                let weight = place_of[weight]?;
+                (!kept.contains(&(state, weight))).then_some((state as usize, weight, trace))
+            });
+            moved.absorb(lane, &survivors.collect::<Vec<_>>());
+        }
         std::mem::swap(&mut moved.runner, &mut self.runner);
         *self = moved;
     }

@@ -2,6 +2,7 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rtrl_sparse::Scalar;
 
 /// What is left of a vector without its part in a basis counts as nothing below this share: it would be rounding.
 const NOTHING: f64 = 1e-6;
@@ -9,8 +10,8 @@ const NOTHING: f64 = 1e-6;
 /// Turns vectors into an orthonormal basis of a space that holds them.
 #[derive(Debug)]
 pub(super) struct Basis {
-    /// Vectors of `len` numbers each, one after the other: a basis after [`orthonormalize`](Self::orthonormalize).
-    pub vectors: Vec<f64>,
+    /// Vectors of `len` numbers each, one after the other.
+    vectors: Vec<f64>,
     len: usize,
     /// As many vectors, random and always the same ones, which take the place of those that depend on the ones before.
     fallback: Vec<f64>,
@@ -26,8 +27,22 @@ impl Basis {
         Self { vectors: vec![0.0; count * len], len, fallback }
     }
 
+    /// An orthonormal basis of the columns of `from`, `[len][count]`, as columns of `into`.
+    pub fn of_columns<T: Scalar>(&mut self, from: &[T], into: &mut [T]) {
+        let count = self.vectors.len() / self.len;
+        for (i, vector) in self.vectors.chunks_exact_mut(self.len).enumerate() {
+            let column = from.iter().skip(i).step_by(count);
+            vector.iter_mut().zip(column).for_each(|(v, x)| *v = x.to_f64());
+        }
+        self.orthonormalize();
+        for (i, vector) in self.vectors.chunks_exact(self.len).enumerate() {
+            let column = into.iter_mut().skip(i).step_by(count);
+            column.zip(vector).for_each(|(x, &v)| *x = T::from_f64(v));
+        }
+    }
+
     /// Modified Gram-Schmidt, each vector twice, so that the basis is orthogonal to rounding. NaN stays NaN.
-    pub fn orthonormalize(&mut self) {
+    fn orthonormalize(&mut self) {
         let Self { vectors, len, fallback } = self;
         for (i, fallback) in fallback.chunks_exact(*len).enumerate() {
             let (before, rest) = vectors.split_at_mut(i * *len);

@@ -213,7 +213,8 @@ impl Rows {
     }
 }
 
-/// Σ x y in a fixed order, in as many sums as fill the vectors of any processor.
+/// Σ x y in a fixed order, in as many sums as fill the vectors of any processor. Not `rtrl_sparse::dense::dot`, which looks up the
+/// level at each call: these are short and many, and inside of a loop at a level.
 #[inline(always)]
 fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
     const SUMS: usize = 32;

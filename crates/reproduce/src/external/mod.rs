@@ -320,7 +320,7 @@ fn section(items: &[Item], out: &Path) -> Result<Section, String> {
                 seeds.len()
             ),
             format!(
-                "Published: {SOURCE}, `results/TIMESERIES_TABLES.md`, ± standard deviation over 5 or 10 seeds; protocol as described there. \
+                "Published: {SOURCE}, rebuilt in its `results/TIMESERIES_TABLES.md` (commit be2d33c), ± standard deviation over 5 or 10 seeds; protocol as described there. \
                  Each lane is normalized over its series of {LENGTH} values, or of sunspots by 2000 months of its window."
             ),
         ],

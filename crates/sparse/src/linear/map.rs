@@ -320,6 +320,22 @@ pub struct Sources<'a, T> {
     pub dense: Lanes<'a, T>,
 }
 
+impl<T: Float> Sources<'_, T> {
+    /// Writes all sources of one lane, the first `symbols` of them one-hot, to `into`.
+    ///
+    /// # Panics
+    /// If there is no such lane or symbol, or the sources do not fill `into`.
+    pub fn write_lane(&self, lane: usize, symbols: usize, into: &mut [T]) {
+        let (coded, dense) = into.split_at_mut(symbols);
+        assert_eq!(dense.len(), self.dense.len(), "dense sources, of `into` (left) and of the step (right)");
+        coded.fill(T::ZERO);
+        if symbols > 0 {
+            coded[self.symbols[lane] as usize] = T::ONE;
+        }
+        dense.iter_mut().enumerate().for_each(|(j, u)| *u = self.dense.at(j)[lane]);
+    }
+}
+
 impl<T> Sources<'_, T> {
     /// Checks that there is a symbol below `symbols` for each lane, or none where there are no symbols.
     #[track_caller]
