@@ -86,10 +86,21 @@ pub fn elsewhere(made: &[(String, Option<Machine>)], environment: &Environment) 
             labels.push(label);
         }
     }
-    let parts: Vec<_> =
-        places.iter().map(|(place, labels)| format!("{place}: {}", labels.join(", "))).collect();
+    let parts: Vec<_> = places.iter().map(|(place, labels)| format!("{place}: {}", named(labels))).collect();
     let words = "Kept from an earlier call, not made by the commit and on the machine named above";
     (!parts.is_empty()).then(|| format!("{words}: {}.", parts.join("; ")))
+}
+
+/// Labels that are named one by one: more would be a page of them.
+const NAMED: usize = 12;
+
+fn named(labels: &[&str]) -> String {
+    match labels {
+        [first, .., last] if labels.len() > NAMED => {
+            format!("{} of them, from {first} to {last}", labels.len())
+        }
+        _ => labels.join(", "),
+    }
 }
 
 /// The same of the runs of a section.
@@ -109,4 +120,27 @@ fn first_line(command: &str, arguments: &[&str]) -> Option<String> {
         .filter(|o| o.status.success())?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_elsewhere_is_named_or_counted() {
+        let here = environment();
+        let other = Machine { commit: Some("abc".to_string()), ..Machine::of(&here) };
+        let told = |runs: usize| {
+            let own = ("own".to_string(), Some(Machine::of(&here)));
+            let others = (0..runs).map(|run| (format!("run {run}"), Some(other.clone())));
+            elsewhere(&std::iter::once(own).chain(others).collect::<Vec<_>>(), &here)
+        };
+        assert_eq!(told(0), None);
+        let few = told(2).unwrap();
+        assert!(
+            few.contains("at commit abc") && few.ends_with(": run 0, run 1.") && !few.contains("own"),
+            "{few}"
+        );
+        assert!(told(NAMED + 1).unwrap().ends_with(": 13 of them, from run 0 to run 12."));
+    }
 }
