@@ -71,15 +71,17 @@ pub fn read<T: Number>(
     let refuse = || refused::<T>(what, object, lanes, lens);
     let Some(lanes) = lanes else {
         let array = object.cast::<PyArray1<T>>().map_err(|_| refuse())?;
-        let array = array.try_readonly().map_err(|_| in_use(what))?;
-        let view = array.as_array();
-        let len = view.len();
+        let len = array.len();
         if !lens.contains(&len) {
             return Err(refuse());
         }
-        match view.as_slice() {
-            Some(values) => into[..len].copy_from_slice(values),
-            None => into[..len].iter_mut().zip(&view).for_each(|(own, &x)| *own = x),
+        // A copy is taken without asking who else has borrowed the array, which takes as long as all else here.
+        match array.to_vec() {
+            Ok(values) => into[..len].copy_from_slice(&values),
+            Err(_) => {
+                let array = array.try_readonly().map_err(|_| in_use(what))?;
+                into[..len].iter_mut().zip(array.as_array()).for_each(|(own, &x)| *own = x);
+            }
         }
         return Ok(len);
     };

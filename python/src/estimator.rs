@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rtrl::cells::Input;
 use rtrl::checkpoint;
-use rtrl::estimators::{EstimatorConfig, GradientEstimator};
+use rtrl::estimators::{EstimatorConfig, GradientEstimator, Schedule};
 use rtrl::sparse::{Lanes, LanesMut};
 
 use crate::array::{self, Number};
@@ -375,7 +375,12 @@ impl<T: Number> Core<T> {
         let values = gradient.as_slice_mut().map_err(value)?;
         position.begin_gradient(values);
         let estimator = &mut self.estimator;
-        py.detach(|| estimator.finish_window(weights, values));
+        if estimator.schedule() == Some(Schedule::Streaming) {
+            // All is done at the steps: to let another thread run would take longer than what is left.
+            estimator.finish_window(weights, values);
+        } else {
+            py.detach(|| estimator.finish_window(weights, values));
+        }
         Ok(self.gradient.clone_ref(py))
     }
 

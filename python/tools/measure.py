@@ -3,9 +3,10 @@
     pip install ./python
     python python/tools/measure.py [--program target/release/rtrl]
 
-It prints the time of a step of a GRU of 128 units under SnAp-1 here and in Rust, and that of a row of the forecaster here
-and in the program `rtrl stream`, the latter two as time of the processor. Each is the least of several repetitions, so that
-what else the machine does counts little.
+It prints the time of a step of a GRU under SnAp-1 here and in Rust, and that of a row of the forecaster here and in the
+program `rtrl stream`, the latter two as time of the processor. Each is the least of several repetitions, so that what else
+the machine does counts little. A step of 128 units takes some microseconds more or less from one start to the next, since
+its weights lie elsewhere in memory; that of one unit, which computes next to nothing, tells what the calls cost.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ import rtrl
 FOLDER = Path(__file__).resolve().parents[1]
 
 
-def step() -> float:
+def step(inputs: int, units: int) -> float:
     """Microseconds of step, observe and finish_window."""
-    net = rtrl.Net(rtrl.Gru(128), 32)
+    net = rtrl.Net(rtrl.Gru(units), inputs)
     est = net.estimator(rtrl.SnAp(1))
-    x, dh = np.full(32, 0.5, np.float32), np.full(128, 0.1, np.float32)
+    x, dh = np.full(inputs, 0.5, np.float32), np.full(units, 0.1, np.float32)
     best = math.inf
     for _ in range(3000):
         begun = time.perf_counter()
@@ -42,8 +43,9 @@ def step() -> float:
     return 1e6 * best
 
 
-def rust_step() -> float:
+def rust_step(*sizes: int) -> float:
     command = ["cargo", "run", "--quiet", "--release", "--example", "step", "--manifest-path", FOLDER / "Cargo.toml"]
+    command += ["--", *map(str, sizes)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -84,9 +86,10 @@ def main() -> None:
     flags = argparse.ArgumentParser(description="Times of Python beside those of Rust.")
     flags.add_argument("--program", type=Path, help="the program rtrl, of a release build")
     program = flags.parse_args().program
-    here, there = min(step() for _ in range(3)), min(rust_step() for _ in range(3))
-    here = min(here, *(step() for _ in range(3)))
-    print(f"a step of GRU-128 under SnAp-1: {here:.2f} µs from Python, {there:.2f} µs in Rust: {here - there:.2f} µs more")
+    for sizes in [(1, 1), (32, 128)]:
+        rounds = [(step(*sizes), rust_step(*sizes)) for _ in range(5)]
+        here, there = (min(times) for times in zip(*rounds, strict=True))
+        print(f"a step of GRU-{sizes[1]}: {here:.2f} µs from Python, {there:.2f} µs in Rust: {here - there:.2f} µs more")
     here = min(forecaster_row() for _ in range(5))
     told = f"a row of the forecaster: {here:.2f} µs from Python"
     if program:

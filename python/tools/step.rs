@@ -1,4 +1,4 @@
-//! Times a step of an estimator without Python: `measure.py` compares.
+//! Times a step of an estimator without Python: `step INPUTS UNITS`. `measure.py` compares.
 
 use std::time::Instant;
 
@@ -9,7 +9,9 @@ use rtrl::sparse::Lanes;
 
 fn main() {
     // Batches shorter than a turn of the scheduler, so that the least is of one that was not interrupted.
-    let (inputs, units, steps, repetitions) = (32, 128, 20, 3000);
+    let (steps, repetitions) = (20, 3000);
+    let mut sizes = std::env::args().skip(1).map(|size| size.parse().expect("a number"));
+    let [inputs, units] = [0; 2].map(|_| sizes.next().expect("inputs and units"));
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     let cell =
         CellConfig::Gru(Size::dense(units)).build(Inputs::Dense(inputs), &mut rng).expect("a dense cell");

@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
+use rtrl_sparse::dense::dot;
 use rtrl_sparse::{Loop, Scalar, at_level};
 use serde::{Deserialize, Serialize};
 
 use crate::kronecker::{Kronecker, Reduce, Terms};
-use crate::norm::{balance, norm};
+use crate::norm::{balance, root, squares};
 use crate::{BuildEstimator, EstimatorError, GradientEstimator, Signs};
 
 /// Settings of KF-RTRL: one Kronecker product, `J ≈ A ⊗ u`, unbiased.
@@ -52,23 +53,31 @@ impl<T: Scalar> Kronecker<T> {
     /// # Panics
     /// If `lanes` or `window` is zero, or `signs` are random ones for another number of lanes.
     pub fn kf_rtrl(stack: Arc<Stack<T>>, lanes: usize, window: usize, signs: Signs) -> Self {
-        Self::new(stack, lanes, window, 1, signs, Box::new(Balanced))
+        Self::new(stack, lanes, window, 1, signs, Box::new(Balanced { squares: [[T::ZERO; 2]; 2] }))
     }
 }
 
 /// Mixes two terms into one, with factors that balance the norms of u and A.
 #[derive(Debug)]
-struct Balanced;
+struct Balanced<T> {
+    /// Sums of squares of u and of A, each of the old and the new term.
+    squares: [[T; 2]; 2],
+}
 
-impl<T: Scalar> Reduce<T> for Balanced {
-    fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs) {
-        let (u_old, u_new) = u.values.split_at_mut(u.len);
-        let (a_old, a_new) = a.values.split_at_mut(a.len);
-        let keep: T = balance(norm(a_old), norm(u_old));
-        let add: T = balance(norm(a_new), norm(u_new));
+impl<T: Scalar> Reduce<T> for Balanced<T> {
+    fn take(&mut self, side: usize, tile: &mut [T]) {
+        for (sum, part) in self.squares[side].iter_mut().zip(tile.chunks_exact(tile.len() / 2)) {
+            *sum += dot(part, part);
+        }
+    }
+
+    fn reduce(&mut self, lane: usize, [u, a]: &mut [Terms<'_, T>; 2], signs: &mut Signs) {
+        let [of_u, of_a] = std::mem::replace(&mut self.squares, [[T::ZERO; 2]; 2]);
+        let [of_u, of_a] = [norms(of_u, u), norms(of_a, a)];
+        let [keep, add]: [T; 2] = std::array::from_fn(|term| balance(of_a[term], of_u[term]));
         let sign = if signs.draw(lane) { T::ONE } else { -T::ONE };
-        at_level(Mix { old: u_old, new: u_new, keep, add: sign * add });
-        at_level(Mix { old: a_old, new: a_new, keep: T::ONE / keep, add: sign / add });
+        mix(u, keep, sign * add);
+        mix(a, T::ONE / keep, sign / add);
     }
 
     fn macs(&self, sources: usize, matrix: usize) -> usize {
@@ -78,6 +87,21 @@ impl<T: Scalar> Reduce<T> for Balanced {
 
     fn bytes(&self) -> usize {
         0
+    }
+}
+
+/// The norms of the old and the new term, whose sums of squares are `sums`.
+fn norms<T: Scalar>(sums: [T; 2], terms: &mut Terms<'_, T>) -> [f64; 2] {
+    [0, 1].map(|term| {
+        let parts = terms.tiles().flat_map(|tile| tile.chunks_exact(tile.len() / 2).nth(term));
+        root(sums[term], || parts.map(|part| squares(part.iter())).sum())
+    })
+}
+
+fn mix<T: Scalar>(terms: &mut Terms<'_, T>, keep: T, add: T) {
+    for tile in terms.tiles() {
+        let (old, new) = tile.split_at_mut(tile.len() / 2);
+        at_level(Mix { old, new, keep, add });
     }
 }
 

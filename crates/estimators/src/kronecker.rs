@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use rtrl_cells::{Input, Linearizer, Stack, Trace};
 use rtrl_checkpoint::{Archive, ArchiveError, Persist};
+use rtrl_sparse::dense::{self, Matrix};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Scalar, Sources};
 
 use crate::{Cost, GradientEstimator, LaneState, Runner, Signs};
 
 /// The rule by which `r + 1` terms are reduced to `r`.
 pub(crate) trait Reduce<T>: Debug + Send {
-    /// Reduces the terms of one lane. Overwrites all but the last of `u` (terms × sources) and of `a` (terms ×
-    /// (states × rows)) such that the expected sum of their products is the sum of all `r + 1` products before.
-    fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs);
+    /// Takes note of one tile of `r + 1` terms, of u if `side` is 0 and of A if it is 1, and may change it to what
+    /// [`reduce`](Self::reduce) needs, as long as a cache still holds it. All tiles of a lane come in turn before `reduce`.
+    fn take(&mut self, side: usize, tile: &mut [T]);
+
+    /// Reduces the terms of one lane, whose tiles were taken. Overwrites all but the last of u (terms × sources) and of A
+    /// (terms × (states × rows)) such that the expected sum of their products is the sum of all `r + 1` products before.
+    fn reduce(&mut self, lane: usize, of_u_and_a: &mut [Terms<'_, T>; 2], signs: &mut Signs);
 
     /// Multiply-adds of one call for terms of `sources` and of `matrix` numbers.
     fn macs(&self, sources: usize, matrix: usize) -> usize;
@@ -22,15 +27,24 @@ pub(crate) trait Reduce<T>: Debug + Send {
     fn bytes(&self) -> usize;
 }
 
-/// Terms of one lane: vectors of `len` numbers each, one after the other.
+/// Terms of one lane, vectors of `len` numbers each: the first `tile` numbers of all terms, one term after the other, then
+/// the next.
 pub(crate) struct Terms<'a, T> {
     pub values: &'a mut [T],
     pub len: usize,
+    pub tile: usize,
 }
 
-/// Columns of A that are multiplied by D together. Those of 128 states fill an L1 cache. In A itself the rows of a usual net
-/// lie a power of two apart, so that their parts would displace each other.
-const COLUMNS: usize = 64;
+impl<T> Terms<'_, T> {
+    /// The tiles, with the numbers of one of the terms after those of another.
+    pub fn tiles(&mut self) -> impl Iterator<Item = &mut [T]> {
+        let terms = self.values.len() / self.len;
+        self.values.chunks_mut(terms * self.tile)
+    }
+}
+
+/// Columns of A that lie together and are multiplied by D together: those of some hundred states are held by an L1 cache.
+pub(crate) const COLUMNS: usize = 16;
 
 /// An approximation of J by Kronecker products, `J[:, (r, j)] ≈ Σ_i A_i[:, r] u_i[j]` for every row r and
 /// source j, with `rank` terms for each lane:
@@ -61,13 +75,18 @@ pub struct Kronecker<T: Scalar> {
     row_jacobian: Vec<T>,
     /// `[lanes][rank + 1][sources]`.
     u: Vec<T>,
-    /// `[lanes][rank + 1][states][rows]`.
+    /// For each lane some columns of all A, `[rank + 1][states][COLUMNS]`, and then the next ones.
     a: Vec<T>,
-    /// Some columns of one A, before their product with D and after it: `[states][COLUMNS]` each.
-    old: Vec<T>,
+    /// The columns of one A after their product with D.
     new: Vec<T>,
-    /// δᵀ A of one term, a number for each row.
+    /// The map of the net with numbers in the places of its symbols.
+    numbers: Linear,
+    /// Of one lane δ, and δᵀ A of some columns of one term.
+    delta: Vec<T>,
+    product: Vec<T>,
+    /// δᵀ A and u of all terms of one lane, `[rows][rank]` and `[sources][rank]`.
     rows: Vec<T>,
+    columns: Vec<T>,
 }
 
 impl<T: Scalar> Kronecker<T> {
@@ -97,10 +116,13 @@ impl<T: Scalar> Kronecker<T> {
             row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz() * lanes),
             u: zeros((rank + 1) * pattern.cols() * lanes),
             a: zeros((rank + 1) * matrix * lanes),
-            old: zeros(stack.states() * COLUMNS),
             new: zeros(stack.states() * COLUMNS),
             matrix,
-            rows: zeros(pattern.rows()),
+            numbers: Linear::new(pattern.clone(), 0),
+            delta: zeros(stack.states()),
+            product: zeros(COLUMNS),
+            rows: zeros(pattern.rows() * rank),
+            columns: zeros(pattern.cols() * rank),
             linearizer,
             runner,
         }
@@ -114,45 +136,39 @@ impl<T: Scalar> Kronecker<T> {
         }
     }
 
-    /// `A_i ← D A_i` for one lane. D is applied as a linear map, with the columns of A_i (one for each row of
-    /// the net) as its lanes.
+    /// `A_i ← D A_i` for one lane, and `u_t` and `G_t` as its last term. D is applied as a linear map, with the columns of
+    /// A_i (one for each row of the net) as its lanes.
     fn transport(&mut self, lane: usize) {
         let Runner { stack, lanes, .. } = &self.runner;
-        let rows = stack.linear().pattern().rows();
-        let (matrix, states) = (self.matrix, stack.states());
+        let (linear, states) = (stack.linear(), stack.states());
         let values = self.dynamics.iter().skip(lane).step_by(*lanes);
         self.lane_dynamics.iter_mut().zip(values).for_each(|(own, &d)| *own = d);
-        let first = lane * (self.rank + 1) * matrix;
-        for a in self.a[first..first + self.rank * matrix].chunks_exact_mut(matrix) {
-            for first in (0..rows).step_by(COLUMNS) {
-                let columns = COLUMNS.min(rows - first);
-                let (old, new) = (&mut self.old[..states * columns], &mut self.new[..states * columns]);
-                for (old, a) in old.chunks_exact_mut(columns).zip(a.chunks_exact(rows)) {
-                    old.copy_from_slice(&a[first..first + columns]);
-                }
-                let old = Sources { symbols: &[], dense: Lanes::new(old, columns) };
+        let (terms, rows, sources) = (self.rank + 1, linear.pattern().rows(), linear.pattern().cols());
+        let u = &mut self.u[lane * terms * sources..(lane + 1) * terms * sources];
+        self.trace.sources().write_lane(lane, linear.symbols(), &mut u[self.rank * sources..]);
+        self.reduce.take(0, u);
+        let g = self.linearizer.row_jacobian();
+        let a = &mut self.a[lane * terms * self.matrix..(lane + 1) * terms * self.matrix];
+        for (tile, first) in a.chunks_mut(terms * states * COLUMNS).zip((0..rows).step_by(COLUMNS)) {
+            let size = tile.len() / terms;
+            let columns = size / states;
+            let (old, last) = tile.split_at_mut(self.rank * size);
+            let new = &mut self.new[..size];
+            for a in old.chunks_exact_mut(size) {
+                let sources = Sources { symbols: &[], dense: Lanes::new(a, columns) };
                 let product = &mut LanesMut::new(new, columns);
-                self.map.multiply(&self.lane_dynamics, 0..states, old, product, 0);
-                for (new, a) in new.chunks_exact(columns).zip(a.chunks_exact_mut(rows)) {
-                    a[first..first + columns].copy_from_slice(new);
+                self.map.multiply(&self.lane_dynamics, 0..states, sources, product, 0);
+                a.copy_from_slice(new);
+            }
+            last.fill(T::ZERO);
+            for column in 0..columns {
+                let entries = g.pattern().entries(first + column);
+                for (entry, &state) in entries.zip(g.pattern().row(first + column)) {
+                    last[state as usize * columns + column] =
+                        self.row_jacobian[g.place(entry) as usize * lanes + lane];
                 }
             }
-        }
-    }
-
-    /// Writes `u_t` and `G_t` as the last term of one lane.
-    fn immediate(&mut self, lane: usize) {
-        let Runner { stack, lanes, .. } = &self.runner;
-        let linear = stack.linear();
-        let (rows, sources) = (linear.pattern().rows(), linear.pattern().cols());
-        let last = lane * (self.rank + 1) + self.rank;
-        let u = &mut self.u[last * sources..(last + 1) * sources];
-        self.trace.sources().write_lane(lane, linear.symbols(), u);
-        let a = &mut self.a[last * self.matrix..(last + 1) * self.matrix];
-        a.fill(T::ZERO);
-        let g = self.linearizer.row_jacobian();
-        for (entry, (row, state)) in g.pattern().iter().enumerate() {
-            a[state as usize * rows + row] = self.row_jacobian[g.place(entry) as usize * lanes + lane];
+            self.reduce.take(1, tile);
         }
     }
 }
@@ -186,12 +202,11 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
                 self.a[lane * per_lane_a..(lane + 1) * per_lane_a].fill(T::ZERO);
             }
             self.transport(lane);
-            self.immediate(lane);
             let u = &mut self.u[lane * per_lane_u..(lane + 1) * per_lane_u];
             let a = &mut self.a[lane * per_lane_a..(lane + 1) * per_lane_a];
-            let u = Terms { values: u, len: sources };
-            let a = Terms { values: a, len: self.matrix };
-            self.reduce.reduce(lane, u, a, &mut self.signs);
+            let u = Terms { values: u, len: sources, tile: sources };
+            let a = Terms { values: a, len: self.matrix, tile: self.runner.stack.states() * COLUMNS };
+            self.reduce.reduce(lane, &mut [u, a], &mut self.signs);
         }
     }
 
@@ -201,26 +216,30 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
 
     fn observe(&mut self, weights: &[T], loss_gradient: Lanes<'_, T>, gradient: &mut [T]) {
         let (_, states) = self.runner.observe(weights, loss_gradient, gradient);
-        let Runner { stack, lanes, .. } = &self.runner;
-        let pattern = stack.linear().pattern();
-        let (rows, sources) = (pattern.rows(), pattern.cols());
-        for lane in 0..*lanes {
-            for term in 0..self.rank {
-                let term = lane * (self.rank + 1) + term;
-                let u = &self.u[term * sources..(term + 1) * sources];
-                let a = &self.a[term * self.matrix..(term + 1) * self.matrix];
-                self.rows.fill(T::ZERO);
-                for (k, state) in states.clone().enumerate() {
-                    let delta = loss_gradient.at(k)[lane];
-                    let a = &a[state * rows..(state + 1) * rows];
-                    self.rows.iter_mut().zip(a).for_each(|(row, &a)| *row += delta * a);
-                }
-                for (r, &row) in self.rows.iter().enumerate() {
-                    for (g, &j) in gradient[pattern.entries(r)].iter_mut().zip(pattern.row(r)) {
-                        *g += row * u[j as usize];
-                    }
+        let (rows, sources) = (self.numbers.pattern().rows(), self.numbers.pattern().cols());
+        let (rank, all) = (self.rank, self.runner.stack.states());
+        let delta = &mut self.delta[..states.len()];
+        for lane in 0..self.runner.lanes {
+            delta.iter_mut().enumerate().for_each(|(k, own)| *own = loss_gradient.at(k)[lane]);
+            let delta = Matrix::new(delta, states.len(), 1);
+            let a = &self.a[lane * (rank + 1) * self.matrix..(lane + 1) * (rank + 1) * self.matrix];
+            for (tile, first) in a.chunks((rank + 1) * all * COLUMNS).zip((0..rows).step_by(COLUMNS)) {
+                let size = tile.len() / (rank + 1);
+                let columns = size / all;
+                let product = &mut self.product[..columns];
+                for (term, a) in tile.chunks_exact(size).take(rank).enumerate() {
+                    let a = &a[states.start * columns..states.end * columns];
+                    dense::multiply(product, T::ZERO, Matrix::new(a, states.len(), columns).t(), delta);
+                    turn(product, &mut self.rows[first * rank..], term, rank);
                 }
             }
+            for term in 0..rank {
+                let u = &self.u[(lane * (rank + 1) + term) * sources..][..sources];
+                turn(u, &mut self.columns, term, rank);
+            }
+            // Σ_i (δᵀ A_i) ⊗ u_i, with the terms as lanes.
+            let u = Sources { symbols: &[], dense: Lanes::new(&self.columns, rank) };
+            self.numbers.accumulate_outer_rows(0..rows, Lanes::new(&self.rows, rank), u, gradient);
         }
     }
 
@@ -264,6 +283,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         self.dynamics = zeros(self.linearizer.dynamics().nnz());
         self.lane_dynamics = vec![T::ZERO; self.linearizer.dynamics().nnz()];
         self.map = Linear::new(self.linearizer.dynamics().clone(), 0);
+        self.numbers = Linear::new(stack.linear().pattern().clone(), 0);
         self.row_jacobian = zeros(self.linearizer.row_jacobian().pattern().nnz());
         self.trace = stack.trace(*lanes);
     }
@@ -275,9 +295,11 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         let transport = self.rank * self.linearizer.dynamics().nnz() * rows;
         let scalars = self.u.len()
             + self.a.len()
-            + self.old.len()
             + self.new.len()
+            + self.delta.len()
+            + self.product.len()
             + self.rows.len()
+            + self.columns.len()
             + self.dynamics.len()
             + self.lane_dynamics.len()
             + self.row_jacobian.len();
@@ -289,6 +311,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             bytes: size_of::<Self>()
                 + self.runner.bytes()
                 + self.map.bytes()
+                + self.numbers.bytes()
                 + self.reduce.bytes()
                 + self.trace.bytes()
                 + self.linearizer.bytes()
@@ -296,4 +319,9 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
                 + scalars * size_of::<T>(),
         }
     }
+}
+
+/// Writes the values of one term to its places among those of `rank` terms.
+fn turn<T: Scalar>(values: &[T], into: &mut [T], term: usize, rank: usize) {
+    into.iter_mut().skip(term).step_by(rank).zip(values).for_each(|(into, &value)| *into = value);
 }

@@ -1,19 +1,19 @@
 //! The optimal Kronecker-sum approximation.
 
+mod orthogonal;
 mod svd;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use rtrl_cells::Stack;
-use rtrl_sparse::dense::dot;
-use rtrl_sparse::{Loop, Scalar, at_level};
+use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_rank;
-use crate::kronecker::{Kronecker, Reduce, Terms};
-use crate::norm::norm;
+use crate::kronecker::{COLUMNS, Kronecker, Reduce, Terms};
 use crate::{BuildEstimator, EstimatorError, GradientEstimator, Signs};
+use orthogonal::{Orthogonal, Scratch};
 use svd::Svd;
 
 /// Settings of OK: `rank` Kronecker products, `J ≈ Σ_i A_i ⊗ u_i`, the unbiased approximation of least variance.
@@ -72,15 +72,18 @@ impl<T: Scalar> Kronecker<T> {
     pub fn optimal(stack: Arc<Stack<T>>, lanes: usize, window: usize, rank: usize, signs: Signs) -> Self {
         assert!(rank > 0, "the rank of OK must be at least 1, found {rank}");
         let n = rank + 1;
+        let pattern = stack.linear().pattern();
+        let (sources, rows, states) = (pattern.cols(), pattern.rows(), stack.states());
+        let of_a = Orthogonal::new(n, states * rows, states * COLUMNS);
+        let sides = [Orthogonal::new(n, sources, sources), of_a];
         let optimal = Optimal {
             rank,
             svd: Svd::new(n),
-            triangles: [vec![0.0; n * n], vec![0.0; n * n]],
+            sides,
             mix: vec![0.0; n * rank],
             factor: vec![0.0; n * rank],
             z: vec![0.0; n],
-            block: vec![T::ZERO; n * BLOCK],
-            rounded: vec![T::ZERO; n * rank],
+            scratch: Scratch::new(n),
         };
         Self::new(stack, lanes, window, rank, signs, Box::new(optimal))
     }
@@ -91,25 +94,26 @@ impl<T: Scalar> Kronecker<T> {
 struct Optimal<T> {
     rank: usize,
     svd: Svd,
-    /// R of the QR factorizations of u and of A.
-    triangles: [Vec<f64>; 2],
+    /// The QR factorizations of u and of A.
+    sides: [Orthogonal; 2],
     /// The random matrix M for which the mean of M Mᵀ is the diagonal matrix of the singular values.
     mix: Vec<f64>,
-    /// Singular vectors times M.
+    /// Singular vectors times M, `[rank][n]`.
     factor: Vec<f64>,
     z: Vec<f64>,
-    /// See [`Recombine`].
-    block: Vec<T>,
-    rounded: Vec<T>,
+    scratch: Scratch<T>,
 }
 
 impl<T: Scalar> Reduce<T> for Optimal<T> {
-    fn reduce(&mut self, lane: usize, u: Terms<'_, T>, a: Terms<'_, T>, signs: &mut Signs) {
-        let n = self.rank + 1;
-        orthogonalize(u.values, u.len, &mut self.triangles[0]);
-        orthogonalize(a.values, a.len, &mut self.triangles[1]);
+    fn take(&mut self, side: usize, tile: &mut [T]) {
+        self.sides[side].take(tile, &mut self.scratch);
+    }
+
+    fn reduce(&mut self, lane: usize, terms: &mut [Terms<'_, T>; 2], signs: &mut Signs) {
+        let (n, rank) = (self.rank + 1, self.rank);
+        self.sides.iter_mut().for_each(|side| side.finish(&mut self.scratch));
         // Σ u_i a_iᵀ = Q_u (R_u R_aᵀ) Q_aᵀ.
-        let [ru, ra] = &self.triangles;
+        let [ru, ra] = self.sides.each_ref().map(|side| &side.triangle);
         for i in 0..n {
             for j in 0..n {
                 self.svd.input[i * n + j] = (0..n).map(|k| ru[i * n + k] * ra[j * n + k]).sum();
@@ -117,16 +121,15 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
         }
         self.svd.run();
         self.randomize(lane, signs);
-        for (side, terms) in [(0, u), (1, a)] {
-            let vectors = if side == 0 { &self.svd.left } else { &self.svd.right };
-            for i in 0..n {
-                for k in 0..self.rank {
-                    self.factor[i * self.rank + k] =
-                        (0..n).map(|j| vectors[i * n + j] * self.mix[j * self.rank + k]).sum();
+        let vectors = [&self.svd.left, &self.svd.right];
+        for ((side, terms), vectors) in self.sides.iter_mut().zip(terms).zip(vectors) {
+            for k in 0..rank {
+                for i in 0..n {
+                    self.factor[k * n + i] =
+                        (0..n).map(|j| vectors[i * n + j] * self.mix[j * rank + k]).sum();
                 }
             }
-            self.rounded.iter_mut().zip(&self.factor).for_each(|(r, &f)| *r = T::from_f64(f));
-            at_level(Recombine { terms, factor: &self.rounded, block: &mut self.block });
+            side.combine(&self.factor, terms, &mut self.scratch);
         }
     }
 
@@ -137,12 +140,12 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
     }
 
     fn bytes(&self) -> usize {
-        let wide = [&self.triangles[0], &self.triangles[1], &self.mix, &self.factor, &self.z];
+        let small = [&self.mix, &self.factor, &self.z].map(|array| size_of_val(&array[..]));
         size_of::<Self>()
             + self.svd.bytes()
-            + wide.into_iter().map(|array| size_of_val(&array[..])).sum::<usize>()
-            + size_of_val(&self.block[..])
-            + size_of_val(&self.rounded[..])
+            + self.sides.iter().map(Orthogonal::bytes).sum::<usize>()
+            + small.iter().sum::<usize>()
+            + self.scratch.bytes()
     }
 }
 
@@ -182,85 +185,6 @@ impl<T> Optimal<T> {
             if !signs.draw(lane) {
                 row.iter_mut().for_each(|m| *m = -*m);
             }
-        }
-    }
-}
-
-/// Replaces the vectors by orthonormal ones (zero where they depend on those before) and fills `triangle` (n × n,
-/// row-major) such that `vector_i = Σ_k q_k triangle[k, i]`. Modified Gram–Schmidt: a loss of orthogonality costs
-/// variance, never the mean.
-fn orthogonalize<T: Scalar>(vectors: &mut [T], len: usize, triangle: &mut [f64]) {
-    let n = vectors.len() / len;
-    triangle.fill(0.0);
-    for i in 0..n {
-        let (before, rest) = vectors.split_at_mut(i * len);
-        let vector = &mut rest[..len];
-        for (k, q) in before.chunks_exact(len).enumerate() {
-            let along = dot(q, vector);
-            triangle[k * n + i] = along.to_f64();
-            at_level(Without { vector, along, other: q });
-        }
-        let norm = norm(vector);
-        triangle[i * n + i] = norm;
-        let inverse = if norm > 0.0 { T::from_f64(1.0 / norm) } else { T::ZERO };
-        vector.iter_mut().for_each(|v| *v *= inverse);
-    }
-}
-
-/// Numbers of a term that are recombined together: those of 17 terms fit an L1 cache.
-const BLOCK: usize = 64;
-
-/// `term_k ← Σ_i vector_i factor[i, k]` for all but the last term, block by block.
-struct Recombine<'a, T> {
-    terms: Terms<'a, T>,
-    /// `[rank + 1][rank]`.
-    factor: &'a [T],
-    /// Of each vector the numbers of a block, `[rank + 1][BLOCK]`.
-    block: &'a mut [T],
-}
-
-impl<T: Scalar> Loop for Recombine<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { terms: Terms { values, len }, factor, block } = self;
-        let rank = values.len() / len - 1;
-        for first in (0..len).step_by(BLOCK) {
-            let width = BLOCK.min(len - first);
-            for (block, vector) in block.chunks_exact_mut(BLOCK).zip(values.chunks_exact(len)) {
-                block[..width].copy_from_slice(&vector[first..first + width]);
-            }
-            for (k, term) in values.chunks_exact_mut(len).take(rank).enumerate() {
-                let mut sums = [T::ZERO; BLOCK];
-                for (block, factor) in block.chunks_exact(BLOCK).zip(factor.chunks_exact(rank)) {
-                    for (sum, &x) in sums[..width].iter_mut().zip(&block[..width]) {
-                        *sum += x * factor[k];
-                    }
-                }
-                for (term, sum) in term[first..first + width].iter_mut().zip(sums) {
-                    *term = sum.flush();
-                }
-            }
-        }
-    }
-}
-
-/// `vector ← vector - along · other`.
-struct Without<'a, T> {
-    vector: &'a mut [T],
-    along: T,
-    other: &'a [T],
-}
-
-impl<T: Scalar> Loop for Without<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { vector, along, other } = self;
-        for (v, &q) in vector.iter_mut().zip(other) {
-            *v -= along * q;
         }
     }
 }

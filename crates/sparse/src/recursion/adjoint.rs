@@ -1,8 +1,9 @@
 //! Schedule 3: a window's gradient by the blocks' own adjoints.
 
-use super::block::{Alone, Block};
+use super::block::Block;
 use super::blocks::Blocks;
 use super::couplings::Run;
+use super::flat::Flat;
 use super::step::StepValues;
 use crate::float::Float;
 use crate::lanes::Lanes;
@@ -14,6 +15,8 @@ use crate::simd::{Kernel, Simd};
 /// of every row.
 pub struct Adjoint<'a, T> {
     pub blocks: &'a Blocks,
+    /// The terms of all blocks, if they are to be taken at once.
+    pub flat: Option<&'a Flat>,
     /// D of the step after, if `adjoint` is still to be pulled back through it.
     pub dynamics: Option<Lanes<'a, T>>,
     pub now: StepValues<'a, T>,
@@ -29,15 +32,14 @@ impl<T: Float> Kernel<T> for Adjoint<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Self { blocks, dynamics, now, mut adjoint, new, rows } = self;
+        let Self { blocks, flat, dynamics, now, mut adjoint, new, rows } = self;
         let lanes = now.delta.lanes();
+        if let Some(flat) = flat {
+            return flat.step(simd, dynamics.map(|d| d.values()), now, adjoint, new, rows);
+        }
         for block in blocks.blocks() {
             let (own, rest) = adjoint.split_at_mut(block.reach().len() * lanes);
             adjoint = rest;
-            if lanes == 1 && block.diagonal() {
-                alone(simd, block.alone(), dynamics, now, own, rows);
-                continue;
-            }
             if let Some(dynamics) = dynamics {
                 pull_back(simd, &block, dynamics, own, &mut new[..own.len()]);
             }
@@ -61,35 +63,6 @@ impl<T: Float> Kernel<T> for Adjoint<'_, T> {
                 }
             }
         }
-    }
-}
-
-/// One step backwards in the only lane of a block with diagonal D[R, R].
-#[inline(always)]
-fn alone<T: Float, S: Simd<T>>(
-    simd: S,
-    alone: &[Alone],
-    dynamics: Option<Lanes<'_, T>>,
-    now: StepValues<'_, T>,
-    adjoint: &mut [T],
-    rows: &mut [T],
-) {
-    for (a, alone) in adjoint.iter_mut().zip(alone) {
-        let delta = now.delta.values()[alone.state as usize];
-        *a = match dynamics.map(|d| d.values().get(alone.dynamics as usize)) {
-            Some(Some(&d)) => simd.scalar(*a, d, delta).flush(),
-            Some(None) => delta,
-            None => *a + delta,
-        };
-    }
-    for row in alone.chunks_exact(adjoint.len()) {
-        let mut sum = T::ZERO;
-        for (&a, alone) in adjoint.iter().zip(row) {
-            if let Some(&g) = now.row_jacobian.values().get(alone.jacobian as usize) {
-                sum = simd.scalar(a, g, sum);
-            }
-        }
-        rows[row[0].row as usize] = sum;
     }
 }
 

@@ -23,6 +23,8 @@ mod diagonal;
 
 pub(crate) mod advance;
 
+pub(crate) mod flat;
+
 pub(crate) mod adjoint;
 
 pub(crate) mod dense_adjoint;
