@@ -178,7 +178,8 @@ impl<T: Scalar> Persist for Kronecker<T> {
         self.runner.persist(archive)?;
         archive.part("signs", &mut self.signs)?;
         archive.slice("u", &mut self.u)?;
-        archive.slice("a", &mut self.a)
+        // Not "a": that was the name when each A was saved as a whole.
+        archive.slice("tiles", &mut self.a)
     }
 }
 

@@ -160,7 +160,7 @@ fn numbers(saved: &[u8]) -> Vec<(String, Vec<f32>)> {
         let (size, after) = after.split_at(8);
         let (content, after) = after.split_at(u64::from_le_bytes(size.try_into().unwrap()) as usize);
         let name = String::from_utf8(name.to_vec()).unwrap();
-        if ["influence", "state", "weights", "u", "a"].contains(&name.as_str()) {
+        if ["influence", "state", "weights", "u", "tiles"].contains(&name.as_str()) {
             let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
             found.push((name, content.chunks_exact(4).map(number).collect()));
         }
