@@ -246,3 +246,46 @@ fn advance<T: Scalar>(
         T::run(lanes, computation);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two coupled states, and beside them a third that nothing drives, so that the block of all three takes the way of
+    /// larger blocks.
+    #[test]
+    fn a_pair_has_the_bits_of_a_larger_block() {
+        let number = |i: usize| ((i * 2_654_435_761) % 1000) as f32 / 617.0 - 0.8;
+        let numbers = |from: usize, len: usize| (from..from + len).map(number).collect::<Vec<_>>();
+        let (sources, steps) = (21, 6);
+        let pattern = |cols: usize, rows: &[&[u32]]| {
+            Pattern::from_rows(cols, rows.iter().map(|row| row.iter().copied())).expect("increasing")
+        };
+        let all: Vec<u32> = (0..sources as u32).collect();
+        let some: Vec<u32> = (0..sources as u32).filter(|j| j % 3 != 1).collect();
+        let dynamics: [&[&[u32]]; 3] =
+            [&[&[0, 1], &[0, 1], &[]], &[&[0], &[0, 1], &[]], &[&[0, 1], &[0], &[]]];
+        for dynamics in dynamics {
+            let one = |reach: &[u32]| {
+                let weights = pattern(sources, &[&all, &some, &all]);
+                let drives = pattern(3, &[&[0, 1], &[1], &[0, 1]]);
+                let reach = pattern(3, &[reach; 3]);
+                let dynamics = pattern(3, dynamics);
+                let mut j =
+                    Streaming::<f32>::of_patterns(weights, &drives, &dynamics, &reach, 1).expect("sizes");
+                let mut gradient = vec![0.0; 2 * all.len() + some.len()];
+                for t in 0..steps {
+                    let [d, g] = [numbers(7 * t, dynamics.nnz()), numbers(11 * t + 40, drives.nnz())];
+                    j.step(&d, &g, &numbers(13 * t, sources), &numbers(17 * t + 3, 3), &mut gradient);
+                }
+                let entries = j.entries().filter(|&(state, ..)| state < 2);
+                let mut entries: Vec<_> =
+                    entries.map(|(state, weight, value)| (weight, state, value[0].to_bits())).collect();
+                entries.sort_unstable();
+                assert!(entries.iter().any(|&(.., bits)| f32::from_bits(bits) != 0.0));
+                (entries, gradient.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+            };
+            assert_eq!(one(&[0, 1]), one(&[0, 1, 2]), "{dynamics:?}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::block::{Block, BlockRow, Immediate};
 use super::blocks::Blocks;
 use super::diagonal;
+use super::pair;
 use super::rows::{Place, Rows};
 use super::step::StepValues;
 use super::tile::{Tiles, aligned, tile_bytes};
@@ -41,7 +42,9 @@ impl<T: Float, const COUPLED: bool, const LANES: bool> Kernel<T> for AdvanceAs<'
         for b in range {
             let block = &blocks.arrays.block(b);
             let influence = &mut influence[block.start() * lanes..(block.start() + block.len()) * lanes];
-            if COUPLED {
+            if COUPLED && !LANES && block.reach().len() == 2 {
+                pair::advance(simd, block, linear, influence, step, gradient, tiles);
+            } else if COUPLED {
                 gather(block, linear, step.sources.dense, tiles);
                 // A block of one row adds to the gradient in place. The gradient of several rows, whose weights
                 // may not be adjacent, is formed in scratch. One call serves both, since `sweep` is inlined whole.

@@ -21,6 +21,8 @@ mod rows;
 
 mod diagonal;
 
+mod pair;
+
 pub(crate) mod advance;
 
 pub(crate) mod flat;

@@ -193,3 +193,71 @@ pub fn advance<T: Float, S: Simd<T>, const D: bool, const G: bool>(
         simd.store_part(simd.mul_add(deltas, new, simd.load_part(slope)), slope);
     }
 }
+
+/// The factors of [`advance_pair`]; what is `None` is not there.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<T> {
+    pub d: [[Option<T>; 2]; 2],
+    pub g: [Option<T>; 2],
+    pub delta: [T; 2],
+}
+
+/// `j_i ← Σ_k d_ik j_k + g_i u` for i and k in 0 and 1, and `slope += Σ_i δ_i j_i`, entry by entry. Without any g, `u` is not
+/// read.
+#[inline(always)]
+pub fn advance_pair<T: Float, S: Simd<T>>(
+    simd: S,
+    [first, second]: [&mut [T]; 2],
+    slope: &mut [T],
+    u: &[T],
+    pair: Pair<T>,
+) {
+    let len = slope.len();
+    let driven = pair.g.iter().any(Option::is_some);
+    assert!(first.len() == len && second.len() == len, "entries of both rows of J, and of the gradient");
+    assert!(!driven || u.len() == len, "entries of J and sources");
+    let mut at = 0;
+    while at + S::WIDTH <= len {
+        // SAFETY: a vector from `at` on is within all slices that are read.
+        unsafe {
+            let old = [vector(simd, first, at), vector(simd, second, at)];
+            let u = if driven { vector(simd, u, at) } else { simd.splat(T::ZERO) };
+            let ([a, b], sum) = pair.vectors(simd, old, u);
+            put(simd, a, first, at);
+            put(simd, b, second, at);
+            put(simd, simd.add(vector(simd, slope, at), sum), slope, at);
+        }
+        at += S::WIDTH;
+    }
+    if at < len {
+        let (first, second, slope) = (&mut first[at..], &mut second[at..], &mut slope[at..]);
+        let old = [simd.load_part(first), simd.load_part(second)];
+        let u = if driven { simd.load_part(&u[at..]) } else { simd.splat(T::ZERO) };
+        let ([a, b], sum) = pair.vectors(simd, old, u);
+        simd.store_part(a, first);
+        simd.store_part(b, second);
+        simd.store_part(simd.add(simd.load_part(slope), sum), slope);
+    }
+}
+
+impl<T: Float> Pair<T> {
+    /// The new entries of both rows, and Σ_i δ_i of them.
+    #[inline(always)]
+    fn vectors<S: Simd<T>>(&self, simd: S, old: [S::Vector; 2], u: S::Vector) -> ([S::Vector; 2], S::Vector) {
+        let zero = simd.splat(T::ZERO);
+        let (mut new, mut sum) = ([zero; 2], zero);
+        for (i, new) in new.iter_mut().enumerate() {
+            if let Some(g) = self.g[i] {
+                *new = simd.mul_add(simd.splat(g), u, zero);
+            }
+            for (d, old) in self.d[i].into_iter().zip(old) {
+                if let Some(d) = d {
+                    *new = simd.mul_add(simd.splat(d), old, *new);
+                }
+            }
+            *new = simd.flush(*new);
+            sum = simd.mul_add(simd.splat(self.delta[i]), *new, sum);
+        }
+        (new, sum)
+    }
+}
