@@ -127,6 +127,12 @@ impl Lane {
         self.position == 0 || self.position >= 2 * self.bits.len() + 2
     }
 
+    /// Whether a task can have a lane in this state. Past its end a string has no target.
+    fn fits(&self) -> bool {
+        let Self { bits, position, .. } = self;
+        bits.len() <= LONGEST as usize && bits.iter().all(|&bit| bit <= 1) && *position <= 2 * bits.len() + 2
+    }
+
     fn draw_length(&mut self, level: u32, spread: u32) -> u32 {
         let shortest = level.saturating_sub(spread).max(1);
         shortest + below(&mut self.stream, u64::from(level - shortest) + 1) as u32
@@ -205,8 +211,11 @@ impl Persist for CopyTask {
     fn persist(&mut self, archive: &mut Archive<'_>) -> Result<(), ArchiveError> {
         let lanes = self.state.lanes.len();
         archive.value("state", &mut self.state)?;
-        let fits = self.state.lanes.len() == lanes && self.state.curriculum.fits(lanes);
-        archive.check("state", fits, || format!("{} lanes instead of {lanes}", self.state.lanes.len()))
+        let CopyState { lanes: found, curriculum } = &self.state;
+        archive
+            .check("state", found.len() == lanes, || format!("{} lanes instead of {lanes}", found.len()))?;
+        let fits = curriculum.fits(lanes) && found.iter().all(Lane::fits);
+        archive.check("state", fits, || "strings or a level that the copy task does not have".to_string())
     }
 }
 

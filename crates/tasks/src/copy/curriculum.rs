@@ -62,9 +62,12 @@ impl Curriculum {
         self.level
     }
 
+    /// Whether a task can have this curriculum. A level beyond the longest string would be drawn, and saved, as one of
+    /// gigabytes.
     pub(super) fn fits(&self, lanes: usize) -> bool {
         let possible = |tally: &Tally| tally.count <= LONGEST;
-        self.records.len() == lanes
+        (1..=LONGEST).contains(&self.level)
+            && self.records.len() == lanes
             && self.records.iter().all(|r| possible(&r.running) && r.finished.as_ref().is_none_or(possible))
     }
 

@@ -377,6 +377,31 @@ fn a_restored_task_goes_on_as_if_it_had_not_stopped() {
 }
 
 #[test]
+fn a_state_that_no_task_has_is_refused() {
+    let task = || CopyTask::new(&CopyConfig::default(), 2, 1).unwrap();
+    let restored = |mut state: CopyState| {
+        let saved = to_bytes(|archive| archive.value("state", &mut state)).unwrap();
+        from_bytes(&saved, |archive| task().persist(archive))
+    };
+    let mut running = task();
+    running.next(&mut Step::new(&running.clone(), 2)).unwrap();
+    let good = running.state;
+    restored(good.clone()).unwrap();
+    let refused = |change: &dyn Fn(&mut CopyState)| {
+        let mut state = good.clone();
+        change(&mut state);
+        let error = restored(state).expect_err("a state that no task has").to_string();
+        assert_eq!(error, "section `state`: strings or a level that the copy task does not have");
+    };
+    for level in [0, LONGEST + 1, u32::MAX] {
+        refused(&|state| state.curriculum = Curriculum::new(level, 2));
+    }
+    refused(&|state| state.curriculum = Curriculum::new(1, 3));
+    refused(&|state| state.lanes[1].bits[0] = 2);
+    refused(&|state| state.lanes[1].position = 2 * state.lanes[1].bits.len() + 3);
+}
+
+#[test]
 fn configurations_without_meaning_are_refused() {
     let default = CopyConfig::default;
     let refused = [
