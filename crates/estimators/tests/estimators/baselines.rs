@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::needless_range_loop)] // Index arithmetic as in the formulas it checks.
 
+mod kronecker;
 mod learned;
 mod low_rank;
 
@@ -14,7 +15,7 @@ use rtrl_estimators::{
     EpropConfig, EstimatorConfig, GradientEstimator, KfRtrlConfig, Kronecker, OkConfig, Order,
     RandomPathsConfig, RfloConfig, RtrlConfig, Scope, Signs, SnapConfig, Transport, Uoro, UoroConfig,
 };
-use rtrl_sparse::{Pattern, Scalar};
+use rtrl_sparse::{Lanes, Pattern, Scalar};
 
 fn case(layers: Vec<CellConfig>, inputs: Inputs, lanes: usize, steps: usize) -> Case {
     Case { layers, inputs, lanes, steps, window: 2, seed: 17, resets: false }
