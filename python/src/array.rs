@@ -75,7 +75,8 @@ pub fn read<T: Number>(
         if !lens.contains(&len) {
             return Err(refuse());
         }
-        // A copy is taken without asking who else has borrowed the array, which takes as long as all else here.
+        // A copy is taken without asking who else has borrowed the array, which takes as long as all else here. What another
+        // thread is writing at this moment may be read half written, as by NumPy itself.
         match array.to_vec() {
             Ok(values) => into[..len].copy_from_slice(&values),
             Err(_) => {

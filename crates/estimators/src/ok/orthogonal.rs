@@ -26,19 +26,19 @@ pub(super) struct Orthogonal {
     coordinates: Vec<f64>,
     /// The same times the factor of [`combine`](Self::combine), `[rank][parts][n]`.
     combined: Vec<f64>,
-    /// A dense map from n to n - 1, as which factors are applied.
-    map: Linear,
 }
 
-/// The numbers of one part.
+/// What is needed for one part at a time.
 #[derive(Debug)]
 pub(super) struct Scratch<T> {
+    /// A dense map from n to n - 1, as which factors are applied.
+    map: Linear,
     /// `[n][PART]` before and `[rank][PART]` after a product.
     before: Vec<T>,
     after: Vec<T>,
     /// `[rank][n]`.
     factor: Vec<T>,
-    /// n products along a vector, of numbers and in `f64`.
+    /// n products along a vector, of parts and, in `f64`, of their coordinates.
     along: Vec<T>,
     along_wide: Vec<f64>,
     triangle: Vec<f64>,
@@ -48,6 +48,7 @@ impl<T: Scalar> Scratch<T> {
     pub fn new(n: usize) -> Self {
         let zeros = |len| vec![T::ZERO; len];
         Self {
+            map: Linear::new(Pattern::dense(n - 1, n), 0),
             before: zeros(n * PART),
             after: zeros((n - 1) * PART),
             factor: zeros(n * (n - 1)),
@@ -59,7 +60,8 @@ impl<T: Scalar> Scratch<T> {
 
     pub fn bytes(&self) -> usize {
         let own = [&self.before, &self.after, &self.factor, &self.along];
-        own.iter().map(|array| size_of_val(&array[..])).sum::<usize>()
+        self.map.bytes()
+            + own.iter().map(|array| size_of_val(&array[..])).sum::<usize>()
             + size_of_val(&self.along_wide[..])
             + size_of_val(&self.triangle[..])
     }
@@ -70,9 +72,7 @@ impl Orthogonal {
     pub fn new(n: usize, len: usize, tile: usize) -> Self {
         let parts = len / tile * tile.div_ceil(PART) + (len % tile).div_ceil(PART);
         let (coordinates, combined) = (vec![0.0; n * parts * n], vec![0.0; parts * n * (n - 1)]);
-        let rows = (1..n).map(|_| 0..n as u32);
-        let map = Linear::new(Pattern::from_rows(n, rows).expect("sources in turn"), 0);
-        Self { n, taken: 0, triangle: vec![0.0; n * n], coordinates, combined, map }
+        Self { n, taken: 0, triangle: vec![0.0; n * n], coordinates, combined }
     }
 
     /// Replaces the vectors of one tile by the orthonormal ones of each part.
@@ -107,7 +107,7 @@ impl Orthogonal {
     /// `vector_k ← Σ_i factor[k, i] q_i` for all but the last, of vectors that were factorized.
     pub fn combine<T: Scalar>(&mut self, factor: &[f64], terms: &mut Terms<'_, T>, scratch: &mut Scratch<T>) {
         let (n, rank, wide) = (self.n, self.n - 1, self.coordinates.len() / self.n);
-        apply(&self.map, factor, &self.coordinates, &mut self.combined);
+        apply(&scratch.map, factor, &self.coordinates, &mut self.combined);
         let mut part = 0;
         for tile in terms.tiles() {
             let size = tile.len() / n;
@@ -123,7 +123,7 @@ impl Orthogonal {
                     let combined = &combined[part * n..(part + 1) * n];
                     row.iter_mut().zip(combined).for_each(|(own, &f)| *own = T::from_f64(f));
                 }
-                apply(&self.map, &scratch.factor, before, after);
+                apply(&scratch.map, &scratch.factor, before, after);
                 for (after, vector) in after.chunks_exact(own.len()).zip(tile.chunks_exact_mut(size)) {
                     vector[own.clone()].iter_mut().zip(after).for_each(|(to, x)| *to = x.flush());
                 }
@@ -134,7 +134,7 @@ impl Orthogonal {
 
     pub fn bytes(&self) -> usize {
         let arrays = [&self.triangle, &self.coordinates, &self.combined];
-        self.map.bytes() + arrays.iter().map(|array| size_of_val(&array[..])).sum::<usize>()
+        arrays.iter().map(|array| size_of_val(&array[..])).sum()
     }
 }
 

@@ -10,8 +10,8 @@ use crate::simd::Simd;
 /// The most states of a block. Products along runs of D are faster in larger ones.
 const FEW: usize = 4;
 
-/// Products of values, of D or of G, and entries of the adjoints of all blocks, each at equal distances from the one before:
-/// `out[out + k distances[0]] += value[value + k distances[1]] adjoint[adjoint + k distances[2]]` for k below `len`.
+/// Products of values, of D or of G, and entries of the adjoints of all blocks, each at equal distances from the one before.
+/// For k below `len`, with `at(i) = first[i] + k distances[i]`: `out[at(0)] += values[at(1)] adjoint[at(2)]`.
 #[derive(Debug, Clone, Copy)]
 struct Products {
     first: [u32; 3],
@@ -87,14 +87,14 @@ impl Flat {
 
 /// The terms [out, value, adjoint], the first of each sum, then the second of each, and so on, as far as possible at equal
 /// distances.
-fn together(mut terms: Vec<[u32; 3]>) -> Vec<Products> {
+fn together(terms: Vec<[u32; 3]>) -> Vec<Products> {
     let mut turns = std::collections::BTreeMap::new();
     let mut turn = |out: u32| {
         let next = turns.entry(out).or_insert(0_u32);
         *next += 1;
         *next
     };
-    let mut all: Vec<_> = terms.drain(..).map(|term| (turn(term[0]), term)).collect();
+    let mut all: Vec<_> = terms.into_iter().map(|term| (turn(term[0]), term)).collect();
     all.sort_by_key(|&(turn, [out, ..])| (turn, out));
     let mut products: Vec<Products> = Vec::new();
     let mut last = None;
