@@ -65,3 +65,14 @@ pub use signs::Signs;
 
 // Types of these crates appear in every estimator of one's own.
 pub use {rand_xoshiro, rtrl_cells, rtrl_checkpoint, rtrl_sparse};
+
+/// Every estimator, compiled with this crate: crates that are compiled with little optimization share what others have, and would
+/// otherwise each compile all estimators once more.
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub fn compiled_once() -> [usize; 2] {
+    fn address<T: rtrl_sparse::Scalar>() -> usize {
+        EstimatorConfig::build::<T> as *const () as usize
+    }
+    [address::<f32>(), address::<f64>()]
+}

@@ -7,10 +7,7 @@ use super::tile::Tiles;
 use crate::float::Float;
 use crate::lanes::Lanes;
 use crate::linear::Linear;
-use crate::simd::{Simd, several};
-
-/// Columns whose sums over lanes are formed together.
-const TOGETHER: usize = 8;
+use crate::simd::{Simd, Vectors, several};
 
 /// One step of J and of the gradient, in one pass over memory.
 #[inline(always)]
@@ -118,51 +115,49 @@ impl<T: Float> Columns<'_, T> {
         }
     }
 
-    /// Several lanes, which fill whole vectors.
+    /// Several lanes, which fill whole vectors. Sums over lanes are taken of several columns at once.
     #[inline(always)]
-    fn lanes<S: Simd<T>, const D: bool, const G: bool>(mut self, simd: S, factors: Factors<'_, T>) {
-        let len = self.gradient.len();
-        for lane in (0..factors.delta.len()).step_by(S::WIDTH) {
-            let mut column = 0;
-            while column + TOGETHER <= len {
-                self.together::<S, D, G, TOGETHER>(simd, factors, lane, column);
-                column += TOGETHER;
+    fn lanes<S: Simd<T>, const D: bool, const G: bool>(self, simd: S, factors: Factors<'_, T>) {
+        let Self { influence, gradient, u } = self;
+        let (lanes, zero) = (factors.delta.len(), simd.splat(T::ZERO));
+        let whole = gradient.len() - gradient.len() % S::WIDTH;
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            let delta = simd.load(&factors.delta[lane..]);
+            let d = if D { simd.load(&factors.d[lane..]) } else { zero };
+            let g = if G { simd.load(&factors.g[lane..]) } else { zero };
+            let mut slopes = Slopes::<_, _, D, G> { influence, u, factors: [d, g, delta], lanes, at: lane };
+            for slope in gradient[..whole].chunks_exact_mut(S::WIDTH) {
+                let sums = simd.sums(&mut slopes);
+                simd.store(simd.add(simd.load(slope), sums), slope);
             }
-            while column < len {
-                self.together::<S, D, G, 1>(simd, factors, lane, column);
-                column += 1;
+            for slope in &mut gradient[whole..] {
+                *slope += simd.sum(slopes.vector(simd, 0));
             }
         }
     }
+}
 
-    /// A vector of lanes of `N` columns, whose sums over lanes are formed together.
+/// Updates a vector of lanes of J in each column, from the first on, and gives its product with δ.
+struct Slopes<'a, T, V, const D: bool, const G: bool> {
+    influence: &'a mut [T],
+    u: &'a [T],
+    /// D, G and δ of these lanes.
+    factors: [V; 3],
+    lanes: usize,
+    /// Where the vector of the next column begins.
+    at: usize,
+}
+
+impl<T: Float, S: Simd<T>, const D: bool, const G: bool> Vectors<T, S> for Slopes<'_, T, S::Vector, D, G> {
     #[inline(always)]
-    fn together<S: Simd<T>, const D: bool, const G: bool, const N: usize>(
-        &mut self,
-        simd: S,
-        factors: Factors<'_, T>,
-        lane: usize,
-        column: usize,
-    ) {
-        let lanes = factors.delta.len();
-        let (zero, delta) = (simd.splat(T::ZERO), simd.load(&factors.delta[lane..]));
-        let d = if D { simd.load(&factors.d[lane..]) } else { zero };
-        let g = if G { simd.load(&factors.g[lane..]) } else { zero };
-        let range = column * lanes..(column + N) * lanes;
-        let u = if G { &self.u[range.clone()] } else { &[] };
-        let influence = &mut self.influence[range];
-        let mut sums = [zero; N];
-        for (n, sum) in sums.iter_mut().enumerate() {
-            let at = n * lanes + lane;
-            let j = &mut influence[at..at + S::WIDTH];
-            let new = if G { simd.mul_add(g, simd.load(&u[at..]), zero) } else { zero };
-            let new = if D { simd.mul_add(d, simd.load(j), new) } else { new };
-            let new = simd.flush(new);
-            simd.store(new, j);
-            *sum = simd.mul_add(delta, new, zero);
-        }
-        for (slope, sum) in self.gradient[column..column + N].iter_mut().zip(sums) {
-            *slope += simd.sum(sum);
-        }
+    fn vector(&mut self, simd: S, _k: usize) -> S::Vector {
+        let ([d, g, delta], zero) = (self.factors, simd.splat(T::ZERO));
+        let j = &mut self.influence[self.at..self.at + S::WIDTH];
+        let new = if G { simd.mul_add(g, simd.load(&self.u[self.at..]), zero) } else { zero };
+        let new = if D { simd.mul_add(d, simd.load(j), new) } else { new };
+        let new = simd.flush(new);
+        simd.store(new, j);
+        self.at += self.lanes;
+        simd.mul_add(delta, new, zero)
     }
 }

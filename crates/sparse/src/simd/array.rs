@@ -1,6 +1,6 @@
 //! Vectors as plain arrays, for every target and every scalar.
 
-use super::kernel::Simd;
+use super::kernel::{Simd, Vectors};
 use crate::float::Float;
 
 /// Vectors of `N` scalars, which the compiler maps to the registers of the target. With `FUSED`, multiply-adds
@@ -78,6 +78,15 @@ impl<T: Float, const N: usize, const FUSED: bool> Simd<T> for Array<N, FUSED> {
             sum += x;
         }
         sum
+    }
+
+    #[inline(always)]
+    fn sums(self, vectors: &mut impl Vectors<T, Self>) -> [T; N] {
+        let mut sums = [T::ZERO; N];
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum = <Self as Simd<T>>::sum(self, vectors.vector(self, k));
+        }
+        sums
     }
 
     #[inline(always)]

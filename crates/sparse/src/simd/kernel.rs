@@ -33,6 +33,8 @@ pub trait Simd<T: Float>: Copy {
     fn flush(self, v: Self::Vector) -> Self::Vector;
     /// The sum of a vector's scalars, in a fixed order.
     fn sum(self, v: Self::Vector) -> T;
+    /// In one vector, the sums of [`WIDTH`](Self::WIDTH) vectors, each as [`sum`](Self::sum) has it.
+    fn sums(self, vectors: &mut impl Vectors<T, Self>) -> Self::Vector;
     /// [`mul_add`](Self::mul_add) of scalars.
     fn scalar(self, a: T, b: T, c: T) -> T;
     /// Runs another kernel at this level, on arrays of one lane. At AVX2 and AVX-512 this is a function call, so
@@ -41,6 +43,12 @@ pub trait Simd<T: Float>: Copy {
     fn call<K: Kernel<T>>(self, kernel: K) -> K::Output {
         kernel.run(self)
     }
+}
+
+/// Vectors to be summed. No closure, since a closure is not always inlined, and compiled for the level only where it is.
+pub trait Vectors<T: Float, S: Simd<T>> {
+    /// The k-th; each is asked for once, in turn. Must be `#[inline(always)]`.
+    fn vector(&mut self, simd: S, k: usize) -> S::Vector;
 }
 
 /// One computation, compiled once for each level. `run` and every function that it passes `simd` to must be

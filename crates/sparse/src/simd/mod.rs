@@ -7,6 +7,8 @@ mod level;
 
 mod array;
 #[cfg(target_arch = "x86_64")]
+mod sums;
+#[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) mod dispatch;
@@ -22,5 +24,5 @@ pub(crate) mod matrix;
 
 pub(crate) mod gemm;
 
-pub(crate) use kernel::{Kernel, Simd};
+pub(crate) use kernel::{Kernel, Simd, Vectors};
 pub use level::Level;

@@ -1,6 +1,6 @@
 //! Vector primitives, generic over the level of instructions.
 
-use super::kernel::{Kernel, Simd};
+use super::kernel::{Kernel, Simd, Vectors};
 use crate::float::Float;
 
 /// Independent partial sums of [`dot`]: enough to hide the latency of a multiply-add.
@@ -77,14 +77,20 @@ pub fn dot<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
     simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
 }
 
-/// `Σ x y` over lanes, which must fill whole vectors.
+/// A vector whose sum is `Σ x y`, of whole vectors.
 #[inline(always)]
-pub fn dot_lanes<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
+fn products<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> S::Vector {
     let mut sum = simd.splat(T::ZERO);
     for (x, y) in x.chunks_exact(S::WIDTH).zip(y.chunks_exact(S::WIDTH)) {
         sum = simd.mul_add(simd.load(x), simd.load(y), sum);
     }
-    simd.sum(sum)
+    sum
+}
+
+/// `Σ x y` over lanes, which must fill whole vectors.
+#[inline(always)]
+pub fn dot_lanes<T: Float, S: Simd<T>>(simd: S, x: &[T], y: &[T]) -> T {
+    simd.sum(products(simd, x, y))
 }
 
 /// `out ← beta out`, without reading `out` if `beta` is zero.
@@ -116,11 +122,36 @@ impl<T: Float> Kernel<T> for MatrixVector<'_, T> {
             for (row, &x) in self.matrix.chunks_exact(self.out.len().max(1)).zip(self.x) {
                 axpy(simd, self.out, x, row);
             }
-        } else {
-            for (out, row) in self.out.iter_mut().zip(self.matrix.chunks_exact(self.x.len().max(1))) {
-                *out += dot(simd, row, self.x);
-            }
+            return;
         }
+        let (n, mut out, mut matrix) = (self.x.len(), self.out, self.matrix);
+        if S::WIDTH > 1 && n.is_multiple_of(S::WIDTH) && (1..ACCUMULATORS).contains(&(n / S::WIDTH)) {
+            // Rows of few vectors: their sums, which would take most of the time, are taken of several rows at once.
+            let tail = out.len() % S::WIDTH;
+            let (outs, rest) = out.split_at_mut(out.len() - tail);
+            let (rows, last) = matrix.split_at(outs.len() * n);
+            for (out, rows) in outs.chunks_exact_mut(S::WIDTH).zip(rows.chunks_exact(S::WIDTH * n)) {
+                let sums = simd.sums(&mut Rows { rows, x: self.x });
+                simd.store(simd.add(simd.load(out), sums), out);
+            }
+            (out, matrix) = (rest, last);
+        }
+        for (out, row) in out.iter_mut().zip(matrix.chunks_exact(n.max(1))) {
+            *out += dot(simd, row, self.x);
+        }
+    }
+}
+
+/// Products of the rows of a matrix and `x`, not yet summed.
+struct Rows<'a, T> {
+    rows: &'a [T],
+    x: &'a [T],
+}
+
+impl<T: Float, S: Simd<T>> Vectors<T, S> for Rows<'_, T> {
+    #[inline(always)]
+    fn vector(&mut self, simd: S, k: usize) -> S::Vector {
+        products(simd, &self.rows[k * self.x.len()..(k + 1) * self.x.len()], self.x)
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::arch::x86_64::*;
 
-use super::kernel::{Kernel, Simd};
+use super::kernel::{Kernel, Simd, Vectors};
+use super::sums::{sums_256, sums_256d, sums_512, sums_512d};
 use crate::float::Float;
 
 /// AVX2 with fused multiply-adds.
@@ -59,7 +60,8 @@ macro_rules! simd {
     (
         $level:ty, $float:ty, $vector:ty, $width:literal, $tile:literal,
         $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $fmadd:ident,
-        load_part: $load_part:ident, store_part: $store_part:ident, flush: $flush:ident, sum: $sum:ident, run: $run:ident
+        load_part: $load_part:ident, store_part: $store_part:ident, flush: $flush:ident, sum: $sum:ident,
+        sums: $sums:ident [$($k:literal)*], run: $run:ident
     ) => {
         impl Simd<$float> for $level {
             type Vector = $vector;
@@ -131,6 +133,13 @@ macro_rules! simd {
             }
 
             #[inline(always)]
+            fn sums(self, vectors: &mut impl Vectors<$float, Self>) -> $vector {
+                let v = [$(vectors.vector(self, $k)),*];
+                // SAFETY: as for `splat`.
+                unsafe { $sums(v) }
+            }
+
+            #[inline(always)]
             fn scalar(self, a: $float, b: $float, c: $float) -> $float {
                 Float::mul_add(a, b, c)
             }
@@ -147,22 +156,26 @@ macro_rules! simd {
 simd!(
     Avx512, f32, __m512, 16, 8,
     _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps,
-    load_part: load_part_512, store_part: store_part_512, flush: flush_512, sum: sum_512, run: avx512
+    load_part: load_part_512, store_part: store_part_512, flush: flush_512, sum: sum_512,
+    sums: sums_512 [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15], run: avx512
 );
 simd!(
     Avx512, f64, __m512d, 8, 8,
     _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_fmadd_pd,
-    load_part: load_part_512d, store_part: store_part_512d, flush: flush_512d, sum: sum_512d, run: avx512
+    load_part: load_part_512d, store_part: store_part_512d, flush: flush_512d, sum: sum_512d,
+    sums: sums_512d [0 1 2 3 4 5 6 7], run: avx512
 );
 simd!(
     Avx2, f32, __m256, 8, 6,
     _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps, _mm256_fmadd_ps,
-    load_part: load_part_256, store_part: store_part_256, flush: flush_256, sum: sum_256, run: avx2
+    load_part: load_part_256, store_part: store_part_256, flush: flush_256, sum: sum_256,
+    sums: sums_256 [0 1 2 3 4 5 6 7], run: avx2
 );
 simd!(
     Avx2, f64, __m256d, 4, 6,
     _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_add_pd, _mm256_fmadd_pd,
-    load_part: load_part_256d, store_part: store_part_256d, flush: flush_256d, sum: sum_256d, run: avx2
+    load_part: load_part_256d, store_part: store_part_256d, flush: flush_256d, sum: sum_256d,
+    sums: sums_256d [0 1 2 3], run: avx2
 );
 
 /// The classes of numbers that `flush` replaces by zero, as bits of the operand of `vfpclass`: subnormal and -0.
