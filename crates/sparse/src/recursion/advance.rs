@@ -144,15 +144,17 @@ impl<T: Float> Step<'_, T> {
                 let memory = [aligned(tile), aligned(immediate)];
                 self.immediate::<S, LANES>(simd, sources, place, count, memory[1]);
                 let gradient = &mut gradient[column..];
+                // Wider tiles than a level has are not compiled for it.
                 match count {
                     1 => self.tile::<S, LANES, 1>(simd, influence, gradient, memory, place),
-                    2 => self.tile::<S, LANES, 2>(simd, influence, gradient, memory, place),
-                    3 => self.tile::<S, LANES, 3>(simd, influence, gradient, memory, place),
-                    4 => self.tile::<S, LANES, 4>(simd, influence, gradient, memory, place),
-                    5 => self.tile::<S, LANES, 5>(simd, influence, gradient, memory, place),
-                    6 => self.tile::<S, LANES, 6>(simd, influence, gradient, memory, place),
-                    7 => self.tile::<S, LANES, 7>(simd, influence, gradient, memory, place),
-                    _ => self.tile::<S, LANES, 8>(simd, influence, gradient, memory, place),
+                    2 if S::TILE >= 2 => self.tile::<S, LANES, 2>(simd, influence, gradient, memory, place),
+                    3 if S::TILE >= 3 => self.tile::<S, LANES, 3>(simd, influence, gradient, memory, place),
+                    4 if S::TILE >= 4 => self.tile::<S, LANES, 4>(simd, influence, gradient, memory, place),
+                    5 if S::TILE >= 5 => self.tile::<S, LANES, 5>(simd, influence, gradient, memory, place),
+                    6 if S::TILE >= 6 => self.tile::<S, LANES, 6>(simd, influence, gradient, memory, place),
+                    7 if S::TILE >= 7 => self.tile::<S, LANES, 7>(simd, influence, gradient, memory, place),
+                    _ if S::TILE >= 8 => self.tile::<S, LANES, 8>(simd, influence, gradient, memory, place),
+                    _ => unreachable!("a tile is at most `TILE` vectors wide"),
                 }
                 vector += count;
             }

@@ -18,7 +18,14 @@ impl<const N: usize, const FUSED: bool> Array<N, FUSED> {
 impl<T: Float, const N: usize, const FUSED: bool> Simd<T> for Array<N, FUSED> {
     type Vector = [T; N];
     const WIDTH: usize = N;
-    const TILE: usize = if N * size_of::<T>() > 16 { 3 } else { 6 };
+    // Single scalars are for lanes that fill no vector and for old processors: wide tiles would mostly take time to compile.
+    const TILE: usize = if N == 1 {
+        2
+    } else if N * size_of::<T>() > 16 {
+        3
+    } else {
+        6
+    };
 
     #[inline(always)]
     fn splat(self, x: T) -> [T; N] {
