@@ -248,6 +248,22 @@ fn unsafe_code_lives_in_the_kernels_alone() {
 }
 
 #[test]
+fn a_library_without_unit_tests_has_none_that_would_never_run() {
+    let without = |folder: &String| {
+        let lib = manifest(folder).get("lib").cloned();
+        lib.and_then(|lib| lib.get("test").cloned()) == Some(toml::Value::Boolean(false))
+    };
+    let folders: Vec<_> = members().into_iter().filter(without).collect();
+    assert!(folders.contains(&"crates/sparse".to_string()), "{folders:?}");
+    let attribute = ["cfg", "(test)"].concat();
+    for path in sources() {
+        let within = folders.iter().any(|folder| path.starts_with(root().join(folder).join("src")));
+        let found = std::fs::read_to_string(&path).unwrap().contains(&attribute);
+        assert!(!(within && found), "{} has unit tests", path.display());
+    }
+}
+
+#[test]
 fn files_stay_readable() {
     for path in sources() {
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();

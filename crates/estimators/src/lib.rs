@@ -66,13 +66,17 @@ pub use signs::Signs;
 // Types of these crates appear in every estimator of one's own.
 pub use {rand_xoshiro, rtrl_cells, rtrl_checkpoint, rtrl_sparse};
 
+/// Builds an estimator of `T`.
+#[cfg(debug_assertions)]
+type Build<T> = fn(
+    &EstimatorConfig,
+    std::sync::Arc<rtrl_cells::Stack<T>>,
+    usize,
+    usize,
+) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>;
+
 /// Every estimator, compiled with this crate: crates that are compiled with little optimization share what others have, and would
 /// otherwise each compile all estimators once more.
 #[cfg(debug_assertions)]
-#[doc(hidden)]
-pub fn compiled_once() -> [usize; 2] {
-    fn address<T: rtrl_sparse::Scalar>() -> usize {
-        EstimatorConfig::build::<T> as *const () as usize
-    }
-    [address::<f32>(), address::<f64>()]
-}
+#[used]
+static COMPILED_ONCE: (Build<f32>, Build<f64>) = (EstimatorConfig::build, EstimatorConfig::build);

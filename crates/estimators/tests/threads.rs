@@ -140,19 +140,22 @@ fn check_every_estimator(cell: CellConfig) {
             estimators.extend([snap(1, truncate), snap(2, truncate)]);
         }
         for config in estimators {
-            // What takes seconds on a wide net runs for fewer steps.
+            // Those that take seconds on a wide net run with fewer numbers of threads and end soon after a window.
             let slow = wide
                 && match config {
-                    EstimatorConfig::Snap(_) => config == snap(2, false),
                     EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_) => true,
                     EstimatorConfig::OptimalKronecker(_) => true,
-                    _ => false,
+                    _ => config == snap(2, false),
                 };
-            let (steps, counts): (_, &[usize]) = match (slow, window) {
-                (true, 1) => (2, &[3, 64]),
-                (true, 16) => (18, &[3]),
-                (true, _) => continue,
-                (false, _) => (2 * window, all_counts(&config)),
+            let steps = if slow { window + 2 } else { 2 * window };
+            // Only estimators that carry J in blocks share out their work.
+            let counts: &[usize] = match config {
+                EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_) => &[3, 64],
+                EstimatorConfig::Snap(_) if slow => &[3, 64],
+                EstimatorConfig::Snap(_) | EstimatorConfig::Rflo(_) | EstimatorConfig::Eprop(_) => {
+                    &[2, 3, 4, 8, 16, 32, 64]
+                }
+                _ => &[64],
             };
             let inputs = Inputs::Dense(32);
             let case = Case { layers: vec![cell], inputs, lanes: 1, steps, window, seed: 5, resets: false };
@@ -165,16 +168,5 @@ fn check_every_estimator(cell: CellConfig) {
                 );
             }
         }
-    }
-}
-
-/// Only estimators that carry J in blocks share out their work.
-fn all_counts(config: &EstimatorConfig) -> &'static [usize] {
-    match config {
-        EstimatorConfig::Rtrl(_) | EstimatorConfig::RandomPaths(_) => &[3, 64],
-        EstimatorConfig::Snap(_) | EstimatorConfig::Rflo(_) | EstimatorConfig::Eprop(_) => {
-            &[2, 3, 4, 8, 16, 32, 64]
-        }
-        _ => &[64],
     }
 }

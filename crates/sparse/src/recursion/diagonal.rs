@@ -129,35 +129,37 @@ impl<T: Float> Columns<'_, T> {
             for slope in gradient[..whole].chunks_exact_mut(S::WIDTH) {
                 let sums = simd.sums(&mut slopes);
                 simd.store(simd.add(simd.load(slope), sums), slope);
+                slopes.at += S::WIDTH * lanes;
             }
             for slope in &mut gradient[whole..] {
                 *slope += simd.sum(slopes.vector(simd, 0));
+                slopes.at += lanes;
             }
         }
     }
 }
 
-/// Updates a vector of lanes of J in each column, from the first on, and gives its product with δ.
+/// Updates a vector of lanes of J in each column, and gives its product with δ.
 struct Slopes<'a, T, V, const D: bool, const G: bool> {
     influence: &'a mut [T],
     u: &'a [T],
     /// D, G and δ of these lanes.
     factors: [V; 3],
     lanes: usize,
-    /// Where the vector of the next column begins.
+    /// Where the vector of the first column begins.
     at: usize,
 }
 
 impl<T: Float, S: Simd<T>, const D: bool, const G: bool> Vectors<T, S> for Slopes<'_, T, S::Vector, D, G> {
     #[inline(always)]
-    fn vector(&mut self, simd: S, _k: usize) -> S::Vector {
+    fn vector(&mut self, simd: S, k: usize) -> S::Vector {
         let ([d, g, delta], zero) = (self.factors, simd.splat(T::ZERO));
-        let j = &mut self.influence[self.at..self.at + S::WIDTH];
-        let new = if G { simd.mul_add(g, simd.load(&self.u[self.at..]), zero) } else { zero };
+        let at = self.at + k * self.lanes;
+        let j = &mut self.influence[at..at + S::WIDTH];
+        let new = if G { simd.mul_add(g, simd.load(&self.u[at..]), zero) } else { zero };
         let new = if D { simd.mul_add(d, simd.load(j), new) } else { new };
         let new = simd.flush(new);
         simd.store(new, j);
-        self.at += self.lanes;
         simd.mul_add(delta, new, zero)
     }
 }

@@ -47,7 +47,7 @@ pub trait Simd<T: Float>: Copy {
 
 /// Vectors to be summed. No closure, since a closure is not always inlined, and compiled for the level only where it is.
 pub trait Vectors<T: Float, S: Simd<T>> {
-    /// The k-th; each is asked for once, in turn. Must be `#[inline(always)]`.
+    /// The k-th, which is asked for once. Must be `#[inline(always)]`.
     fn vector(&mut self, simd: S, k: usize) -> S::Vector;
 }
 
