@@ -20,9 +20,8 @@ for step in range(3000):
     p /= p.sum(axis=1, keepdims=True)
     bits += 0.005 * (-np.log2(p[np.arange(lanes), target]).mean() - bits)
     error = (p - np.eye(symbols, dtype=np.float32)[target]) / lanes  # the gradient by the logits
-    est.observe(error @ head)
+    net.weights -= rate * np.clip(est.finish_window(error @ head), -0.5, 0.5)
     head -= rate * error.T @ h
-    net.weights -= rate * np.clip(est.finish_window(), -0.5, 0.5)
 
 print(f"{bits:.3f} bits for each symbol, of {np.log2(symbols):.0f} by guessing")
 assert bits < 1.0

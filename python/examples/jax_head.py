@@ -22,8 +22,7 @@ mean = 1.0
 for t in range(3000):
     h = est.step(np.sin([0.3 * t]).astype(np.float32))
     value, (d_head, dh) = gradients(head, h, jnp.sin(0.3 * (t + 1)))
-    est.observe(np.asarray(dh))
-    net.weights -= 0.05 * est.finish_window()
+    net.weights -= 0.05 * est.finish_window(np.asarray(dh))
     head = jax.tree_util.tree_map(lambda p, g: p - 0.05 * g, head, d_head)
     mean += 0.01 * (float(value) - mean)
 

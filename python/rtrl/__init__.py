@@ -6,8 +6,8 @@ weights, and the loss, the head and the optimizer are whatever the caller has:
     net = rtrl.Net([rtrl.Gru(128, sparsity=0.75)], inputs=32)
     est = net.estimator(rtrl.SnAp(1))
     h = est.step(x)                              # (hidden,)
-    est.observe(dh)                              # the gradient of this step's loss by h
-    net.weights -= 0.01 * est.finish_window()    # the gradient by the weights
+    gradient = est.finish_window(dh)             # from that of this step's loss by h to that by the weights
+    net.weights -= 0.01 * gradient
 
 `rtrl.torch.Online` is the same as a module of PyTorch, `rtrl.Forecaster` predicts series, and `rtrl.train` makes the runs
 of configuration files.

@@ -112,11 +112,14 @@ class Estimator:
         Raises:
             ValueError: For another shape or dtype, a net of symbols, or before the first step of a window.
         """
-    def finish_window(self) -> _Array:
+    def finish_window(self, dh: Optional[_Array] = None) -> _Array:
         """Ends the window and returns `gradient`.
 
+        Args:
+            dh: In place of a call of `observe` before this one, which takes longer than both in one.
+
         Raises:
-            ValueError: If the last step was not observed.
+            ValueError: If the last step was not observed, or as for `observe`; nothing has changed then.
         """
     @property
     def gradient(self) -> _Array:

@@ -155,20 +155,21 @@ class Online(nn.Module):
 
     def _observe(self, delta: Any, drop: bool = False) -> Any:
         """The gradient that this step adds to `weight.grad`: that of the window, with its last step."""
-        self._estimator.observe(delta)
-        self._observed = True
-        self._made += 1
-        if self._made < self._estimator.window:
+        if self._made + 1 < self._estimator.window:
+            self._estimator.observe(delta)
+            self._observed, self._made = True, self._made + 1
             return np.zeros_like(self.net.weights)
-        gradient = self._finish()
+        gradient = self._finish(delta)
+        self._observed = True
         if drop and self._estimator.window > 1:
             self._add(gradient)
         return gradient
 
-    def _finish(self) -> Any:
-        self._made = 0
+    def _finish(self, delta: Any = None) -> Any:
         # A copy: the estimator goes on writing to its own.
-        return self._estimator.finish_window().copy()
+        gradient = self._estimator.finish_window(delta).copy()
+        self._made = 0
+        return gradient
 
     def _add(self, gradient: Any) -> None:
         made = torch.from_numpy(gradient)

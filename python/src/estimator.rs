@@ -132,7 +132,7 @@ impl Estimator {
     fn observe(&mut self, py: Python<'_>, dh: &Bound<'_, PyAny>) -> PyResult<()> {
         let Self { lanes, position, typed, .. } = self;
         position.may_observe()?;
-        own!(exclusive(typed), core => core.observe(py, dh, *lanes, position))?;
+        own!(exclusive(typed), core => core.observe(py, Some(dh), false, *lanes, position))?;
         position.observed = position.made;
         Ok(())
     }
@@ -153,13 +153,17 @@ impl Estimator {
         own!(exclusive(typed), core => core.input_gradient(py, dh, *lanes, *inputs))
     }
 
-    /// Ends the window and returns its gradient.
-    fn finish_window(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let Self { position, typed, .. } = self;
-        position.may_finish()?;
-        let gradient = own!(exclusive(typed), core => core.finish(py, position))?;
+    /// Takes `dh` as `observe` does, if it is given, ends the window and returns its gradient.
+    #[pyo3(signature = (dh=None))]
+    fn finish_window(&mut self, py: Python<'_>, dh: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let Self { lanes, position, typed, .. } = self;
+        match dh {
+            Some(_) => position.may_observe()?,
+            None => position.may_finish()?,
+        }
+        own!(exclusive(typed), core => core.observe(py, dh, true, *lanes, position))?;
         (position.made, position.observed) = (0, 0);
-        Ok(gradient)
+        Ok(self.gradient(py))
     }
 
     /// The gradient of the window so far by all weights.
@@ -329,14 +333,16 @@ impl<T: Number> Core<T> {
         array::read("dh", dh, lanes, &lens, &mut self.delta)
     }
 
+    /// Observes the last step, if there is a `dh`, and finishes the window, if it `ends`.
     fn observe(
         &mut self,
         py: Python<'_>,
-        dh: &Bound<'_, PyAny>,
+        dh: Option<&Bound<'_, PyAny>>,
+        ends: bool,
         lanes: Option<usize>,
         position: &Position,
     ) -> PyResult<()> {
-        let len = self.read_delta(dh, lanes)?;
+        let len = dh.map(|dh| self.read_delta(dh, lanes)).transpose()?;
         let weights = self.weights(py)?;
         let weights = weights.as_slice().map_err(value)?;
         let mut gradient = array::held_mut::<T>("gradient", self.gradient.bind(py), self.len())?;
@@ -344,7 +350,21 @@ impl<T: Number> Core<T> {
         position.begin_gradient(gradient);
         let lanes = lanes.unwrap_or(1);
         let Self { estimator, delta, .. } = self;
-        py.detach(|| estimator.observe(weights, Lanes::new(&delta[..len * lanes], lanes), gradient));
+        let streaming = estimator.schedule() == Some(Schedule::Streaming);
+        let mut work = || {
+            if let Some(len) = len {
+                estimator.observe(weights, Lanes::new(&delta[..len * lanes], lanes), gradient);
+            }
+            if ends {
+                estimator.finish_window(weights, gradient);
+            }
+        };
+        if streaming && len.is_none() {
+            // All is done at the steps: to let another thread run would take longer than what is left.
+            work();
+        } else {
+            py.detach(work);
+        }
         Ok(())
     }
 
@@ -366,22 +386,6 @@ impl<T: Number> Core<T> {
             estimator.input_gradient(weights, delta, &mut LanesMut::new(&mut into, width));
         });
         Ok(array::write(py, lanes, Lanes::new(&into, width)))
-    }
-
-    fn finish(&mut self, py: Python<'_>, position: &Position) -> PyResult<Py<PyAny>> {
-        let weights = self.weights(py)?;
-        let weights = weights.as_slice().map_err(value)?;
-        let mut gradient = array::held_mut::<T>("gradient", self.gradient.bind(py), self.len())?;
-        let values = gradient.as_slice_mut().map_err(value)?;
-        position.begin_gradient(values);
-        let estimator = &mut self.estimator;
-        if estimator.schedule() == Some(Schedule::Streaming) {
-            // All is done at the steps: to let another thread run would take longer than what is left.
-            estimator.finish_window(weights, values);
-        } else {
-            py.detach(|| estimator.finish_window(weights, values));
-        }
-        Ok(self.gradient.clone_ref(py))
     }
 
     fn assign(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<()> {

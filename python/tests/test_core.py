@@ -139,6 +139,24 @@ def test_weights_and_gradient_are_one_array_each():
     assert not est.finish_window().any()
 
 
+@pytest.mark.parametrize("estimator", [rtrl.SnAp(1), rtrl.Bptt(), rtrl.Uoro()])
+@pytest.mark.parametrize("lanes", [None, 2])
+def test_the_last_step_is_observed_by_the_end_of_its_window_as_well(estimator, lanes):
+    rng, shape = np.random.default_rng(5), () if lanes is None else (lanes,)
+    net = rtrl.Net(rtrl.Gru(4), 3)
+    one, two = (net.estimator(estimator, lanes=lanes, window=3) for _ in range(2))
+    for steps in (3, 1, 2):
+        for left in reversed(range(steps)):
+            x, dh = (rng.normal(size=(*shape, n)).astype(np.float32) for n in (3, 4))
+            np.testing.assert_array_equal(one.step(x), two.step(x))
+            one.observe(dh)
+            if left:
+                two.observe(dh)
+        found = two.finish_window(dh)
+        np.testing.assert_array_equal(one.finish_window(), found)
+        assert found.any()
+
+
 @pytest.mark.parametrize("estimator", [rtrl.SnAp(1), rtrl.SnAp(2), rtrl.Rtrl(), rtrl.Uoro(), rtrl.Bptt()])
 def test_an_estimator_goes_on_with_other_masks(estimator):
     random = np.random.default_rng(3)

@@ -41,6 +41,9 @@ def x(*shape):
         (None, lambda e: (e.step(x(3)), e.finish_window()), "was not observed"),
         (None, lambda e: (e.step(x(3)), e.observe(x(5))), r"dh must be .* \(4,\), found .* \(5,\)"),
         (None, lambda e: (e.step(x(3)), e.observe(x(4)), e.observe(x(4))), "no step waits"),
+        (None, lambda e: (e.step(x(3)), e.observe(x(4)), e.finish_window(x(4))), "no step waits"),
+        (None, lambda e: e.finish_window(x(4)), "no step waits"),
+        (None, lambda e: (e.step(x(3)), e.finish_window(x(5))), r"dh must be .* \(4,\), found .* \(5,\)"),
         (None, lambda e: [(e.step(x(3)), e.observe(x(4))) for _ in range(3)], "window of 2 steps is full"),
         (None, lambda e: e.input_gradient(x(4)), "no step was made"),
         (None, lambda e: (e.step(x(3)), e.forget()), "between windows"),
@@ -71,8 +74,9 @@ def test_a_wrong_call_changes_nothing():
         with pytest.raises(ValueError):
             wrong()
     np.testing.assert_array_equal(est.step(x(3)), same.step(x(3)))
-    with pytest.raises(ValueError):
-        est.observe(x(5))
+    for wrong in (est.observe, est.finish_window):
+        with pytest.raises(ValueError):
+            wrong(x(5))
     for one in (est, same):
         one.observe(x(4))
     np.testing.assert_array_equal(est.finish_window(), same.finish_window())
@@ -131,7 +135,7 @@ ANYTHING = st.one_of(
 CALLS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["step", "step2", "observe", "input_gradient", "finish_window", "forget", "influence", "load_bytes", "weights",
+            ["step", "step2", "observe", "input_gradient", "finish_window", "end", "forget", "influence", "load_bytes", "weights",
              "gradient", "estimator", "net", "forecaster", "learn", "layers"]
         ),
         ANYTHING,
@@ -149,6 +153,8 @@ def perform(call, a, b, net, est, forecaster):
         est.step(a, b)
     elif call == "finish_window":
         est.finish_window()
+    elif call == "end":
+        est.finish_window(a)
     elif call == "estimator":
         net.estimator(a, lanes=b if not isinstance(b, int) or abs(b) < 64 else None)
     elif call == "net":

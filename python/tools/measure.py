@@ -29,7 +29,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 
 
 def step(inputs: int, units: int) -> float:
-    """Microseconds of step, observe and finish_window."""
+    """Microseconds of step and finish_window."""
     net = rtrl.Net(rtrl.Gru(units), inputs)
     est = net.estimator(rtrl.SnAp(1))
     x, dh = np.full(inputs, 0.5, np.float32), np.full(units, 0.1, np.float32)
@@ -38,8 +38,7 @@ def step(inputs: int, units: int) -> float:
         begun = time.perf_counter()
         for _ in range(20):
             est.step(x)
-            est.observe(dh)
-            est.finish_window()
+            est.finish_window(dh)
         best = min(best, (time.perf_counter() - begun) / 20)
     return 1e6 * best
 

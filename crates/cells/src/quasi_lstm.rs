@@ -22,7 +22,8 @@ use crate::{
 /// # Reference
 /// Mozer, "A focused backpropagation algorithm for temporal pattern recognition" (1989); the cell of Irie et al.,
 /// arXiv:2305.19044, without its output gate `h = σ(W_o x + U_o c') ∘ c'`. That gate reads c' of all units at the same
-/// step, which a row of the same layer cannot do. It has no memory, so that exact RTRL is as cheap with it as without.
+/// step and has no memory, so that it belongs to the readout: `output_gate` of `rtrl-train`. Exact RTRL is as cheap with
+/// it as without.
 #[derive(Debug, Clone)]
 pub struct QuasiLstm {
     structure: Structure,

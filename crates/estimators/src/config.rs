@@ -88,6 +88,7 @@ impl EstimatorConfig {
     ///
     /// # Errors
     /// If `lanes`, `window` or a setting is zero, a setting lies outside its range, or a horizon is shorter than the window.
+    #[inline(never)]
     pub fn build<T: Scalar>(
         &self,
         stack: Arc<Stack<T>>,

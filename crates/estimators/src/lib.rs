@@ -67,7 +67,6 @@ pub use signs::Signs;
 pub use {rand_xoshiro, rtrl_cells, rtrl_checkpoint, rtrl_sparse};
 
 /// Builds an estimator of `T`.
-#[cfg(debug_assertions)]
 type Build<T> = fn(
     &EstimatorConfig,
     std::sync::Arc<rtrl_cells::Stack<T>>,
@@ -75,8 +74,7 @@ type Build<T> = fn(
     usize,
 ) -> Result<Box<dyn GradientEstimator<T>>, EstimatorError>;
 
-/// Every estimator, compiled with this crate: crates that are compiled with little optimization share what others have, and would
-/// otherwise each compile all estimators once more.
-#[cfg(debug_assertions)]
+/// Every estimator, compiled with this crate. Crates share what others have compiled if it is `inline(never)`, as `build` is, or
+/// if they are compiled with little optimization, and would else each compile all estimators once more.
 #[used]
 static COMPILED_ONCE: (Build<f32>, Build<f64>) = (EstimatorConfig::build, EstimatorConfig::build);

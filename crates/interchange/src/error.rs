@@ -16,11 +16,12 @@ pub enum InterchangeError {
         /// Why not.
         reason: &'static str,
     },
-    /// The readout has a bypass, which no tensor of the format has a name for.
-    #[error(
-        "a readout with a bypass cannot be exchanged: train the net without `bypass` in `readout`, or keep it as a model"
-    )]
-    Bypass,
+    /// The readout has a part, such as a bypass, which no tensor of the format has a name for.
+    #[error("a readout with `{field}` cannot be exchanged: train the net without it, or keep it as a model")]
+    Readout {
+        /// The setting of `readout`.
+        field: &'static str,
+    },
     /// The bytes are not a safetensors file, or are damaged; or the tensors cannot be written as one.
     #[error("not a safetensors file: {0}")]
     Format(#[source] SafeTensorError),

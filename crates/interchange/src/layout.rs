@@ -68,8 +68,10 @@ pub(crate) struct Part {
 /// The layers of a net, if PyTorch has equivalents: at the bottom an optional embedding of symbols, above it the
 /// layers of one module, all of one kind and size.
 pub(crate) fn parts(net: &NetConfig, signal: Signal) -> Result<Vec<Part>, InterchangeError> {
-    if net.readout.bypass {
-        return Err(InterchangeError::Bypass);
+    for (found, field) in [(net.readout.bypass, "bypass"), (net.readout.output_gate, "output_gate")] {
+        if found {
+            return Err(InterchangeError::Readout { field });
+        }
     }
     let mut found: Vec<Part> = Vec::with_capacity(net.layers.len());
     let mut recurrent = 0;

@@ -41,6 +41,7 @@ catalogue! {
     lm;
     copy;
     dependency;
+    rules;
     external;
     bias;
     alignment;

@@ -107,6 +107,13 @@ impl Training {
         self
     }
 
+    /// Lets the readout read `o ∘ h`, with an output gate o of the hidden state h and the net's input.
+    #[must_use]
+    pub fn output_gate(mut self) -> Self {
+        self.config.net.readout.output_gate = true;
+        self
+    }
+
     /// Limits the Euclidean norm of the gradient of all parameters together: a longer one is scaled down.
     #[must_use]
     pub fn clip(mut self, norm: f64) -> Self {

@@ -119,6 +119,10 @@ pub struct ReadoutConfig {
     /// bypass. The net is then left with what the present input does not tell. Its weights begin at 0.
     #[serde(default, skip_serializing_if = "is_default")]
     pub bypass: bool,
+    /// Whether the readout reads `o ∘ h` in place of the hidden state h, with the gate `o = σ(U h + V x + b)` of the
+    /// same step. On `quasi-lstm` this is the element-wise LSTM of Irie et al., arXiv:2305.19044.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub output_gate: bool,
 }
 
 /// Settings of the training loop.

@@ -29,7 +29,7 @@
 #[doc = include_str!("../README.md")]
 const _: () = ();
 
-mod bypass;
+mod affine;
 mod compare;
 mod config;
 mod divergence;
@@ -40,6 +40,7 @@ mod export;
 mod feedback;
 mod fields;
 mod folder;
+mod input_map;
 mod learner;
 mod learning;
 mod least_squares;
@@ -47,6 +48,7 @@ mod metrics;
 mod model;
 mod number;
 mod optimizer;
+mod output_gate;
 mod overrides;
 mod place;
 mod predictor;

@@ -108,10 +108,13 @@ impl Model {
             Signal::Values(n) => (n, Loss::Squared),
         };
         let (hidden, rng) = (stack.hidden().len(), &mut Stream::Readout.rng(seed));
-        check_readout(hidden, net.readout.hidden, outputs)?;
+        check_readout(hidden, &net.readout, stack.inputs().len(), outputs)?;
         let mut readout = Readout::new(hidden, net.readout.hidden, outputs, loss, 1, rng);
         if net.readout.bypass {
             readout = readout.with_bypass(stack.inputs());
+        }
+        if net.readout.output_gate {
+            readout = readout.with_output_gate(stack.inputs(), rng);
         }
         let weights = init::uniform(&stack, &mut Stream::Core.rng(seed));
         Ok(Self { net: net.clone(), run: None, signals: (inputs, targets), masks, stack, weights, readout })
@@ -142,11 +145,13 @@ impl Model {
         }
         if config.net.readout != self.net.readout {
             let width = |readout: &ReadoutConfig| {
-                let bypass = if readout.bypass { " and a bypass" } else { "" };
-                match readout.hidden {
-                    None => format!("no hidden layer{bypass}"),
-                    Some(width) => format!("a hidden layer of {width} units{bypass}"),
-                }
+                let hidden = match readout.hidden {
+                    None => "no hidden layer".to_string(),
+                    Some(width) => format!("a hidden layer of {width} units"),
+                };
+                let bypass = if readout.bypass { ", a bypass" } else { "" };
+                let gate = if readout.output_gate { ", an output gate" } else { "" };
+                format!("{hidden}{bypass}{gate}")
             };
             let found =
                 format!("{} where the net has {}", width(&config.net.readout), width(&self.net.readout));
@@ -264,10 +269,21 @@ impl std::fmt::Debug for Model {
 }
 
 /// Refuses a readout with a matrix of more than 2^32 - 1 weights. Layers have the same limit.
-fn check_readout(hidden: usize, width: Option<usize>, outputs: usize) -> Result<(), ConfigError> {
+fn check_readout(
+    hidden: usize,
+    readout: &ReadoutConfig,
+    inputs: usize,
+    outputs: usize,
+) -> Result<(), ConfigError> {
+    let width = readout.hidden;
+    let most = u32::MAX as usize;
+    if readout.output_gate && hidden.saturating_mul(hidden.max(inputs)) > most {
+        let allowed = "left out where a matrix of it has more than 4294967295 weights";
+        return Err(ConfigError::Value { field: "readout.output_gate", allowed, found: "true".into() });
+    }
     let widest =
         width.map_or(hidden.saturating_mul(outputs), |width| width.saturating_mul(hidden.max(outputs)));
-    if widest <= u32::MAX as usize {
+    if widest <= most {
         return Ok(());
     }
     let (field, allowed) = ("readout.hidden", "so small that no matrix has more than 4294967295 weights");

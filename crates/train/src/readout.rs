@@ -3,9 +3,11 @@
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rtrl_cells::{Input, Inputs};
-use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources, math};
+use rtrl_sparse::{Lanes, Scalar, math};
 
-use crate::bypass::Bypass;
+use crate::affine::Affine;
+use crate::input_map::InputMap;
+use crate::output_gate::OutputGate;
 
 /// The kind of targets of a readout, and its loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,74 +41,23 @@ impl Targets<'_> {
 }
 
 /// A linear map, or one hidden layer of ReLU units and a linear map, followed by a [`Loss`]. With a
-/// [bypass](Self::with_bypass) a linear map of the net's input is added to the outputs.
+/// [bypass](Self::with_bypass) a linear map of the net's input is added to the outputs; with an [output
+/// gate](Self::with_output_gate) `o ∘ h` takes the place of the hidden state h.
 ///
 /// # Shapes
-/// Parameters are one flat vector: for each layer the matrix `[out][in]`, then the bias `[out]`; then the matrix of
-/// the bypass, `[out][in]`. Everything that varies from step to step is `[len][lanes]`.
+/// Parameters are one flat vector: for each layer the matrix `[out][in]`, then the bias `[out]`; then, in the order in which they
+/// were added, the matrix of the bypass, `[out][in]`, and the gate's matrix on h, its bias and its matrix on the input. Everything that varies from step to step is `[len][lanes]`.
 #[derive(Debug, Clone)]
 pub struct Readout<T> {
     lanes: usize,
     loss: Loss,
-    layers: Vec<Layer<T>>,
-    bypass: Option<Bypass<T>>,
+    gate: Option<OutputGate<T>>,
+    layers: Vec<Affine<T>>,
+    bypass: Option<InputMap<T>>,
     parameters: Vec<T>,
     /// Scratch. For the softmax: maximum and sum of each lane, and the exponentials. For the gradient: adjoints of
     /// the hidden layer.
     work: Vec<T>,
-}
-
-/// One layer: its range of the parameters, and its output at the last step.
-#[derive(Debug, Clone)]
-struct Layer<T> {
-    inputs: usize,
-    outputs: usize,
-    first: usize,
-    /// The weight matrix with a dense pattern, so that its products are those of the net, which allocate nothing.
-    linear: Linear,
-    output: Vec<T>,
-}
-
-impl<T: Scalar> Layer<T> {
-    fn new(inputs: usize, outputs: usize, first: usize, lanes: usize) -> Self {
-        let linear = Linear::new(Pattern::dense(outputs, inputs), 0);
-        Self { inputs, outputs, first, linear, output: vec![T::ZERO; outputs * lanes] }
-    }
-
-    fn bias(&self) -> usize {
-        self.first + self.inputs * self.outputs
-    }
-
-    /// `output ← W input + b`.
-    fn forward(&mut self, parameters: &[T], input: Lanes<'_, T>) {
-        let (weights, bias) =
-            parameters[self.first..self.bias() + self.outputs].split_at(self.inputs * self.outputs);
-        let (rows, lanes) = (0..self.outputs, input.lanes());
-        let mut output = LanesMut::new(&mut self.output, lanes);
-        self.linear.multiply(weights, rows, sources(input), &mut output, 0);
-        for (out, &b) in self.output.chunks_exact_mut(lanes).zip(bias) {
-            out.iter_mut().for_each(|out| *out += b);
-        }
-    }
-
-    /// Backpropagates from the adjoint of the output, which is in `output`: adds the gradient of the parameters to
-    /// `gradient`, and overwrites `back` with the adjoint of the input.
-    fn backward(&self, parameters: &[T], input: Lanes<'_, T>, gradient: &mut [T], back: &mut [T]) {
-        let (lanes, rows) = (input.lanes(), 0..self.outputs);
-        let adjoint = Lanes::new(&self.output, lanes);
-        let (weights, bias) = gradient[self.first..].split_at_mut(self.inputs * self.outputs);
-        self.linear.accumulate_outer_rows(rows.clone(), adjoint, sources(input), weights);
-        for (b, a) in bias.iter_mut().zip(self.output.chunks_exact(lanes)) {
-            *b += a.iter().copied().sum();
-        }
-        back.fill(T::ZERO);
-        let weights = &parameters[self.first..self.bias()];
-        self.linear.multiply_transposed(weights, rows, adjoint, &mut LanesMut::new(back, lanes), 0);
-    }
-}
-
-fn sources<T>(dense: Lanes<'_, T>) -> Sources<'_, T> {
-    Sources { symbols: &[], dense }
 }
 
 impl<T: Scalar> Readout<T> {
@@ -128,44 +79,61 @@ impl<T: Scalar> Readout<T> {
         let (mut from, mut first) = (inputs, 0);
         let mut parameters = Vec::new();
         for outputs in width.into_iter().chain([outputs]) {
-            layers.push(Layer::new(from, outputs, first, lanes));
-            let bound = 1.0 / (from as f64).sqrt();
-            let len = (from + 1) * outputs;
-            parameters.extend((0..len).map(|_| T::from_f64(bound * (2.0 * rng.random::<f64>() - 1.0))));
-            first += len;
+            let layer = Affine::new(from, outputs, first, lanes);
+            parameters.extend(uniform::<T>(layer.len(), from, rng));
+            first += layer.len();
+            layers.push(layer);
             from = outputs;
         }
-        Self { lanes, loss, work: work(&layers, lanes), layers, bypass: None, parameters }
+        Self { lanes, loss, work: work(&layers, lanes), layers, gate: None, bypass: None, parameters }
     }
 
     /// The same readout with a linear map of the net's input, added to the outputs past hidden states and hidden
     /// layer. Its weights begin at zero.
+    ///
+    /// # Panics
+    /// If there is a bypass already.
     #[must_use]
     pub fn with_bypass(mut self, inputs: Inputs) -> Self {
-        let bypass = Bypass::new(inputs, self.output().len(), self.lanes);
-        self.parameters.truncate(self.before_bypass());
+        assert!(self.bypass.is_none(), "one bypass");
+        let bypass = InputMap::new(inputs, self.output().len(), self.parameters.len(), self.lanes);
         self.parameters.extend(vec![T::ZERO; bypass.len()]);
         self.bypass = Some(bypass);
         self
     }
 
-    /// Number of parameters of the layers.
-    fn before_bypass(&self) -> usize {
-        self.parameters.len() - self.bypass.as_ref().map_or(0, Bypass::len)
-    }
-
-    /// Keeps the input of the net for the next [`forward`](Self::forward), if there is a bypass; else nothing
-    /// happens.
+    /// The same readout of `o ∘ h` in place of the hidden state h, with the output gate `o = σ(U h + V x + b)` of the
+    /// net's input x (Irie et al., arXiv:2305.19044). It has no memory, so that every estimator is as exact with it as
+    /// without. U, V and b are uniform on ±1/√(hidden states and inputs).
     ///
     /// # Panics
-    /// If there is a bypass and the input does not fit.
+    /// If there is an output gate already.
+    #[must_use]
+    pub fn with_output_gate(mut self, inputs: Inputs, rng: &mut Xoshiro256PlusPlus) -> Self {
+        assert!(self.gate.is_none(), "one output gate");
+        let units = self.layers[0].inputs;
+        let gate = OutputGate::new(inputs, units, self.parameters.len(), self.lanes);
+        self.parameters.extend(uniform::<T>(gate.len(), units + inputs.len(), rng));
+        self.gate = Some(gate);
+        self
+    }
+
+    /// Keeps the input of the net for the next [`forward`](Self::forward), if there is a bypass or an output gate; else
+    /// nothing happens.
+    ///
+    /// # Panics
+    /// If it is kept and does not fit.
     pub fn read(&mut self, input: Input<'_, T>) {
         self.bypass.iter_mut().for_each(|bypass| bypass.read(input));
+        self.gate.iter_mut().for_each(|gate| gate.read(input));
     }
 
     /// Takes over the input that another readout of the same net has read.
     pub(crate) fn read_as(&mut self, other: &Self) {
         if let (Some(own), Some(other)) = (&mut self.bypass, &other.bypass) {
+            own.follow(other);
+        }
+        if let (Some(own), Some(other)) = (&mut self.gate, &other.gate) {
             own.follow(other);
         }
     }
@@ -177,13 +145,13 @@ impl<T: Scalar> Readout<T> {
     #[must_use]
     pub fn with_lanes(&self, lanes: usize) -> Self {
         assert!(lanes > 0, "lanes must be at least 1");
-        let layer = |l: &Layer<T>| Layer { output: vec![T::ZERO; l.outputs * lanes], ..l.clone() };
-        let layers: Vec<_> = self.layers.iter().map(layer).collect();
+        let layers: Vec<_> = self.layers.iter().map(|layer| layer.with_lanes(lanes)).collect();
         Self {
             lanes,
             loss: self.loss,
             work: work(&layers, lanes),
             layers,
+            gate: self.gate.as_ref().map(|gate| gate.with_lanes(lanes)),
             bypass: self.bypass.as_ref().map(|bypass| bypass.with_lanes(lanes)),
             parameters: self.parameters.clone(),
         }
@@ -206,17 +174,22 @@ impl<T: Scalar> Readout<T> {
 
     /// Multiply-adds of one step of one lane, forward.
     pub fn forward_macs(&self) -> usize {
-        let layers: usize = self.layers.iter().map(|l| l.inputs * l.outputs).sum();
-        layers + self.bypass.as_ref().map_or(0, Bypass::macs)
+        let layers: usize = self.layers.iter().map(Affine::macs).sum();
+        let gate = self.gate.as_ref().map_or(0, OutputGate::macs);
+        layers + gate + self.bypass.as_ref().map_or(0, InputMap::macs)
     }
 
-    /// The prediction from the hidden state `[inputs][lanes]` and, with a bypass, the input [read](Self::read) last, as `[outputs][lanes]`: log-probabilities of the
-    /// classes in nats, or numbers.
+    /// The prediction from the hidden state `[inputs][lanes]` and, with a bypass or an output gate, the input
+    /// [read](Self::read) last, as `[outputs][lanes]`: log-probabilities of the classes in nats, or numbers.
     ///
     /// # Panics
     /// If `hidden` has the wrong size.
     pub fn forward(&mut self, hidden: Lanes<'_, T>) -> Lanes<'_, T> {
         assert_eq!((hidden.len(), hidden.lanes()), (self.layers[0].inputs, self.lanes), "hidden state");
+        let hidden = match &mut self.gate {
+            Some(gate) => gate.forward(&self.parameters, hidden),
+            None => hidden,
+        };
         let last = self.layers.len() - 1;
         for index in 0..=last {
             let (below, rest) = self.layers.split_at_mut(index);
@@ -228,10 +201,9 @@ impl<T: Scalar> Readout<T> {
                 layer.output.iter_mut().filter(|x| **x < T::ZERO).for_each(|x| *x = T::ZERO);
             }
         }
-        let first = self.before_bypass();
         let outputs = &mut self.layers[last].output;
         if let Some(bypass) = &mut self.bypass {
-            bypass.add(&self.parameters[first..], outputs, self.lanes);
+            bypass.add(&self.parameters, outputs, self.lanes);
         }
         if self.loss == Loss::CrossEntropy {
             log_softmax(outputs, self.lanes, &mut self.work);
@@ -280,14 +252,14 @@ impl<T: Scalar> Readout<T> {
             }
         }
         if let Some(bypass) = &self.bypass {
-            let first = self.before_bypass();
-            bypass.learn(self.output(), &mut parameter_gradient[first..]);
+            bypass.learn(self.output(), parameter_gradient);
         }
+        let read = self.gate.as_ref().map_or(hidden, |gate| gate.gated(lanes));
         for index in (0..self.layers.len()).rev() {
             let (below, rest) = self.layers.split_at_mut(index);
             let layer = &rest[0];
             match below.last_mut() {
-                None => layer.backward(&self.parameters, hidden, parameter_gradient, hidden_gradient),
+                None => layer.backward(&self.parameters, read, parameter_gradient, hidden_gradient),
                 Some(below) => {
                     // `x` is still the output of the ReLU: its sign is read before the adjoint overwrites it.
                     let back = &mut self.work[..below.output.len()];
@@ -298,6 +270,9 @@ impl<T: Scalar> Readout<T> {
                     }
                 }
             }
+        }
+        if let Some(gate) = &mut self.gate {
+            gate.backward(&self.parameters, hidden, parameter_gradient, hidden_gradient);
         }
     }
 
@@ -348,7 +323,13 @@ fn cross_entropy_gradient<T: Scalar>(outputs: &mut [T], targets: &[Option<u32>])
     }
 }
 
-fn work<T: Scalar>(layers: &[Layer<T>], lanes: usize) -> Vec<T> {
+/// Initial weights of a map of `inputs` numbers.
+fn uniform<T: Scalar>(len: usize, inputs: usize, rng: &mut Xoshiro256PlusPlus) -> impl Iterator<Item = T> {
+    let bound = 1.0 / (inputs as f64).sqrt();
+    (0..len).map(move |_| T::from_f64(bound * (2.0 * rng.random::<f64>() - 1.0)))
+}
+
+fn work<T: Scalar>(layers: &[Affine<T>], lanes: usize) -> Vec<T> {
     let widest = layers.iter().map(|l| l.inputs).max().unwrap_or(0);
     let outputs = layers.last().map_or(0, |l| l.outputs);
     vec![T::ZERO; widest.max(outputs + 2) * lanes]

@@ -280,9 +280,14 @@ impl RunConfig {
                 let allowed = "left out with `update.rls`, whose readout is linear";
                 return differs("readout.hidden", allowed, width.to_string());
             }
-            if self.net.readout.bypass {
-                let allowed = "left out with `update.rls`, which reads the hidden states alone";
-                return differs("readout.bypass", allowed, "true".to_string());
+            let readout = &self.net.readout;
+            for (field, found) in
+                [("readout.bypass", readout.bypass), ("readout.output_gate", readout.output_gate)]
+            {
+                if found {
+                    let allowed = "left out with `update.rls`, which reads the hidden states alone";
+                    return differs(field, allowed, "true".to_string());
+                }
             }
         }
         if self.learning.update.schedule.has_end() && t.steps.is_none() {

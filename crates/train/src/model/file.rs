@@ -155,7 +155,8 @@ fn read_sections(archive: &mut Archive<'_>) -> Result<Model, ArchiveError> {
     let width = net.readout.hidden.unwrap_or(0);
     let readout = read.saturating_mul(width.max(1)).max(width.saturating_mul(sizes[1]));
     let bypass = if net.readout.bypass { sizes[0].saturating_mul(sizes[1]) } else { 0 };
-    weights = weights.saturating_add(readout).saturating_add(bypass);
+    let gate = if net.readout.output_gate { read.saturating_mul(read.saturating_add(sizes[0])) } else { 0 };
+    weights = weights.saturating_add(readout).saturating_add(bypass).saturating_add(gate);
     archive.check("config", fits(weights), || "more weights than the file holds".to_string())?;
     let seed = run.as_ref().map_or(0, |run| run.training.seed);
     let mut model = Model::with_masks(&net, signal(0), signal(1), masks, seed)

@@ -91,6 +91,7 @@ fn what_least_squares_cannot_do_is_refused() {
         ("update = { rls = {} }\ntraining = { window = 2 }", "training.window"),
         ("update = { rls = {} }\nreadout = { hidden = 3 }\ntraining = {}", "readout.hidden"),
         ("update = { rls = {} }\nreadout = { bypass = true }\ntraining = {}", "readout.bypass"),
+        ("update = { rls = {} }\nreadout = { output_gate = true }\ntraining = {}", "readout.output_gate"),
         ("update = { rls = { forgetting = 1.5 } }\ntraining = {}", "update.rls.forgetting"),
         ("update = { rls = { forgetting = 0.0 } }\ntraining = {}", "update.rls.forgetting"),
         ("update = { rls = { prior = inf } }\ntraining = {}", "update.rls.prior"),

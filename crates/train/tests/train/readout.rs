@@ -26,7 +26,7 @@ proptest! {
     fn gradients_equal_finite_differences(
         inputs in 1_usize..5, width in proptest::option::of(1_usize..6), outputs in 2_usize..5,
         classes in proptest::collection::vec(proptest::option::of(0_u32..2), 1..4), values in any::<bool>(),
-        bypass in 0_usize..3, seed in any::<u64>(),
+        bypass in any::<bool>(), gate in 0_usize..3, seed in any::<u64>(),
     ) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let lanes = classes.len();
@@ -39,20 +39,32 @@ proptest! {
         };
         let mut readout = Readout::<f64>::new(inputs, width, outputs, kind, lanes, &mut rng);
         let alone = readout.parameters().len();
-        // No bypass, or one that reads two numbers, or one of three symbols.
+        // The input is two numbers, or one of three symbols.
         let read: Vec<f64> = (0..2 * lanes).map(|i| 0.3 * i as f64 - 0.4).collect();
         let symbols: Vec<u32> = (0..lanes as u32).map(|lane| 2 - lane % 3).collect();
-        if bypass > 0 {
-            let (of, input) = match bypass {
-                1 => (Inputs::Dense(2), Input::Dense(Lanes::new(&read, lanes))),
-                _ => (Inputs::Symbols(3), Input::Symbols(&symbols)),
-            };
-            readout = readout.with_bypass(of);
-            prop_assert!(readout.parameters()[alone..].iter().all(|&v| v == 0.0));
-            prop_assert_eq!(readout.parameters().len(), alone + outputs * of.len());
-            readout.parameters_mut()[alone..].iter_mut().enumerate().for_each(|(i, v)| *v = 0.2 * i as f64 - 0.5);
-            readout.read(input);
+        let (of, input) = if seed % 2 == 0 {
+            (Inputs::Dense(2), Input::Dense(Lanes::new(&read, lanes)))
+        } else {
+            (Inputs::Symbols(3), Input::Symbols(&symbols))
+        };
+        // Either may be added before the other.
+        if gate == 1 {
+            readout = readout.with_output_gate(of, &mut rng);
         }
+        if bypass {
+            let before = readout.parameters().len();
+            readout = readout.with_bypass(of);
+            prop_assert!(readout.parameters()[before..].iter().all(|&v| v == 0.0));
+            prop_assert_eq!(readout.parameters().len(), before + outputs * of.len());
+            readout.parameters_mut()[before..].iter_mut().enumerate().for_each(|(i, v)| *v = 0.2 * i as f64 - 0.5);
+        }
+        if gate == 2 {
+            readout = readout.with_output_gate(of, &mut rng);
+        }
+        let (bypassed, gated) = (outputs * of.len(), inputs * (inputs + 1 + of.len()));
+        let all = alone + usize::from(bypass) * bypassed + usize::from(gate > 0) * gated;
+        prop_assert_eq!(readout.parameters().len(), all);
+        readout.read(input);
         let hidden: Vec<f64> =
             (0..inputs * lanes).map(|_| (rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0).collect();
         let (mut bits, mut by_hidden) = (vec![9.0; lanes], vec![9.0; hidden.len()]);
@@ -140,4 +152,61 @@ fn a_bypass_learns_what_the_present_input_tells() {
     let (with, without) = (error(true), error(false));
     // The variance of the target is 13 / 3.
     assert!(with < 0.05 && without > 0.5, "{with} with, {without} without");
+}
+
+/// `o ∘ h` by hand, in a readout that passes it on.
+#[test]
+fn an_output_gate_multiplies_the_hidden_state() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+    let readout = Readout::<f64>::new(2, None, 2, Loss::Squared, 1, &mut rng);
+    let mut readout = readout.with_output_gate(Inputs::Dense(1), &mut rng);
+    let (identity, u, b, v) =
+        ([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], [0.5, -1.0, 0.25, 2.0], [0.1, -0.2], [3.0, -0.5]);
+    readout.parameters_mut().copy_from_slice(&[&identity[..], &u, &b, &v].concat());
+    let (x, h) = (0.4, [0.6, -0.7]);
+    readout.read(Input::Dense(Lanes::new(&[x], 1)));
+    let sigmoid = |a: f64| 1.0 / (1.0 + (-a).exp());
+    let gate = |row: usize| sigmoid(u[2 * row] * h[0] + u[2 * row + 1] * h[1] + v[row] * x + b[row]);
+    let found = readout.forward(Lanes::new(&h, 1));
+    for row in 0..2 {
+        // Two roundings in a sum of four.
+        assert!((found.at(row)[0] - gate(row) * h[row]).abs() < 1e-15);
+    }
+}
+
+/// With the output gate of the element-wise LSTM, which has no memory, SnAp-1 still is exact RTRL: windows of the
+/// whole sequence have the gradient of BPTT. Without learning through the gate, or with one that the estimator had
+/// to carry, they would part.
+#[test]
+fn snap_1_of_the_element_wise_lstm_is_exact_with_its_output_gate() {
+    let trained = |estimator: &str| {
+        let text = format!(
+            r#"
+            layers = [{{ kind = "quasi-lstm", units = 6 }}]
+            readout = {{ output_gate = true }}
+            estimator = {{ {estimator} }}
+            optimizer = {{ kind = "sgd", learning_rate = 0.05 }}
+            training = {{ lanes = 1, window = 25, seed = 3 }}
+            "#
+        );
+        let config = RunConfig::from_toml(&text, "test").unwrap();
+        let mut learner = Learner::new(&config, Signal::Values(1), Signal::Values(1)).unwrap();
+        let before = learner.model().readout().parameters().to_vec();
+        for step in 0..100 {
+            let x = [(0.3 * step as f32).sin()];
+            learner.predict(Input::Dense(Lanes::new(&x, 1)), &[step % 25 == 0]);
+            let target = (step % 25 > 20).then(|| (0.3 * (step - 4) as f32).sin());
+            learner.learn(Targets::Values(&[target])).unwrap();
+        }
+        // The first matrix, 1 × 6, and its bias; then the gate, of which every parameter has learned.
+        let after = learner.model().readout().parameters();
+        assert!(after[7..].iter().zip(&before[7..]).all(|(a, b)| a != b));
+        [learner.model().weights(), after].concat()
+    };
+    let (online, exact) = (trained(r#"kind = "snap", order = 1"#), trained(r#"kind = "bptt""#));
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    // Four updates in f32.
+    assert!(apart(&online, &exact) < 1e-6, "{}", apart(&online, &exact));
+    let silent = trained(r#"kind = "immediate""#);
+    assert!(apart(&silent, &exact) > 1e-5, "{}", apart(&silent, &exact));
 }

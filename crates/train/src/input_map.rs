@@ -1,14 +1,15 @@
-//! From the input past the net to the prediction.
+//! From the input past the net to the readout.
 
 use rtrl_cells::{Input, Inputs};
 use rtrl_sparse::{Lanes, LanesMut, Linear, Pattern, Scalar, Sources};
 
-/// A matrix V on the input of the step, whose product is added to the outputs of a readout, and the input that was
-/// read last. V is `[outputs][inputs]`, the last of the readout's parameters.
+/// A matrix V on the input of the step, `[outputs][inputs]`, and the input that was read last.
 #[derive(Debug, Clone)]
-pub(crate) struct Bypass<T> {
+pub(crate) struct InputMap<T> {
     inputs: Inputs,
     outputs: usize,
+    /// Place of the first parameter.
+    first: usize,
     linear: Linear,
     /// The input: one of the two is used, the other is empty.
     symbols: Vec<u32>,
@@ -17,9 +18,9 @@ pub(crate) struct Bypass<T> {
     product: Vec<T>,
 }
 
-impl<T: Scalar> Bypass<T> {
-    /// A bypass for `lanes` lanes, which has read zeros.
-    pub fn new(inputs: Inputs, outputs: usize, lanes: usize) -> Self {
+impl<T: Scalar> InputMap<T> {
+    /// The map for `lanes` lanes whose parameters begin at `first`; it has read zeros.
+    pub fn new(inputs: Inputs, outputs: usize, first: usize, lanes: usize) -> Self {
         let (coded, dense, symbols) = match inputs {
             Inputs::Dense(n) => (0, n, 0),
             Inputs::Symbols(n) => (n, 0, lanes),
@@ -27,6 +28,7 @@ impl<T: Scalar> Bypass<T> {
         Self {
             inputs,
             outputs,
+            first,
             linear: Linear::new(Pattern::dense(outputs, inputs.len()), coded),
             symbols: vec![0; symbols],
             values: vec![T::ZERO; dense * lanes],
@@ -36,7 +38,7 @@ impl<T: Scalar> Bypass<T> {
 
     /// The same for another number of lanes, which has read zeros.
     pub fn with_lanes(&self, lanes: usize) -> Self {
-        Self::new(self.inputs, self.outputs, lanes)
+        Self::new(self.inputs, self.outputs, self.first, lanes)
     }
 
     /// Number of parameters.
@@ -67,8 +69,9 @@ impl<T: Scalar> Bypass<T> {
     }
 
     /// `output += V x`.
-    pub fn add(&mut self, weights: &[T], output: &mut [T], lanes: usize) {
+    pub fn add(&mut self, parameters: &[T], output: &mut [T], lanes: usize) {
         let sources = Sources { symbols: &self.symbols, dense: Lanes::new(&self.values, lanes) };
+        let weights = &parameters[self.first..self.first + self.len()];
         let mut product = LanesMut::new(&mut self.product, lanes);
         self.linear.multiply(weights, 0..self.outputs, sources, &mut product, 0);
         output.iter_mut().zip(&self.product).for_each(|(out, &p)| *out += p);
@@ -77,6 +80,7 @@ impl<T: Scalar> Bypass<T> {
     /// Adds the gradient of V to `gradient`, from the adjoint of the outputs.
     pub fn learn(&self, adjoint: Lanes<'_, T>, gradient: &mut [T]) {
         let sources = Sources { symbols: &self.symbols, dense: Lanes::new(&self.values, adjoint.lanes()) };
+        let gradient = &mut gradient[self.first..self.first + self.len()];
         self.linear.accumulate_outer_rows(0..self.outputs, adjoint, sources, gradient);
     }
 }
