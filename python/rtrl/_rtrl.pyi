@@ -116,7 +116,7 @@ class Estimator:
         """Ends the window and returns `gradient`.
 
         Args:
-            dh: In place of a call of `observe` before this one, which takes longer than both in one.
+            dh: As for `observe`, which is then not called for the last step: one call takes less time than two.
 
         Raises:
             ValueError: If the last step was not observed, or as for `observe`; nothing has changed then.
