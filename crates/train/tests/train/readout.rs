@@ -168,9 +168,9 @@ fn an_output_gate_multiplies_the_hidden_state() {
     let sigmoid = |a: f64| 1.0 / (1.0 + (-a).exp());
     let gate = |row: usize| sigmoid(u[2 * row] * h[0] + u[2 * row + 1] * h[1] + v[row] * x + b[row]);
     let found = readout.forward(Lanes::new(&h, 1));
-    for row in 0..2 {
-        // Two roundings in a sum of four.
-        assert!((found.at(row)[0] - gate(row) * h[row]).abs() < 1e-15);
+    for (row, h) in h.iter().enumerate() {
+        // Sums of four numbers near 1, and three roundings.
+        assert!((found.at(row)[0] - gate(row) * h).abs() < 1e-15);
     }
 }
 
