@@ -184,8 +184,8 @@ class Estimator(_rtrl.Estimator):
     """Turns the gradient of each step's loss by the hidden state into a gradient by the weights.
 
     The order of calls is `step`, `observe`, both once for each time step, and `finish_window` after at most `window`
-    steps; `finish_window(dh)` is the last `observe` and the end of the window in one. The weights may change after `finish_window` and at no other time, and no other thread may write to them
-    during a call. See `rtrl.Net.estimator`.
+    steps; `finish_window(dh)` is the last `observe` and the end of the window in one. The weights may change after
+    `finish_window` and at no other time, and no other thread may write to them during a call. See `rtrl.Net.estimator`.
 
     Between windows it can be pickled and copied, with its net and all that it carries.
     """

@@ -5,9 +5,9 @@
 
 It prints the time of a step of a GRU under SnAp-1 here and in Rust, and that of a row of the forecaster here and in the
 program `rtrl stream`, the latter two as time of the processor. Each is the least of several repetitions, so that what else
-the machine does counts little. A step of one unit computes next to nothing and tells what the calls cost. What larger nets add is no
-work: their step goes through J, weights and gradient, a megabyte of 128 units, and what Python and NumPy need for the next call has then left the
-caches that are smaller.
+the machine does counts little. A step of one unit computes next to nothing and tells what the calls cost. They are the
+same for larger nets, whose step goes through J, weights and gradient, 0.7 MB of 128 units. Where a core's caches are smaller
+than that, what Python and NumPy need for the next call has probably left them.
 """
 
 from __future__ import annotations

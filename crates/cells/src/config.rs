@@ -96,6 +96,7 @@ macro_rules! config {
             ///
             /// # Errors
             /// If a size is zero, the masks do not fit, or a leak is given to a cell that has none.
+            #[inline(never)]
             pub fn with_masks<T: Scalar>(&self, inputs: Inputs, masks: &Masks) -> Result<Box<dyn Cell<T>>, CellError> {
                 if self.size().leak.is_some() && !self.has_leak() {
                     return Err(CellError::NoLeak);
@@ -158,6 +159,12 @@ impl CellConfig {
         self.with_masks(inputs, &self.masks(inputs, rng)?)
     }
 }
+
+/// Every cell, compiled with this crate, as `rtrl-estimators` has its estimators.
+#[used]
+static COMPILED_ONCE: (WithMasks<f32>, WithMasks<f64>) = (CellConfig::with_masks, CellConfig::with_masks);
+
+type WithMasks<T> = fn(&CellConfig, Inputs, &Masks) -> Result<Box<dyn Cell<T>>, CellError>;
 
 type Build<T> = fn(Inputs, &Size, &Masks) -> Result<Box<dyn Cell<T>>, CellError>;
 

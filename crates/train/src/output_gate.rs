@@ -61,13 +61,10 @@ impl<T: Scalar> OutputGate<T> {
 
     /// `o ∘ h`.
     pub fn forward(&mut self, parameters: &[T], h: Lanes<'_, T>) -> Lanes<'_, T> {
-        let o = {
-            self.hidden.forward(parameters, h);
-            self.input.add(parameters, &mut self.hidden.output, h.lanes());
-            math::sigmoid(&mut self.hidden.output);
-            &self.hidden.output
-        };
-        for ((gated, &o), &h) in self.gated.iter_mut().zip(o).zip(h.values()) {
+        self.hidden.forward(parameters, h);
+        self.input.add(parameters, &mut self.hidden.output, h.lanes());
+        math::sigmoid(&mut self.hidden.output);
+        for ((gated, &o), &h) in self.gated.iter_mut().zip(&self.hidden.output).zip(h.values()) {
             *gated = o * h;
         }
         self.gated(h.lanes())

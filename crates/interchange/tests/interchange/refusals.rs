@@ -41,6 +41,25 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 #[test]
+fn parts_of_a_readout_without_a_name_are_refused() {
+    for field in ["bypass", "output_gate"] {
+        let text = format!(
+            r#"
+            layers = [{{ kind = "gru", units = 2 }}]
+            readout = {{ {field} = true }}
+            estimator = {{ kind = "frozen" }}
+            optimizer = {{ kind = "sgd", learning_rate = 0.1 }}
+            training = {{}}
+            "#
+        );
+        let config = RunConfig::from_toml(&text, "test").unwrap();
+        let model = Model::new(&config, Signal::Values(1), Signal::Values(1)).unwrap();
+        let error = export(&model, &Names::default()).unwrap_err();
+        assert!(matches!(&error, E::Readout { field: found } if *found == field), "{error}");
+    }
+}
+
+#[test]
 fn weights_without_a_place_are_refused() {
     let (v, bytes) = vectors("gru");
     let mut model = v.net.model(0.5, 3);

@@ -194,14 +194,21 @@ fn snap_1_of_the_element_wise_lstm_is_exact_with_its_output_gate() {
         let before = learner.model().readout().parameters().to_vec();
         for step in 0..100 {
             let x = [(0.3 * step as f32).sin()];
-            learner.predict(Input::Dense(Lanes::new(&x, 1)), &[step % 25 == 0]);
+            let told = learner.predict(Input::Dense(Lanes::new(&x, 1)), &[step % 25 == 0]).values().to_vec();
+            // A fork has read the same input.
+            assert_eq!(learner.fork().prediction().values(), told);
             let target = (step % 25 > 20).then(|| (0.3 * (step - 4) as f32).sin());
             learner.learn(Targets::Values(&[target])).unwrap();
         }
         // The first matrix, 1 × 6, and its bias; then the gate, of which every parameter has learned.
         let after = learner.model().readout().parameters();
         assert!(after[7..].iter().zip(&before[7..]).all(|(a, b)| a != b));
-        [learner.model().weights(), after].concat()
+        let all = [learner.model().weights(), after].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        learner.model().save(&path).unwrap();
+        assert_eq!(Model::load(&path).unwrap().readout().parameters(), &all[all.len() - after.len()..]);
+        all
     };
     let (online, exact) = (trained(r#"kind = "snap", order = 1"#), trained(r#"kind = "bptt""#));
     let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -209,4 +216,19 @@ fn snap_1_of_the_element_wise_lstm_is_exact_with_its_output_gate() {
     assert!(apart(&online, &exact) < 1e-6, "{}", apart(&online, &exact));
     let silent = trained(r#"kind = "immediate""#);
     assert!(apart(&silent, &exact) > 1e-5, "{}", apart(&silent, &exact));
+}
+
+/// 72,000 hidden states, two of each unit, would have a gate of 5.2 billion weights; the layer is within its own limit.
+#[test]
+fn an_output_gate_that_is_too_large_is_refused() {
+    let text = r#"
+        layers = [{ kind = "lru", units = 36000 }]
+        readout = { output_gate = true }
+        estimator = { kind = "frozen" }
+        optimizer = { kind = "sgd", learning_rate = 0.1 }
+        training = {}
+    "#;
+    let config = RunConfig::from_toml(text, "test").unwrap();
+    let error = Learner::new(&config, Signal::Values(1), Signal::Values(1)).err().unwrap().to_string();
+    assert!(error.contains("readout.output_gate"), "{error}");
 }
