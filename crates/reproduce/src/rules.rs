@@ -41,7 +41,8 @@ fn section(study: &Study) -> Section {
             id: study.name.clone(),
             caption: "Mean loss of the symbol to be recalled, since the last record, against time steps. Two bits are a guess.".to_string(),
             x: Axis::linear("time steps"),
-            y: Axis::linear("bits per target"),
+            // Most of them end far below the others.
+            y: Axis::log("bits per target"),
             seeds: study.seeds(),
             series: study.series(|r| r.step as f64, |r: &Record| r.bits),
             references: Vec::new(),

@@ -142,9 +142,6 @@ impl Study {
         let seeds: BTreeSet<u64> = configs.map(|config| config.training.seed).collect();
         let values: Vec<_> = sweep.values.iter().map(|value| format!("{value:.1e}")).collect();
         let chosen: Vec<_> = choice.iter().map(|(label, value)| format!("{label} {value:.1e}")).collect();
-        let ends = [sweep.values.first(), sweep.values.last()];
-        let at_an_end = choice.iter().filter(|(_, value)| ends.contains(&Some(value)));
-        let at_an_end: Vec<_> = at_an_end.map(|(label, _)| label.as_str()).collect();
         let mut sentences = vec![format!(
             "`{}` was chosen for each method among {} on {} other seed(s): {}.",
             sweep.key,
@@ -152,10 +149,6 @@ impl Study {
             seeds.len(),
             if chosen.is_empty() { "none".to_string() } else { chosen.join(", ") }
         )];
-        if !at_an_end.is_empty() {
-            let labels = at_an_end.join(", ");
-            sentences.push(format!("At an end of what was tried, so perhaps not the best: {labels}."));
-        }
         sentences.extend(notes.iter().cloned());
         Some(sentences.join(" "))
     }
