@@ -65,7 +65,7 @@ struct Balanced<T> {
 }
 
 impl<T: Scalar> Reduce<T> for Balanced<T> {
-    fn take(&mut self, side: usize, tile: &mut [T]) {
+    fn take(&mut self, side: usize, tile: &[T]) {
         for (sum, part) in self.squares[side].iter_mut().zip(tile.chunks_exact(tile.len() / 2)) {
             *sum += dot(part, part);
         }

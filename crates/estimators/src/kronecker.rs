@@ -12,9 +12,9 @@ use crate::{Cost, GradientEstimator, LaneState, Runner, Signs};
 
 /// The rule by which `r + 1` terms are reduced to `r`.
 pub(crate) trait Reduce<T>: Debug + Send {
-    /// Takes note of one tile of `r + 1` terms, of u if `side` is 0 and of A if it is 1, and may change it to what
-    /// [`reduce`](Self::reduce) needs, as long as a cache still holds it. All tiles of a lane come in turn before `reduce`.
-    fn take(&mut self, side: usize, tile: &mut [T]);
+    /// Takes note of one tile of `r + 1` terms, of u if `side` is 0 and of A if it is 1, as long as a cache still holds it.
+    /// All tiles of a lane come in turn before [`reduce`](Self::reduce).
+    fn take(&mut self, side: usize, tile: &[T]);
 
     /// Reduces the terms of one lane, whose tiles were taken. Overwrites all but the last of u (terms × sources) and of A
     /// (terms × (states × rows)) such that the expected sum of their products is the sum of all `r + 1` products before.
@@ -44,7 +44,10 @@ impl<T> Terms<'_, T> {
 }
 
 /// Columns of A that lie together and are multiplied by D together: those of some hundred states are held by an L1 cache.
-pub(crate) const COLUMNS: usize = 16;
+const COLUMNS: usize = 16;
+
+/// Entries of D whose values in all lanes are moved together.
+const ENTRIES: usize = 64;
 
 /// An approximation of J by Kronecker products, `J[:, (r, j)] ≈ Σ_i A_i[:, r] u_i[j]` for every row r and
 /// source j, with `rank` terms for each lane:
@@ -69,7 +72,7 @@ pub struct Kronecker<T: Scalar> {
     trace: Trace<T>,
     linearizer: Linearizer<T>,
     dynamics: Vec<T>,
-    /// The values of D in one lane, and the linear map with the pattern of D.
+    /// The values of D, lane after lane, and the linear map with the pattern of D.
     lane_dynamics: Vec<T>,
     map: Linear,
     row_jacobian: Vec<T>,
@@ -111,7 +114,7 @@ impl<T: Scalar> Kronecker<T> {
             reduce,
             trace: stack.trace(lanes),
             dynamics: zeros(linearizer.dynamics().nnz() * lanes),
-            lane_dynamics: zeros(linearizer.dynamics().nnz()),
+            lane_dynamics: zeros(linearizer.dynamics().nnz() * lanes),
             map: Linear::new(linearizer.dynamics().clone(), 0),
             row_jacobian: zeros(linearizer.row_jacobian().pattern().nnz() * lanes),
             u: zeros((rank + 1) * pattern.cols() * lanes),
@@ -141,8 +144,8 @@ impl<T: Scalar> Kronecker<T> {
     fn transport(&mut self, lane: usize) {
         let Runner { stack, lanes, .. } = &self.runner;
         let (linear, states) = (stack.linear(), stack.states());
-        let values = self.dynamics.iter().skip(lane).step_by(*lanes);
-        self.lane_dynamics.iter_mut().zip(values).for_each(|(own, &d)| *own = d);
+        let nnz = self.lane_dynamics.len() / lanes;
+        let dynamics = &self.lane_dynamics[lane * nnz..(lane + 1) * nnz];
         let (terms, rows, sources) = (self.rank + 1, linear.pattern().rows(), linear.pattern().cols());
         let u = &mut self.u[lane * terms * sources..(lane + 1) * terms * sources];
         self.trace.sources().write_lane(lane, linear.symbols(), &mut u[self.rank * sources..]);
@@ -157,7 +160,7 @@ impl<T: Scalar> Kronecker<T> {
             for a in old.chunks_exact_mut(size) {
                 let sources = Sources { symbols: &[], dense: Lanes::new(a, columns) };
                 let product = &mut LanesMut::new(new, columns);
-                self.map.multiply(&self.lane_dynamics, 0..states, sources, product, 0);
+                self.map.multiply(dynamics, 0..states, sources, product, 0);
                 a.copy_from_slice(new);
             }
             last.fill(T::ZERO);
@@ -193,6 +196,14 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         self.runner.step(weights, input, starts, &mut self.trace);
         let dynamics = LanesMut::new(&mut self.dynamics, lanes);
         self.linearizer.run(weights, &self.trace, dynamics, LanesMut::new(&mut self.row_jacobian, lanes));
+        // Some entries at a time, as many as a cache holds: a pass over D for each lane would fetch all of it again.
+        let nnz = self.lane_dynamics.len() / lanes;
+        for (first, values) in (0..nnz).step_by(ENTRIES).zip(self.dynamics.chunks(ENTRIES * lanes)) {
+            for (lane, own) in self.lane_dynamics.chunks_exact_mut(nnz.max(1)).enumerate() {
+                let values = values.iter().skip(lane).step_by(lanes);
+                own[first..].iter_mut().zip(values).for_each(|(own, &d)| *own = d);
+            }
+        }
         let sources = self.runner.stack.linear().pattern().cols();
         let (per_lane_u, per_lane_a) = ((self.rank + 1) * sources, (self.rank + 1) * self.matrix);
         for lane in 0..lanes {
@@ -282,7 +293,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         self.linearizer = Linearizer::new(stack, stack.dynamics(), stack.row_jacobian(), *lanes);
         let zeros = |len: usize| vec![T::ZERO; len * lanes];
         self.dynamics = zeros(self.linearizer.dynamics().nnz());
-        self.lane_dynamics = vec![T::ZERO; self.linearizer.dynamics().nnz()];
+        self.lane_dynamics = zeros(self.linearizer.dynamics().nnz());
         self.map = Linear::new(self.linearizer.dynamics().clone(), 0);
         self.numbers = Linear::new(stack.linear().pattern().clone(), 0);
         self.row_jacobian = zeros(self.linearizer.row_jacobian().pattern().nnz());

@@ -1,7 +1,6 @@
 //! Norms that neither overflow nor underflow in `f32`.
 
 use rtrl_sparse::Scalar;
-use rtrl_sparse::dense::dot;
 
 /// Least sum of squares in which squares that underflow in `f32` do not matter.
 const SAFE: f64 = 1e-20;
@@ -16,11 +15,6 @@ pub(crate) fn root<T: Scalar>(sum: T, exact: impl FnOnce() -> f64) -> f64 {
 /// Σ x², in `f64`.
 pub(crate) fn squares<'a, T: Scalar>(x: impl Iterator<Item = &'a T>) -> f64 {
     x.map(|x| x.to_f64() * x.to_f64()).sum()
-}
-
-/// |x|.
-pub(crate) fn norm<T: Scalar>(x: &[T]) -> f64 {
-    root(dot(x, x), || squares(x.iter()))
 }
 
 /// √(a / b), which balances the two factors of a rank-one product whose norms are a and b; 1 if one of them

@@ -11,7 +11,7 @@ use rtrl_sparse::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_rank;
-use crate::kronecker::{COLUMNS, Kronecker, Reduce, Terms};
+use crate::kronecker::{Kronecker, Reduce, Terms};
 use crate::{BuildEstimator, EstimatorError, GradientEstimator, Signs};
 use orthogonal::{Orthogonal, Scratch};
 use svd::Svd;
@@ -72,14 +72,10 @@ impl<T: Scalar> Kronecker<T> {
     pub fn optimal(stack: Arc<Stack<T>>, lanes: usize, window: usize, rank: usize, signs: Signs) -> Self {
         assert!(rank > 0, "the rank of OK must be at least 1, found {rank}");
         let n = rank + 1;
-        let pattern = stack.linear().pattern();
-        let (sources, rows, states) = (pattern.cols(), pattern.rows(), stack.states());
-        let of_a = Orthogonal::new(n, states * rows, states * COLUMNS);
-        let sides = [Orthogonal::new(n, sources, sources), of_a];
         let optimal = Optimal {
             rank,
             svd: Svd::new(n),
-            sides,
+            sides: [Orthogonal::new(n), Orthogonal::new(n)],
             mix: vec![0.0; n * rank],
             factor: vec![0.0; n * rank],
             z: vec![0.0; n],
@@ -94,7 +90,7 @@ impl<T: Scalar> Kronecker<T> {
 struct Optimal<T> {
     rank: usize,
     svd: Svd,
-    /// The QR factorizations of u and of A.
+    /// The factorizations of u and of A.
     sides: [Orthogonal; 2],
     /// The random matrix M for which the mean of M Mᵀ is the diagonal matrix of the singular values.
     mix: Vec<f64>,
@@ -105,13 +101,13 @@ struct Optimal<T> {
 }
 
 impl<T: Scalar> Reduce<T> for Optimal<T> {
-    fn take(&mut self, side: usize, tile: &mut [T]) {
+    fn take(&mut self, side: usize, tile: &[T]) {
         self.sides[side].take(tile, &mut self.scratch);
     }
 
     fn reduce(&mut self, lane: usize, terms: &mut [Terms<'_, T>; 2], signs: &mut Signs) {
         let (n, rank) = (self.rank + 1, self.rank);
-        self.sides.iter_mut().for_each(|side| side.finish(&mut self.scratch));
+        self.sides.iter_mut().for_each(Orthogonal::finish);
         // Σ u_i a_iᵀ = Q_u (R_u R_aᵀ) Q_aᵀ.
         let [ru, ra] = self.sides.each_ref().map(|side| &side.triangle);
         for i in 0..n {
@@ -122,21 +118,21 @@ impl<T: Scalar> Reduce<T> for Optimal<T> {
         self.svd.run();
         self.randomize(lane, signs);
         let vectors = [&self.svd.left, &self.svd.right];
-        for ((side, terms), vectors) in self.sides.iter_mut().zip(terms).zip(vectors) {
+        for ((side, terms), vectors) in self.sides.iter().zip(terms).zip(vectors) {
             for k in 0..rank {
                 for i in 0..n {
                     self.factor[k * n + i] =
-                        (0..n).map(|j| vectors[i * n + j] * self.mix[j * rank + k]).sum();
+                        (0..n).map(|j| vectors[j * n + i] * self.mix[j * rank + k]).sum();
                 }
             }
-            side.combine(&self.factor, terms, &mut self.scratch);
+            side.combine(&mut self.factor, terms, &mut self.scratch);
         }
     }
 
     fn macs(&self, sources: usize, matrix: usize) -> usize {
         let n = self.rank + 1;
-        // Projections, norms and scaling of the orthogonalization, then the new combinations.
-        (n * (n - 1) + 2 * n + n * self.rank) * (sources + matrix)
+        // Inner products of all pairs, then the new combinations.
+        (n * (n + 1) / 2 + n * self.rank) * (sources + matrix)
     }
 
     fn bytes(&self) -> usize {

@@ -140,10 +140,14 @@ impl Condition {
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Above(bound) => write!(f, "above {bound}"),
-            Self::AtMost(bound) => write!(f, "at most {bound}"),
+        let (words, bound) = match self {
+            Self::Above(bound) => ("above", *bound),
+            Self::AtMost(bound) => ("at most", *bound),
+        };
+        if bound != 0.0 && bound.abs() < 1e-3 {
+            return write!(f, "{words} {bound:e}");
         }
+        write!(f, "{words} {bound}")
     }
 }
 
@@ -202,6 +206,18 @@ mod tests {
             assert_eq!(condition(mean, half, bound).verdict(), expected, "{mean} ± {half} {bound:?}");
         }
         assert_eq!(Condition::new("it", "a number", None, Above(0.0)).verdict(), Verdict::NotRun);
+    }
+
+    #[test]
+    fn bounds_in_words() {
+        for (bound, words) in [
+            (Bound::AtMost(1e-10), "at most 1e-10"),
+            (Bound::Above(-1e-4), "above -1e-4"),
+            (Bound::Above(0.0), "above 0"),
+            (Bound::AtMost(1.2), "at most 1.2"),
+        ] {
+            assert_eq!(bound.to_string(), words);
+        }
     }
 
     #[test]

@@ -411,49 +411,52 @@ proptest! {
     }
 }
 
-/// Blocks wide enough for several tiles, and more lanes than one vector has.
+/// Blocks wide enough for several tiles, and more lanes than one vector has. From eight states on D is kept as runs.
 #[test]
 fn wide_blocks_are_tiled_correctly() {
-    for (inputs, lanes) in [(3000, 1), (70, 40)] {
-        let weights = Pattern::dense(2, inputs);
-        let jacobian = Pattern::from_rows(3, [vec![0], vec![0, 2]]).unwrap();
-        let dynamics = Pattern::dense(3, 3);
-        let reach = vec![vec![0, 1, 2]; 2];
-        let linear = Linear::new(weights, 0);
-        let blocks =
-            Blocks::new(linear, Operand::plain(&jacobian), Operand::plain(&dynamics), &reach).unwrap();
-        let number = |i: usize| ((i * 7 + i / 5) % 5) as f64 - 2.0;
-        let d: Vec<f64> = (0..9 * lanes).map(number).collect();
-        let g: Vec<f64> = (0..3 * lanes).map(|i| number(i + 3)).collect();
-        let u: Vec<f64> = (0..inputs * lanes).map(|i| number(i + 1)).collect();
-        let delta: Vec<f64> = (0..3 * lanes).map(|i| number(i + 2)).collect();
-        let step = StepValues {
-            dynamics: Lanes::new(&d, lanes),
-            row_jacobian: Lanes::new(&g, lanes),
-            sources: Sources { symbols: &[], dense: Lanes::new(&u, lanes) },
-            delta: Lanes::new(&delta, lanes),
-        };
-        let before: Vec<f64> = (0..blocks.len() * lanes).map(number).collect();
-        let mut gradient = vec![0.0; 2 * inputs];
-        let mut recursion = Streaming::new(blocks, lanes);
-        recursion.influence_mut().values_mut().copy_from_slice(&before);
-        recursion.advance(step, &mut gradient);
-        let (blocks, influence) = (recursion.blocks(), recursion.influence().values());
-        for weight in 0..2 * inputs {
-            let (row, source) = (weight / inputs, weight % inputs);
-            let mut slope = 0.0;
-            let places = [0, 1, 2].map(|state| blocks.find(state, weight).unwrap());
-            for lane in 0..lanes {
-                for s in 0..3 {
-                    let at = |s: usize| places[s] * lanes + lane;
-                    let recursion: f64 = (0..3).map(|k| d[(s * 3 + k) * lanes + lane] * before[at(k)]).sum();
-                    let entry = jacobian.find(row, s as u32).map_or(0.0, |e| g[e * lanes + lane]);
-                    let expected = recursion + entry * u[source * lanes + lane];
-                    assert_eq!(influence[at(s)], expected);
-                    slope += delta[s * lanes + lane] * expected;
-                }
+    let wide = [(3, 3000, 1), (3, 70, 40), (8, 70, 40), (9, 12, 8), (10, 25, 6), (11, 1, 4), (13, 50, 3)];
+    Level::available().for_each(|level| level.force(|| wide.into_iter().for_each(one_step)));
+}
+
+fn one_step((states, inputs, lanes): (usize, usize, usize)) {
+    let weights = Pattern::dense(2, inputs);
+    let jacobian = Pattern::from_rows(states, [vec![0], vec![0, 2]]).unwrap();
+    let dynamics = Pattern::dense(states, states);
+    let reach = vec![(0..states as u32).collect(); 2];
+    let linear = Linear::new(weights, 0);
+    let blocks = Blocks::new(linear, Operand::plain(&jacobian), Operand::plain(&dynamics), &reach).unwrap();
+    let number = |i: usize| ((i * 7 + i / 5) % 5) as f64 - 2.0;
+    let d: Vec<f64> = (0..states * states * lanes).map(number).collect();
+    let g: Vec<f64> = (0..3 * lanes).map(|i| number(i + 3)).collect();
+    let u: Vec<f64> = (0..inputs * lanes).map(|i| number(i + 1)).collect();
+    let delta: Vec<f64> = (0..states * lanes).map(|i| number(i + 2)).collect();
+    let step = StepValues {
+        dynamics: Lanes::new(&d, lanes),
+        row_jacobian: Lanes::new(&g, lanes),
+        sources: Sources { symbols: &[], dense: Lanes::new(&u, lanes) },
+        delta: Lanes::new(&delta, lanes),
+    };
+    let before: Vec<f64> = (0..blocks.len() * lanes).map(number).collect();
+    let mut gradient = vec![0.0; 2 * inputs];
+    let mut recursion = Streaming::new(blocks, lanes);
+    recursion.influence_mut().values_mut().copy_from_slice(&before);
+    recursion.advance(step, &mut gradient);
+    let (blocks, influence) = (recursion.blocks(), recursion.influence().values());
+    for weight in 0..2 * inputs {
+        let (row, source) = (weight / inputs, weight % inputs);
+        let mut slope = 0.0;
+        let places: Vec<_> = (0..states).map(|state| blocks.find(state as u32, weight).unwrap()).collect();
+        for lane in 0..lanes {
+            for s in 0..states {
+                let at = |s: usize| places[s] * lanes + lane;
+                let recursion: f64 =
+                    (0..states).map(|k| d[(s * states + k) * lanes + lane] * before[at(k)]).sum();
+                let entry = jacobian.find(row, s as u32).map_or(0.0, |e| g[e * lanes + lane]);
+                let expected = recursion + entry * u[source * lanes + lane];
+                assert_eq!(influence[at(s)], expected);
+                slope += delta[s * lanes + lane] * expected;
             }
-            assert_eq!(gradient[weight], slope);
         }
+        assert_eq!(gradient[weight], slope);
     }
 }

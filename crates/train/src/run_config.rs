@@ -18,7 +18,7 @@ use crate::{
 
 /// Version of the meaning of configurations. It is raised when the same file would give other numbers, so that old
 /// results are not taken for new ones.
-pub const CONFIG_VERSION: u32 = 6;
+pub const CONFIG_VERSION: u32 = 7;
 
 /// Everything that determines a run, and nothing else. Equal configurations give equal results, bit for bit, for
 /// any number of threads, if the kernels use the same instructions ([`rtrl_sparse::Level`]; a run's

@@ -1,17 +1,15 @@
 //! Singular values of a small square matrix without allocation; library routines allocate at each call.
 
-/// `input = left · diag(values) · rightᵀ`, values decreasing; all matrices n × n, row-major.
+/// `input = leftᵀ · diag(values) · right`, values decreasing; all matrices n × n, row-major.
 #[derive(Debug)]
 pub(super) struct Svd {
     n: usize,
     pub input: Vec<f64>,
-    /// Columns are left singular vectors; zero for a value of zero.
+    /// Rows are left singular vectors; zero for a value of zero.
     pub left: Vec<f64>,
     pub values: Vec<f64>,
-    /// Columns are right singular vectors.
+    /// Rows are right singular vectors.
     pub right: Vec<f64>,
-    order: Vec<usize>,
-    row: Vec<f64>,
 }
 
 /// Most sweeps over all pairs of columns; small matrices converge in less than ten.
@@ -20,22 +18,22 @@ const SWEEPS: usize = 40;
 impl Svd {
     pub fn new(n: usize) -> Self {
         let square = || vec![0.0; n * n];
-        let (input, left, right) = (square(), square(), square());
-        Self { n, input, left, values: vec![0.0; n], right, order: (0..n).collect(), row: vec![0.0; n] }
+        Self { n, input: square(), left: square(), values: vec![0.0; n], right: square() }
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let arrays = [&self.input, &self.left, &self.right, &self.values, &self.row];
-        let arrays: usize = arrays.iter().map(|array| size_of_val(&array[..])).sum();
-        arrays + size_of_val(&self.order[..])
+        let arrays = [&self.input, &self.left, &self.right, &self.values];
+        arrays.iter().map(|array| size_of_val(&array[..])).sum()
     }
 
     /// Fills `left`, `values` and `right` by one-sided Jacobi rotations (Hestenes 1958): rotates pairs of
-    /// columns of `input · right` until all are orthogonal.
+    /// columns of `input · rightᵀ`, the rows of `left`, until all are orthogonal.
     pub fn run(&mut self) {
         let n = self.n;
-        self.left.copy_from_slice(&self.input);
+        for (j, column) in self.left.chunks_exact_mut(n).enumerate() {
+            column.iter_mut().enumerate().for_each(|(i, own)| *own = self.input[i * n + j]);
+        }
         self.right.fill(0.0);
         (0..n).for_each(|i| self.right[i * n + i] = 1.0);
         for _ in 0..SWEEPS {
@@ -52,14 +50,17 @@ impl Svd {
         self.normalize();
     }
 
-    /// Makes columns `p` and `q` orthogonal. Returns whether they were not orthogonal before.
+    /// Makes vectors `p` and `q`, the later of the two, orthogonal. Returns whether they were not orthogonal before.
     fn rotate(&mut self, p: usize, q: usize) -> bool {
-        let n = self.n;
-        let inner =
-            |a: usize, b: usize| -> f64 { (0..n).map(|i| self.left[i * n + a] * self.left[i * n + b]).sum() };
-        let (alpha, beta, gamma) = (inner(p, p), inner(q, q), inner(p, q));
-        // Orthogonal up to the rounding error of the product, relative to the columns.
-        if gamma.abs() <= 1e-15 * (alpha * beta).sqrt() || gamma == 0.0 {
+        let [a, b] = pair(&mut self.left, self.n, p, q);
+        let (mut alpha, mut beta, mut gamma) = (0.0, 0.0, 0.0);
+        for (a, b) in a.iter().zip(&*b) {
+            alpha += a * a;
+            beta += b * b;
+            gamma += a * b;
+        }
+        // Orthogonal up to the rounding error of the product, relative to the vectors.
+        if f64::abs(gamma) <= 1e-15 * f64::sqrt(alpha * beta) || gamma == 0.0 {
             return false;
         }
         let zeta = (beta - alpha) / (2.0 * gamma);
@@ -67,39 +68,40 @@ impl Svd {
         let cosine = 1.0 / (1.0 + tangent * tangent).sqrt();
         let sine = cosine * tangent;
         for matrix in [&mut self.left, &mut self.right] {
-            for row in matrix.chunks_exact_mut(n) {
-                (row[p], row[q]) = (cosine * row[p] - sine * row[q], sine * row[p] + cosine * row[q]);
+            let [a, b] = pair(matrix, self.n, p, q);
+            for (a, b) in a.iter_mut().zip(b) {
+                (*a, *b) = (cosine * *a - sine * *b, sine * *a + cosine * *b);
             }
         }
         true
     }
 
-    /// Column norms become the values, in decreasing order.
+    /// Norms become the values, in decreasing order.
     fn normalize(&mut self) {
-        let n = self.n;
+        let Self { n, ref mut left, ref mut right, ref mut values, .. } = *self;
+        for (value, row) in values.iter_mut().zip(left.chunks_exact(n)) {
+            *value = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+        }
         for j in 0..n {
-            let norm: f64 = (0..n).map(|i| self.left[i * n + j] * self.left[i * n + j]).sum();
-            self.row[j] = norm.sqrt();
-        }
-        let norms = &self.row;
-        self.order.sort_unstable_by(|&a, &b| norms[b].total_cmp(&norms[a]).then(a.cmp(&b)));
-        for (j, &from) in self.order.iter().enumerate() {
-            self.values[j] = self.row[from];
-        }
-        for matrix in [&mut self.left, &mut self.right] {
-            for row in matrix.chunks_exact_mut(n) {
-                self.row.copy_from_slice(row);
-                for (j, &from) in self.order.iter().enumerate() {
-                    row[j] = self.row[from];
+            let largest = (j..n).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(j);
+            if largest > j {
+                values.swap(j, largest);
+                for matrix in [&mut *left, &mut *right] {
+                    let [a, b] = pair(matrix, n, j, largest);
+                    a.swap_with_slice(b);
                 }
             }
         }
-        for row in self.left.chunks_exact_mut(n) {
-            for (entry, &value) in row.iter_mut().zip(&self.values) {
-                *entry = if value > 0.0 { *entry / value } else { 0.0 };
-            }
+        for (&value, row) in values.iter().zip(left.chunks_exact_mut(n)) {
+            row.iter_mut().for_each(|x| *x = if value > 0.0 { *x / value } else { 0.0 });
         }
     }
+}
+
+/// Rows `p` and `q`, the later of the two, of a matrix.
+fn pair(matrix: &mut [f64], n: usize, p: usize, q: usize) -> [&mut [f64]; 2] {
+    let (before, after) = matrix.split_at_mut(q * n);
+    [&mut before[p * n..(p + 1) * n], &mut after[..n]]
 }
 
 #[cfg(test)]
@@ -126,9 +128,9 @@ mod tests {
                 for i in 0..n {
                     for j in 0..n {
                         let product: f64 =
-                            (0..n).map(|k| svd.left[i * n + k] * svd.values[k] * svd.right[j * n + k]).sum();
+                            (0..n).map(|k| svd.left[k * n + i] * svd.values[k] * svd.right[k * n + j]).sum();
                         assert!((product - entry(i, j)).abs() < 1e-12 * scale, "n = {n}, rank {rank}");
-                        let inner: f64 = (0..n).map(|k| svd.right[k * n + i] * svd.right[k * n + j]).sum();
+                        let inner: f64 = (0..n).map(|k| svd.right[i * n + k] * svd.right[j * n + k]).sum();
                         assert!((inner - f64::from(u8::from(i == j))).abs() < 1e-13);
                     }
                 }

@@ -476,7 +476,8 @@ fn lanes_in_groups_draw_what_they_draw_together() {
     for (mut together, config) in pairs {
         let expected = gradients(&case, &mut *together, &mut case.weights(&stack), &data, |_, _| {});
         let grouped = |seed| gradient_of(&case, &config(seed));
-        assert_equal("lanes in groups", &grouped(seed), &expected, ROUNDING);
+        let name = format!("{:?} in groups", config(seed));
+        assert_equal(&name, &grouped(seed), &expected, ROUNDING);
         assert!(deviation(&grouped(seed + 1), &expected) > 1e-3, "signs matter");
     }
 }

@@ -82,7 +82,17 @@ fn counted_cost_is_what_the_kernels_do() {
             for config in &estimators {
                 let (found, estimator) = measured(&case, config);
                 let cost = estimator.cost();
-                let expected = cost.macs() - cost.forward;
+                // OK takes inner products in `f64`, which are not counted here: of each pair of its terms, u and A.
+                let apart = match config {
+                    EstimatorConfig::OptimalKronecker(ok) => {
+                        let (terms, stack) = (ok.rank + 1, estimator.stack());
+                        let (rows, sources) =
+                            (stack.linear().pattern().rows(), stack.linear().pattern().cols());
+                        (terms * (terms + 1) / 2 * (sources + stack.states() * rows)) as f64
+                    }
+                    _ => 0.0,
+                };
+                let expected = cost.macs() - cost.forward - apart;
                 assert!(
                     (found - frozen - expected).abs() < 1e-9,
                     "{config:?} on {layers:?} with {inputs:?}: {} multiplications, counted {expected}",
