@@ -48,7 +48,7 @@ impl BuildEstimator for KfRtrlConfig {
 
 impl<T: Scalar> Kronecker<T> {
     /// KF-RTRL for `lanes` lanes and windows of at most `window` steps. It takes one of `signs` for each lane
-    /// and step.
+    /// and step after the first of a sequence.
     ///
     /// # Panics
     /// If `lanes` or `window` is zero, or `signs` are random ones for another number of lanes.

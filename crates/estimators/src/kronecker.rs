@@ -56,6 +56,8 @@ const ENTRIES: usize = 64;
 /// Σ_i u_i ⊗ (D A_i) + u_t ⊗ G_t          rank + 1 terms, reduced to rank
 /// ```
 ///
+/// In the first `rank` steps of a sequence there are no more terms than that, and nothing is reduced: J is exact.
+///
 /// The immediate Jacobian of a cell with linear preactivations *is* `G ⊗ u`, restricted to the weights that exist, so
 /// the factorization holds for every cell and stack of this library, masked or not.
 ///
@@ -65,6 +67,8 @@ const ENTRIES: usize = 64;
 pub struct Kronecker<T: Scalar> {
     runner: Runner<T>,
     rank: usize,
+    /// Terms of each lane that are in use: the others are zero.
+    used: Vec<u32>,
     /// Numbers of an A.
     matrix: usize,
     signs: Signs,
@@ -110,6 +114,7 @@ impl<T: Scalar> Kronecker<T> {
         let matrix = stack.states() * pattern.rows();
         Self {
             rank,
+            used: vec![0; lanes],
             signs,
             reduce,
             trace: stack.trace(lanes),
@@ -133,35 +138,45 @@ impl<T: Scalar> Kronecker<T> {
 
     /// Forgets the influence of one lane.
     fn clear(&mut self, lane: usize) {
+        self.used[lane] = 0;
         for terms in [&mut self.u, &mut self.a] {
             let size = terms.len() / self.runner.lanes;
             terms[lane * size..(lane + 1) * size].fill(T::ZERO);
         }
     }
 
-    /// `A_i ← D A_i` for one lane, and `u_t` and `G_t` as its last term. D is applied as a linear map, with the columns of
-    /// A_i (one for each row of the net) as its lanes.
-    fn transport(&mut self, lane: usize) {
+    /// `A_i ← D A_i` for the terms of one lane, and `u_t` and `G_t` as the term after them. D is applied as a linear map, with
+    /// the columns of A_i (one for each row of the net) as its lanes. Returns whether there is a term too many.
+    fn transport(&mut self, lane: usize) -> bool {
+        let used = self.used[lane] as usize;
+        let full = used == self.rank;
         let Runner { stack, lanes, .. } = &self.runner;
         let (linear, states) = (stack.linear(), stack.states());
         let nnz = self.lane_dynamics.len() / lanes;
         let dynamics = &self.lane_dynamics[lane * nnz..(lane + 1) * nnz];
         let (terms, rows, sources) = (self.rank + 1, linear.pattern().rows(), linear.pattern().cols());
         let u = &mut self.u[lane * terms * sources..(lane + 1) * terms * sources];
-        self.trace.sources().write_lane(lane, linear.symbols(), &mut u[self.rank * sources..]);
-        self.reduce.take(0, u);
+        self.trace.sources().write_lane(lane, linear.symbols(), &mut u[used * sources..][..sources]);
+        if full {
+            self.reduce.take(0, u);
+        }
         let g = self.linearizer.row_jacobian();
         let a = &mut self.a[lane * terms * self.matrix..(lane + 1) * terms * self.matrix];
         for (tile, first) in a.chunks_mut(terms * states * COLUMNS).zip((0..rows).step_by(COLUMNS)) {
             let size = tile.len() / terms;
             let columns = size / states;
-            let (old, last) = tile.split_at_mut(self.rank * size);
-            let new = &mut self.new[..size];
+            let (old, last) = tile.split_at_mut(used * size);
+            let (last, new) = (&mut last[..size], &mut self.new[..size]);
             for a in old.chunks_exact_mut(size) {
                 let sources = Sources { symbols: &[], dense: Lanes::new(a, columns) };
                 let product = &mut LanesMut::new(new, columns);
                 self.map.multiply(dynamics, 0..states, sources, product, 0);
-                a.copy_from_slice(new);
+                // What is reduced is flushed there.
+                if full {
+                    a.copy_from_slice(new);
+                } else {
+                    a.iter_mut().zip(&*new).for_each(|(a, x)| *a = x.flush());
+                }
             }
             last.fill(T::ZERO);
             for column in 0..columns {
@@ -171,8 +186,11 @@ impl<T: Scalar> Kronecker<T> {
                         self.row_jacobian[g.place(entry) as usize * lanes + lane];
                 }
             }
-            self.reduce.take(1, tile);
+            if full {
+                self.reduce.take(1, tile);
+            }
         }
+        full
     }
 }
 
@@ -181,6 +199,8 @@ impl<T: Scalar> Persist for Kronecker<T> {
         self.runner.persist(archive)?;
         archive.part("signs", &mut self.signs)?;
         archive.slice("u", &mut self.u)?;
+        archive.slice("terms", &mut self.used)?;
+        self.used.iter_mut().for_each(|used| *used = (*used).min(self.rank as u32));
         // Not "a": that was the name when each A was saved as a whole.
         archive.slice("tiles", &mut self.a)
     }
@@ -210,10 +230,12 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             if self.trace.starts()[lane] {
                 // D is zero at a start, but A may not be finite. And the norms of the last sequence's terms
                 // must not be balanced against those of the new one.
-                self.u[lane * per_lane_u..(lane + 1) * per_lane_u].fill(T::ZERO);
-                self.a[lane * per_lane_a..(lane + 1) * per_lane_a].fill(T::ZERO);
+                self.clear(lane);
             }
-            self.transport(lane);
+            if !self.transport(lane) {
+                self.used[lane] += 1;
+                continue;
+            }
             let u = &mut self.u[lane * per_lane_u..(lane + 1) * per_lane_u];
             let a = &mut self.a[lane * per_lane_a..(lane + 1) * per_lane_a];
             let u = Terms { values: u, len: sources, tile: sources };
@@ -234,18 +256,23 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
         for lane in 0..self.runner.lanes {
             delta.iter_mut().enumerate().for_each(|(k, own)| *own = loss_gradient.at(k)[lane]);
             let delta = Matrix::new(delta, states.len(), 1);
+            let used = self.used[lane] as usize;
+            if used < rank {
+                self.rows.fill(T::ZERO);
+                self.columns.fill(T::ZERO);
+            }
             let a = &self.a[lane * (rank + 1) * self.matrix..(lane + 1) * (rank + 1) * self.matrix];
             for (tile, first) in a.chunks((rank + 1) * all * COLUMNS).zip((0..rows).step_by(COLUMNS)) {
                 let size = tile.len() / (rank + 1);
                 let columns = size / all;
                 let product = &mut self.product[..columns];
-                for (term, a) in tile.chunks_exact(size).take(rank).enumerate() {
+                for (term, a) in tile.chunks_exact(size).take(used).enumerate() {
                     let a = &a[states.start * columns..states.end * columns];
                     dense::multiply(product, T::ZERO, Matrix::new(a, states.len(), columns).t(), delta);
                     turn(product, &mut self.rows[first * rank..], term, rank);
                 }
             }
-            for term in 0..rank {
+            for term in 0..used {
                 let u = &self.u[(lane * (rank + 1) + term) * sources..][..sources];
                 turn(u, &mut self.columns, term, rank);
             }
@@ -315,6 +342,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
             + self.dynamics.len()
             + self.lane_dynamics.len()
             + self.row_jacobian.len();
+        // Once all terms are in use.
         Cost {
             forward: linear.dense_weights() as f64,
             linearize: self.linearizer.macs() as f64,
@@ -328,6 +356,7 @@ impl<T: Scalar> GradientEstimator<T> for Kronecker<T> {
                 + self.trace.bytes()
                 + self.linearizer.bytes()
                 + self.signs.bytes()
+                + size_of_val(&self.used[..])
                 + scalars * size_of::<T>(),
         }
     }

@@ -20,7 +20,8 @@ use svd::Svd;
 ///
 /// At each step the sum of `rank + 1` terms is decomposed by singular values. The terms of the largest values
 /// are kept as they are. The others are mixed by random signs along the orthogonal complement of one vector,
-/// such that their expected sum is unchanged.
+/// such that their expected sum is unchanged. In the first `rank` steps of a sequence all terms are kept: a rank of at least the
+/// length of the sequences makes this exact RTRL, at a fraction of its cost if they are short.
 ///
 /// # Reference
 /// Benzing, Gauy, Mujika, Martinsson & Steger, "Optimal Kronecker-sum approximation of real time recurrent learning",
@@ -65,7 +66,7 @@ impl BuildEstimator for OkConfig {
 
 impl<T: Scalar> Kronecker<T> {
     /// OK of rank `rank` for `lanes` lanes and windows of at most `window` steps. It takes `rank + 1` of
-    /// `signs` for each lane and step.
+    /// `signs` for each lane and step after the first `rank` of a sequence.
     ///
     /// # Panics
     /// If `lanes`, `window` or `rank` is zero, or `signs` are random ones for another number of lanes.

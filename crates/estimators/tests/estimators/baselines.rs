@@ -285,7 +285,9 @@ fn a_leak_out_of_range_is_refused() {
 /// A stochastic estimator: how many signs it draws at each step, and how it is built from given signs.
 struct Stochastic {
     name: &'static str,
+    /// Signs of a step, but for the `exact` first ones of a sequence.
     signs: fn(&Stack<f64>) -> usize,
+    exact: usize,
     make: Make,
 }
 
@@ -294,21 +296,25 @@ type Make = fn(Arc<Stack<f64>>, Signs) -> Box<dyn GradientEstimator<f64>>;
 const UORO: Stochastic = Stochastic {
     name: "UORO",
     signs: |stack| stack.states(),
+    exact: 0,
     make: |stack, signs| Box::new(Uoro::new(stack, 1, 2, signs)),
 };
 const KF_RTRL: Stochastic = Stochastic {
     name: "KF-RTRL",
     signs: |_| 1,
+    exact: 1,
     make: |stack, signs| Box::new(Kronecker::kf_rtrl(stack, 1, 2, signs)),
 };
 const OK_1: Stochastic = Stochastic {
     name: "OK-1",
     signs: |_| 2,
+    exact: 1,
     make: |stack, signs| Box::new(Kronecker::optimal(stack, 1, 2, 1, signs)),
 };
 const OK_2: Stochastic = Stochastic {
     name: "OK-2",
     signs: |_| 3,
+    exact: 2,
     make: |stack, signs| Box::new(Kronecker::optimal(stack, 1, 2, 2, signs)),
 };
 
@@ -392,7 +398,7 @@ fn a_start_makes_stochastic_estimators_new() {
             let mut data = case.data(stack.hidden().len());
             data[4].starts[0] = true;
             for estimator in [UORO, KF_RTRL, OK_1, OK_2] {
-                let half = 4 * (estimator.signs)(&stack);
+                let half = (4 - estimator.exact) * (estimator.signs)(&stack);
                 let list: Vec<bool> = (0..2 * half).map(|i| (i * i + i / 3) % 5 < 2).collect();
                 let run = |list: &[bool], data: &[Datum]| {
                     let mut estimator = (estimator.make)(stack.clone(), Signs::listed(list.to_vec()));
@@ -436,6 +442,32 @@ fn ok_of_full_rank_is_exact() {
     let case = case(vec![CellConfig::Gru(Size::dense(3))], Inputs::Dense(2), 2, 5);
     let config = EstimatorConfig::OptimalKronecker(OkConfig { rank: 6, seed: 1 });
     assert_equal("OK of full rank", &gradient_of(&case, &config), &gradient_of(&case, &rtrl()), 1e-9);
+}
+
+#[test]
+fn ok_is_exact_on_sequences_no_longer_than_its_rank() {
+    let case = case(
+        vec![CellConfig::Gru(Size::dense(4)), CellConfig::Lstm(Size::dense(2))],
+        Inputs::Dense(2),
+        2,
+        11,
+    );
+    let stack = case.stack::<f64>();
+    let mut data = case.data(stack.hidden().len());
+    // Sequences of three, four and four steps in one lane, of four, four and three in the other.
+    [(3, 0), (7, 0), (4, 1), (8, 1)]
+        .into_iter()
+        .for_each(|(t, lane): (usize, usize)| data[t].starts[lane] = true);
+    let run = |config: EstimatorConfig| {
+        let mut estimator = config.build(stack.clone(), case.lanes, case.window).unwrap();
+        gradients(&case, &mut *estimator, &mut case.weights(&stack), &data, |_, _| {})
+    };
+    let exact = run(rtrl());
+    let ok = |rank, seed| run(EstimatorConfig::OptimalKronecker(OkConfig { rank, seed }));
+    for seed in 0..2 {
+        assert_equal("OK of rank 4", &ok(4, seed), &exact, ROUNDING);
+    }
+    assert!(deviation(&ok(3, 0), &exact) > 1e-4, "a rank below the length must show");
 }
 
 #[test]

@@ -348,6 +348,7 @@ fn a_chosen_pattern_is_saved_and_survives_a_change_of_masks() {
 const UORO_BY_ROW: Stochastic = Stochastic {
     name: "UORO, signs at the preactivations",
     signs: |stack| stack.linear().pattern().rows(),
+    exact: 0,
     make: |stack, signs| Box::new(Uoro::with_noise(stack, 1, 2, signs, UoroNoise::Preactivations)),
 };
 
