@@ -8,8 +8,7 @@ use crate::experiment::{Experiment, Kind};
 
 const WORTH: Statement = Statement {
     id: "C12g",
-    text: "Each rule that carries something of the past recalls a symbol, after so many distractors that the immediate entries alone (J = I) stay at \
-           chance, better than those.",
+    text: "Each rule that carries something of the past recalls a symbol after ten distractors better than the immediate entries alone (J = I).",
 };
 
 /// The other rules that carry something, on one task that needs it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rtrl_report::{Align, Table};
-use rtrl_train::{RunConfig, Trainer};
+use rtrl_train::{RunConfig, TrainError, Trainer};
 
 use crate::settings::Planned;
 
@@ -87,12 +87,17 @@ pub fn table(experiments: &[(&str, &[Planned])], measured: usize, jobs: usize) -
 /// Makes windows of a run for a moment, to measure the time of a step and count the memory.
 fn calibrate(config: &RunConfig) -> Result<Calibrated, String> {
     let mut trainer = Trainer::new(config).map_err(|error| error.to_string())?;
+    // Whether there is a next window. A net that diverges is measured up to there: the run itself will tell.
+    let next = |trainer: &mut Trainer| match trainer.train_window() {
+        Ok(_) => Ok(config.training.steps.is_none_or(|steps| trainer.steps() < steps)),
+        Err(TrainError::Diverged { .. }) => Ok(false),
+        Err(error) => Err(error.to_string()),
+    };
     // The first window pays for cold caches.
-    trainer.train_window().map_err(|error| error.to_string())?;
+    let mut more = next(&mut trainer)?;
     let (started, before) = (Instant::now(), trainer.steps());
-    while started.elapsed() < CALIBRATION && config.training.steps.is_none_or(|steps| trainer.steps() < steps)
-    {
-        trainer.train_window().map_err(|error| error.to_string())?;
+    while more && started.elapsed() < CALIBRATION {
+        more = next(&mut trainer)?;
     }
     let steps = (trainer.steps() - before).max(1) as f64;
     // For each weight of net and readout: the weight, its gradient and two moments of Adam, 4 bytes each.

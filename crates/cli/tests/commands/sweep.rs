@@ -70,6 +70,14 @@ fn an_experiment_is_run_reported_and_not_run_twice() {
 }
 
 #[test]
+fn a_plan_measures_a_net_that_diverges() {
+    let text = SWEEP.replace("values = [0.1, 0.01]", "values = [1e30, 0.01]");
+    let folder = Folder::with(&text.replace("steps = 40", "steps = 4000"));
+    let plan = good(&["sweep", &folder.path("exp.toml"), "--plan"], "");
+    assert!(plan.contains("SnAp-2") && plan.contains("steps per second"), "{plan}");
+}
+
+#[test]
 fn mistakes_in_the_file_name_file_line_key_and_method() {
     let change = |from: &str, to: &str| {
         assert!(SWEEP.contains(from), "{from}");
