@@ -67,7 +67,7 @@ const ENTRIES: usize = 64;
 pub struct Kronecker<T: Scalar> {
     runner: Runner<T>,
     rank: usize,
-    /// Terms of each lane that are in use: the others are zero.
+    /// How many terms make up J in each lane.
     used: Vec<u32>,
     /// Numbers of an A.
     matrix: usize,
