@@ -58,11 +58,12 @@ fn a_name_stands_for_all_that_begin_with_it_and_a_hyphen() {
     }
 }
 
-/// Two cores for three hours, at 8 billion multiply-adds a second for each. The rate is an assumption: small nets pay for more than their
-/// multiply-adds, and `--plan` measures what they do pay.
-const BUDGET: f64 = 2.0 * 3.0 * 3600.0 * 8e9;
+/// Two cores for three and a half hours, at 8 billion multiply-adds a second for each. The rate is an assumption: small nets pay for more than
+/// their multiply-adds, and `--plan` measures what they do pay. What is three hours by this measure took nine on two cores that did other things
+/// too; twelve are the most that a night has.
+const BUDGET: f64 = 2.0 * 3.5 * 3600.0 * 8e9;
 
-/// A profile that decides claims has five seeds, and ends within an evening. What a run costs is counted, so that the test is the same on each machine.
+/// A profile that decides claims has five seeds, and ends within a night. What a run costs is counted, so that the test is the same on each machine.
 #[test]
 fn the_standard_profile_has_five_seeds_and_fits_its_budget() {
     let mut total = 0.0;
