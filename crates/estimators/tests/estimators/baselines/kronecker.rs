@@ -23,6 +23,32 @@ fn ok_of_full_rank_is_exact_over_several_tiles() {
 }
 
 #[test]
+fn ok_is_exact_on_sequences_no_longer_than_its_rank() {
+    let case = case(
+        vec![CellConfig::Gru(Size::dense(4)), CellConfig::Lstm(Size::dense(2))],
+        Inputs::Dense(2),
+        2,
+        11,
+    );
+    let stack = case.stack::<f64>();
+    let mut data = case.data(stack.hidden().len());
+    // Sequences of three, four and four steps in one lane, of four, four and three in the other.
+    [(3, 0), (7, 0), (4, 1), (8, 1)]
+        .into_iter()
+        .for_each(|(t, lane): (usize, usize)| data[t].starts[lane] = true);
+    let run = |config: EstimatorConfig| {
+        let mut estimator = config.build(stack.clone(), case.lanes, case.window).unwrap();
+        gradients(&case, &mut *estimator, &mut case.weights(&stack), &data, |_, _| {})
+    };
+    let exact = run(rtrl());
+    let ok = |rank, seed| run(EstimatorConfig::OptimalKronecker(OkConfig { rank, seed }));
+    for seed in 0..2 {
+        assert_equal("OK of rank 4", &ok(4, seed), &exact, ROUNDING);
+    }
+    assert!(deviation(&ok(3, 0), &exact) > 1e-4, "a rank below the length must show");
+}
+
+#[test]
 fn several_tiles_are_unbiased_over_all_signs() {
     for cell in [CellConfig::Vanilla, CellConfig::Gru] {
         let case = large(cell, 1, 4);
