@@ -49,6 +49,20 @@ fn ok_is_exact_on_sequences_no_longer_than_its_rank() {
 }
 
 #[test]
+fn ok_is_exact_with_a_term_for_each_source() {
+    // Vectors u of few sources have no more directions than these: what a step reduces is one term too many that depends on the
+    // others, however long the sequence.
+    let small = case(vec![CellConfig::Gru(Size::dense(1))], Inputs::Dense(1), 2, 20);
+    for (case, sources) in [(small, 3), (large(CellConfig::Vanilla, 1, 30), 24)] {
+        assert_eq!(case.stack::<f64>().linear().pattern().cols(), sources);
+        let ok = |rank| gradient_of(&case, &EstimatorConfig::OptimalKronecker(OkConfig { rank, seed: 1 }));
+        let exact = gradient_of(&case, &rtrl());
+        assert_equal("OK with a term for each source", &ok(sources), &exact, 1e-9);
+        assert!(deviation(&ok(sources - 2), &exact) > 1e-6, "{sources}: fewer terms must show");
+    }
+}
+
+#[test]
 fn several_tiles_are_unbiased_over_all_signs() {
     for cell in [CellConfig::Vanilla, CellConfig::Gru] {
         let case = large(cell, 1, 4);
