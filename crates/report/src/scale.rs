@@ -163,7 +163,7 @@ fn log_ticks(low: f64, high: f64, max_ticks: usize) -> Vec<(f64, String)> {
     let found = std::iter::once((&every[..], 1))
         .chain(even)
         .map(|(mantissas, stride)| at(mantissas, stride))
-        .find(|ticks| ticks.len() <= max_ticks.max(2));
+        .find(|ticks| ticks.len() <= max_ticks.max(2) && apart(ticks, high - low, max_ticks));
     match found {
         Some(ticks) if ticks.len() >= 3 => ticks,
         // Less than a decade: evenly spaced values, at their logarithmic places.
@@ -174,6 +174,13 @@ fn log_ticks(low: f64, high: f64, max_ticks: usize) -> Vec<(f64, String)> {
             .collect(),
         found => found.unwrap_or_default(),
     }
+}
+
+/// Whether labels have room beside each other: no two ticks are nearer than half of what even spacing would give them. Within a decade 8 and 9
+/// are a third as far apart as 1 and 2.
+fn apart(ticks: &[(f64, String)], extent: f64, max_ticks: usize) -> bool {
+    let least = 0.5 * extent / max_ticks.max(2) as f64;
+    ticks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= least)
 }
 
 /// `m × 10ᵈ`; an axis over many decades is labeled by powers throughout.
@@ -276,6 +283,12 @@ mod tests {
     fn less_than_a_decade_still_has_ticks() {
         assert_eq!(labels(&log(&[2.1, 3.8], 6)), ["2.5", "3.0", "3.5"]);
         assert!(labels(&log(&[20_500.0, 20_600.0], 6)).len() >= 3);
+    }
+
+    #[test]
+    fn logarithmic_ticks_are_not_crowded() {
+        assert_eq!(labels(&log(&[51_200.0, 153_600.0], 5)), ["50k", "100k", "150k"]);
+        assert_eq!(labels(&log(&[51_200.0, 153_600.0], 9)), ["50k", "60k", "70k", "80k", "90k", "100k"]);
     }
 
     #[test]

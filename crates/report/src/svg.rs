@@ -162,7 +162,7 @@ impl<'f> Drawing<'f> {
         let x = fit(&values.0, figure.x.log, 0.015, max_ticks).ticks_at(&values.0, max_ticks);
         let y = fit(&values.1, figure.y.log, 0.04, 7);
         let curves: Vec<_> = (0..figure.series.len()).map(|series| runs(digest, series, &x, &y)).collect();
-        let wrap_at = if canvas == Canvas::Narrow { 13 } else { 22 };
+        let wrap_at = if canvas == Canvas::Narrow { 14 } else { 22 };
         let labels = end_labels(figure, &curves, &x, &y, wrap_at);
         Self { figure, canvas, font, x, y, curves, labels }
     }
