@@ -226,11 +226,19 @@ const EVERY_FORM: [Layout; 3] = {
 
 const STATES: usize = 5;
 const ROWS: usize = 4;
-const SOURCES: usize = 6;
+const SOURCES: usize = 9;
+
+/// A map some of whose rows share a run of sources. Four make a run that is copied as a whole, even in one lane.
+fn weights() -> impl Strategy<Value = Pattern> {
+    let run = (prop_oneof![Just(0_u32), Just(4), Just(5)], 0..=ROWS).prop_map(|(shared, torn)| {
+        let row = |r: usize| if r == torn { 0..0 } else { 0..shared };
+        Pattern::from_rows(SOURCES, (0..ROWS).map(row)).unwrap()
+    });
+    (pattern(ROWS, SOURCES), run).prop_map(|(others, run)| others.union(&run))
+}
 
 fn recursion() -> impl Strategy<Value = Recursion> {
-    let patterns =
-        (pattern(ROWS, SOURCES), pattern(ROWS, STATES), pattern(STATES, STATES), pattern(ROWS, STATES));
+    let patterns = (weights(), pattern(ROWS, STATES), pattern(STATES, STATES), pattern(ROWS, STATES));
     // Windows long enough that outer products are gathered even in one lane, and shorter ones.
     let sizes = (0_usize..3, 1_usize..4, prop_oneof![1_usize..4, 8_usize..10]);
     let forms = (proptest::sample::select(&EVERY_FORM[..]), proptest::option::of(1_usize..9));

@@ -24,7 +24,17 @@ pub(crate) struct Held {
     run: usize,
 }
 
+/// A shorter run is gathered source by source in one lane: a call of `memcpy` takes longer. Rows that read no input have runs by
+/// accident, most of them of a single source.
+const MIN_COPIED_RUN: usize = 4;
+
 impl Linear {
+    /// Whether [`gather`](Self::gather) copies the sources of row `r` one by one in one lane.
+    #[inline(always)]
+    pub(crate) fn one_by_one(&self, r: usize) -> bool {
+        self.rows[r].run < MIN_COPIED_RUN
+    }
+
     /// Copies the dense sources of row `r` from `u` to the entries of `memory` from `at` on. The run is not copied
     /// if it is `held` there already: in many nets it is the same for all rows.
     #[inline(always)]
@@ -38,6 +48,11 @@ impl Linear {
     ) {
         let Row { ref dense, first, run, .. } = self.rows[r];
         let lanes = u.lanes();
+        if lanes == 1 && run < MIN_COPIED_RUN {
+            *held = Held::default();
+            self.scattered_gather(r, 0, u.values(), &mut memory[at..at + dense.len()]);
+            return;
+        }
         let (consecutive, others) = memory[at * lanes..(at + dense.len()) * lanes].split_at_mut(run * lanes);
         // Field by field: a SIMD load of the whole struct misses store-to-load forwarding just after scalar
         // stores.
@@ -46,7 +61,7 @@ impl Linear {
             *held = Held { at, first, run };
         }
         if lanes == 1 {
-            self.scattered_gather(r, u.values(), others);
+            self.scattered_gather(r, run, u.values(), others);
         } else {
             for (into, j) in others.chunks_exact_mut(lanes).zip(self.others(r).dense()) {
                 into.copy_from_slice(u.at(j));

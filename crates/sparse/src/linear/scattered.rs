@@ -3,10 +3,34 @@
 //! Each costs an index, a weight and a source; checks of the index would be most of the instructions.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use super::map::{Linear, Others};
 use crate::float::Float;
 use crate::lanes::{Lanes, LanesMut};
 use crate::simd::Simd;
+
+/// The only lane of the dense sources, looked up by columns of the pattern. To subtract the number of symbols from each column would be a
+/// fifth of the instructions.
+#[derive(Clone, Copy)]
+struct ByColumn<T>(*mut T);
+
+impl<T: Float> ByColumn<T> {
+    #[inline(always)]
+    fn of(u: &[T], symbols: usize) -> Self {
+        Self(u.as_ptr().cast_mut().wrapping_sub(symbols))
+    }
+
+    #[inline(always)]
+    fn of_mut(a: &mut [T], symbols: usize) -> Self {
+        Self(a.as_mut_ptr().wrapping_sub(symbols))
+    }
+
+    #[inline(always)]
+    fn place(self, column: u32) -> *mut T {
+        self.0.wrapping_add(column as usize)
+    }
+}
 
 impl Linear {
     /// `Σ w u` over the sources of row `r` beyond its run, in the only lane.
@@ -18,11 +42,10 @@ impl Linear {
             u.len() == self.dense_sources() && weights.len() == sources.len(),
             "dense sources and weights"
         );
+        let u = ByColumn::of(u, symbols);
         // SAFETY: `i` is below the number of sources, of which each has a weight. Sources beyond the run of a row are columns of
         // the pattern from `symbols` on, and `u` has an entry for each of these columns.
-        let product = |i: usize| unsafe {
-            (*weights.get_unchecked(i), *u.get_unchecked(*sources.get_unchecked(i) as usize - symbols))
-        };
+        let product = |i: usize| unsafe { (*weights.get_unchecked(i), *u.place(*sources.get_unchecked(i))) };
         let whole = sources.len() - sources.len() % 4;
         // Several sums, since each multiply-add waits for the one before.
         let mut sums = [T::ZERO; 4];
@@ -54,9 +77,10 @@ impl Linear {
     ) {
         let (sources, symbols, weights) = self.scattered_from(r, weights, from);
         assert!(a.len() == self.dense_sources(), "dense sources");
+        let a = ByColumn::of_mut(a, symbols);
         for (&source, &w) in sources.iter().zip(weights) {
-            // SAFETY: as for `scattered_dot`.
-            let a = unsafe { a.get_unchecked_mut(source as usize - symbols) };
+            // SAFETY: as for `scattered_dot`, and `a` is borrowed by this function alone.
+            let a = unsafe { &mut *a.place(source) };
             *a = simd.scalar(z, w, *a);
         }
     }
@@ -118,9 +142,10 @@ impl Linear {
     ) {
         let Others { sources, symbols, weights } = self.others(r);
         assert!(u.len() == self.dense_sources(), "dense sources");
+        let u = ByColumn::of(u, symbols);
         for (g, &source) in g[weights].iter_mut().zip(sources) {
             // SAFETY: as for `scattered_dot`.
-            *g = simd.scalar(z, unsafe { *u.get_unchecked(source as usize - symbols) }, *g);
+            *g = simd.scalar(z, unsafe { *u.place(source) }, *g);
         }
     }
 
@@ -172,14 +197,16 @@ impl Linear {
         }
     }
 
-    /// Copies the sources of row `r` beyond its run, in the only lane.
+    /// Copies the dense sources of row `r`, but for the first `skipped`, in the only lane.
     #[inline(always)]
-    pub(crate) fn scattered_gather<T: Float>(&self, r: usize, u: &[T], into: &mut [T]) {
-        let Others { sources, symbols, .. } = self.others(r);
+    pub(crate) fn scattered_gather<T: Float>(&self, r: usize, skipped: usize, u: &[T], into: &mut [T]) {
+        let Range { start, end } = self.rows[r].dense;
+        let sources = &self.pattern.indices()[start + skipped..end];
         assert!(u.len() == self.dense_sources(), "dense sources");
+        let u = ByColumn::of(u, self.symbols);
         for (into, &source) in into.iter_mut().zip(sources) {
-            // SAFETY: as for `scattered_dot`.
-            *into = unsafe { *u.get_unchecked(source as usize - symbols) };
+            // SAFETY: dense sources are columns of the pattern from `symbols` on, and `u` has an entry for each of these columns.
+            *into = unsafe { *u.place(source) };
         }
     }
 }

@@ -27,11 +27,10 @@ pub(super) fn advance<T: Float, S: Simd<T>, const LANES: bool>(
         let sources = len - alone.coded as usize;
         let u = if alone.first == NONE {
             if gathered != alone.row {
-                let Tiles { sources, held, .. } = &mut *tiles;
-                linear.gather(alone.row as usize, dense, sources, 0, held);
+                tiles.gather(linear, alone.row as usize, dense);
                 gathered = alone.row;
             }
-            &tiles.sources[..sources * lanes]
+            &tiles.gathered(linear, alone.row as usize)[..sources * lanes]
         } else {
             dense.range(alone.first as usize..alone.first as usize + sources)
         };

@@ -43,9 +43,8 @@ pub(super) fn advance<T: Float, S: Simd<T>>(
         let u = match linear.contiguous(row.row) {
             Some(first) => dense.range(first..first + sources),
             None => {
-                let Tiles { sources: memory, held, .. } = &mut *tiles;
-                linear.gather(row.row, dense, memory, 0, held);
-                &memory[..sources]
+                tiles.gather(linear, row.row, dense);
+                &tiles.gathered(linear, row.row)[..sources]
             }
         };
         let (coded, rest) = gradient[linear.pattern().entries(row.row)].split_at_mut(row.coded);

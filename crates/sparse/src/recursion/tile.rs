@@ -3,6 +3,8 @@
 use super::block::Block;
 use super::blocks::Blocks;
 use crate::float::Float;
+use crate::lanes::Lanes;
+use crate::linear::Linear;
 use crate::linear::forward::Held;
 
 /// Bytes of a tile. With D[R, R] as runs, loads of old values dominate, one for each entry of D and vector: the
@@ -62,6 +64,8 @@ pub struct Tiles<T> {
     /// The source of every column of a block, `[columns][lanes]`.
     pub(super) sources: Vec<T>,
     pub(super) held: Held,
+    /// The same for a row whose sources are copied one by one: `sources` goes on to hold the run of other rows.
+    one_by_one: Vec<T>,
     /// Gradient of the columns of a block.
     pub(super) gradient: Vec<T>,
     /// The values of G ⊗ u in a tile, for the states that G drives.
@@ -77,13 +81,31 @@ impl<T: Float> Tiles<T> {
             tile: vec![T::ZERO; tiled.clone().map(tile_scalars::<T>).max().unwrap_or(0)],
             sources: vec![T::ZERO; padded(columns * lanes)],
             held: Held::default(),
+            one_by_one: vec![T::ZERO; padded(columns * lanes)],
             gradient: vec![T::ZERO; padded(columns)],
             immediate: vec![T::ZERO; tiled.map(immediate_scalars::<T>).max().unwrap_or(0)],
         }
     }
 
+    /// Gathers the dense sources of row `r`.
+    #[inline(always)]
+    pub(super) fn gather(&mut self, linear: &Linear, r: usize, dense: Lanes<'_, T>) {
+        if linear.one_by_one(r) {
+            linear.gather(r, dense, &mut self.one_by_one, 0, &mut Held::default());
+        } else {
+            linear.gather(r, dense, &mut self.sources, 0, &mut self.held);
+        }
+    }
+
+    /// The dense sources of row `r`, the last of its kind that was [gathered](Self::gather), `[sources][lanes]`; what follows them is
+    /// not defined.
+    #[inline(always)]
+    pub(super) fn gathered(&self, linear: &Linear, r: usize) -> &[T] {
+        if linear.one_by_one(r) { &self.one_by_one } else { &self.sources }
+    }
+
     pub fn bytes(&self) -> usize {
-        let arrays = [&self.tile, &self.sources, &self.gradient, &self.immediate];
+        let arrays = [&self.tile, &self.sources, &self.one_by_one, &self.gradient, &self.immediate];
         arrays.iter().map(|array| size_of_val(&array[..])).sum()
     }
 }
