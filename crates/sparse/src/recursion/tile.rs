@@ -77,11 +77,14 @@ impl<T: Float> Tiles<T> {
         let columns = blocks.blocks().map(|block| block.columns()).max().unwrap_or(0);
         // Blocks with a diagonal D are updated in place.
         let tiled = blocks.blocks().filter(|block| !block.diagonal());
+        // Blocks of one state or of two are updated row by row.
+        let by_row = blocks.blocks().filter(|block| block.diagonal() || block.reach().len() == 2);
+        let longest = by_row.flat_map(|block| block.rows()).map(|row| row.columns.len()).max().unwrap_or(0);
         Self {
             tile: vec![T::ZERO; tiled.clone().map(tile_scalars::<T>).max().unwrap_or(0)],
             sources: vec![T::ZERO; padded(columns * lanes)],
             held: Held::default(),
-            one_by_one: vec![T::ZERO; padded(columns * lanes)],
+            one_by_one: vec![T::ZERO; longest * lanes],
             gradient: vec![T::ZERO; padded(columns)],
             immediate: vec![T::ZERO; tiled.map(immediate_scalars::<T>).max().unwrap_or(0)],
         }
