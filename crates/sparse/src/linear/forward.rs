@@ -48,7 +48,7 @@ impl Linear {
     ) {
         let Row { ref dense, first, run, .. } = self.rows[r];
         let lanes = u.lanes();
-        if lanes == 1 && run < MIN_COPIED_RUN {
+        if lanes == 1 && self.one_by_one(r) {
             *held = Held::default();
             self.scattered_gather(r, 0, u.values(), &mut memory[at..at + dense.len()]);
             return;
